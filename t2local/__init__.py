@@ -1,0 +1,61 @@
+"""t2local: good synthetic rows for a small table, offline, with local language models.
+
+    import t2local
+    result = t2local.generate(df, target="y", rows=200)
+    result.synthetic, result.rejected, result.augmented, result.report
+
+Imports run downward only; nothing below knows what is above it:
+
+    cli -> pipeline -> ledger -> runs -> team | trim -> llm | tables -> settings -> errors
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from t2local.errors import T2LocalError
+    from t2local.llm.scripted import ScriptedModel
+    from t2local.pipeline import Decided, Noticed, Progress, Result, describe, generate, plan
+    from t2local.settings import Settings
+    from t2local.tables.dictionary import Feature, FeatureDictionary
+    from t2local.team.plan import Component, Plan
+
+#: Where each public name lives. They are imported when they are used: 'python -m t2local --help' must not wait for pandas.
+_HOMES = {
+    "T2LocalError": "t2local.errors",
+    "ScriptedModel": "t2local.llm.scripted",
+    "Decided": "t2local.pipeline",
+    "Noticed": "t2local.pipeline",
+    "Progress": "t2local.pipeline",
+    "Result": "t2local.pipeline",
+    "describe": "t2local.pipeline",
+    "generate": "t2local.pipeline",
+    "plan": "t2local.pipeline",
+    "Settings": "t2local.settings",
+    "Feature": "t2local.tables.dictionary",
+    "FeatureDictionary": "t2local.tables.dictionary",
+    "Component": "t2local.team.plan",
+    "Plan": "t2local.team.plan",
+}
+__all__ = [
+    "Component",
+    "Decided",
+    "Feature",
+    "FeatureDictionary",
+    "Noticed",
+    "Plan",
+    "Progress",
+    "Result",
+    "ScriptedModel",
+    "Settings",
+    "T2LocalError",
+    "describe",
+    "generate",
+    "plan",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 't2local' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,5 @@
+"""python -m t2local"""
+
+from t2local.cli import main
+
+main()

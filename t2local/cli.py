@@ -1,0 +1,287 @@
+"""The commands: parse, call the pipeline, render its events, map errors to exit codes.
+
+Data goes to stdout, progress to stderr. Heavy imports happen inside the commands, so that --help answers at once.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from t2local.errors import Interrupted, NothingKept, ResourceError, T2LocalError, UsageError
+
+if TYPE_CHECKING:
+    from t2local.pipeline import Event, Progress, Result
+
+EXIT_CODES = """
+Exit codes: 0 ok, 1 a bug, 2 usage, 3 input or dictionary, 4 model, 5 no row passed the quality stages (files are written),
+6 out of memory or disk, 130 interrupted.
+"""
+_SAMPLES = {"iris": "load_iris", "wine": "load_wine", "breast-cancer": "load_breast_cancer", "diabetes": "load_diabetes"}
+#: Seconds between progress lines where there is no terminal.
+_QUIET_SECONDS = 10.0
+
+
+class _Group(click.Group):
+    """Turns errors into a message on stderr and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except T2LocalError as error:
+            _fail(ctx, error)
+        except MemoryError:
+            _fail(ctx, ResourceError("There is not enough memory.", next_step="write fewer rows side by side: --set decoder.slots=4"))
+        except KeyboardInterrupt:
+            _fail(ctx, Interrupted("Interrupted before any row was written; nothing was written.", next_step="run the same command again"))
+
+
+def _fail(ctx: click.Context, error: T2LocalError) -> NoReturn:
+    if ctx.params.get("debug") and not isinstance(error, NothingKept | Interrupted):
+        raise error
+    click.echo(f"Error: {error}", err=True)
+    ctx.exit(error.exit_code)
+
+
+@click.group(cls=_Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="t2local")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Good synthetic rows for a small table, offline, with local language models."""
+
+
+_target = click.option("--target", metavar="COLUMN", help="The column to predict [a column named like a label, else the last one].")
+_dictionary = click.option("--dictionary", type=click.Path(path_type=Path), help="A feature dictionary [guessed from the data].")
+_model = click.option("--model", metavar="NAME|FILE", help="A model of the catalogue, or a GGUF file [starter].")
+_seed = click.option("--seed", default=1, show_default=True, type=click.IntRange(1), help="The same seed gives the same rows.")
+_format = click.option("--format", "form", type=click.Choice(["human", "json"]), default="human", show_default=True)
+_set = click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A setting, such as trim.kappa=0.3; see README.md.")
+_preset = click.option("--preset", type=click.Choice(["default", "paper"]), default="default", show_default=True, help="Where the settings start from.")
+_data = click.argument("data", type=click.Path(path_type=Path))
+
+
+@main.command()
+@_data
+@_target
+@click.option("--rows", default=200, show_default=True, type=click.IntRange(1), help="Rows wanted.")
+@_dictionary
+@click.option("--plan", default="manager", show_default=True, metavar="manager|data|FILE", help="Who decides which features belong together.")
+@_model
+@_seed
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [DATA with the ending .t2local].")
+@click.option("--examples", type=click.IntRange(1), help="Real rows shown in the prompt; the same as --set team.examples.")
+@click.option("--batch-size", default=10, show_default=True, type=click.IntRange(1), help="Rows judged together.")
+@click.option("--max-batches", type=click.IntRange(1), help="Batches tried at most [5 times those needed].")
+@_preset
+@_set
+@_format
+@click.option("--quiet", is_flag=True, help="No progress.")
+def generate(
+    data: Path, plan: str, model: str | None, out: Path | None, examples: int | None, preset: str, values: tuple[str, ...], form: str, quiet: bool, **asked: Any
+) -> None:
+    """Write synthetic rows for the table DATA (CSV), and keep those that pass the quality stages."""
+    from t2local import pipeline
+    from t2local.settings import Settings
+
+    chosen = {**_pairs(values), **({"team.examples": examples} if examples else {})}
+    settings = Settings.load(chosen, preset)
+    out = out or data.with_suffix(".t2local")
+    screen = _Screen(quiet)
+    try:
+        result = pipeline.generate(data, plan=plan, model=model, settings=settings, out=out, on_event=screen, **asked)
+    finally:
+        screen.close()
+    click.echo(json.dumps(result.report, default=float) if form == "json" else _summary(result, out))
+    _end(result, out)
+
+
+@main.command()
+@_data
+@_target
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [stdout].")
+@_set
+def describe(data: Path, target: str | None, output: Path | None, values: tuple[str, ...]) -> None:
+    """Guess the feature dictionary of the table DATA, with the reason of each guess."""
+    from t2local import pipeline
+    from t2local.settings import Settings
+
+    _write(pipeline.describe(data, target=target, settings=Settings.load(_pairs(values))).to_yaml(), output)
+
+
+@main.command()
+@_data
+@_target
+@_dictionary
+@click.option("--source", type=click.Choice(["manager", "data"]), default="manager", show_default=True)
+@_model
+@_seed
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [stdout].")
+@_set
+def plan(data: Path, output: Path | None, values: tuple[str, ...], **asked: Any) -> None:
+    """Show which features belong together and in which order they are written; edit it and pass it on with --plan."""
+    from t2local import pipeline
+    from t2local.settings import Settings
+
+    team, ties = pipeline.plan(data, settings=Settings.load(_pairs(values)), on_event=_Screen(quiet=False), **asked)
+    click.echo("How strongly the real rows tie each component to its parents (0 to 1):", err=True)
+    for (parent, role), tie in ties.items():
+        click.echo(f"  {tie:.2f}  {parent} -> {role}", err=True)
+    _write(team.to_yaml(), output)
+
+
+@main.command()
+@click.argument("name", type=click.Choice(sorted(_SAMPLES)))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [stdout].")
+def sample(name: str, output: Path | None) -> None:
+    """Write a real table to try; it comes with scikit-learn."""
+    import sklearn.datasets
+
+    bunch = getattr(sklearn.datasets, _SAMPLES[name])(as_frame=True)
+    frame = bunch.frame
+    if hasattr(bunch, "target_names") and len(bunch.target_names):
+        frame["target"] = bunch.target_names[frame["target"]]
+    _write(frame.to_csv(index=False), output)
+
+
+@main.group()
+def models() -> None:
+    """The models that t2local knows, and where they lie."""
+
+
+@models.command("list")
+@_format
+def list_models(form: str) -> None:
+    """List the catalogue, and which of its models are here."""
+    from t2local.llm.catalog import entries
+
+    known = [
+        {
+            "name": e.name,
+            "here": bool(e.present() or e.parts()),
+            "parameters": e.parameters,
+            "megabytes": round(e.bytes / 1e6),
+            "licence": e.licence,
+            "good_for": e.good_for,
+        }
+        for e in entries().values()
+    ]
+    if form == "json":
+        click.echo(json.dumps(known))
+        return
+    for entry in known:
+        click.echo(f"{entry['name']:<16}{'here' if entry['here'] else '-':<6}{entry['parameters']:>6}{entry['megabytes']:>7} MB  {entry['good_for']}")
+        click.echo(f"{'':<16}{entry['licence']}")
+
+
+@models.command("path")
+@click.argument("name", default="starter")
+def model_path(name: str) -> None:
+    """Print where a model lies, after checking its hash."""
+    from t2local.llm.catalog import find
+
+    click.echo(find(name).path)
+
+
+@main.command()
+@_model
+@_format
+def doctor(model: str | None, form: str) -> None:
+    """Check this installation: versions, CPU, devices, model, and a decode of two tokens."""
+    from t2local.doctor import examine
+
+    findings = examine(model)
+    if form == "json":
+        click.echo(json.dumps(findings, default=str))
+        return
+    for name, value in findings.items():
+        for line in value if isinstance(value, list) else [value]:
+            click.echo(f"{name:<12}{line}")
+
+
+class _Screen:
+    """Renders events on stderr: one live line in a terminal, a line now and then elsewhere."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet, self._live, self._said = quiet, None, time.monotonic()
+        if not quiet and sys.stderr.isatty():
+            from rich.console import Console
+
+            self._live = Console(stderr=True, highlight=False).status("")
+
+    def __call__(self, event: "Event") -> None:
+        from t2local.pipeline import Decided, Progress
+
+        if self._quiet:
+            return
+        if isinstance(event, Progress):
+            self._show(event)
+        elif isinstance(event, Decided):
+            click.echo(f"{event.what}: {event.value} ({event.reason})", err=True)
+        else:
+            click.echo(f"note: {event.message}", err=True)
+
+    def _show(self, progress: "Progress") -> None:
+        text = _progress_line(progress)
+        if self._live is not None:
+            from rich.markup import escape
+
+            self._live.start()
+            self._live.update(escape(text))
+        elif time.monotonic() - self._said > _QUIET_SECONDS:
+            self._said = time.monotonic()
+            click.echo(text, err=True)
+
+    def close(self) -> None:
+        """Clear the live line."""
+        if self._live is not None:
+            self._live.stop()
+
+
+def _progress_line(progress: "Progress") -> str:
+    refused = ", ".join(f"{stage} {count}" for stage, count in progress.rejected_by.items() if count)
+    left = f", about {progress.seconds_left:.0f} s left" if progress.seconds_left is not None else ""
+    rejected = f" (rejected: {refused})" if refused else ""
+    return f"{progress.written} rows written, {progress.kept} of {progress.wanted} kept{rejected}, {progress.tokens_per_second:.0f} tokens/s{left}"
+
+
+def _summary(result: "Result", out: Path) -> str:
+    report = result.report
+    reasons = result.rejected["reason"].str.partition(":")[0].value_counts().head(5)
+    lines = [report["verdict"], *(f"  {count:>5}  {reason}" for reason, count in reasons.items())]
+    lines.append(f"{report['seconds']['total']:.0f} s, {report['tokens']['prefix'] + report['tokens']['rows']} tokens decoded")
+    lines.append(f"Written to {out}: synthetic.csv, rejected.csv, report.json, manifest.json, dictionary.yaml, plan.yaml")
+    return "\n".join(lines)
+
+
+def _end(result: "Result", out: Path) -> None:
+    """End with the exit code of a run that wrote its files and is not a success."""
+    if result.report["interrupted"]:
+        raise Interrupted(f"Interrupted; {result.report['rows']['kept']} kept rows are in {out}.", next_step="run the same command again for all rows")
+    if not len(result.synthetic):
+        top = result.rejected["reason"].str.partition(":")[0].value_counts()
+        raise NothingKept(
+            f"No row passed the quality stages; {out / 'rejected.csv'} has every row with its reason.",
+            faults=[f"{count} rows: {reason}" for reason, count in top.items()],
+            next_step="try more batches (--max-batches), more real rows, or a larger model (--model)",
+        )
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    from t2local.tables.files import atomic
+
+    with atomic(output) as file:
+        file.write(text)
+    click.echo(f"Written to {output}", err=True)
+
+
+def _pairs(values: tuple[str, ...]) -> dict[str, str]:
+    faults = [f"{pair!r} has no =" for pair in values if "=" not in pair]
+    if faults:
+        raise UsageError("A setting is NAME=VALUE:", faults=faults, next_step="for example --set trim.kappa=0.3")
+    return {name: value for name, _, value in (pair.partition("=") for pair in values)}

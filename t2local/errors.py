@@ -1,0 +1,94 @@
+"""Everything that can go wrong, as one tree.
+
+T2LocalError                 exit code
+├── UsageError               2    a flag, a setting or a folder that cannot be used as asked
+├── InputError               3    a table that cannot be read or used
+│   ├── DictionaryError      3    a feature dictionary with faults
+│   └── PlanError            3    a plan with faults
+├── ModelError               4    a model file that is missing, altered, or not usable
+│   └── DecodeError          4    llama.cpp or a grammar failed while rows were written
+├── NothingKept              5    the run is complete, its files are written, no row passed
+├── ResourceError            6    out of memory or disk
+└── Interrupted              130  Ctrl-C; what was there is written
+
+Each error says what happened, lists every fault that was found, and ends with the next command to try.
+No message ever holds the value of a cell.
+"""
+
+from collections.abc import Sequence
+
+#: A file with thousands of bad cells must not make thousands of lines in a terminal.
+_FAULTS_SHOWN = 20
+
+
+class T2LocalError(Exception):
+    """What happened, where, and what to do next.
+
+    **Parameters:**
+
+    * **message**: what happened, in one sentence.
+    * **next_step**: the command to try, or the thing to change.
+    * **faults**: every fault found, each with its place.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, next_step: str, faults: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+        self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        lines = [self.message, *(f"  - {fault}" for fault in self.faults[:_FAULTS_SHOWN])]
+        if len(self.faults) > _FAULTS_SHOWN:
+            lines.append(f"  - and {len(self.faults) - _FAULTS_SHOWN} more")
+        return "\n".join([*lines, f"Next: {self.next_step}"])
+
+
+class UsageError(T2LocalError):
+    """A flag, a setting or a folder that cannot be used as asked."""
+
+    exit_code = 2
+
+
+class InputError(T2LocalError):
+    """A table that cannot be read or used."""
+
+    exit_code = 3
+
+
+class DictionaryError(InputError):
+    """A feature dictionary with faults; all of them are listed."""
+
+
+class PlanError(InputError):
+    """A plan with faults; all of them are listed."""
+
+
+class ModelError(T2LocalError):
+    """A model file that is missing, altered, or not usable."""
+
+    exit_code = 4
+
+
+class DecodeError(ModelError):
+    """llama.cpp or a grammar failed while rows were written."""
+
+
+class NothingKept(T2LocalError):
+    """The run is complete and its files are written, but no row passed the quality stages."""
+
+    exit_code = 5
+
+
+class ResourceError(T2LocalError):
+    """Out of memory or disk."""
+
+    exit_code = 6
+
+
+class Interrupted(T2LocalError):
+    """Ctrl-C: what was there is written."""
+
+    exit_code = 130

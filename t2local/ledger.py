@@ -1,0 +1,154 @@
+"""The accounting of a run: every row that was written is kept or rejected, and every second and token has its place."""
+
+import hashlib
+import math
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from t2local.llm.decoder import Counters, Model
+from t2local.runs import environment, fingerprint
+from t2local.settings import Settings
+from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.files import Table
+from t2local.team.plan import Plan
+from t2local.trim.verdict import Verdict
+
+
+class Clock:
+    """Seconds by part of the run."""
+
+    def __init__(self) -> None:
+        self.started = datetime.now(UTC)
+        self.seconds: Counter[str] = Counter()
+        self._begin = self._last = time.perf_counter()
+
+    def lap(self, part: str) -> None:
+        """Count the time since the last call for a part."""
+        now = time.perf_counter()
+        self.seconds[part] += now - self._last  # type: ignore[assignment]
+        self._last = now
+
+    @property
+    def total(self) -> float:
+        """Seconds since the beginning."""
+        return time.perf_counter() - self._begin
+
+    @property
+    def assembling(self) -> float:
+        """Seconds of assembly, the current lap included."""
+        return self.seconds["assembly"] + time.perf_counter() - self._last
+
+
+@dataclass
+class Ledger:
+    """What has been written and judged so far; generated = kept + rejected after every batch."""
+
+    wanted: int
+    batch_size: int
+    max_batches: int
+    batches: list[dict[str, Any]] = field(default_factory=list)
+    judged: list[tuple[pd.DataFrame, Verdict]] = field(default_factory=list)
+    rejected_by: Counter[str] = field(default_factory=Counter)
+    blocks: int = 0
+    kept: int = 0
+    generated: int = 0
+    failed: int = 0
+    interrupted: bool = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the wanted rows are kept, the batches are spent, or Ctrl-C came."""
+        tried = self.generated + self.failed >= self.max_batches * self.batch_size
+        return self.kept >= self.wanted or tried or self.interrupted
+
+    def next_block(self, most: int) -> int:
+        """Rows to write next: what should fill the gap at the acceptance seen so far, at most twice the gap, in whole batches."""
+        acceptance = max(self.kept / self.generated, 0.5) if self.generated else 1.0
+        wanted = math.ceil((self.wanted - self.kept) / acceptance / self.batch_size)
+        left = self.max_batches - (self.generated + self.failed) // self.batch_size
+        return max(1, min(wanted, math.ceil(most / self.batch_size), left)) * self.batch_size
+
+    def add(self, rows: pd.DataFrame, verdict: Verdict, origin: dict[str, Any]) -> dict[str, Any]:
+        """Count a batch, and return its entry for the report and the journal."""
+        kept = int(verdict.kept.sum())
+        rejected = dict(verdict.rejected_by())
+        entry = {"batch": len(self.batches), **origin, "rows": len(rows), "kept": kept, "rejected_by": rejected, "figures": verdict.figures}
+        self.batches.append(entry)
+        self.judged.append((rows, verdict))
+        self.rejected_by.update(rejected)
+        self.kept += kept
+        self.generated += len(rows)
+        return entry
+
+    def rows(self, known: FeatureDictionary) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """The kept rows, and the rejected ones with stage and reason in front; both in the order of writing."""
+        empty = known.values(pd.DataFrame(columns=known.names, dtype=object))
+        frames = [rows for rows, _ in self.judged]
+        every = pd.concat(frames, ignore_index=True) if frames else empty
+        verdicts = [verdict for _, verdict in self.judged]
+        kept = np.concatenate([np.zeros(0, dtype=np.bool_), *(verdict.kept for verdict in verdicts)])
+        notes = {"stage": [s for v in verdicts for s in v.stages], "reason": [r for v in verdicts for r in v.reasons]}
+        rejected = pd.concat([pd.DataFrame(notes, dtype=object), every], axis=1)[~kept].reset_index(drop=True)
+        return every[kept].reset_index(drop=True), rejected
+
+
+def report_of(ledger: Ledger, counters: Counters, clock: Clock, team: Plan, model: Model, seed: int) -> dict[str, Any]:
+    """The figures of a run, as they stand in report.json."""
+    rejected = {stage: ledger.rejected_by[stage] for stage in ("sanity", "cost", "diversity", "surplus")}
+    decoded = counters.prefix + counters.rows
+    return {
+        "rows": {
+            "wanted": ledger.wanted,
+            "generated": ledger.generated,
+            "kept": ledger.kept,
+            "rejected": ledger.generated - ledger.kept,
+            "failed": ledger.failed,
+        },
+        "rejected_by": rejected,
+        "batches": ledger.batches,
+        "tokens": {
+            "prefix": counters.prefix,
+            "rows": counters.rows,
+            "sampled": counters.sampled,
+            "per_generated_row": decoded / ledger.generated if ledger.generated else None,
+            "per_kept_row": decoded / ledger.kept if ledger.kept else None,
+        },
+        "seconds": {"total": clock.total, **{part: clock.seconds[part] for part in ("load", "plan", "assembly", "trim")}, "decode": counters.seconds},
+        "plan": team.model_dump(mode="json"),
+        "model": {"name": model.name, "sha256": model.sha256},
+        "seed": seed,
+        "interrupted": ledger.interrupted,
+        "verdict": _verdict(ledger, rejected),
+    }
+
+
+def _verdict(ledger: Ledger, rejected: Mapping[str, int]) -> str:
+    refused = ", ".join(f"{stage} {count}" for stage, count in rejected.items() if count)
+    sentence = f"{ledger.kept} of the {ledger.wanted} rows asked for were kept, out of {ledger.generated} written"
+    sentence += f" (rejected by {refused})." if refused else "."
+    if ledger.interrupted:
+        sentence = "Interrupted: " + sentence
+    return sentence + " Whether they help a model beyond the real rows alone was not measured."
+
+
+def manifest_of(table: Table, settings: Settings, known: FeatureDictionary, model: Model, clock: Clock, asked: dict[str, Any]) -> dict[str, Any]:
+    """What must be known to repeat a run, as it stands in manifest.json; hashes and names, never a cell."""
+    return {
+        "format": 1,
+        "synthetic": True,
+        **environment(),
+        "started": clock.started.isoformat(),
+        "ended": datetime.now(UTC).isoformat(),
+        "input": fingerprint(table),
+        "dictionary_sha256": hashlib.sha256(known.to_yaml().encode()).hexdigest(),
+        "model": {"name": model.name, "sha256": model.sha256},
+        "asked": asked,
+        "settings": settings.model_dump(mode="json"),
+    }

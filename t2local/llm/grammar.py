@@ -1,0 +1,81 @@
+"""Which tokens may come next: a JSON Schema, checked and compiled before any token is written.
+
+Outlines builds and checks the schema, llguidance compiles it. Outlines' default backend is never used: it drops
+minimum, maximum and multipleOf without a word (outlines-core issue 147). This file knows no model and no table.
+"""
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, TypeAlias
+
+import llguidance
+import llguidance.numpy
+import numpy as np
+from llguidance import LLMatcher, LLTokenizer
+from outlines.types import JsonSchema
+
+from t2local.errors import DecodeError
+from t2local.settings import shipped
+
+Matcher: TypeAlias = Any  # llguidance.LLMatcher; its package has no types
+Tokenizer: TypeAlias = Any  # llguidance.LLTokenizer
+Bitmask = np.ndarray[Any, np.dtype[np.int32]]
+
+
+def byte_tokenizer() -> Tokenizer:
+    """A tokenizer whose tokens are the 256 bytes, for models without a vocabulary of their own."""
+    return LLTokenizer("byte")
+
+
+def llamacpp_tokenizer(pieces: list[bytes], vocab: Any, tokenize: int, end_tokens: list[int]) -> Tokenizer:
+    """Llguidance's view of a llama.cpp vocabulary.
+
+    **Parameters:**
+
+    * **pieces**: the bytes of each token; control tokens start with 0xFF so that no grammar allows them.
+    * **vocab**: llama.cpp's vocabulary pointer, which must outlive the result.
+    * **tokenize**: address of ``llama_tokenize``, so that forced text is split as the model would split it.
+    """
+    return LLTokenizer.from_llamacpp(tokens=pieces, vocab_ptr=vocab, tokenize_fptr=tokenize, eos_token=end_tokens)
+
+
+class Grammar:
+    """A compiled JSON Schema; each row gets its own matcher from `start`.
+
+    **Raises** `DecodeError` when the schema is not valid, asks for what cannot be enforced, or allows nothing.
+    """
+
+    def __init__(self, schema: dict[str, Any], tokenizer: Tokenizer) -> None:
+        # Blanks would be allowed between any two tokens otherwise: more tokens, and another text for the same row.
+        checked = JsonSchema({**schema, "x-guidance": {"whitespace_flexible": False}}, ensure_ascii=False)
+        source = LLMatcher.grammar_from_json_schema(checked.schema)
+        self._matcher = LLMatcher(tokenizer, source, log_level=0)
+        if self._matcher.is_error():
+            raise DecodeError(
+                "A grammar cannot be compiled.", faults=[self._matcher.get_error().splitlines()[0]], next_step="check the ranges and levels in the dictionary"
+            )
+
+    def start(self) -> Matcher:
+        """A matcher at the beginning of the text."""
+        return self._matcher.deep_copy()
+
+
+class Masks:
+    """The allowed next tokens of many matchers, as one bit a token."""
+
+    def __init__(self, rows: int, vocabulary: int) -> None:
+        self._bits: Bitmask = llguidance.numpy.allocate_token_bitmask(rows, vocabulary)
+        self._executor = llguidance.LLExecutor()
+
+    def fill(self, matchers: Sequence[Matcher]) -> Bitmask:
+        """Array of shape (len(matchers), ceil(vocabulary / 32)), lowest bit first; valid until the next call."""
+        llguidance.numpy.fill_next_token_bitmask_par(self._executor, [(m, i) for i, m in enumerate(matchers)], self._bits)
+        return self._bits[: len(matchers)]
+
+
+@cache
+def fragment(name: str) -> dict[str, Any]:
+    """A fragment of JSON Schema from the folder ``grammars``, to be completed with a feature's own bounds."""
+    schema: dict[str, Any] = json.loads((shipped("grammars") / f"{name}.json").read_text(encoding="utf-8"))["schema"]
+    return schema

@@ -1,0 +1,55 @@
+"""Logits and allowed tokens to one token; random numbers that depend on the row alone.
+
+Nothing here depends on a position in a batch: the same row draws the same numbers wherever it is written.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
+Integers = np.ndarray[Any, np.dtype[np.integer[Any]]]
+
+
+@dataclass(frozen=True)
+class Stream:
+    """The source of a row's random numbers: run seed, block, row in the block, station, attempt."""
+
+    seed: int
+    block: int = 0
+    row: int = 0
+    station: int = 0
+    attempt: int = 0
+
+    def uniforms(self, count: int) -> Floats:
+        """``count`` numbers in [0, 1): number ``i`` is for step ``i``, however many are asked for.
+
+        Philox is counter-based: the key names the stream, the counter is the step. The key's bits: 28 for the block,
+        24 for the row, 6 for the station, 6 for the attempt.
+        """
+        key = (self.block << 36) | (self.row << 12) | (self.station << 6) | self.attempt
+        return np.random.Generator(np.random.Philox(key=[self.seed, key])).random(count)
+
+
+def allowed_tokens(bits: Integers) -> Integers:
+    """Ids of the tokens whose bit is set, from one row of a mask (int32 words, lowest bit first)."""
+    words = np.flatnonzero(bits)
+    flags = np.unpackbits(np.ascontiguousarray(bits[words]).view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
+    word, bit = np.nonzero(flags)
+    return words[word] * 32 + bit
+
+
+def draw(logits: Floats, allowed: Integers, temperature: float, uniform: float) -> tuple[int, float]:
+    """One token among the allowed ones, and its log-probability among them (at temperature 1).
+
+    Only the allowed logits are looked at; the draw inverts the cumulative distribution at ``uniform``.
+    """
+    scores = logits[allowed].astype(np.float64)
+    scores -= scores.max()
+    if temperature == 0:
+        choice = int(scores.argmax())
+    else:
+        cumulative = np.exp(scores / temperature).cumsum()
+        choice = min(int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right")), len(allowed) - 1)
+    return int(allowed[choice]), float(scores[choice] - np.log(np.exp(scores).sum()))

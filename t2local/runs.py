@@ -1,0 +1,98 @@
+"""The folder of a run: which files it has, and that each of them appears whole or not at all."""
+
+import hashlib
+import json
+import platform
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from t2local.errors import ResourceError, UsageError
+from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.files import Table, atomic, write_csv
+
+#: Packages whose versions can change a result.
+_PACKAGES = ("t2local", "llama-cpp-python", "outlines", "llguidance", "pandas", "numpy", "scikit-learn", "networkx")
+
+
+class RunFolder:
+    """Where a run writes. A folder of an earlier run is written over; any other folder with files in it is refused.
+
+    **Raises** `UsageError` before anything is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{path} is a file, not a folder.", next_step="choose another folder with --out")
+        if path.is_dir() and any(path.iterdir()) and not (path / "journal.jsonl").is_file():
+            raise UsageError(f"{path} holds files that are not of a run.", next_step="choose another folder with --out")
+
+    def start(self, dictionary: FeatureDictionary, plan_yaml: str) -> None:
+        """Create the folder with what the run is about to follow."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            for stale in ("synthetic.csv", "rejected.csv", "report.json", "manifest.json"):
+                (self.path / stale).unlink(missing_ok=True)
+            (self.path / "journal.jsonl").write_text("")
+        except OSError as error:
+            raise ResourceError(f"{self.path} cannot be written: {error.strerror}.", next_step="choose another folder with --out") from error
+        self._write("dictionary.yaml", dictionary.to_yaml())
+        self._write("plan.yaml", plan_yaml)
+
+    def note(self, entry: dict[str, Any]) -> None:
+        """Append what happened to the journal; an entry holds counts and figures, never a cell."""
+        with (self.path / "journal.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry, default=float) + "\n")
+
+    def finish(
+        self, table: Table, dictionary: FeatureDictionary, kept: pd.DataFrame, rejected: pd.DataFrame, report: dict[str, Any], manifest: dict[str, Any]
+    ) -> None:
+        """Write the result: the kept rows and nothing else in synthetic.csv, every other row with its reason in rejected.csv.
+
+        **Parameters:**
+
+        * **kept**: frame of values.
+        * **rejected**: frame of values with the columns ``stage`` and ``reason`` in front.
+        """
+        write = partial(write_csv, delimiter=table.delimiter, bom=table.bom)
+        cells = dictionary.cells(kept)
+        write(self.path / "synthetic.csv", cells.columns, cells.itertuples(index=False))
+        notes, cells = rejected.iloc[:, :2], dictionary.cells(rejected.iloc[:, 2:])
+        rows = ([*note, *row] for note, row in zip(notes.itertuples(index=False), cells.itertuples(index=False), strict=True))
+        write(self.path / "rejected.csv", [*notes.columns, *cells.columns], rows)
+        self._write("report.json", _json(report))
+        self._write("manifest.json", _json(manifest))
+
+    def _write(self, name: str, text: str) -> None:
+        with atomic(self.path / name) as file:
+            file.write(text)
+
+
+def environment() -> dict[str, Any]:
+    """Versions and machine, for the manifest: what must be equal for two runs to be equal."""
+    return {"python": platform.python_version(), "system": platform.platform(), "packages": versions()}
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that can change a result."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def fingerprint(table: Table) -> dict[str, Any]:
+    """The input without its values: name, size, and a hash of all cells."""
+    text = table.cells.to_csv(index=False)
+    return {"name": table.source, "rows": len(table.cells), "columns": table.cells.shape[1], "cells_sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, default=float) + "\n"

@@ -1,0 +1,136 @@
+"""Every knob once: what it does, its unit, its bounds and its default.
+
+A setting is reached by ``--set trim.gate=utility``, by the environment (``T2LOCAL_TRIM_GATE``), or in Python by
+``Settings.load({"trim.gate": "utility"})``. The later of preset, environment and explicit value wins.
+"""
+
+import difflib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from t2local.errors import UsageError
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class TableSettings(_Group):
+    """How a table is read into a dictionary."""
+
+    widen: float = Field(0.5, ge=0, le=10, description="a guessed range is the data's, wider by this many interquartile ranges on each side")
+    max_levels: int = Field(50, ge=2, le=1000, description="a text column with more distinct values than this is free text, not a category")
+
+
+class TeamSettings(_Group):
+    """How the team writes rows (METHOD section 1)."""
+
+    conditioning: Literal["row", "parents"] = Field("row", description="what a worker sees: the row so far, or its parents only (the paper)")
+    examples: int = Field(20, ge=1, le=1000, description="real rows shown in the prompt, redrawn for every block (the paper: 10)")
+    temperature: float = Field(1.0, ge=0, le=5, description="0 takes the most likely token; 1 draws from the model's own distribution")
+    block_rows: int = Field(100, ge=1, le=10_000, description="rows written from one set of examples: the unit of seed and retry")
+    attempts: int = Field(3, ge=1, le=20, description="times a row is tried when its decoding fails")
+
+
+class DecoderSettings(_Group):
+    """How llama.cpp is driven (DESIGN section 4)."""
+
+    slots: int = Field(16, ge=1, le=255, description="rows written side by side in one context")
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: one for each core this process may use")
+
+
+class TrimSettings(_Group):
+    """What is kept (METHOD section 2)."""
+
+    gate: Literal["utility", "ig_refit", "ig_plugin"] = Field("utility", description="stage 2's test of a batch; ig_*: the paper's information gain")
+    model: Literal["logistic", "svm", "mlp", "forest"] = Field("logistic", description="the downstream model that stage 2 judges with")
+    gate_sd: float | None = Field(None, ge=0, le=3, description="standard deviations above the control that a batch must reach; none: by the number of rows")
+    worst_share: Share = Field(0.1, description="share of a batch's rows, those of highest cost, that the utility gate trims")
+    alpha: Share = Field(0.5, description="share of the mixture that the paper's cost window drops")
+    beta: Annotated[float, Field(ge=0, lt=0.5)] = Field(0.1, description="share of the cheapest rows that the paper's cost window drops")
+    replicates: int = Field(1000, ge=20, le=100_000, description="pairs of bootstrap batches behind the paper's threshold tau")
+    kappa: Share = Field(0.0, description="share of the entropy still to be gained that a batch must bring; 0: must not lose")
+    diversity: Literal["attainable", "relative"] = Field(
+        "attainable", description="stage 3's threshold: a share kappa of what can be gained, or the paper's relative rise"
+    )
+    patience: int = Field(5, ge=1, le=1000, description="batches tried at most, as a multiple of those that would do if all were kept")
+    relative_rise: float = Field(0.3, ge=0, le=10, description="the paper's relative rise of entropy, for diversity=relative")
+
+
+class Settings(_Group):
+    """All settings of a run; frozen, and written to the manifest as they are."""
+
+    table: TableSettings = TableSettings()
+    team: TeamSettings = TeamSettings()
+    decoder: DecoderSettings = DecoderSettings()
+    trim: TrimSettings = TrimSettings()
+
+    @classmethod
+    def load(cls, values: Mapping[str, Any] | None = None, preset: str = "default") -> "Settings":
+        """Settings from a preset, the environment and ``values`` (names with a dot: ``{"trim.kappa": 0.3}``).
+
+        **Raises** `UsageError` that lists every unknown name and every value out of bounds.
+        """
+        if preset not in PRESETS:
+            raise UsageError(f"There is no preset {preset!r}.", next_step=f"choose one of: {', '.join(PRESETS)}")
+        chosen = {**PRESETS[preset], **_from_environment(), **dict(values or {})}
+        faults = [_unknown(name) for name in chosen if name not in NAMES]
+        nested: dict[str, dict[str, Any]] = {}
+        for name in NAMES & chosen.keys():
+            group, field = name.split(".")
+            nested.setdefault(group, {})[field] = None if chosen[name] == "none" else chosen[name]
+        try:
+            settings = cls.model_validate(nested)
+        except ValidationError as error:
+            faults += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)]
+        if faults:
+            raise UsageError("Some settings cannot be used:", faults=faults, next_step="see the settings in README.md")
+        return settings
+
+
+NAMES = frozenset(
+    f"{group}.{field}"
+    for group, info in Settings.model_fields.items()
+    for field in info.annotation.model_fields  # type: ignore[union-attr]
+)
+
+#: The paper's choice of everything that it states (Team-then-Trim, arXiv 2602.04785).
+PRESETS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "paper": {
+        "team.conditioning": "parents",
+        "team.examples": 10,
+        "trim.gate": "ig_refit",
+        "trim.diversity": "relative",
+        "trim.patience": 1,
+    },
+}
+
+
+def _from_environment() -> dict[str, str]:
+    variables = {name: "T2LOCAL_" + name.replace(".", "_").upper() for name in NAMES}
+    return {name: os.environ[variable] for name, variable in variables.items() if variable in os.environ}
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, NAMES, n=1)
+    return f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def shipped(folder: str) -> Path:
+    """A data folder of the project (``grammars``, ``models``): inside the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / folder
+    return inside if inside.is_dir() else package.parent / folder
+
+
+def state_home() -> Path:
+    """Where model files are kept: ``T2LOCAL_HOME``, else ``~/.cache/t2local``."""
+    return Path(os.environ.get("T2LOCAL_HOME") or Path.home() / ".cache" / "t2local")

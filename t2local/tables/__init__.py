@@ -1,0 +1,1 @@
+"""What a table is: files, dictionaries, types. Knows pandas; knows no model."""

@@ -1,0 +1,94 @@
+"""Stage 2's costs: how surprising each label is to a model that did not see the row, and which rows a batch loses by it.
+
+cost r = 1 - p_f(y | x) (paper, equation 5). Real rows are judged by the fits that held them out: in sample they would
+look cheap and crowd the generated rows out of the paper's window.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from t2local.trim.learner import Array, Fitted, Labels, Learner
+
+Rows = np.ndarray[Any, np.dtype[np.intp]]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+#: With fewer real rows one split into folds is too noisy to judge by, and three cost little.
+_MANY_ROWS = 200
+
+
+@dataclass(frozen=True)
+class Crossfit:
+    """The real rows, split into folds, and a fit of f for each fold that held it out.
+
+    ``train`` has shape (R, n): 1 where fit r saw the row. Every row is held out once a repeat.
+    """
+
+    x: Array
+    y: Labels
+    train: Array
+    learner: Learner
+    fits: Fitted
+    held_out: Array  # log p(y | x) of each row by the fits that held it out, mean over repeats, shape (n,)
+
+    @property
+    def repeats(self) -> int:
+        """How many times every row is held out."""
+        return round(float((1 - self.train).sum()) / len(self.x))
+
+    def mean_held_out(self, log_likelihood: Array) -> float:
+        """Mean over the held-out rows of an array (R, n)."""
+        return float(((1 - self.train) * log_likelihood).sum() / (1 - self.train).sum())
+
+
+def crossfit(x: Array, y: Labels, learner: Learner, seed: int) -> Crossfit:
+    """Fit f on every fold's complement: 5 folds (fewer for fewer rows), 3 repeats below 200 rows.
+
+    Classes are dealt to the folds in turn; a class with a single row is not in the fit that judges it, and its cost says so.
+    """
+    rng = np.random.default_rng([seed, 2])
+    n, folds = len(x), min(5, len(x))
+    train = []
+    for _ in range(3 if n < _MANY_ROWS else 1):
+        shuffled = rng.permutation(n)
+        order = shuffled[np.argsort(np.asarray(y)[shuffled], kind="stable")]
+        fold = np.empty(n, dtype=np.intp)
+        fold[order] = np.arange(n) % folds
+        train += [(fold != k).astype(np.float64) for k in range(folds)]
+    weights = np.stack(train)
+    fits = learner.fit(x, y, weights)
+    held_out = ((1 - weights) * fits.log_likelihood(x, y)).sum(axis=0) / (1 - weights).sum(axis=0)
+    return Crossfit(x, y, weights, learner, fits, held_out)
+
+
+def costs(log_likelihood: Array) -> Array:
+    """Costs r of rows from their log-likelihoods.
+
+    1 - p for classes. A number has a density, not a probability; the same map keeps the order of |y - f(x)| over its
+    out-of-fold scale, which is all that quantiles see.
+    """
+    return 1.0 - np.exp(log_likelihood)
+
+
+def window(mixture: Array, alpha: float, beta: float) -> Mask:
+    """The paper's refinement: the rows between the quantiles beta and 1 - alpha + beta of the mixture's costs.
+
+    **Parameters:**
+
+    * **mixture**: costs, shape (..., 2 m).
+
+    **Returns** a mask of the same shape with (1 - alpha) of the rows, the beta cheapest left out.
+    """
+    size = mixture.shape[-1]
+    first = int(np.floor(beta * size + 1e-9))
+    last = min(first + round((1 - alpha) * size), size)
+    ranks = np.argsort(np.argsort(mixture, axis=-1, kind="stable"), axis=-1, kind="stable")
+    return (ranks >= first) & (ranks < last)
+
+
+def worst(cost: Array, share: float) -> Mask:
+    """Mask of the rows of highest cost, a share of all, rounded to whole rows."""
+    count = int(np.floor(share * len(cost) + 0.5))
+    ranks = np.argsort(np.argsort(cost, kind="stable"), kind="stable")
+    return ranks >= len(cost) - count

@@ -1,0 +1,114 @@
+"""What a batch adds: held-out likelihood (our gate), information gain and its null threshold tau (the paper's).
+
+The paper's gain is the drop of the entropy of f's parameters; it prefers wrong labels, which flatten p and raise
+p(1 - p). The default gate asks instead whether held-out real rows become more likely (METHOD section 2, notes D1 to D3).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from t2local.trim.cost import Crossfit, costs, window
+from t2local.trim.learner import Array, Labels, Ridge, RidgeFit
+
+#: Bootstrap batches behind the control of the default gate.
+_CONTROLS = 10
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Mean and standard deviation under "nothing new", and the level that a batch must exceed."""
+
+    mean: float
+    sd: float
+    k: float
+
+    @property
+    def level(self) -> float:
+        """Mean + k sd."""
+        return self.mean + self.k * self.sd
+
+
+def utility(fold: Crossfit, x: Array, y: Labels) -> float:
+    """Mean over held-out real rows of log p(y | x; train + batch) - log p(y | x; train), in nats a row."""
+    weights = np.hstack([fold.train, np.ones((len(fold.train), len(x)))])
+    fits = fold.learner.fit(np.vstack([fold.x, x]), np.concatenate([fold.y, y]), weights, fold.fits)
+    return fold.mean_held_out(fits.log_likelihood(fold.x, fold.y)) - float(fold.held_out.mean())
+
+
+def utility_control(fold: Crossfit, size: int, k: float, seed: int) -> Threshold:
+    """`utility` of batches that are bootstrap samples of the training folds: more rows, nothing new."""
+    rng = np.random.default_rng([seed, 3])
+    draws = []
+    for _ in range(_CONTROLS):
+        extra = np.stack([rng.multinomial(size, row / row.sum()) for row in fold.train])
+        fits = fold.learner.fit(fold.x, fold.y, fold.train + extra, fold.fits)
+        draws.append(fold.mean_held_out(fits.log_likelihood(fold.x, fold.y)) - float(fold.held_out.mean()))
+    return Threshold(float(np.mean(draws)), float(np.std(draws, ddof=1)), k)
+
+
+@dataclass(frozen=True)
+class Information:
+    """The paper's information gain on a fixed D: half the gain in log det of the posterior precision of ridge regression.
+
+    ``refit`` takes the precision at the coefficients fitted with the batch; else at those of D (blind to its labels).
+    The entropy of the posterior of D cancels in Delta, so only the second term of equation 6 is computed.
+    """
+
+    x: Array
+    y: Labels
+    model: Ridge
+    refit: bool
+    start: RidgeFit
+
+    @classmethod
+    def of(cls, x: Array, y: Labels, classes: int, *, refit: bool) -> "Information":
+        """Fit the coefficients of D."""
+        model = Ridge(classes)
+        return cls(x, y, model, refit, model.fit(x, y, np.ones((1, len(x)))))
+
+    def gain(self, x: Array, y: Labels, counts: Array) -> Array:
+        """Information of D with each of R batches, shape (R,); ``counts`` (R, m) says how often a batch holds row i of (x, y)."""
+        both, labels = np.vstack([self.x, x]), np.concatenate([self.y, y])
+        weights = np.hstack([np.ones((len(counts), len(self.x))), counts])
+        fit = self.model.fit(both, labels, weights, self.start) if self.refit else self.start
+        return 0.5 * self.model.log_determinants(both, weights, fit)
+
+
+def null_threshold(information: Information, cost: Array, size: int, *, alpha: float, beta: float, replicates: int, k: float, seed: int) -> Threshold:
+    """tau: Delta of pairs of bootstrap batches that are pushed through the same trimming (notes D2).
+
+    **Parameters:**
+
+    * **information**: with D the real rows.
+    * **cost**: out-of-fold costs of the real rows, shape (n,).
+    """
+    n = len(cost)
+    rng = np.random.default_rng([seed, 4])
+    drawn = rng.integers(n, size=(replicates, 2 * size))  # first the stand-in for the generated batch, then the control
+    kept = window(cost[drawn], alpha, beta)
+    refined, control = _counts(drawn, kept, n), _counts(drawn[:, size:], np.ones((replicates, size), dtype=np.bool_), n)
+    delta = information.gain(information.x, information.y, refined) - information.gain(information.x, information.y, control)
+    return Threshold(float(delta.mean()), float(delta.std(ddof=1)), k)
+
+
+def duel(information: Information, fold: Crossfit, x: Array, y: Labels, *, alpha: float, beta: float, rng: np.random.Generator) -> tuple[float, "np.ndarray"]:
+    """The paper's duel of a generated batch with a bootstrap batch of the same size.
+
+    **Returns** Delta = IG(refined) - IG(bootstrap), and the mask of the generated rows that are in the refined batch.
+    """
+    size, n = len(x), len(fold.x)
+    bootstrap = rng.integers(n, size=size)
+    generated = fold.fits.log_likelihood(x, y).mean(axis=0)
+    inside = window(np.concatenate([costs(generated), costs(fold.held_out)[bootstrap]]), alpha, beta)
+    control = np.bincount(bootstrap, minlength=n).astype(np.float64)
+    again = np.bincount(bootstrap[inside[size:]], minlength=n).astype(np.float64)
+    counts = np.stack([np.concatenate([inside[:size], again]), np.concatenate([np.zeros(size), control])])
+    refined, plain = information.gain(np.vstack([x, fold.x]), np.concatenate([y, fold.y]), counts)
+    return float(refined - plain), inside[:size]
+
+
+def _counts(drawn: "np.ndarray", kept: "np.ndarray", n: int) -> Array:
+    """How often each of n rows stands among the kept draws of each replicate, shape (R, n)."""
+    flat = drawn + n * np.arange(len(drawn))[:, None]
+    return np.bincount(flat[kept], minlength=n * len(drawn)).reshape(len(drawn), n).astype(np.float64)

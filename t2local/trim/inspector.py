@@ -1,0 +1,173 @@
+"""The three stages in order over one batch. Usable alone, on the rows of any generator.
+
+inspector = Inspector(real, dictionary, settings.trim, seed=1)
+verdict = inspector.judge(batch)        # what it keeps counts as accepted from then on
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from t2local.settings import TrimSettings
+from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.encoding import Encoder
+from t2local.trim import cost, diversity, gain, sanity
+from t2local.trim.learner import Array, Labels, learner
+from t2local.trim.verdict import Mask, Verdict
+
+#: The gate's k by the number of real rows: METHOD section 2 (k = 1 for tau, k = 0 for the default gate).
+_DEFAULT_K = {"utility": 0.0, "ig_refit": 1.0, "ig_plugin": 1.0}
+
+
+class Inspector:
+    """Judges batches against the real rows and against what it has accepted so far.
+
+    **Parameters:**
+
+    * **real**: frame of values (n, d), every row with a label.
+    * **seed**: folds, clusters and bootstraps follow from it; the same batches in the same order get the same verdicts.
+    """
+
+    def __init__(self, real: pd.DataFrame, dictionary: FeatureDictionary, settings: TrimSettings, seed: int) -> None:
+        self._dictionary, self._settings, self._seed = dictionary, settings, seed
+        self._encoder = Encoder(dictionary, real)
+        self._x = self._encoder.transform(real)
+        self._known = set(real[dictionary.target].dropna().unique())
+        labels = real[dictionary.target].to_numpy(dtype=np.float64) if not dictionary.classification else np.empty(0)
+        self._center, self._scale = (float(labels.mean()), float(labels.std()) or 1.0) if len(labels) else (0.0, 1.0)
+        self._y = self._labels(real)
+        self._classes = len(dictionary[dictionary.target].levels)
+        self._fold = self._crossfit()
+        self._k = _DEFAULT_K[settings.gate] if settings.gate_sd is None else settings.gate_sd
+        self._thresholds: dict[int, gain.Threshold] = {}
+        self._regions = diversity.Regions(self._x, seed) if len(real) >= diversity.FEWEST_ROWS else None
+        self._copies_by_chance = sanity.few_rows_possible(dictionary, len(real))
+        self._seen = set(sanity.row_hashes(real))
+        self._accepted: list[pd.DataFrame] = []
+        self._clusters = self._regions.labels if self._regions and self._regions.usable else np.empty(0, dtype=np.intp)
+        self._batches = 0
+
+    def judge(self, rows: pd.DataFrame) -> Verdict:
+        """Run the stages over one batch of values (n, d); what is kept counts as accepted in the next call."""
+        verdict = Verdict(len(rows))
+        sanity.check(rows, self._dictionary, self._seen, verdict, copies_by_chance=self._copies_by_chance)
+        unverified = (
+            verdict.kept & ~rows[self._dictionary.target].isin(self._known).to_numpy()
+            if self._dictionary.classification
+            else np.zeros(len(rows), dtype=np.bool_)
+        )
+        self._stage(rows, unverified, verdict, self._cost)
+        self._stage(rows, unverified, verdict, self._diversity)
+        if unverified.any():
+            verdict.figures["unverified"] = {"rows": int(unverified.sum()), "why": "their class is in the dictionary and not in the real rows"}
+        self._accept(rows[verdict.kept])
+        self._batches += 1
+        return verdict
+
+    def _stage(self, rows: pd.DataFrame, unverified: Mask, verdict: Verdict, stage: Callable[[pd.DataFrame, Mask, Verdict], None]) -> None:
+        """Run a stage over the rows that are still kept and can be judged."""
+        judged = verdict.kept & ~unverified
+        if judged.any():
+            stage(rows[judged], judged, verdict)
+
+    def _cost(self, rows: pd.DataFrame, judged: Mask, verdict: Verdict) -> None:
+        """Stage 2: the batch against a control, then its costliest rows."""
+        x, y = self._encoder.transform(rows), self._labels(rows)
+        measured, level, trimmed = (self._utility if self._settings.gate == "utility" else self._duel)(x, y)
+        figures = {
+            "gate": self._settings.gate,
+            "rows": len(rows),
+            "measured": measured,
+            "threshold": level.level,
+            "control_mean": level.mean,
+            "control_sd": level.sd,
+            "k": level.k,
+        }
+        accepted = measured > level.level and (self._settings.gate != "utility" or measured > 0)
+        verdict.figures["cost"] = {**figures, "accepted": accepted}
+        if not accepted:
+            needed = max(level.level, 0.0) if self._settings.gate == "utility" else level.level
+            what = "held-out likelihood" if self._settings.gate == "utility" else "information gain"
+            verdict.reject(judged, "cost", f"its batch does not help the model: {what} {measured:+.4f}, needed more than {needed:+.4f}")
+        else:
+            verdict.reject(_within(judged, trimmed), "cost", "its label is among those of its batch that fit its features least")
+
+    def _utility(self, x: Array, y: Labels) -> tuple[float, gain.Threshold, Mask]:
+        level = self._threshold(len(x), lambda size: gain.utility_control(self._fold, size, self._k, self._seed))
+        surprise = cost.costs(self._fold.fits.log_likelihood(x, y).mean(axis=0))
+        return gain.utility(self._fold, x, y), level, cost.worst(surprise, self._settings.worst_share)
+
+    def _duel(self, x: Array, y: Labels) -> tuple[float, gain.Threshold, Mask]:
+        s, rng = self._settings, np.random.default_rng([self._seed, 5, self._batches])
+        level = self._threshold(len(x), self._null)
+        more = pd.concat(self._accepted) if self._accepted else None
+        x_d = self._x if more is None else np.vstack([self._x, self._encoder.transform(more)])
+        y_d = self._y if more is None else np.concatenate([self._y, self._labels(more)])
+        information = gain.Information.of(x_d, y_d, self._classes, refit=s.gate == "ig_refit")
+        delta, inside = gain.duel(information, self._fold, x, y, alpha=s.alpha, beta=s.beta, rng=rng)
+        return delta, level, ~inside
+
+    def _null(self, size: int) -> gain.Threshold:
+        s = self._settings
+        information = gain.Information.of(self._x, self._y, self._classes, refit=s.gate == "ig_refit")
+        surprise = cost.costs(self._fold.held_out)
+        return gain.null_threshold(information, surprise, size, alpha=s.alpha, beta=s.beta, replicates=s.replicates, k=self._k, seed=self._seed)
+
+    def _threshold(self, size: int, compute: Callable[[int], gain.Threshold]) -> gain.Threshold:
+        """The control of a batch size; it depends on the real rows alone, so each size is computed once."""
+        if size not in self._thresholds:
+            self._thresholds[size] = compute(size)
+        return self._thresholds[size]
+
+    def _diversity(self, rows: pd.DataFrame, judged: Mask, verdict: Verdict) -> None:
+        """Stage 3: the rows that would be kept, against what is accepted so far."""
+        if self._regions is None or not self._regions.usable:
+            why = f"fewer than {diversity.FEWEST_ROWS} real rows" if self._regions is None else "the real rows have no clusters"
+            verdict.figures["diversity"] = {"skipped": why}
+            return
+        count, real = self._regions.clusters, self._regions.labels
+        before = diversity.entropy(self._clusters, count)
+        both = np.concatenate([self._clusters, self._regions.of(self._encoder.transform(rows))])
+        change = diversity.entropy(both, count) - before
+        needed = diversity.threshold(real, self._clusters, count, len(rows), self._settings, self._seed)
+        figures: dict[str, Any] = {"clusters": count, "silhouette": self._regions.silhouette, "entropy_before": before, "change": change}
+        verdict.figures["diversity"] = {**figures, "threshold": needed, "rule": self._settings.diversity, "accepted": change >= needed}
+        if change < needed:
+            reason = f"its batch adds too little diversity: cluster entropy {change:+.4f}, needed {needed + 0.0:+.4f}"
+            verdict.reject(judged, "diversity", reason)
+
+    def _accept(self, rows: pd.DataFrame) -> None:
+        if rows.empty:
+            return
+        self._accepted.append(rows)
+        self._seen.update(sanity.row_hashes(rows))
+        if len(self._clusters) and self._regions is not None:
+            self._clusters = np.concatenate([self._clusters, self._regions.of(self._encoder.transform(rows))])
+
+    def _labels(self, rows: pd.DataFrame) -> Labels:
+        """Class numbers by the dictionary's levels, or the number standardised by the real rows."""
+        column = rows[self._dictionary.target]
+        if not self._dictionary.classification:
+            return (column.to_numpy(dtype=np.float64) - self._center) / self._scale
+        return pd.Categorical(column, categories=list(self._dictionary[self._dictionary.target].levels)).codes.astype(np.intp)
+
+    def _crossfit(self) -> cost.Crossfit:
+        """Folds and fits; a numeric label is then rescaled by its out-of-fold error, so that costs are in its units."""
+        model = learner(self._settings.model, self._classes, self._seed)
+        fold = cost.crossfit(self._x, self._y, model, self._seed)
+        if self._classes:
+            return fold
+        # log density = -residual^2 / 2 - ln(2 pi) / 2, so the mean of -2 (log density) gives the squared scale.
+        error = float(np.sqrt(max(-2 * fold.held_out.mean() - np.log(2 * np.pi), 1e-12)))
+        self._scale *= error
+        self._y = self._y / error
+        return cost.crossfit(self._x, self._y, model, self._seed)
+
+
+def _within(judged: Mask, chosen: Mask) -> Mask:
+    """A mask over the judged rows as a mask over all rows."""
+    result = np.zeros_like(judged)
+    result[np.flatnonzero(judged)[chosen]] = True
+    return result

@@ -1,0 +1,59 @@
+"""What all tests share: no sockets, a home of their own, and the real tables where they lie."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+_SOCKETS = ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "http.client.connect", "urllib.Request")
+
+
+def _refuse(event: str, args: tuple[object, ...]) -> None:
+    if event in _SOCKETS:
+        raise RuntimeError(f"a test opened a socket: {event}")
+
+
+sys.addaudithook(_refuse)
+
+
+@pytest.fixture(autouse=True)
+def _scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of the person who runs the tests must not reach them; the model store is theirs, so that it is not built anew."""
+    for name in os.environ:
+        if name.startswith("T2LOCAL_") and name not in ("T2LOCAL_HOME", "T2LOCAL_BENCH_DATA"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def real_table():
+    """A function from a file name to its path among the real tables; skips where they are not."""
+    folder = Path(os.environ.get("T2LOCAL_BENCH_DATA") or Path(__file__).parents[2] / "shared" / "data")
+
+    def find(name: str) -> Path:
+        if not (folder / name).is_file():
+            pytest.skip(f"{name} is not in {folder}; set T2LOCAL_BENCH_DATA to the folder of the real tables")
+        return folder / name
+
+    return find
+
+
+@pytest.fixture
+def patients() -> pd.DataFrame:
+    """60 rows with a label that follows from the age: numbers, levels, blanks."""
+    rng = np.random.default_rng(7)
+    age = rng.integers(20, 90, 60)
+    weight = np.round(rng.normal(70, 12, 60), 1)
+    weight[::9] = np.nan
+    return pd.DataFrame(
+        {
+            "age": age,
+            "weight": weight,
+            "sex": rng.choice(["F", "M"], 60),
+            "smoker": rng.choice(["yes", "no"], 60),
+            "ward": rng.choice(["A, left", 'B "new"', "C"], 60),
+            "outcome": np.where(age + rng.normal(0, 8, 60) > 55, 1, 0),
+        }
+    )

@@ -1,0 +1,113 @@
+"""The decoder with the scripted model, whose cache raises at every token in a wrong place."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from t2local.errors import DecodeError
+from t2local.llm.decoder import Decoder, Request, Station
+from t2local.llm.grammar import Grammar
+from t2local.llm.sampling import Stream
+from t2local.llm.scripted import ScriptedModel
+
+MODEL = ScriptedModel()
+#: Texts of many lengths, and text that is forced: the word differs by its first letter alone.
+WORDS = ["a", "bb", "c" * 30, "dd dd", "e"]
+WORD = Grammar({"enum": WORDS}, MODEL.tokenizer)
+NUMBER = Grammar({"type": "integer", "minimum": 0, "maximum": 99999}, MODEL.tokenizer)
+CLOSED = Grammar({"type": "array", "prefixItems": [{"type": "integer", "minimum": 0, "maximum": 99999}], "items": False, "minItems": 1}, MODEL.tokenizer)
+FORCED = Grammar({"const": "always the same"}, MODEL.tokenizer)
+
+
+def station(grammar: Grammar, given: bytes = b"A") -> Station:
+    return Station(tuple(given), grammar)
+
+
+def write(requests, slots=4, model=MODEL, **options):
+    with Decoder(model, slots=slots, prefix_cells=6, row_cells=200, **options) as decoder:
+        decoder.prefill(model.tokenize("prefix"))
+        return dict(decoder.complete(requests)), decoder.counters
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.sampled_from([WORD, CLOSED, FORCED]), min_size=1, max_size=4), max_size=12), st.integers(1, 5))
+def test_no_row_is_lost_doubled_or_changed_by_the_slots(mix, slots):
+    requests = [Request(tuple(map(station, grammars)), Stream(1, row=i)) for i, grammars in enumerate(mix)]
+    done, counters = write(requests, slots)
+    alone = [write([request], 1)[0][0] for request in requests]
+    assert sorted(done) == list(range(len(requests)))
+    assert [done[i] for i in range(len(requests))] == alone
+    assert counters.failures == 0
+
+
+def test_the_order_of_arrival_changes_no_row():
+    requests = [Request((station(CLOSED), station(WORD)), Stream(5, row=i)) for i in range(30)]
+    forward, backward = write(requests)[0], write(requests[::-1])[0]
+    assert [forward[i].texts for i in range(30)] == [backward[29 - i].texts for i in range(30)]
+
+
+def test_forced_tokens_are_not_sampled_and_the_text_is_the_same():
+    wish = ScriptedModel(lambda text: b"c" if text.endswith(b'"') else b"")
+    done, counters = write([Request((station(WORD),), Stream(1))], model=wish)
+    assert json.loads(done[0].texts[0]) == "c" * 30
+    assert counters.sampled <= 2
+
+
+def test_a_station_sees_what_the_stations_before_it_wrote():
+    def script(text: bytes) -> bytes:
+        return b"7" if text.endswith(b"[") else b"]"
+
+    done, _ = write([Request((station(CLOSED), station(CLOSED, b"|")), Stream(1))], model=ScriptedModel(script))
+    assert done[0].texts == ("[7]", "[7]")
+
+
+def test_a_row_over_its_budget_fails_alone_and_is_counted():
+    model = ScriptedModel(lambda text: b"9")
+    grammar = Grammar({"type": "string", "maxLength": 500}, model.tokenizer)
+    with Decoder(model, slots=2, prefix_cells=6, row_cells=40) as decoder:
+        decoder.prefill(list(b"prefix"))
+        done = dict(decoder.complete([Request((station(g),), Stream(1, row=i)) for i, g in enumerate([grammar, WORD])]))
+    assert "longer" in done[0].failure
+    assert done[1].failure == ""
+    assert decoder.counters.failures == 1
+
+
+def test_sampling_follows_the_models_distribution():
+    requests = [Request((station(WORD),), Stream(9, row=i)) for i in range(1000)]
+    done, _ = write(requests, slots=50)
+    counts = [sum(json.loads(c.texts[0]) == word for c in done.values()) for word in WORDS]
+    assert np.abs(np.array(counts) / 1000 - 0.2).max() < 0.05  # 4 sd of a share of 1000
+
+
+def test_scores_are_log_probabilities():
+    with Decoder(MODEL, slots=3, prefix_cells=6, row_cells=40) as decoder:
+        decoder.prefill(list(b"prefix"))
+        scores = decoder.score([list(b"x"), list(b"yy")], [list(b"a"), list(b"abc"), list(b"zz"), list(b"q")])
+    assert scores.shape == (2, 4)
+    assert np.allclose(scores, -np.log(MODEL.n_vocab) * np.array([[1, 3, 2, 1]]))
+
+
+def test_scores_agree_with_a_scripted_preference():
+    model = ScriptedModel(lambda text: b"no" if text.endswith(b"x") else b"o" if text.endswith(b"n") else b"")
+    with Decoder(model, slots=4, prefix_cells=6, row_cells=40) as decoder:
+        decoder.prefill(list(b"prefix"))
+        scores = decoder.score([list(b"x")], [list(b"no"), list(b"yo")])
+    assert scores[0, 0] > -1e-5
+    assert scores[0, 1] < -20
+
+
+def test_what_does_not_fit_the_model_is_said_before_any_token():
+    with pytest.raises(DecodeError, match="do not fit"):
+        Decoder(ScriptedModel(longest_sequence=100), slots=1, prefix_cells=90, row_cells=20)
+
+
+def test_slots_are_free_again_when_a_reader_stops_early():
+    with Decoder(MODEL, slots=2, prefix_cells=6, row_cells=50) as decoder:
+        decoder.prefill(list(b"prefix"))
+        reading = decoder.complete([Request((station(CLOSED),), Stream(1, row=i)) for i in range(5)])
+        next(reading)
+        reading.close()
+        assert len(dict(decoder.complete([Request((station(CLOSED),), Stream(1, row=i)) for i in range(5)]))) == 5

@@ -1,0 +1,191 @@
+"""Whole runs with the scripted model: every part is real but the weights."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import t2local
+from t2local.errors import InputError, PlanError, UsageError
+from t2local.llm.scripted import ScriptedModel
+
+FAST = {"trim.replicates": 50}
+
+
+def generate(data, **options):
+    options = {"model": ScriptedModel(), "plan": "data", "rows": 20, "settings": FAST, **options}
+    return t2local.generate(data, **options)
+
+
+@pytest.mark.parametrize("conditioning", ["row", "parents"])
+def test_every_written_row_is_kept_or_rejected_and_obeys_the_dictionary(patients, conditioning):
+    result = generate(patients, settings={**FAST, "team.conditioning": conditioning})
+    rows = result.report["rows"]
+    assert rows["generated"] == rows["kept"] + rows["rejected"] > 0
+    assert (len(result.synthetic), len(result.rejected)) == (rows["kept"], rows["rejected"])
+    assert sum(result.report["rejected_by"].values()) == rows["rejected"]
+    assert sum(batch["rows"] for batch in result.report["batches"]) == rows["generated"]
+    every = pd.concat([result.synthetic, result.rejected[list(patients)]])
+    assert every["age"].between(*result.dictionary["age"].bounds).all()
+    assert set(every["ward"]) <= set(patients["ward"])
+    assert set(every["outcome"]) <= {0, 1}
+    assert every[["age", "sex", "outcome"]].notna().all().all()
+
+
+def test_types_and_columns_are_those_of_the_input(patients):
+    patients = patients.assign(flag=patients["age"] > 50, note=[f"text number {i}" for i in range(60)], weight=patients["weight"].astype("float32"))
+    patients["sex"] = patients["sex"].astype("category")
+    result = generate(patients, rows=30, target="outcome", settings={**FAST, "trim.gate_sd": 0, "trim.patience": 20})
+    columns = [name for name in patients if name != "note"]
+    assert list(result.synthetic) == columns
+    assert len(result.augmented) == 60 + len(result.synthetic)
+    pd.testing.assert_frame_equal(result.augmented.head(60), patients[columns])
+    if len(result.synthetic):
+        assert result.synthetic.dtypes.to_dict() == patients[columns].dtypes.to_dict()
+
+
+def test_one_seed_gives_one_result_and_another_seed_another(patients):
+    first, again, other = (generate(patients, seed=seed) for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(first.rejected, again.rejected)
+    pd.testing.assert_frame_equal(first.synthetic, again.synthetic)
+    assert not first.rejected.equals(other.rejected)
+
+
+def test_more_is_never_kept_than_asked_for_and_the_rest_is_surplus(patients):
+    def helpful(text: bytes) -> bytes:
+        row = text.rsplit(b"\n", 1)[1]
+        examples = [line for line in text.split(b"\n")[:-1] if line.startswith(row) and line != row]
+        return examples[0][len(row) :] if examples else b""
+
+    result = generate(patients, rows=7, model=ScriptedModel(helpful), settings={**FAST, "team.temperature": 1.0}, max_batches=30)
+    assert len(result.synthetic) <= 7
+    if len(result.synthetic) == 7:
+        assert result.report["rows"]["rejected"] == len(result.rejected)
+
+
+def test_the_prompt_shows_real_rows_in_the_form_in_which_rows_are_written(patients):
+    model = ScriptedModel()
+    generate(patients, model=model, settings={**FAST, "team.examples": 5}, rows=10)
+    head, rows = model.prompts[-1].split("Rows:\n")
+    assert "A Group 1: " in head
+    assert len(rows.splitlines()) == 5
+    assert all(line.startswith("A[") and line.endswith("]") for line in rows.splitlines())
+
+
+def test_the_folder_has_all_files_and_they_agree(patients, tmp_path):
+    path = tmp_path / "p.csv"
+    patients.to_csv(path, index=False, sep=";")
+    out = tmp_path / "out"
+    result = generate(path, out=out)
+    assert sorted(p.name for p in out.iterdir()) == [
+        "dictionary.yaml",
+        "journal.jsonl",
+        "manifest.json",
+        "plan.yaml",
+        "rejected.csv",
+        "report.json",
+        "synthetic.csv",
+    ]
+    assert len(pd.read_csv(out / "synthetic.csv", sep=";")) == len(result.synthetic)
+    rejected = pd.read_csv(out / "rejected.csv", sep=";")
+    assert list(rejected)[:2] == ["stage", "reason"]
+    assert len(rejected) == len(result.rejected)
+    report = json.loads((out / "report.json").read_text())
+    assert report["rows"] == result.report["rows"]
+    assert {"rows", "rejected_by", "batches", "tokens", "seconds", "plan", "model", "seed", "verdict"} <= report.keys()
+    assert {"total", "load", "decode", "trim"} <= report["seconds"].keys()
+    assert {"prefix", "rows", "per_kept_row"} <= report["tokens"].keys()
+    assert len((out / "journal.jsonl").read_text().splitlines()) == len(report["batches"])
+    again = generate(path, out=tmp_path / "again", dictionary=out / "dictionary.yaml", plan=out / "plan.yaml")
+    assert (tmp_path / "again" / "rejected.csv").read_bytes() == (out / "rejected.csv").read_bytes()
+    assert again.plan.source == "file"
+
+
+def test_no_value_of_a_cell_reaches_log_report_manifest_or_journal(patients, tmp_path):
+    canaries = [f"CANARY{i:02d}X" for i in range(60)]
+    frame = patients.assign(ward=[f"WARDCANARY{i % 3}" for i in range(60)], name=canaries, weight=patients["weight"] + 0.0098765)
+    heard: list[object] = []
+    generate(frame, target="outcome", out=tmp_path / "out", on_event=heard.append)
+    texts = [(tmp_path / "out" / name).read_text() for name in ("report.json", "manifest.json", "journal.jsonl", "plan.yaml")] + [str(heard)]
+    assert [text for text in texts if "CANARY" in text or "98765" in text] == []
+    kept = [(tmp_path / "out" / name).read_text() for name in ("dictionary.yaml", "synthetic.csv", "rejected.csv")]
+    assert [text for text in kept if "CANARY0" in text and "WARD" not in text] == []
+
+
+@pytest.mark.parametrize("rows", [2, 5])
+def test_very_few_rows_still_deliver_what_can_be_delivered(patients, rows):
+    few = patients.groupby("outcome").head(3).head(rows)
+    few = few if few["outcome"].nunique() == 2 else pd.concat([few.iloc[:-1], patients[patients["outcome"] != few["outcome"].iloc[0]].head(1)])
+    result = generate(few, rows=10)
+    assert result.report["rows"]["generated"] == result.report["rows"]["kept"] + result.report["rows"]["rejected"] > 0
+
+
+def test_the_paper_preset_tries_a_fixed_number_of_batches(patients):
+    result = generate(patients, preset="paper", rows=30)
+    assert len(result.report["batches"]) == 3
+
+
+def interrupting(after: int):
+    calls = 0
+
+    def script(text: bytes) -> bytes:
+        nonlocal calls
+        calls += 1
+        if calls > after:
+            raise KeyboardInterrupt
+        return b""
+
+    return script
+
+
+def test_ctrl_c_delivers_the_rows_that_are_complete(patients, tmp_path):
+    result = generate(patients, rows=100, model=ScriptedModel(interrupting(700)), out=tmp_path / "out")
+    assert result.report["interrupted"]
+    rows = result.report["rows"]
+    assert 0 < rows["generated"] < 100
+    assert rows["generated"] == rows["kept"] + rows["rejected"]
+    assert (tmp_path / "out" / "synthetic.csv").is_file()
+
+
+def test_bad_input_is_refused_before_anything_is_written(patients, tmp_path):
+    blank = patients.assign(empty=None)
+    for wrong, error in [
+        ({"data": blank}, InputError),
+        ({"data": patients.assign(outcome=1)}, InputError),
+        ({"data": patients, "target": "nope"}, InputError),
+        ({"data": patients, "dictionary": tmp_path / "none.yaml"}, InputError),
+        ({"data": patients, "plan": tmp_path / "none.yaml"}, PlanError),
+        ({"data": patients, "seed": 0}, UsageError),
+        ({"data": patients, "settings": {"trim.kapa": 1, "team.examples": -3}}, UsageError),
+        ({"data": pd.concat([patients, patients], axis=1)}, InputError),
+    ]:
+        with pytest.raises(error) as caught:
+            generate(**{"out": tmp_path / "out", **wrong})
+        assert "\nNext: " in str(caught.value)
+        assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_not_a_run_is_never_written_into(patients, tmp_path):
+    (tmp_path / "precious.txt").write_text("x")
+    with pytest.raises(UsageError, match="not of a run"):
+        generate(patients, out=tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["precious.txt"]
+
+
+def test_a_blank_column_can_be_left_out_with_a_dictionary(patients):
+    blank = patients.assign(empty=None)
+    known = t2local.describe(blank)
+    assert [(left.name, left.reason) for left in known.left_out] == [("empty", "every cell is blank")]
+    assert "empty" not in generate(blank, dictionary=known, rows=10).synthetic
+
+
+def test_settings_name_every_unknown_and_every_wrong_value(monkeypatch):
+    with pytest.raises(UsageError) as caught:
+        t2local.Settings.load({"trim.kapa": 1, "team.examples": -3, "trim.gate": "none of these"})
+    message = str(caught.value)
+    assert "did you mean trim.kappa?" in message
+    assert "team.examples" in message
+    assert "trim.gate" in message
+    monkeypatch.setenv("T2LOCAL_TRIM_KAPPA", "0.25")
+    assert t2local.Settings.load().trim.kappa == 0.25
+    assert t2local.Settings.load({"trim.kappa": 0.5}).trim.kappa == 0.5
