@@ -117,6 +117,7 @@ def report_of(ledger: Ledger, counters: Counters, clock: Clock, team: Plan, mode
             "prefix": counters.prefix,
             "rows": counters.rows,
             "sampled": counters.sampled,
+            "context": counters.cells,
             "per_generated_row": decoded / ledger.generated if ledger.generated else None,
             "per_kept_row": decoded / ledger.kept if ledger.kept else None,
         },

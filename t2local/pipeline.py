@@ -133,9 +133,9 @@ def generate(
     if folder:
         folder.start(known, team.to_yaml())
     inspector = Inspector(real, known, chosen_settings.trim, seed)
+    clock.lap("trim")
     ledger = Ledger(rows, batch_size, max_batches or chosen_settings.trim.patience * math.ceil(rows / batch_size))
     with AssemblyLine(loaded, known, team, real, chosen_settings, seed) as line:
-        clock.lap("trim")
         while not ledger.done:
             block = assemble(line, ledger, chosen_settings, clock, on_event)
             clock.lap("assembly")

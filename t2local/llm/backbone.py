@@ -111,6 +111,15 @@ class Backbone:
         ends = [token for token in range(self.n_vocab) if _is_end(self._vocab, token)]
         self.tokenizer: Tokenizer = llamacpp_tokenizer(list(self._pieces()), self._vocab, address, ends)
 
+    @property
+    def cell_bytes(self) -> int:
+        """Bytes of the key-value cache for one token: keys and values of 2 bytes in every layer."""
+        architecture = self._metadata("general.architecture")
+        heads = llama.llama_model_n_head_kv(self._model)
+        own = int(self._metadata(f"{architecture}.attention.key_length") or 0)
+        width = own or llama.llama_model_n_embd(self._model) // llama.llama_model_n_head(self._model)
+        return int(llama.llama_model_n_layer(self._model) * heads * width * 2 * 2)
+
     def decisions(self) -> dict[str, Decision]:
         """What was decided for this machine, and why."""
         return {"threads": self.threads, "GPU layers": self.layers_on_gpu, "weight repacking": self.extra_buffers, "chat format": self.chat_format}
@@ -125,9 +134,13 @@ class Backbone:
         self.close()
         raise ModelError(f"{file.path.name} cannot be used: {problem}.", next_step="python -m t2local models list")
 
+    def _metadata(self, key: str) -> str:
+        """A text of the file's metadata; empty where it has none."""
+        return _text(lambda buffer, size: llama.llama_model_meta_val_str(self._model, key.encode(), buffer, size))
+
     def _own_format(self) -> Decision:
         """Our format for the control strings that the file's own template holds; that template itself is never run."""
-        template = _text(lambda buffer, size: llama.llama_model_meta_val_str(self._model, b"tokenizer.chat_template", buffer, size))
+        template = self._metadata("tokenizer.chat_template")
         known: list[ChatFormat] = [chat for chat in chat_formats().values() if chat.marker and chat.marker in template]
         if known:
             return Decision(known[0], f"its template has {known[0].marker}")

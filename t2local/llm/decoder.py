@@ -86,8 +86,12 @@ class Completion:
 
 @dataclass
 class Counters:
-    """Totals of tokens decoded and of seconds inside the model; sampled tokens are counted when they are chosen."""
+    """Totals of tokens decoded and of seconds inside the model; sampled tokens are counted when they are chosen.
 
+    ``cells`` is the size of the context, in tokens.
+    """
+
+    cells: int = 0
     prefix: int = 0
     rows: int = 0
     sampled: int = 0
@@ -111,10 +115,11 @@ class Decoder:
                 f"A prompt of {prefix_cells} tokens and a row of up to {row_cells} do not fit the {model.longest_sequence} tokens of {model.name}.",
                 next_step="show fewer rows with --examples, leave columns out in the dictionary, or choose a model with a longer context",
             )
-        self.counters = Counters()
+        cells = prefix_cells + slots * row_cells
+        self.counters = Counters(cells)
         self._model, self._slots, self._row_cells, self._temperature = model, slots, row_cells, temperature
         self._prefix_cells, self._prefix = prefix_cells, 0
-        self._context = model.context(prefix_cells + slots * row_cells, slots + 1)
+        self._context = model.context(cells, slots + 1)
         self._masks = Masks(slots, model.n_vocab)
 
     def __enter__(self) -> Self:

@@ -47,7 +47,7 @@ class Regions:
             # Fewer distinct rows than clusters is a fact of small tables; the silhouette then decides against them.
             warnings.simplefilter("ignore")
             for clusters in range(3, min(5, len(x) // 3) + 1):
-                means = KMeans(clusters, n_init=10, random_state=seed).fit(x)
+                means = KMeans(clusters, n_init=4, random_state=seed).fit(x)
                 if len(np.unique(means.labels_)) == clusters:
                     score = float(silhouette_score(x, means.labels_, sample_size=min(len(x), _SILHOUETTE_ROWS), random_state=seed))
                     best = max(best, (score, means), key=lambda pair: pair[0])

@@ -1,0 +1,1 @@
+"""Programs that measure t2local. Each prints a table and writes JSON; none is a test."""

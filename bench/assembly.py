@@ -1,0 +1,73 @@
+"""What one run costs: tokens per row, time outside llama.cpp, time of the trim stages, peak memory.
+
+    python -m bench.assembly [data.csv] [--rows 200] [--out assembly.json]
+
+Ratios are of one run on one machine; the default table is scikit-learn's iris.
+"""
+
+import argparse
+import json
+import resource
+import sys
+from pathlib import Path
+
+import t2local
+from t2local.llm.backbone import Backbone, system_info
+from t2local.llm.catalog import find
+from t2local.runs import environment
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="?", type=Path)
+    parser.add_argument("--target")
+    parser.add_argument("--rows", type=int, default=200)
+    parser.add_argument("--conditioning", choices=["row", "parents"], default="row")
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    file = find()
+    before = _peak()
+    model = Backbone(file)
+    # As many batches as would do if all were kept: exactly the rows asked for are written and judged.
+    settings = {"team.conditioning": asked.conditioning, "trim.patience": 1}
+    result = t2local.generate(asked.data or _iris(), target=asked.target, rows=asked.rows, model=model, settings=settings)
+    figures = measure(result.report, model, file.path.stat().st_size, before)
+    for name, value in figures.items():
+        print(f"{name:<36}{value:>14,.3f}" if isinstance(value, float) else f"{name:<36}{value:>14}")
+    if asked.out:
+        machine = {**environment(), "cpu": system_info()}
+        asked.out.write_text(json.dumps({"figures": figures, "machine": machine, "arguments": vars(asked)}, indent=2, default=str) + "\n")
+
+
+def measure(report: dict, model: Backbone, file_bytes: int, before: float) -> dict[str, float | int]:
+    seconds, tokens, rows = report["seconds"], report["tokens"], report["rows"]
+    return {
+        "rows generated": rows["generated"],
+        "rows kept": rows["kept"],
+        "tokens decoded per generated row": tokens["per_generated_row"],
+        "tokens sampled per generated row": tokens["sampled"] / rows["generated"],
+        "share of assembly outside llama.cpp": 1 - seconds["decode"] / seconds["assembly"],
+        "trim / assembly": seconds["trim"] / seconds["assembly"],
+        "rows generated per second": rows["generated"] / seconds["assembly"],
+        "model file, MB": file_bytes / 1e6,
+        "key-value cache, MB": tokens["context"] * model.cell_bytes / 1e6,
+        "peak memory, MB": _peak(),
+        "peak - file - cache, MB": _peak() - file_bytes / 1e6 - tokens["context"] * model.cell_bytes / 1e6,
+        "imports before the model, MB": before,
+    }
+
+
+def _iris():
+    import sklearn.datasets
+
+    bunch = sklearn.datasets.load_iris(as_frame=True)
+    return bunch.frame
+
+
+def _peak() -> float:
+    """Peak resident memory of this process, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+
+
+if __name__ == "__main__":
+    main()

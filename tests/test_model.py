@@ -1,0 +1,166 @@
+"""The real starter model. Minutes, not seconds: `pytest -m "not model"` leaves these out."""
+
+import csv
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from itertools import islice
+
+import numpy as np
+import pytest
+import yaml
+
+from t2local.llm.decoder import Decoder, Request, Station
+from t2local.llm.sampling import Stream
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(scope="module")
+def starter():
+    from t2local.llm.backbone import Backbone
+    from t2local.llm.catalog import find
+
+    model = Backbone(find())
+    yield model
+    model.close()
+
+
+def t2local(*arguments, cwd, prefix=()):
+    return subprocess.run([*prefix, sys.executable, "-m", "t2local", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+def faults(row: dict[str, str], fields: list[dict]) -> list[str]:
+    """What is wrong with a row of synthetic.csv, read with csv and yaml alone."""
+    found = []
+    for field in fields:
+        cell = row[field["name"]]
+        if cell == "":
+            found += [] if field.get("missing") else [f"{field['name']}: blank"]
+        elif field["type"] in ("category", "boolean"):
+            found += [] if cell in field["levels"] else [f"{field['name']}: unknown level"]
+        else:
+            decimals = field.get("decimals", 0)
+            written = re.fullmatch(r"-?\d+(?:\.(\d+))?", cell)
+            if not written or len(written.group(1) or "") > decimals:
+                found.append(f"{field['name']}: not a number with {decimals} decimals")
+            elif not field["minimum"] - 1e-9 <= float(cell) <= field["maximum"] + 1e-9:
+                found.append(f"{field['name']}: out of range")
+    return found
+
+
+def read(path):
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+TABLES = {
+    "heart_failure.csv": (None, "row"),
+    "titanic.csv": (None, "row"),
+    "insurance_charges.csv": (None, "row"),
+    "compas_readable_9feat.csv": (60, "parents"),
+    "drug_consumption_decoded_1885.csv": (60, "row"),
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_real_tables_give_rows_that_obey_their_dictionary_and_add_up(name, real_table, tmp_path):
+    first, conditioning = TABLES[name]
+    with real_table(name).open(encoding="utf-8") as source:
+        (tmp_path / "data.csv").write_text("".join(islice(source, first + 1 if first else None)), encoding="utf-8")
+    # Four batches bound the time of this test; a user's run tries five times the batches that would do.
+    done = t2local("generate", "data.csv", "--rows", 40, "--max-batches", 4, "--set", f"team.conditioning={conditioning}", cwd=tmp_path)
+    assert done.returncode in (0, 5), done.stderr
+    out = tmp_path / "data.t2local"
+    fields = yaml.safe_load((out / "dictionary.yaml").read_text(encoding="utf-8"))["features"]
+    kept, rejected = read(out / "synthetic.csv"), read(out / "rejected.csv")
+    # The grammar wrote all of them; stage 1 and this check judge what it wrote, each with code of its own.
+    assert [fault for row in kept + rejected for fault in faults(row, fields)] == []
+    report = json.loads((out / "report.json").read_text())
+    assert (len(kept), len(rejected)) == (report["rows"]["kept"], report["rows"]["rejected"])
+    assert report["rows"]["generated"] == report["rows"]["kept"] + report["rows"]["rejected"] == 40
+    assert report["rows"]["failed"] == 0
+    assert (done.returncode == 0) == bool(kept)
+    real = {tuple(row[field["name"]] for field in fields) for row in read(tmp_path / "data.csv")}
+    assert not real & {tuple(row[field["name"]] for field in fields) for row in kept}
+
+
+def test_without_a_network_the_same_bytes_come_out_and_twice_the_same(tmp_path):
+    assert t2local("sample", "diabetes", "-o", "d.csv", cwd=tmp_path).returncode == 0
+    arguments = ["generate", "d.csv", "--rows", 10, "--max-batches", 2, "--plan", "manager"]
+    runs = [t2local(*arguments, "--out", out, cwd=tmp_path) for out in ("one", "two")]
+    assert {run.returncode for run in runs} <= {0, 5}, runs[0].stderr
+    files = {"one", "two"}
+    if shutil.which("unshare") and subprocess.run(["unshare", "-rn", "true"], check=False).returncode == 0:
+        assert t2local(*arguments, "--out", "cut", cwd=tmp_path, prefix=["unshare", "-rn"]).returncode == runs[0].returncode
+        files.add("cut")
+    for name in ("synthetic.csv", "rejected.csv", "plan.yaml"):
+        assert len({(tmp_path / out / name).read_bytes() for out in files}) == 1
+    report = json.loads((tmp_path / "one" / "report.json").read_text())
+    assert report["tokens"]["per_generated_row"] < 120
+
+
+def test_scores_are_those_of_one_sequence_at_a_time(starter):
+    contexts = [starter.tokenize("A[71,3]B["), starter.tokenize('A[5,"x"]B[')]
+    choices = [starter.tokenize(text) for text in ("0]", "1]", "10]", '"yes"]')]
+    prefix = starter.prompt(["Rows:\n", "A[1,2]B[0]\n"])
+
+    def alone(context, choice):
+        room = starter.context(len(prefix) + 64, 2)
+        total, written = 0.0, [*prefix, *context]
+        for token in choice:
+            room.clear()
+            count = len(written)
+            wanted = np.zeros(count, dtype=np.bool_)
+            wanted[-1] = True
+            logits = room.decode(np.array(written, dtype=np.int32), np.arange(count, dtype=np.int32), np.zeros(count, dtype=np.int32), wanted)[0].astype(float)
+            total += logits[token] - logits.max() - math.log(np.exp(logits - logits.max()).sum())
+            written.append(token)
+        room.close()
+        return total
+
+    with Decoder(starter, slots=4, prefix_cells=len(prefix), row_cells=32) as decoder:
+        decoder.prefill(prefix)
+        scores = decoder.score(contexts, choices)
+    # Batch shape changes the order of sums (README, "What is reproducible"): close, not equal.
+    assert np.allclose(scores, [[alone(context, choice) for choice in choices] for context in contexts], atol=0.5)
+
+
+def test_control_tokens_are_never_written_and_never_read_from_data(starter):
+    from t2local.llm.grammar import Grammar, Masks
+    from t2local.llm.sampling import allowed_tokens
+
+    text = Grammar({"type": "string", "maxLength": 40}, starter.tokenizer).start()
+    assert text.consume_tokens(starter.tokenize('"'))
+    allowed = set(allowed_tokens(Masks(1, starter.n_vocab).fill([text])[0]).tolist())
+    assert len(allowed) > 1000
+    control = [starter.tokenize(mark, special=True) for mark in ("<start_of_turn>", "<end_of_turn>", "<eos>", "<bos>")]
+    assert all(len(tokens) == 1 and tokens[0] not in allowed for tokens in control)
+    assert all(
+        tokens[0] not in starter.tokenize(f"a {mark} b") for mark, tokens in zip(("<start_of_turn>", "<end_of_turn>", "<eos>", "<bos>"), control, strict=True)
+    )
+
+
+def test_slots_change_no_text_at_temperature_zero(starter):
+    from t2local.llm.grammar import Grammar
+
+    grammar = Grammar(
+        {"type": "array", "prefixItems": [{"enum": ["red", "green", "blue"]}] * 2, "items": False, "minItems": 2, "maxItems": 2}, starter.tokenizer
+    )
+    prefix = starter.prompt(["Colours:\n", '["red","blue"]\n'])
+    requests = [Request((Station(tuple(starter.tokenize("A")), grammar),), Stream(1, row=i)) for i in range(12)]
+    with Decoder(starter, slots=4, prefix_cells=len(prefix), row_cells=40, temperature=0) as decoder:
+        decoder.prefill(prefix)
+        texts = {completion.texts for _, completion in decoder.complete(requests)}
+    assert len(texts) == 1
+
+
+def test_the_doctor_finds_all_well(tmp_path):
+    done = t2local("doctor", "--format", "json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert "ok" in found["decode"]
+    assert found["model"][1].endswith("as expected")
