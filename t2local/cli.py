@@ -20,7 +20,13 @@ EXIT_CODES = """
 Exit codes: 0 ok, 1 a bug, 2 usage, 3 input or dictionary, 4 model, 5 no row passed the quality stages (files are written),
 6 out of memory or disk, 130 interrupted.
 """
-_SAMPLES = {"iris": "load_iris", "wine": "load_wine", "breast-cancer": "load_breast_cancer", "diabetes": "load_diabetes"}
+#: Name to scikit-learn's function and its options; scaled=False: ages in years, not in standard deviations.
+_SAMPLES: dict[str, tuple[str, dict[str, bool]]] = {
+    "iris": ("load_iris", {}),
+    "wine": ("load_wine", {}),
+    "breast-cancer": ("load_breast_cancer", {}),
+    "diabetes": ("load_diabetes", {"scaled": False}),
+}
 #: Seconds between progress lines where there is no terminal.
 _QUIET_SECONDS = 10.0
 
@@ -139,7 +145,8 @@ def sample(name: str, output: Path | None) -> None:
     """Write a real table to try; it comes with scikit-learn."""
     import sklearn.datasets
 
-    bunch = getattr(sklearn.datasets, _SAMPLES[name])(as_frame=True)
+    function, options = _SAMPLES[name]
+    bunch = getattr(sklearn.datasets, function)(as_frame=True, **options)
     frame = bunch.frame
     if hasattr(bunch, "target_names") and len(bunch.target_names):
         frame["target"] = bunch.target_names[frame["target"]]

@@ -15,7 +15,8 @@ def run(*arguments):
 
 
 def test_help_is_fast_and_imports_nothing_heavy():
-    code = "import sys; from t2local.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint([m for m in ('pandas','numpy','sklearn','llama_cpp','outlines','rich','pydantic') if m in sys.modules])"
+    heavy = ("pandas", "numpy", "sklearn", "llama_cpp", "outlines", "rich", "pydantic")
+    code = f"import sys; from t2local.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\nprint([m for m in {heavy} if m in sys.modules])"
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.endswith("[]\n")
@@ -69,7 +70,8 @@ def test_an_altered_or_missing_model_is_refused_before_llama_cpp_is_imported(tmp
     (tmp_path / "SmolLM2-135M-Instruct.Q4_1.gguf").write_bytes(b"GGUF" + bytes(100))
     (tmp_path / "t.csv").write_text("a,y\n5,p\n2,q\n9,q\n")
     for model in ("starter", "smollm2-135m", str(tmp_path / "SmolLM2-135M-Instruct.Q4_1.gguf")):
-        code = f"import sys; from t2local.cli import main\ntry: main(['generate', 't.csv', '--model', {model!r}])\nexcept SystemExit as end: print(end.code, 'llama_cpp' in sys.modules)"
+        command = f"main(['generate', 't.csv', '--model', {model!r}])"
+        code = f"import sys; from t2local.cli import main\ntry: {command}\nexcept SystemExit as end: print(end.code, 'llama_cpp' in sys.modules)"
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env={"T2LOCAL_HOME": str(tmp_path), "PATH": ""}
         )

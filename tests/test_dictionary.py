@@ -24,6 +24,7 @@ def test_values_come_back_equal_from_their_cells(data, dictionary):
     assert all(mask.all() for f in dictionary.features for mask in f.obeyed(frame[f.name]).values())
 
 
+AGES = "target: y\nfeatures:\n- {name: age, type: integer, minimum: 0, maximum: 50}\n- {name: y, type: category, levels: [a, b]}\n"
 BROKEN = """\
 target: nope
 features:
@@ -68,7 +69,7 @@ def test_no_text_is_more_than_a_dictionary_error(text):
 
 
 def test_a_table_that_does_not_fit_is_told_by_place_and_never_by_value():
-    text = "target: y\nfeatures:\n- {name: age, type: integer, minimum: 0, maximum: 50}\n- {name: y, type: category, levels: [a, b]}\n- {name: gone, type: category, levels: [q]}\n"
+    text = AGES + "- {name: gone, type: category, levels: [q]}\n"
     cells = from_frame(pd.DataFrame({"age": ["40", "SECRET", "70"], "y": ["a", "b", "PRIVATE"]})).cells
     with pytest.raises(InputError) as caught:
         read_dictionary(text, "d.yaml").check_table(cells, [2, 3, 4], "t.csv")
@@ -81,14 +82,12 @@ def test_a_table_that_does_not_fit_is_told_by_place_and_never_by_value():
 
 
 def test_real_rows_outside_a_range_are_a_warning():
-    text = "target: y\nfeatures:\n- {name: age, type: integer, minimum: 0, maximum: 50}\n- {name: y, type: category, levels: [a, b]}\n"
     cells = from_frame(pd.DataFrame({"age": ["40", "70"], "y": ["a", "b"]})).cells
-    assert read_dictionary(text, "d.yaml").check_table(cells, [2, 3], "t.csv") == ["age: 1 real rows break its maximum"]
+    assert read_dictionary(AGES, "d.yaml").check_table(cells, [2, 3], "t.csv") == ["age: 1 real rows break its maximum"]
 
 
 @pytest.mark.parametrize(("labels", "expected"), [(["a", "a", "a"], "only one class"), (["a", None, "b"], "line 3, column 'y': no label")])
 def test_labels_that_cannot_be_judged_with_are_refused(labels, expected):
-    text = "target: y\nfeatures:\n- {name: x, type: integer, minimum: 0, maximum: 50}\n- {name: y, type: category, levels: [a, b]}\n"
-    cells = from_frame(pd.DataFrame({"x": ["1", "2", "3"], "y": labels})).cells
+    cells = from_frame(pd.DataFrame({"age": ["1", "2", "3"], "y": labels})).cells
     with pytest.raises(InputError, match=expected):
-        read_dictionary(text, "d.yaml").check_table(cells, [2, 3, 4], "t.csv")
+        read_dictionary(AGES, "d.yaml").check_table(cells, [2, 3, 4], "t.csv")

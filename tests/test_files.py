@@ -82,9 +82,14 @@ def test_what_is_written_reads_back_equal(tmp_path_factory, rows):
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
     path = tmp_path / "t.txt"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), atomic(path) as file:
-        file.write("half")
-        raise ZeroDivisionError
+
+    def write_half() -> None:
+        with atomic(path) as file:
+            file.write("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_half()
     assert [p.name for p in tmp_path.iterdir()] == ["t.txt"]
     assert path.read_text() == "old"
 

@@ -90,7 +90,7 @@ def test_real_tables_give_rows_that_obey_their_dictionary_and_add_up(name, real_
 
 def test_without_a_network_the_same_bytes_come_out_and_twice_the_same(tmp_path):
     assert t2local("sample", "diabetes", "-o", "d.csv", cwd=tmp_path).returncode == 0
-    arguments = ["generate", "d.csv", "--rows", 10, "--max-batches", 2, "--plan", "manager"]
+    arguments = ["generate", "d.csv", "--rows", 20, "--max-batches", 2]
     runs = [t2local(*arguments, "--out", out, cwd=tmp_path) for out in ("one", "two")]
     assert {run.returncode for run in runs} <= {0, 5}, runs[0].stderr
     files = {"one", "two"}
