@@ -33,9 +33,10 @@ class TeamSettings(_Group):
     """How the team writes rows (METHOD section 1)."""
 
     conditioning: Literal["row", "parents"] = Field("row", description="what a worker sees: the row so far, or its parents only (the paper)")
-    examples: int = Field(20, ge=1, le=1000, description="real rows shown in the prompt, redrawn for every block (the paper: 10)")
+    examples: int = Field(20, ge=1, le=1000, description="real rows shown in the prompt (the paper: 10)")
+    examples_for: int = Field(100, ge=1, le=100_000, description="rows written before other examples are drawn")
     temperature: float = Field(1.0, ge=0, le=5, description="0 takes the most likely token; 1 draws from the model's own distribution")
-    block_rows: int = Field(100, ge=1, le=10_000, description="rows written from one set of examples: the unit of seed and retry")
+    block_rows: int = Field(100, ge=1, le=10_000, description="rows written at most before they are judged: the unit of seed and retry")
     attempts: int = Field(3, ge=1, le=20, description="times a row is tried when its decoding fails")
 
 

@@ -1,6 +1,6 @@
 """The assembly line: component workers and the label worker write blocks of rows.
 
-All workers of a block share one prefix: the members of the team, what each writes, and example rows in the very form in
+All workers share one prefix, which is decoded once for each set of examples: the members of the team, what each writes, and example rows in the very form in
 which new rows are written, station by station: ``A[71,"F"]B[28.1,3]C[1]``. With conditioning ``row`` a row moves along
 the stations and sees all that is written of it; with ``parents`` each worker starts anew after the stations of its parents.
 """
@@ -25,7 +25,7 @@ from t2local.team.rows import array, brief, longest, parse, records, schema
 
 @dataclass(frozen=True)
 class Block:
-    """What the team wrote from one set of examples."""
+    """What the team wrote at one go."""
 
     number: int
     rows: pd.DataFrame  # values, one row each, in the order of their numbers
@@ -59,8 +59,8 @@ class AssemblyLine:
 
     **Parameters:**
 
-    * **real**: frame of values (n, d), from which the examples of each block are drawn.
-    * **seed**: with the block's number it decides the examples and every random number.
+    * **real**: frame of values (n, d), from which the examples are drawn.
+    * **seed**: with the numbers of block and row it decides every random number, and which examples are shown.
     """
 
     def __init__(self, model: Model, dictionary: FeatureDictionary, plan: Plan, real: pd.DataFrame, settings: Settings, seed: int) -> None:
@@ -75,6 +75,7 @@ class AssemblyLine:
         self._head = render("team.j2", description=dictionary.description, stations=[self._station_facts(worker) for worker in self._workers])
         self._records = records(real)
         self._examples = min(settings.team.examples, len(real))
+        self._written, self._example_set, self._prompt_sha256 = 0, -1, ""
         self._decoder = Decoder(
             model,
             slots=settings.decoder.slots,
@@ -97,9 +98,9 @@ class AssemblyLine:
     def write(self, number: int, rows: int, on_row: Callable[[], None] = lambda: None) -> Block:
         """Write one block of rows; Ctrl-C ends it early with the rows that are complete. ``on_row`` is called after each row."""
         texts: list[dict[str, str]] = [{} for _ in range(rows)]
-        interrupted, prefix = False, self._prefix(number)
+        interrupted = False
         try:
-            self._decoder.prefill(prefix)
+            self._show_examples()
             for tasks in self._passes:
                 self._write_pass(number, tasks, texts, on_row)
         except KeyboardInterrupt:
@@ -108,8 +109,8 @@ class AssemblyLine:
         values = [{name: value for w in self._workers for name, value in parse(w.features, row[w.component.role]).items()} for row in complete]
         frame = pd.DataFrame(values, columns=self._dictionary.names, dtype=object)
         typed = pd.DataFrame({f.name: f.values(frame[f.name]) for f in self._dictionary.features})
-        digest = hashlib.sha256(np.array(prefix, dtype="<i4").tobytes()).hexdigest()
-        return Block(number, typed, 0 if interrupted else rows - len(complete), digest, interrupted)
+        self._written += rows
+        return Block(number, typed, 0 if interrupted else rows - len(complete), self._prompt_sha256, interrupted)
 
     def _write_pass(self, block: int, tasks: Sequence[_Task], texts: list[dict[str, str]], on_row: Callable[[], None]) -> None:
         """Write the tasks of one generation for every row that has all it needs; try failed ones again, within bounds."""
@@ -148,11 +149,15 @@ class AssemblyLine:
     def _station_facts(self, worker: _Worker) -> dict[str, object]:
         return {"mark": worker.mark, "role": worker.component.role, "briefs": [brief(feature) for feature in worker.features]}
 
-    def _prefix(self, block: int) -> list[int]:
-        """The prompt of a block: the team, then example rows drawn by seed and block."""
-        chosen = np.random.default_rng([self._seed, block]).choice(len(self._records), self._examples, replace=False)
-        parts = [part for index in chosen for part in self._example(int(index))]
-        return self._model.prompt([self._head, *parts])
+    def _show_examples(self) -> None:
+        """Decode the prompt: the team, then example rows, drawn anew by seed when a set has served its rows."""
+        number = self._written // self._settings.team.examples_for
+        if number == self._example_set:
+            return
+        chosen = np.random.default_rng([self._seed, number]).choice(len(self._records), self._examples, replace=False)
+        prefix = self._model.prompt([self._head, *(part for index in chosen for part in self._example(int(index)))])
+        self._decoder.prefill(prefix)
+        self._example_set, self._prompt_sha256 = number, hashlib.sha256(np.array(prefix, dtype="<i4").tobytes()).hexdigest()
 
     def _example(self, index: int) -> list[str]:
         """An example row in parts that are split into tokens one by one, as a row that is written is."""
