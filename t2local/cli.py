@@ -205,7 +205,7 @@ def doctor(model: str | None, form: str) -> None:
         return
     for name, value in findings.items():
         for line in value if isinstance(value, list) else [value]:
-            click.echo(f"{name:<12}{line}")
+            click.echo(f"{name:<18}{line}")
 
 
 class _Screen:

@@ -75,6 +75,18 @@ class Ledger:
         left = self.max_batches - (self.generated + self.failed) // self.batch_size
         return max(1, min(wanted, math.ceil(most / self.batch_size), left)) * self.batch_size
 
+    def rows_left(self, written: int) -> float:
+        """How many rows will still be written, after ``written`` in all, at the acceptance seen so far."""
+        acceptance = self.kept / self.generated if self.generated else 1.0
+        missing = min((self.wanted - self.kept) / max(acceptance, 0.1), self.max_batches * self.batch_size - self.generated)
+        return max(0.0, missing - (written - self.generated))
+
+    def end_block(self, failed: int, *, interrupted: bool) -> None:
+        """Count a block whose rows were added, and those that failed to be written."""
+        self.blocks += 1
+        self.failed += failed
+        self.interrupted = interrupted
+
     def add(self, rows: pd.DataFrame, verdict: Verdict, origin: dict[str, Any]) -> dict[str, Any]:
         """Count a batch, and return its entry for the report and the journal."""
         kept = int(verdict.kept.sum())
@@ -139,8 +151,8 @@ def _verdict(ledger: Ledger, rejected: Mapping[str, int]) -> str:
     return sentence + " Whether they help a model beyond the real rows alone was not measured."
 
 
-def manifest_of(table: Table, settings: Settings, known: FeatureDictionary, model: Model, clock: Clock, asked: dict[str, Any]) -> dict[str, Any]:
-    """What must be known to repeat a run, as it stands in manifest.json; hashes and names, never a cell."""
+def manifest_of(ledger: Ledger, table: Table, settings: Settings, known: FeatureDictionary, clock: Clock, more: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be known to repeat a run, as it stands in manifest.json; hashes, names and reasons, never a cell."""
     return {
         "format": 1,
         "synthetic": True,
@@ -149,7 +161,7 @@ def manifest_of(table: Table, settings: Settings, known: FeatureDictionary, mode
         "ended": datetime.now(UTC).isoformat(),
         "input": fingerprint(table),
         "dictionary_sha256": hashlib.sha256(known.to_yaml().encode()).hexdigest(),
-        "model": {"name": model.name, "sha256": model.sha256},
-        "asked": asked,
+        "asked": {"rows": ledger.wanted, "batch_size": ledger.batch_size, "max_batches": ledger.max_batches},
         "settings": settings.model_dump(mode="json"),
+        **more,
     }

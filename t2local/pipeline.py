@@ -5,7 +5,8 @@ Nothing here prints: what happens is told in events to ``on_event``, and `t2loca
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from t2local.errors import DictionaryError, InputError, PlanError, UsageError
+from t2local.errors import DecodeError, DictionaryError, InputError, PlanError, UsageError
 from t2local.ledger import Clock, Ledger, manifest_of, report_of
-from t2local.llm.decoder import Model
+from t2local.llm.decoder import Counters, Model
 from t2local.runs import RunFolder
 from t2local.settings import Settings
 from t2local.tables.describe import describe as guess_dictionary
@@ -103,51 +104,88 @@ def generate(
 
     **Parameters:**
 
-    * **data**: a DataFrame, or the path of a CSV file.
-    * **target**: the column to predict; else one named like a label, else the last one.
-    * **rows**: rows wanted; fewer are given when ``max_batches`` batches do not have them.
-    * **dictionary**: a `FeatureDictionary` or its file; else it is guessed, and each guess says why.
-    * **plan**: ``"manager"`` (asked of the model), ``"data"``, a `Plan`, or its file.
+    * **data**: a DataFrame, or the path of a CSV file; **target**: the column to predict, else one named like a label.
+    * **rows**: rows wanted; fewer are given when ``max_batches`` batches of ``batch_size`` do not have them.
+    * **dictionary**, **plan**: objects or files; else a guess, and ``"manager"`` (asked of the model) or ``"data"``.
     * **model**: a name of the catalogue, a GGUF file, or a loaded model; the starter model by default.
     * **seed**: 1 or more; the same seed on the same machine gives the same bytes.
-    * **batch_size**, **max_batches**: rows judged together, and how many batches may be tried.
     * **settings**: a `Settings`, or names and values over those of ``preset``: ``{"trim.kappa": 0.3}``.
-    * **out**: folder to write into; none: nothing is written.
-    * **on_event**: called with `Decided`, `Noticed` and `Progress`.
+    * **out**: folder to write into; none: nothing is written. **on_event** hears `Decided`, `Noticed` and `Progress`.
 
     **Raises** a `T2LocalError` that names what to do next. A run whose rows all failed returns with an empty ``synthetic``.
     """
-    clock = Clock()
-    chosen_settings = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
     _check_numbers(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
+    chosen = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
+    run = Run(chosen, seed, Ledger(rows, batch_size, max_batches or chosen.trim.patience * math.ceil(rows / batch_size)), on_event)
     folder = RunFolder(Path(out)) if out else None
+    real = prepare(run, data, target, dictionary, plan)
+    with load(model, run) as loaded:
+        return work(run, real, loaded, folder)
+
+
+@dataclass
+class Run:
+    """What the steps of a run share: what was asked for, who listens, and what was decided and counted so far."""
+
+    settings: Settings
+    seed: int
+    ledger: Ledger
+    listener: Listener
+    clock: Clock = field(default_factory=Clock)
+    decisions: list[Decided] = field(default_factory=list)
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on; decisions are also kept for the manifest."""
+        if isinstance(event, Decided):
+            self.decisions.append(event)
+        self.listener(event)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The input of a run, understood: nothing of it needs a model."""
+
+    table: Table
+    frame: pd.DataFrame | None  # the caller's own, when it was one
+    known: FeatureDictionary
+    values: pd.DataFrame  # the real rows
+    plan: Plan | str  # a plan, or who makes it
+
+
+def prepare(
+    run: Run, data: pd.DataFrame | Path | str, target: str | None, dictionary: FeatureDictionary | Path | str | None, plan: Plan | Path | str
+) -> Prepared:
+    """Read and check all that was given, before a model is loaded or a file is written."""
     table = read(data)
-    known = understand(table, target, dictionary, chosen_settings, on_event)
-    real = known.values(table.cells)
-    if isinstance(plan, Path | str) and plan not in ("manager", "data"):
+    known = understand(run, table, target, dictionary)
+    if not isinstance(plan, Plan) and plan not in ("manager", "data"):
         plan = read_plan(_text(Path(plan), PlanError), Path(plan).name, known)
-    loaded = load(model, chosen_settings, on_event)
-    clock.lap("load")
-    team = make_plan(plan, real, known, loaded, chosen_settings, seed, on_event)
-    clock.lap("plan")
+    elif isinstance(plan, Plan) and (faults := plan.check(known)):
+        raise PlanError("The plan does not fit the table:", faults=faults, next_step="python -m t2local plan data.csv -o plan.yaml")
+    return Prepared(table, data if isinstance(data, pd.DataFrame) else None, known, known.values(table.cells), plan if isinstance(plan, Plan) else str(plan))
+
+
+def work(run: Run, real: Prepared, model: Model, folder: RunFolder | None) -> Result:
+    """Plan, then write and judge blocks of rows until the wanted ones are kept; what is there is delivered whatever happens."""
+    run.clock.lap("load")
+    team = make_plan(run, real, model)
+    run.clock.lap("plan")
     if folder:
-        folder.start(known, team.to_yaml())
-    inspector = Inspector(real, known, chosen_settings.trim, seed)
-    clock.lap("trim")
-    ledger = Ledger(rows, batch_size, max_batches or chosen_settings.trim.patience * math.ceil(rows / batch_size))
-    with AssemblyLine(loaded, known, team, real, chosen_settings, seed) as line:
-        while not ledger.done:
-            block = assemble(line, ledger, chosen_settings, clock, on_event)
-            clock.lap("assembly")
-            trim(block, ledger, inspector, seed, folder)
-            clock.lap("trim")
-            on_event(_progress(line, ledger, ledger.generated, clock))
-        counters = line.counters
-    report = report_of(ledger, counters, clock, team, loaded, seed)
-    manifest = manifest_of(
-        table, chosen_settings, known, loaded, clock, {"rows": rows, "seed": seed, "batch_size": batch_size, "max_batches": ledger.max_batches}
-    )
-    return finish(table, known, team, ledger, report, manifest, folder, data if isinstance(data, pd.DataFrame) else None)
+        folder.start(real.known, team.to_yaml())
+    inspector = Inspector(real.values, real.known, run.settings.trim, run.seed)
+    run.clock.lap("trim")
+    with AssemblyLine(model, real.known, team, real.values, run.settings, run.seed) as line:
+        try:
+            while not run.ledger.done:
+                block = assemble(run, line)
+                trim(run, block, inspector, folder)
+                run.tell(_progress(run, line, run.ledger.generated))
+        except KeyboardInterrupt:
+            run.ledger.interrupted = True
+        except DecodeError:
+            finish(run, real, team, model, line.counters, folder)
+            raise
+        return finish(run, real, team, model, line.counters, folder)
 
 
 def read(data: pd.DataFrame | Path | str) -> Table:
@@ -173,121 +211,118 @@ def plan(
     on_event: Listener = ignore,
 ) -> tuple[Plan, dict[tuple[str, str], float]]:
     """The plan for a table, and how strongly the real rows tie each component to each of its parents (0 to 1)."""
-    settings = settings or Settings()
-    table = read(data)
-    known = understand(table, target, dictionary, settings, on_event)
-    real = known.values(table.cells)
-    loaded = load(model, settings, on_event) if source == "manager" else None
-    team = make_plan(source, real, known, loaded, settings, seed, on_event)
-    return team, team.ties(real, known)
+    run = Run(settings or Settings(), seed, Ledger(0, 1, 0), on_event)
+    real = prepare(run, data, target, dictionary, source)
+    if source == "manager":
+        with load(model, run) as loaded:
+            team = make_plan(run, real, loaded)
+    else:
+        team = make_plan(run, real, None)
+    return team, team.ties(real.values, real.known)
 
 
-def understand(table: Table, target: str | None, given: FeatureDictionary | Path | str | None, settings: Settings, on_event: Listener) -> FeatureDictionary:
+def understand(run: Run, table: Table, target: str | None, given: FeatureDictionary | Path | str | None) -> FeatureDictionary:
     """The dictionary of a run: the given one or a guess, checked against every cell of the table."""
     if given is None:
-        blank = [f"{table.source}, column {position}: {name!r}" for position, name in enumerate(table.cells, 1) if table.cells[name].isna().all()]
-        if blank:
-            command = f"python -m t2local describe {table.source} -o dictionary.yaml"
-            next_step = f"remove these columns, or leave them out: '{command}', then pass --dictionary dictionary.yaml"
-            raise InputError("Some columns have nothing but blanks.", faults=blank, next_step=next_step)
-        known = guess_dictionary(table.cells, target=target, settings=settings.table, source=table.source)
+        _refuse_blank_columns(table)
+        known = guess_dictionary(table.cells, target=target, settings=run.settings.table, source=table.source)
     else:
         known = given if isinstance(given, FeatureDictionary) else read_dictionary(_text(Path(given), DictionaryError), Path(given).name)
         if target and target not in known.names:
             raise UsageError(f"The dictionary has no feature {target!r}.", next_step=f"pass one of: {', '.join(known.names)}")
         known = known.model_copy(update={"target": target or known.target})
     for warning in known.check_table(table.cells, table.lines, table.source):
-        on_event(Noticed(warning))
-    on_event(Decided("target", known.target, known.target_reason or "from the dictionary"))
+        run.tell(Noticed(warning))
+    run.tell(Decided("target", known.target, known.target_reason or "from the dictionary"))
     for column in known.left_out:
-        on_event(Decided("left out", column.name, column.reason))
+        run.tell(Decided("left out", column.name, column.reason))
     return known
 
 
-def load(model: Model | str | None, settings: Settings, on_event: Listener) -> Model:
-    """The model of a name or a file, hashed before it is parsed; a loaded model is taken as it is."""
+@contextmanager
+def load(model: Model | str | None, run: Run) -> Iterator[Model]:
+    """The model of a name or a file, hashed before it is parsed, and freed at the end; a loaded model is the caller's."""
     if model is not None and not isinstance(model, str):
-        return model
+        yield model
+        return
     from t2local.llm.catalog import find
 
     file = find(model)
     from t2local.llm.backbone import Backbone  # only now: llama.cpp is not even imported for a file that was altered
 
-    on_event(Decided("model", file.name, f"{'asked for' if model else 'the default'}; licence: {file.licence}"))
-    backbone = Backbone(file, threads=settings.decoder.threads)
-    for what, decision in backbone.decisions().items():
-        on_event(Decided(what, str(decision.value), decision.reason))
-    return backbone
+    run.tell(Decided("model", file.name, f"{'asked for' if model else 'the default'}; licence: {file.licence}"))
+    with closing(Backbone(file, threads=run.settings.decoder.threads)) as backbone:
+        for what, decision in backbone.decisions().items():
+            run.tell(Decided(what, str(decision.value), decision.reason))
+        yield backbone
 
 
-def make_plan(
-    wanted: Plan | Path | str, real: pd.DataFrame, known: FeatureDictionary, model: Model | None, settings: Settings, seed: int, on_event: Listener
-) -> Plan:
-    """The plan that is given, that the data suggest, or that the manager writes."""
-    if isinstance(wanted, Plan):
-        if faults := wanted.check(known):
-            raise PlanError("The plan does not fit the table:", faults=faults, next_step="python -m t2local plan data.csv -o plan.yaml")
-        team = wanted
-    elif wanted == "manager" and model is not None:
-        team = propose(real, known, model, seed=seed, temperature=settings.team.temperature, attempts=settings.team.attempts)
+def make_plan(run: Run, real: Prepared, model: Model | None) -> Plan:
+    """The plan that was given, that the manager writes, or that the data suggest."""
+    if isinstance(real.plan, Plan):
+        team = real.plan
+    elif real.plan == "manager" and model is not None:
+        team = propose(real.values, real.known, model, seed=run.seed, temperature=run.settings.team.temperature, attempts=run.settings.team.attempts)
     else:
-        team = from_data(real, known)
-    on_event(Decided("plan", " -> ".join(component.role for component in team.line()), f"from the {team.source}"))
+        team = from_data(real.values, real.known)
+    run.tell(Decided("plan", " -> ".join(component.role for component in team.line()), f"from the {team.source}"))
     return team
 
 
-def assemble(line: AssemblyLine, ledger: Ledger, settings: Settings, clock: Clock, on_event: Listener) -> Block:
+def assemble(run: Run, line: AssemblyLine) -> Block:
     """Let the team write the next block of rows."""
-    written = itertools.count(ledger.generated + 1)
-    return line.write(ledger.blocks, ledger.next_block(settings.team.block_rows), lambda: on_event(_progress(line, ledger, next(written), clock)))
+    written = itertools.count(run.ledger.generated + 1)
+    most = run.ledger.next_block(run.settings.team.block_rows)
+    block = line.write(run.ledger.blocks, most, lambda: run.tell(_progress(run, line, next(written))))
+    run.clock.lap("assembly")
+    return block
 
 
-def trim(block: Block, ledger: Ledger, inspector: Inspector, seed: int, folder: RunFolder | None) -> None:
+def trim(run: Run, block: Block, inspector: Inspector, folder: RunFolder | None) -> None:
     """Judge a block batch by batch, until the wanted rows are kept; every row gets its verdict."""
+    ledger = run.ledger
     for start in range(0, len(block.rows), ledger.batch_size):
         rows = block.rows.iloc[start : start + ledger.batch_size].reset_index(drop=True)
         verdict = inspector.judge(rows) if ledger.kept < ledger.wanted else Verdict(len(rows))
         surplus = np.cumsum(verdict.kept) > ledger.wanted - ledger.kept
         verdict.reject(surplus, "surplus", "the wanted rows were already there")
-        entry = ledger.add(rows, verdict, {"block": block.number, "seed": seed, "prompt_sha256": block.prompt_sha256})
+        entry = ledger.add(rows, verdict, {"block": block.number, "seed": run.seed, "prompt_sha256": block.prompt_sha256})
         if folder:
             folder.note(entry)
-    ledger.blocks += 1
-    ledger.failed += block.failed
-    ledger.interrupted = block.interrupted
+    ledger.end_block(block.failed, interrupted=block.interrupted)
+    run.clock.lap("trim")
 
 
-def finish(
-    table: Table,
-    known: FeatureDictionary,
-    team: Plan,
-    ledger: Ledger,
-    report: dict[str, Any],
-    manifest: dict[str, Any],
-    folder: RunFolder | None,
-    frame: pd.DataFrame | None,
-) -> Result:
+def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counters, folder: RunFolder | None) -> Result:
     """Put the rows together in the types of the input, and write the files."""
-    kept, rejected = ledger.rows(known)
+    report = report_of(run.ledger, counters, run.clock, team, model, run.seed)
+    decisions = [vars(decision) for decision in run.decisions]
+    manifest = manifest_of(run.ledger, real.table, run.settings, real.known, run.clock, {"model": report["model"], "seed": run.seed, "decisions": decisions})
+    kept, rejected = run.ledger.rows(real.known)
     if folder:
-        folder.finish(table, known, kept, rejected, report, manifest)
-    synthetic, real = known.native(kept), known.native(known.values(table.cells))
-    if frame is not None:
-        real = frame[known.names].reset_index(drop=True)
-        synthetic = synthetic.astype({name: dtype for name, dtype in real.dtypes.items() if not synthetic[name].isna().any() or dtype.kind in "fO"})
-    native = pd.concat([rejected.iloc[:, :2], known.native(rejected.iloc[:, 2:])], axis=1)
-    augmented = pd.concat([real, synthetic], ignore_index=True)
-    return Result(synthetic, native, augmented, report, known, team, manifest)
+        folder.finish(real.table, real.known, kept, rejected, report, manifest)
+    synthetic, original = real.known.native(kept), real.known.native(real.values)
+    if real.frame is not None:
+        original = real.frame[real.known.names].reset_index(drop=True)
+        synthetic = synthetic.astype({name: dtype for name, dtype in original.dtypes.items() if not synthetic[name].isna().any() or dtype.kind in "fO"})
+    native = pd.concat([rejected.iloc[:, :2], real.known.native(rejected.iloc[:, 2:])], axis=1)
+    augmented = pd.concat([original, synthetic], ignore_index=True)
+    return Result(synthetic, native, augmented, report, real.known, team, manifest)
 
 
-def _progress(line: AssemblyLine, ledger: Ledger, written: int, clock: Clock) -> Progress:
-    seconds = clock.assembling
-    acceptance = ledger.kept / ledger.generated if ledger.generated else 1.0
-    missing = min((ledger.wanted - ledger.kept) / max(acceptance, 0.1), ledger.max_batches * ledger.batch_size - ledger.generated)
-    to_write = max(0.0, missing - (written - ledger.generated))
-    left = to_write * seconds / written if written and seconds else None
+def _progress(run: Run, line: AssemblyLine, written: int) -> Progress:
+    ledger, seconds = run.ledger, run.clock.assembling
+    left = ledger.rows_left(written) * seconds / written if written and seconds else None
     speed = (line.counters.prefix + line.counters.rows) / seconds if seconds else 0.0
     return Progress(ledger.wanted, written, ledger.kept, dict(ledger.rejected_by), speed, left)
+
+
+def _refuse_blank_columns(table: Table) -> None:
+    blank = [f"{table.source}, column {position}: {name!r}" for position, name in enumerate(table.cells, 1) if table.cells[name].isna().all()]
+    if blank:
+        command = f"python -m t2local describe {table.source} -o dictionary.yaml"
+        next_step = f"remove these columns, or leave them out: '{command}', then pass --dictionary dictionary.yaml"
+        raise InputError("Some columns have nothing but blanks.", faults=blank, next_step=next_step)
 
 
 def _check_numbers(**numbers: int | None) -> None:
