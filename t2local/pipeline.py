@@ -17,7 +17,7 @@ import pandas as pd
 from t2local.errors import DecodeError, DictionaryError, InputError, PlanError, UsageError
 from t2local.ledger import Clock, Ledger, manifest_of, report_of
 from t2local.llm.decoder import Counters, Model
-from t2local.runs import RunFolder
+from t2local.runs import RunFolder, as_json
 from t2local.settings import Settings
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary, read_dictionary
@@ -171,7 +171,7 @@ def work(run: Run, real: Prepared, model: Model, folder: RunFolder | None) -> Re
     team = make_plan(run, real, model)
     run.clock.lap("plan")
     if folder:
-        folder.start(real.known, team.to_yaml())
+        folder.start()
     inspector = Inspector(real.values, real.known, run.settings.trim, run.seed)
     run.clock.lap("trim")
     with AssemblyLine(model, real.known, team, real.values, run.settings, run.seed) as line:
@@ -300,7 +300,8 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     manifest = manifest_of(run.ledger, real.table, run.settings, real.known, run.clock, {"model": report["model"], "seed": run.seed, "decisions": decisions})
     kept, rejected = run.ledger.rows(real.known)
     if folder:
-        folder.finish(real.table, real.known, kept, rejected, report, manifest)
+        texts = {"plan.yaml": team.to_yaml(), "report.json": as_json(report), "manifest.json": as_json(manifest)}
+        folder.finish(real.table, real.known, kept, rejected, texts)
     synthetic, original = real.known.native(kept), real.known.native(real.values)
     if real.frame is not None:
         original = real.frame[real.known.names].reset_index(drop=True)

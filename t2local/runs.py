@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,32 +32,27 @@ class RunFolder:
         if path.is_dir() and any(path.iterdir()) and not (path / "journal.jsonl").is_file():
             raise UsageError(f"{path} holds files that are not of a run.", next_step="choose another folder with --out")
 
-    def start(self, dictionary: FeatureDictionary, plan_yaml: str) -> None:
-        """Create the folder with what the run is about to follow."""
+    def start(self) -> None:
+        """Create the folder and an empty journal; files of an earlier run stay until `finish` replaces them."""
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            for stale in ("synthetic.csv", "rejected.csv", "report.json", "manifest.json"):
-                (self.path / stale).unlink(missing_ok=True)
             (self.path / "journal.jsonl").write_text("")
         except OSError as error:
             raise ResourceError(f"{self.path} cannot be written: {error.strerror}.", next_step="choose another folder with --out") from error
-        self._write("dictionary.yaml", dictionary.to_yaml())
-        self._write("plan.yaml", plan_yaml)
 
     def note(self, entry: dict[str, Any]) -> None:
         """Append what happened to the journal; an entry holds counts and figures, never a cell."""
         with (self.path / "journal.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, default=float) + "\n")
 
-    def finish(
-        self, table: Table, dictionary: FeatureDictionary, kept: pd.DataFrame, rejected: pd.DataFrame, report: dict[str, Any], manifest: dict[str, Any]
-    ) -> None:
+    def finish(self, table: Table, dictionary: FeatureDictionary, kept: pd.DataFrame, rejected: pd.DataFrame, texts: Mapping[str, str]) -> None:
         """Write the result: the kept rows and nothing else in synthetic.csv, every other row with its reason in rejected.csv.
 
         **Parameters:**
 
         * **kept**: frame of values.
         * **rejected**: frame of values with the columns ``stage`` and ``reason`` in front.
+        * **texts**: the other files, by name; the last one is written last and so marks a complete result.
         """
         write = partial(write_csv, delimiter=table.delimiter, bom=table.bom)
         cells = dictionary.cells(kept)
@@ -64,12 +60,9 @@ class RunFolder:
         notes, cells = rejected.iloc[:, :2], dictionary.cells(rejected.iloc[:, 2:])
         rows = ([*note, *row] for note, row in zip(notes.itertuples(index=False), cells.itertuples(index=False), strict=True))
         write(self.path / "rejected.csv", [*notes.columns, *cells.columns], rows)
-        self._write("report.json", _json(report))
-        self._write("manifest.json", _json(manifest))
-
-    def _write(self, name: str, text: str) -> None:
-        with atomic(self.path / name) as file:
-            file.write(text)
+        for name, text in {"dictionary.yaml": dictionary.to_yaml(), **texts}.items():
+            with atomic(self.path / name) as file:
+                file.write(text)
 
 
 def environment() -> dict[str, Any]:
@@ -94,5 +87,6 @@ def fingerprint(table: Table) -> dict[str, Any]:
     return {"name": table.source, "rows": len(table.cells), "columns": table.cells.shape[1], "cells_sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def _json(value: dict[str, Any]) -> str:
+def as_json(value: Mapping[str, Any]) -> str:
+    """A report or a manifest as the text of its file."""
     return json.dumps(value, indent=2, ensure_ascii=False, default=float) + "\n"

@@ -20,6 +20,8 @@ from t2local.tables.dictionary import FeatureDictionary
 LABEL_ROLE = "Label"
 #: METHOD section 1: a manager names 2 to 6 roles.
 MOST_ROLES = 6
+#: A person may name more; each is a station with random numbers of its own (`Stream` has 6 bits for it).
+MOST_COMPONENTS = 60
 #: Below this a tie between two components is what unrelated columns show by chance.
 _TIE = 0.1
 
@@ -72,6 +74,8 @@ class Plan(BaseModel):
         if not nx.is_directed_acyclic_graph(graph):
             faults.append("these roles wait for each other: " + " -> ".join(edge[0] for edge in nx.find_cycle(graph)))
         faults += self._label_faults(dictionary.target)
+        if len(roles) > MOST_COMPONENTS:
+            faults.append(f"{len(roles)} components are more than {MOST_COMPONENTS}")
         return faults
 
     def _label_faults(self, target: str) -> Iterable[str]:
