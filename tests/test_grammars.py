@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from t2local.errors import DecodeError
 from t2local.llm.grammar import Grammar, byte_tokenizer
 from t2local.settings import shipped
+from t2local.tables.dictionary import Feature
 from t2local.team.rows import array, longest, parse, schema
 from t2local.trim.sanity import check
 from t2local.trim.verdict import Verdict
@@ -66,6 +67,18 @@ def test_every_valid_row_is_accepted_and_comes_back_equal(data, dictionary):
     assert len(text.encode()) <= longest(dictionary.features)
     back = parse(dictionary.features, text)
     assert [f.cell(back[f.name]) for f in dictionary.features] == [f.cell(row[f.name]) for f in dictionary.features]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(1, 4), st.integers(-3000, 3000), st.integers(0, 2000))
+def test_a_decimal_accepts_every_value_near_its_bounds_and_none_beyond(decimals, low, span):
+    """llguidance alone refuses 0.7 in 0.681 to 0.718 by 0.001, and takes 0.3 to 0.3 by 0.1 for empty."""
+    grid = 10**decimals
+    feature = Feature(name="x", type="decimal", minimum=low / grid, maximum=(low + span) / grid, decimals=decimals)
+    grammar = Grammar(schema([feature]), TOKENIZER)
+    near = {*range(low - 12, low + 25), *range(low + span - 25, low + span + 13), *range(low, low + span, 97)}
+    wrong = [step for step in near if accepts(grammar, f"[{feature.cell(step / grid)}]") != (low <= step <= low + span)]
+    assert wrong == []
 
 
 def test_a_grammar_that_allows_nothing_is_refused_before_any_token():

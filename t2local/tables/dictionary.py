@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from t2local.errors import DictionaryError, InputError
+from t2local.tables.files import yaml_text
 
 FeatureType = Literal["integer", "decimal", "category", "boolean"]
 #: Decimals beyond this are noise of floating point, and 10^decimals must stay exact in a double.
@@ -229,9 +230,8 @@ class FeatureDictionary(BaseModel):
 
     def to_yaml(self) -> str:
         """This dictionary as a file that a person can edit."""
-        fields = self.model_dump(mode="json", exclude_defaults=True)
-        head = "# What each column may hold. Guesses carry their reason; change what is wrong and pass it on with --dictionary.\n"
-        return head + yaml.safe_dump(fields, sort_keys=False, allow_unicode=True, width=120)
+        comment = "What each column may hold. Guesses carry their reason; change what is wrong and pass it on with --dictionary."
+        return yaml_text(comment, self.model_dump(mode="json", exclude_defaults=True))
 
 
 def read_dictionary(text: str, source: str) -> FeatureDictionary:

@@ -3,15 +3,17 @@
 import csv
 import io
 import os
+import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import pandas as pd
+import yaml
 
 from t2local.errors import InputError, ResourceError
 
@@ -134,6 +136,21 @@ def _check_header(header: list[str], path: Path) -> None:
             faults=[f"{path.name}, line 1: {fault}" for fault in faults],
             next_step="give every column its own name",
         )
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, which writes NEL and the Unicode line separators so that it reads them back as blanks."""
+
+    def represent_text(self, text: str) -> yaml.Node:
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if re.search("[\x85\u2028\u2029]", text) else None)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def yaml_text(comment: str, fields: Mapping[str, object]) -> str:
+    """Fields as a YAML file that a person can edit, with a comment on top."""
+    return f"# {comment}\n" + yaml.dump(dict(fields), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
 @contextmanager

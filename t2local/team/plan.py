@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from t2local.errors import PlanError
 from t2local.tables.association import associations
 from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.files import yaml_text
 
 #: The label's own component: written last, by the label worker, with all features as its parents.
 LABEL_ROLE = "Label"
@@ -94,8 +95,8 @@ class Plan(BaseModel):
 
     def to_yaml(self) -> str:
         """This plan as a file that a person can edit."""
-        head = "# Who writes which features, and what each sees. Edit and pass on with --plan; the label's component comes last.\n"
-        return head + yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True, width=120)
+        comment = "Who writes which features, and what each sees. Edit and pass on with --plan; the label's component comes last."
+        return yaml_text(comment, self.model_dump(mode="json"))
 
 
 def with_label(roles: Sequence[tuple[str, Sequence[str], Sequence[str]]], dictionary: FeatureDictionary, source: Literal["manager", "data"]) -> Plan:

@@ -66,18 +66,34 @@ def _cell_schema(feature: Feature) -> dict[str, Any]:
     elif feature.decimals:
         cell = _decimal_schema(feature)
     else:
-        low, high = feature.steps
-        cell = {**fragment("integer"), "minimum": low, "maximum": high}
+        cell = _numbers(*feature.steps, 0)
     return {"anyOf": [cell, fragment("missing")]} if feature.missing else cell
 
 
 def _decimal_schema(feature: Feature) -> dict[str, Any]:
-    grid = 10**feature.decimals
-    low, high = (step / grid for step in feature.steps)
-    if low == high:
-        # llguidance takes 0.3 .. 0.3 in steps of 0.1 for empty: 3 * 0.1 is above 0.3 in floating point.
-        return {**fragment("level"), "enum": [low]}
-    return {**fragment("decimal"), "minimum": low, "maximum": high, "multipleOf": 1 / grid}
+    """The numbers of a decimal feature: one alternative for each number of decimals that a value may be written with.
+
+    One range with a step would say the same, but llguidance 1.9 refuses texts with fewer decimals than its bounds near
+    these bounds (0.7 in 0.681 to 0.718). In each alternative the bounds have the decimals of the texts.
+    """
+    low, high = feature.steps
+    alternatives = []
+    for decimals in range(feature.decimals + 1):
+        coarse, grid = 10 ** (feature.decimals - decimals), 10**decimals
+        first, last = -(-low // coarse), high // coarse
+        if first == last and (first % 10 or not decimals):
+            alternatives.append({**fragment("level"), "enum": [first / grid if decimals else first]})
+        elif first < last:
+            alternatives.append(_numbers(first, last, decimals))
+    return {"anyOf": alternatives}
+
+
+def _numbers(first: int, last: int, decimals: int) -> dict[str, Any]:
+    """A range whose bounds are counted in steps of 10^-decimals."""
+    if not decimals:
+        return {**fragment("integer"), "minimum": first, "maximum": last}
+    grid = 10**decimals
+    return {**fragment("decimal"), "minimum": first / grid, "maximum": last / grid, "multipleOf": 1 / grid}
 
 
 def _level(level: str) -> int | str:
