@@ -166,7 +166,11 @@ class Decoder:
         self.counters.rows += sum(len(row.pending) for row in rows)
         self.counters.sampled += len(rows)
         for row, scores, mask in zip(rows, logits, masks, strict=True):
-            row.take(*draw(scores, allowed_tokens(mask), self._temperature, row.uniform()))
+            allowed = allowed_tokens(mask)
+            if len(allowed):
+                row.take(*draw(scores, allowed, self._temperature, row.uniform()))
+            else:
+                row.fail("its grammar allows nothing more")
 
     def _run(self, pieces: Sequence[tuple[int, int, Sequence[int]]], logits: bool = False) -> Logits:
         """Decode (sequence, first position, tokens) pieces side by side; logits of each piece's last token."""
@@ -190,7 +194,7 @@ class Decoder:
         * **contexts**: tokens that follow the prefix, one list a row.
         * **choices**: token sequences, none empty, that may follow a context.
 
-        **Returns** an array of shape (len(contexts), len(choices)).
+        **Returns** an array of shape (len(contexts), len(choices)). It needs two slots at least.
         """
         result = np.zeros((len(contexts), len(choices)))
         per_row = max(1, min(self._slots - 1, len(choices)))
@@ -269,12 +273,15 @@ class _Row:
             if not self.done:
                 self._enter()
         elif not self.failure and len(self.pending) > self.budget:
-            self.failure = "the row is longer than its grammar can be"
-        self.done = self.done or bool(self.failure)
+            self.fail("the row is longer than its grammar can be")
+
+    def fail(self, why: str) -> None:
+        """End this row; the others go on."""
+        self.failure, self.done = why, True
 
     def _consume(self, tokens: list[int]) -> None:
         if tokens and not self.matcher.consume_tokens(tokens):
-            self.failure = f"grammar: {self.matcher.get_error().splitlines()[0] if self.matcher.is_error() else 'token refused'}"
+            self.fail(f"grammar: {self.matcher.get_error().splitlines()[0] if self.matcher.is_error() else 'token refused'}")
         self.pending += tokens
         self._written += tokens
 
