@@ -15,7 +15,8 @@ def examine(wanted: str | None) -> dict[str, Any]:
     from t2local.llm.catalog import find
 
     file = find(wanted)
-    from t2local.llm.backbone import Backbone, devices, system_info
+    from t2local.llm.backbone import Backbone
+    from t2local.llm.machine import devices, system_info
 
     facts = environment()
     findings: dict[str, Any] = {

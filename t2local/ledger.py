@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from t2local.llm.decoder import Counters, Model
+from t2local.llm.decoder import Counters
+from t2local.llm.model import Model
 from t2local.runs import environment, fingerprint
 from t2local.settings import Settings
 from t2local.tables.dictionary import FeatureDictionary
@@ -65,14 +66,18 @@ class Ledger:
     @property
     def done(self) -> bool:
         """Whether the wanted rows are kept, the batches are spent, or Ctrl-C came."""
-        tried = self.generated + self.failed >= self.max_batches * self.batch_size
-        return self.kept >= self.wanted or tried or self.interrupted
+        return self.kept >= self.wanted or self.tried >= self.max_batches * self.batch_size or self.interrupted
+
+    @property
+    def tried(self) -> int:
+        """Rows that were begun, those included that could not be written."""
+        return self.generated + self.failed
 
     def next_block(self, most: int) -> int:
         """Rows to write next: what should fill the gap at the acceptance seen so far, at most twice the gap, in whole batches."""
         acceptance = max(self.kept / self.generated, 0.5) if self.generated else 1.0
         wanted = math.ceil((self.wanted - self.kept) / acceptance / self.batch_size)
-        left = self.max_batches - (self.generated + self.failed) // self.batch_size
+        left = self.max_batches - self.tried // self.batch_size
         return max(1, min(wanted, math.ceil(most / self.batch_size), left)) * self.batch_size
 
     def rows_left(self, written: int) -> float:

@@ -16,7 +16,8 @@ import pandas as pd
 
 from t2local.errors import DecodeError, DictionaryError, InputError, PlanError, UsageError
 from t2local.ledger import Clock, Ledger, manifest_of, report_of
-from t2local.llm.decoder import Counters, Model
+from t2local.llm.decoder import Counters
+from t2local.llm.model import Model
 from t2local.runs import RunFolder, as_json
 from t2local.settings import Settings
 from t2local.tables.describe import describe as guess_dictionary
@@ -175,6 +176,7 @@ def work(run: Run, real: Prepared, model: Model, folder: RunFolder | None) -> Re
     inspector = Inspector(real.values, real.known, run.settings.trim, run.seed)
     run.clock.lap("trim")
     with AssemblyLine(model, real.known, team, real.values, run.settings, run.seed) as line:
+        run.tell(Decided("rows side by side", str(line.slots.value), line.slots.reason))
         try:
             while not run.ledger.done:
                 block = assemble(run, line)
@@ -273,7 +275,7 @@ def assemble(run: Run, line: AssemblyLine) -> Block:
     """Let the team write the next block of rows."""
     written = itertools.count(run.ledger.generated + 1)
     most = run.ledger.next_block(run.settings.team.block_rows)
-    block = line.write(run.ledger.blocks, most, lambda: run.tell(_progress(run, line, next(written))))
+    block = line.write(run.ledger.blocks, most, run.ledger.tried, lambda: run.tell(_progress(run, line, next(written))))
     run.clock.lap("assembly")
     return block
 

@@ -7,12 +7,21 @@ A setting is reached by ``--set trim.gate=utility``, by the environment (``T2LOC
 import difflib
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from t2local.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A choice made for the user, with its reason."""
+
+    value: Any
+    reason: str
 
 
 class _Group(BaseModel):
@@ -43,8 +52,8 @@ class TeamSettings(_Group):
 class DecoderSettings(_Group):
     """How llama.cpp is driven (DESIGN section 4)."""
 
-    slots: int = Field(16, ge=1, le=255, description="rows written side by side in one context")
-    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: one for each core this process may use")
+    slots: int = Field(0, ge=0, le=240, description="rows written side by side in one context; 0: by machine and model")
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: one for each physical core this process may use")
 
 
 class TrimSettings(_Group):

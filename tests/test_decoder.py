@@ -1,6 +1,7 @@
 """The decoder with the scripted model, whose cache raises at every token in a wrong place."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,6 +27,11 @@ def station(grammar: Grammar, given: bytes = b"A") -> Station:
     return Station(tuple(given), grammar)
 
 
+def chain(*stations: Station) -> tuple[Station, ...]:
+    """Stations of a row that moves on: each sees all before it."""
+    return tuple(replace(station, sees=tuple(range(number))) for number, station in enumerate(stations))
+
+
 def write(requests, slots=4, model=MODEL, **options):
     with Decoder(model, slots=slots, prefix_cells=6, row_cells=200, **options) as decoder:
         decoder.prefill(model.tokenize("prefix"))
@@ -35,7 +41,7 @@ def write(requests, slots=4, model=MODEL, **options):
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(st.sampled_from([WORD, CLOSED, FORCED]), min_size=1, max_size=4), max_size=12), st.integers(1, 5))
 def test_no_row_is_lost_doubled_or_changed_by_the_slots(mix, slots):
-    requests = [Request(tuple(map(station, grammars)), Stream(1, row=i)) for i, grammars in enumerate(mix)]
+    requests = [Request(chain(*map(station, grammars)), Stream(1, row=i)) for i, grammars in enumerate(mix)]
     done, counters = write(requests, slots)
     alone = [write([request], 1)[0][0] for request in requests]
     assert sorted(done) == list(range(len(requests)))
@@ -44,7 +50,7 @@ def test_no_row_is_lost_doubled_or_changed_by_the_slots(mix, slots):
 
 
 def test_the_order_of_arrival_changes_no_row():
-    requests = [Request((station(CLOSED), station(WORD)), Stream(5, row=i)) for i in range(30)]
+    requests = [Request(chain(station(CLOSED), station(WORD)), Stream(5, row=i)) for i in range(30)]
     forward, backward = write(requests)[0], write(requests[::-1])[0]
     assert [forward[i].texts for i in range(30)] == [backward[29 - i].texts for i in range(30)]
 
@@ -60,7 +66,7 @@ def test_a_station_sees_what_the_stations_before_it_wrote():
     def script(text: bytes) -> bytes:
         return b"7" if text.endswith(b"[") else b"]"
 
-    done, _ = write([Request((station(CLOSED), station(CLOSED, b"|")), Stream(1))], model=ScriptedModel(script))
+    done, _ = write([Request(chain(station(CLOSED), station(CLOSED, b"|")), Stream(1))], model=ScriptedModel(script))
     assert done[0].texts == ("[7]", "[7]")
 
 

@@ -113,11 +113,12 @@ def test_scores_are_those_of_one_sequence_at_a_time(starter):
         room = starter.context(len(prefix) + 64, 2)
         total, written = 0.0, [*prefix, *context]
         for token in choice:
-            room.clear()
+            room.forget(0)
             count = len(written)
             wanted = np.zeros(count, dtype=np.bool_)
             wanted[-1] = True
-            logits = room.decode(np.array(written, dtype=np.int32), np.arange(count, dtype=np.int32), np.zeros(count, dtype=np.int32), wanted)[0].astype(float)
+            tokens, positions = np.array(written, dtype=np.int32), np.arange(count, dtype=np.int32)
+            logits = room.decode(tokens, positions, np.zeros(count, dtype=np.int32), wanted, full=True)[0].astype(float)
             total += logits[token] - logits.max() - math.log(np.exp(logits - logits.max()).sum())
             written.append(token)
         room.close()

@@ -77,7 +77,7 @@ def test_the_prompt_shows_real_rows_in_the_form_in_which_rows_are_written(patien
     head, rows = model.prompts[-1].split("Rows:\n")
     assert "A Group 1: " in head
     assert len(rows.splitlines()) == 5
-    assert all(line.startswith("A[") and line.endswith("]") for line in rows.splitlines())
+    assert all(line.startswith("[") and line.endswith("]") for line in rows.splitlines())
 
 
 def test_the_folder_has_all_files_and_they_agree(patients, tmp_path):

@@ -1,4 +1,4 @@
-"""One loaded GGUF: weights, tokenizer, contexts, devices. The only importer of llama_cpp.
+"""One loaded GGUF: weights, tokenizer, contexts.
 
 The low-level API is used throughout: the high-level ``Llama`` class decodes one sequence, renders the Jinja template
 that a file brings along, and tokenises data as if it were control text. GPU offload is written and not tested here.
@@ -7,21 +7,20 @@ that a file brings along, and tokenises data as if it were control text. GPU off
 import ctypes
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import llama_cpp as llama
 import numpy as np
-from llama_cpp._ggml import libggml
 
 from t2local.errors import DecodeError, ModelError, ResourceError
+from t2local.llm import machine
 from t2local.llm.catalog import ChatFormat, ModelFile, chat_formats
-from t2local.llm.decoder import Ints, Logits
 from t2local.llm.grammar import Tokenizer, llamacpp_tokenizer
-
-#: Tokens of one ``llama_decode``; longer input is split. 512 is llama.cpp's own choice for the work of one pass.
-_BATCH = 512
-_SPECIAL = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_USER_DEFINED
+from t2local.llm.model import Flags, Ints, Logits, Scores
+from t2local.llm.outputs import AllowedScores, HiddenStates, OutputLayer, ctrl_c_waits
+from t2local.settings import Decision
 
 
 @llama.llama_log_callback  # type: ignore[untyped-decorator]
@@ -31,51 +30,6 @@ def _quiet(level: int, text: bytes, data: Any) -> None:
 
 llama.llama_log_set(_quiet, None)
 llama.llama_backend_init()
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A choice made for the user, with its reason."""
-
-    value: Any
-    reason: str
-
-
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def devices() -> list[dict[str, Any]]:
-    """The devices that this build of llama.cpp sees: name, description, kind, memory free and in all (bytes)."""
-    for name, result, arguments in (
-        ("ggml_backend_dev_count", ctypes.c_size_t, []),
-        ("ggml_backend_dev_get", ctypes.c_void_p, [ctypes.c_size_t]),
-        ("ggml_backend_dev_name", ctypes.c_char_p, [ctypes.c_void_p]),
-        ("ggml_backend_dev_description", ctypes.c_char_p, [ctypes.c_void_p]),
-        ("ggml_backend_dev_type", ctypes.c_int, [ctypes.c_void_p]),
-        ("ggml_backend_dev_memory", None, [ctypes.c_void_p, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(ctypes.c_size_t)]),
-    ):
-        function = getattr(libggml, name)
-        function.restype, function.argtypes = result, arguments
-    return [_device(libggml.ggml_backend_dev_get(i)) for i in range(libggml.ggml_backend_dev_count())]
-
-
-def _device(handle: int) -> dict[str, Any]:
-    free, total = ctypes.c_size_t(), ctypes.c_size_t()
-    libggml.ggml_backend_dev_memory(handle, free, total)
-    return {
-        "name": libggml.ggml_backend_dev_name(handle).decode(),
-        "description": libggml.ggml_backend_dev_description(handle).decode(),
-        "kind": ("cpu", "gpu", "integrated gpu", "accelerator")[min(libggml.ggml_backend_dev_type(handle), 3)],
-        "free": free.value,
-        "total": total.value,
-    }
-
-
-def system_info() -> str:
-    """The instruction sets that this build of llama.cpp uses."""
-    return str(llama.llama_print_system_info().decode())
 
 
 class Backbone:
@@ -91,9 +45,8 @@ class Backbone:
 
     def __init__(self, file: ModelFile, *, threads: int = 0) -> None:
         self.name, self.sha256 = file.name, file.sha256
-        self.threads = Decision(threads, "asked for") if threads else Decision(available_cores(), "one for each core this process may use")
         parameters = llama.llama_model_default_params()
-        self.layers_on_gpu, self.extra_buffers = _offload(), _extra_buffers()
+        self.threads, self.layers_on_gpu, self.extra_buffers = machine.threads(threads), machine.offload(), machine.extra_buffers()
         parameters.n_gpu_layers = self.layers_on_gpu.value
         parameters.use_extra_bufts = self.extra_buffers.value
         self._model = llama.llama_model_load_from_file(os.fsencode(file.path), parameters)
@@ -110,6 +63,8 @@ class Backbone:
         address = ctypes.cast(llama.llama_cpp._lib.llama_tokenize, ctypes.c_void_p).value or 0
         ends = [token for token in range(self.n_vocab) if _is_end(self._vocab, token)]
         self.tokenizer: Tokenizer = llamacpp_tokenizer(list(self._pieces()), self._vocab, address, ends)
+        self.batch = machine.batch(16 * llama.llama_model_n_embd(self._model) * 4)
+        self.output_layer = self._find_output_layer(file.path)
 
     @property
     def cell_bytes(self) -> int:
@@ -122,7 +77,33 @@ class Backbone:
 
     def decisions(self) -> dict[str, Decision]:
         """What was decided for this machine, and why."""
-        return {"threads": self.threads, "GPU layers": self.layers_on_gpu, "weight repacking": self.extra_buffers, "chat format": self.chat_format}
+        return {
+            "threads": self.threads,
+            "GPU layers": self.layers_on_gpu,
+            "weight repacking": self.extra_buffers,
+            "tokens a pass": self.batch,
+            "output layer": Decision("allowed tokens" if self.output_layer.value else "all tokens", self.output_layer.reason),
+            "chat format": self.chat_format,
+        }
+
+    def slots(self, asked: int, cells: int) -> Decision:
+        """How many rows of ``cells`` tokens are written side by side, unless a number is asked for."""
+        return machine.slots(asked, cells, self.cell_bytes)
+
+    def _find_output_layer(self, path: Path) -> Decision:
+        if self.layers_on_gpu.value:
+            return Decision(None, "a GPU computes it")
+        try:
+            layer = OutputLayer(path, self.n_vocab, llama.llama_model_n_embd(self._model))
+        except LookupError:
+            return Decision(None, "the model file does not hold it as one matrix")
+        with closing(LlamaContext(self._model, self.n_vocab, 256, 1, self.threads.value, 32, layer)) as context:
+            context.hidden.stop = False
+            one = np.zeros(1, dtype=np.int32)
+            context.decode(one + max(0, llama.llama_vocab_bos(self._vocab)), one, one, np.ones(1, dtype=np.bool_))
+            if context.hidden.taken is None or not layer.agrees(context.hidden.taken[0], context.logits(1)[0]):
+                return Decision(None, "this model does more there than a product of matrices")
+        return Decision(layer, f"a grammar allows few of the {self.n_vocab} tokens; checked against llama.cpp's own logits")
 
     def _check_kind(self, file: ModelFile) -> None:
         if llama.llama_model_has_encoder(self._model) or not llama.llama_model_has_decoder(self._model):
@@ -175,7 +156,7 @@ class Backbone:
 
     def context(self, cells: int, sequences: int) -> "LlamaContext":
         """A context with room for ``cells`` tokens in ``sequences`` sequences."""
-        return LlamaContext(self._model, self.n_vocab, cells, sequences, self.threads.value)
+        return LlamaContext(self._model, self.n_vocab, cells, sequences, self.threads.value, self.batch.value, self.output_layer.value)
 
     def close(self) -> None:
         """Free the weights."""
@@ -185,84 +166,94 @@ class Backbone:
 
 
 class LlamaContext:
-    """A unified key-value cache: one pool of cells, in which sequences share what they have in common."""
+    """A unified key-value cache: one pool of cells, in which sequences share what they have in common.
 
-    def __init__(self, model: Any, n_vocab: int, cells: int, sequences: int, threads: int) -> None:
+    **Parameters:**
+
+    * **batch**: tokens of one ``llama_decode``; longer input is split.
+    * **layer**: the output layer for allowed tokens; none: llama.cpp computes all logits.
+    """
+
+    def __init__(self, model: Any, vocabulary: int, cells: int, sequences: int, threads: int, batch: int, layer: OutputLayer | None) -> None:
         parameters = llama.llama_context_default_params()
         parameters.n_ctx = -(-cells // 256) * 256
-        parameters.n_batch = parameters.n_ubatch = _BATCH
+        parameters.n_batch = parameters.n_ubatch = batch
         parameters.n_seq_max = sequences
         parameters.kv_unified = True
         # With fewer outputs than sequences llama.cpp aborts the process; with 0 it reserves logits for a whole batch.
         parameters.n_outputs_max = self._outputs = sequences
         parameters.n_threads = parameters.n_threads_batch = threads
+        self._layer = layer
+        self.hidden = HiddenStates(llama.llama_model_n_embd(model))
+        if layer:
+            parameters.cb_eval = self.hidden.callback
         self._context = llama.llama_init_from_model(model, parameters)
         if not self._context:
-            raise ResourceError(f"There is no memory for a context of {cells} tokens.", next_step="write fewer rows side by side: --set decoder.slots=8")
-        self._memory = llama.llama_get_memory(self._context)
-        self._batch = llama.llama_batch_init(_BATCH, 0, 1)
-        # The batch's arrays as numpy views; every token belongs to one sequence, so each seq_id[i] points into one array.
-        view = np.ctypeslib.as_array
-        self._tokens, self._positions = view(self._batch.token, (_BATCH,)), view(self._batch.pos, (_BATCH,))
-        self._wanted = view(self._batch.logits, (_BATCH,))
-        view(self._batch.n_seq_id, (_BATCH,))[:] = 1
-        self._sequences = [self._batch.seq_id[i] for i in range(_BATCH)]
-        self._n_vocab = n_vocab
+            raise ResourceError(f"There is no memory for a context of {cells} tokens.", next_step="write fewer rows side by side: --set decoder.slots=4")
+        self._memory, self._vocabulary = llama.llama_get_memory(self._context), vocabulary
+        # The arrays of a batch are numpy's own, filled at one go: token i belongs to one sequence, number i of one array.
+        self._tokens, self._positions, self._sequences = (np.zeros(batch, dtype=np.int32) for _ in range(3))
+        self._wanted, self._ones = np.zeros(batch, dtype=np.int8), np.ones(batch, dtype=np.int32)
+        self._pointers = self._sequences.ctypes.data + 4 * np.arange(batch, dtype=np.uintp)
+        fields: dict[str, Any] = {"token": self._tokens, "pos": self._positions, "n_seq_id": self._ones, "seq_id": self._pointers, "logits": self._wanted}
+        self._batch = llama.llama_batch(0)
+        for name, kind in llama.llama_batch._fields_:
+            if name in fields:
+                setattr(self._batch, name, ctypes.cast(fields[name].ctypes.data, kind))
 
-    def decode(self, tokens: Ints, positions: Ints, sequences: Ints, wanted: np.ndarray[Any, np.dtype[np.bool_]]) -> Logits:
-        """Run tokens through the model; logits (n_wanted, n_vocab) of the wanted ones, valid until the next call."""
-        if len(tokens) <= _BATCH:
-            return self._decode(tokens, positions, sequences, wanted)
-        parts = [slice(start, start + _BATCH) for start in range(0, len(tokens), _BATCH)]
-        return np.concatenate([self._decode(tokens[p], positions[p], sequences[p], wanted[p]).copy() for p in parts])
+    def decode(self, tokens: Ints, positions: Ints, sequences: Ints, wanted: Flags, *, full: bool = False) -> Scores:
+        """Run tokens through the model; the scores after each of the wanted ones, valid until the next call."""
+        if len(tokens) <= len(self._tokens):
+            return self._decode(tokens, positions, sequences, wanted, full=full)
+        parts = [slice(start, start + len(self._tokens)) for start in range(0, len(tokens), len(self._tokens))]
+        return _Joined([(self._decode(tokens[p], positions[p], sequences[p], wanted[p], full=full), int(wanted[p].sum())) for p in parts])
 
-    def _decode(self, tokens: Ints, positions: Ints, sequences: Ints, wanted: np.ndarray[Any, np.dtype[np.bool_]]) -> Logits:
+    def _decode(self, tokens: Ints, positions: Ints, sequences: Ints, wanted: Flags, *, full: bool) -> Scores:
         count, outputs = len(tokens), int(wanted.sum())
         if outputs > self._outputs:
             raise DecodeError(f"{outputs} outputs were asked for, {self._outputs} are planned.", next_step="report this as a bug")
         self._batch.n_tokens = count
-        self._tokens[:count], self._positions[:count], self._wanted[:count] = tokens, positions, wanted
-        for pointer, sequence in zip(self._sequences, sequences.tolist(), strict=False):
-            pointer[0] = sequence
-        if status := llama.llama_decode(self._context, self._batch):
-            reason = {1: "the context is full", 2: "it was stopped"}.get(status, f"error {status}")
-            raise DecodeError(f"llama.cpp could not go on: {reason}.", next_step="python -m t2local doctor")
+        self._tokens[:count], self._positions[:count], self._sequences[:count], self._wanted[:count] = tokens, positions, sequences, wanted
+        self.hidden.expect(wanted=bool(self._layer and outputs and not full))
+        with ctrl_c_waits():
+            status = llama.llama_decode(self._context, self._batch)
+        if status:
+            reason = {1: "the context is full", 2: "it was stopped", -2: "there is no memory"}.get(status, f"error {status}")
+            raise DecodeError(f"llama.cpp could not go on: {reason}.", next_step="write fewer rows side by side: --set decoder.slots=4")
+        if self._layer and self.hidden.taken is not None:
+            return AllowedScores(self._layer, self.hidden.taken)
+        return self.logits(outputs)
+
+    def logits(self, outputs: int) -> Logits:
+        """All logits (outputs, n_vocab) of the last decode, in llama.cpp's own memory."""
         if not outputs:
-            return np.empty((0, self._n_vocab), dtype=np.float32)
-        return np.ctypeslib.as_array(llama.llama_get_logits(self._context), (outputs, self._n_vocab))
+            return np.empty((0, self._vocabulary), dtype=np.float32)
+        return np.ctypeslib.as_array(llama.llama_get_logits(self._context), (outputs, self._vocabulary))
 
     def share(self, source: int, target: int) -> None:
         """Let ``target`` begin with all that ``source`` holds; cells are tagged, not copied."""
         llama.llama_memory_seq_cp(self._memory, source, target, -1, -1)
 
-    def forget(self, sequence: int) -> None:
-        """Free all cells of one sequence that no other shares."""
-        llama.llama_memory_seq_rm(self._memory, sequence, -1, -1)
-
-    def clear(self) -> None:
-        """Free all cells."""
-        llama.llama_memory_clear(self._memory, False)
+    def forget(self, sequence: int, start: int = 0) -> None:
+        """Free the cells of one sequence from a position on, but for those that others share."""
+        llama.llama_memory_seq_rm(self._memory, sequence, start, -1)
 
     def close(self) -> None:
         """Free the memory; a second call does nothing."""
         if self._context:
-            llama.llama_batch_free(self._batch)
             llama.llama_free(self._context)
             self._context = None
 
 
-def _offload() -> Decision:
-    gpus = [device for device in devices() if device["kind"] in ("gpu", "integrated gpu")]
-    if gpus and llama.llama_supports_gpu_offload():
-        return Decision(999, f"all layers on {gpus[0]['name']}")
-    return Decision(0, "no GPU that this build of llama.cpp can use")
+class _Joined:
+    """The scores of a batch that went through in parts."""
 
+    def __init__(self, parts: Sequence[tuple[Scores, int]]) -> None:
+        self._parts = [(part.copy() if isinstance(part, np.ndarray) else part, i) for part, count in parts for i in range(count)]
 
-def _extra_buffers() -> Decision:
-    """llama.cpp's AMX kernels kill the process on virtual machines that hide the tile palette (llama.cpp issue 20824)."""
-    if "AMX_INT8 = 1" in system_info():
-        return Decision(False, "this build uses AMX, which crashes on some virtual machines: weights are not repacked")
-    return Decision(True, "weights are repacked for this CPU")
+    def __getitem__(self, key: tuple[int, Any]) -> Logits:
+        part, output = self._parts[key[0]]
+        return part[output, key[1]]
 
 
 def _is_end(vocab: Any, token: int) -> bool:

@@ -6,65 +6,38 @@ row is complete is given to the next row at once. This file knows tokens and gra
 """
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 
 from t2local.errors import DecodeError
 from t2local.llm.grammar import Grammar, Masks, Matcher, Tokenizer
-from t2local.llm.sampling import Stream, allowed_tokens, draw
+from t2local.llm.model import Context, Logits, Model, Scores
+from t2local.llm.sampling import Integers, Stream, allowed_tokens, draw
 
-Logits = np.ndarray[Any, np.dtype[np.float32]]
-Ints = np.ndarray[Any, np.dtype[np.int32]]
-
-
-class Context(Protocol):
-    """A key-value cache in which many sequences live side by side."""
-
-    def decode(self, tokens: Ints, positions: Ints, sequences: Ints, wanted: np.ndarray[Any, np.dtype[np.bool_]]) -> Logits:
-        """Run tokens through the model; logits (n_wanted, n_vocab) of the wanted ones, valid until the next call."""
-
-    def share(self, source: int, target: int) -> None:
-        """Let ``target`` begin with all that ``source`` holds."""
-
-    def forget(self, sequence: int) -> None:
-        """Free all cells of one sequence."""
-
-    def clear(self) -> None:
-        """Free all cells."""
-
-    def close(self) -> None:
-        """Free the memory."""
-
-
-class Model(Protocol):
-    """What the decoder and the team need of a model: `Backbone` and `ScriptedModel` have it."""
-
-    name: str
-    sha256: str
-    n_vocab: int
-    longest_sequence: int
-    tokenizer: Tokenizer
-
-    def tokenize(self, text: str, *, special: bool = False) -> list[int]:
-        """Text to tokens; control tokens are recognised in the text only if ``special``."""
-
-    def prompt(self, parts: Sequence[str]) -> list[int]:
-        """The tokens of a prompt in the model's chat format (plain text for a base model); parts are split one by one."""
-
-    def context(self, cells: int, sequences: int) -> Context:
-        """A context with room for ``cells`` tokens in ``sequences`` sequences."""
+#: Beginnings that several rows share, kept side by side.
+_BEGINNINGS = 8
 
 
 @dataclass(frozen=True)
 class Station:
-    """One turn in a sequence: tokens that are given, then text that the model writes under a grammar."""
+    """One turn of a row: tokens that are given, then text that the model writes under a grammar.
+
+    ``sees``: the numbers of the earlier stations of this row that stand before it, in order.
+    """
 
     given: tuple[int, ...]
     grammar: Grammar
+    sees: tuple[int, ...] = ()
+
+    @property
+    def opening(self) -> tuple[int, ...]:
+        """All tokens before the first choice: what is given, and what the grammar forces."""
+        return self.given + self.grammar.forced
 
 
 @dataclass(frozen=True)
@@ -88,7 +61,7 @@ class Completion:
 class Counters:
     """Totals of tokens decoded and of seconds inside the model; sampled tokens are counted when they are chosen.
 
-    ``cells`` is the size of the context, in tokens.
+    ``cells`` is the size of the context, in tokens; ``put_back``: rows begun anew because the context was full.
     """
 
     cells: int = 0
@@ -96,7 +69,17 @@ class Counters:
     rows: int = 0
     sampled: int = 0
     failures: int = 0
+    put_back: int = 0
     seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """Tokens that several rows begin with, in a sequence of their own, and the scores of what may come next."""
+
+    sequence: int
+    allowed: Integers
+    scores: Logits
 
 
 class Decoder:
@@ -105,86 +88,165 @@ class Decoder:
     **Parameters:**
 
     * **slots**: rows side by side.
-    * **prefix_cells**: room for the longest prefix, in tokens.
-    * **row_cells**: the most tokens that one row may take; it bounds every loop, and with it the context is sized exactly.
+    * **prefix_cells**: room for the prefix, in tokens; a longer one opens a larger context.
+    * **row_cells**: the most tokens that one row may take: it bounds every loop.
+    * **usual_cells**: tokens that a row usually takes at most; the context is sized for them, and longer rows wait for room.
+
+    **Raises** `DecodeError` when prefix and row do not fit the model.
     """
 
-    def __init__(self, model: Model, *, slots: int, prefix_cells: int, row_cells: int, temperature: float = 1.0) -> None:
-        if prefix_cells + row_cells > model.longest_sequence:
-            raise DecodeError(
-                f"A prompt of {prefix_cells} tokens and a row of up to {row_cells} do not fit the {model.longest_sequence} tokens of {model.name}.",
-                next_step="show fewer rows with --examples, leave columns out in the dictionary, or choose a model with a longer context",
-            )
-        cells = prefix_cells + slots * row_cells
-        self.counters = Counters(cells)
+    def __init__(self, model: Model, *, slots: int, prefix_cells: int, row_cells: int, usual_cells: int | None = None, temperature: float = 1.0) -> None:
         self._model, self._slots, self._row_cells, self._temperature = model, slots, row_cells, temperature
-        self._prefix_cells, self._prefix = prefix_cells, 0
-        self._context = model.context(cells, slots + 1)
+        self._usual_cells = min(usual_cells or row_cells, row_cells)
+        self._prefix: list[int] = []
+        self.counters = Counters()
+        self._context: Context | None = None
+        self._open(prefix_cells)
         self._masks = Masks(slots, model.n_vocab)
+        self._thread = ThreadPoolExecutor(1, "masks")  # works while llama.cpp does
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._context.close()
+        self._thread.shutdown()
+        if self._context:
+            self._context.close()
 
-    def prefill(self, prefix: Sequence[int]) -> None:
-        """Decode a new shared prefix; everything before it is forgotten."""
-        if not 0 < len(prefix) <= self._prefix_cells:
-            raise DecodeError(f"A prefix of {len(prefix)} tokens does not fit the {self._prefix_cells} planned for it.", next_step="report this as a bug")
-        self._context.clear()
-        self._run([(0, 0, prefix)])
-        self._prefix = len(prefix)
-        self.counters.prefix += len(prefix)
+    def _open(self, prefix_cells: int) -> None:
+        """A context for a prefix of this length; what the one before it held is gone."""
+        if prefix_cells + self._row_cells > self._model.longest_sequence:
+            raise DecodeError(
+                f"A prompt of {prefix_cells} tokens and a row of up to {self._row_cells} do not fit the {self._model.longest_sequence} of {self._model.name}.",
+                next_step="show fewer rows (--examples 5), put fewer columns into a component (--plan), or choose a model with a longer context",
+            )
+        if self._context:
+            self._context.close()
+        rows = max(self._slots * self._usual_cells, self._row_cells)
+        self._prefix_cells, self._prefix = prefix_cells, []
+        self.counters.cells = prefix_cells + _BEGINNINGS * self._usual_cells + rows
+        self._context = self._model.context(self.counters.cells, 1 + self._slots + _BEGINNINGS)
+
+    def prefill(self, prefix: Sequence[int], stable: int = 0) -> None:
+        """Decode a new shared prefix; everything before it is forgotten.
+
+        Its first ``stable`` tokens are kept when the prefix before it had the same; they are decoded by themselves always, so
+        that the numbers in the cache do not depend on what came before.
+        """
+        prefix = list(prefix)
+        if len(prefix) > self._prefix_cells:
+            self._open(len(prefix))
+        kept = stable if self._prefix[:stable] == prefix[:stable] else 0
+        self._cache.forget(0, kept)
+        for start, end in ((kept, stable), (max(kept, stable), len(prefix))):
+            if start < end:
+                self._run([(0, start, prefix[start:end])])
+        self.counters.prefix += len(prefix) - kept
+        self._prefix = prefix
+
+    @property
+    def _cache(self) -> Context:
+        if self._context is None:
+            raise DecodeError("The decoder is closed.", next_step="report this as a bug")
+        return self._context
 
     def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
         """Write every request; yields (its number, its completion) as each one is done."""
         waiting = deque(enumerate(requests))
         free = list(range(self._slots, 0, -1))
         live: list[_Row] = []
+        beginnings = self._share_beginnings(requests)
         try:
             while waiting or live:
                 for row in [row for row in live if row.done]:
                     live.remove(row)
                     free.append(row.slot)
-                    self._context.forget(row.slot)
+                    self._cache.forget(row.slot)
                     self.counters.failures += bool(row.failure)
                     yield row.number, Completion(tuple(row.texts), row.logprob, row.failure)
                 while waiting and free:
-                    live.append(_Row(*waiting.popleft(), free.pop(), self._prefix, self._row_cells, self._model.tokenizer))
-                    self._context.share(0, live[-1].slot)
+                    live.append(self._begin(*waiting.popleft(), free.pop(), beginnings))
+                self._make_room(live, waiting, free)
                 if running := [row for row in live if not row.done]:
                     self._step(running)
         finally:
-            for row in live:
-                self._context.forget(row.slot)
+            for sequence in [row.slot for row in live] + [beginning.sequence for beginning in beginnings.values()]:
+                self._cache.forget(sequence)
+
+    def _share_beginnings(self, requests: Sequence[Request]) -> dict[Station, "_Beginning"]:
+        """Decode once what several rows begin with, and score their first token once."""
+        counts = Counter(request.stations[0] for request in requests)
+        shared = [station for station, count in counts.most_common(_BEGINNINGS) if count > 1 and not station.grammar.start().is_stopped()]
+        while sum(len(station.opening) for station in shared) > _BEGINNINGS * self._usual_cells:
+            shared.pop()
+        if not shared:
+            return {}
+        sequences = [1 + self._slots + i for i in range(len(shared))]
+        for sequence in sequences:
+            self._cache.share(0, sequence)
+        pieces = [(sequence, len(self._prefix), station.opening) for sequence, station in zip(sequences, shared, strict=True)]
+        full = any(station.grammar.open for station in shared)
+        scores = self._run(pieces, wanted=True, full=full)
+        allowed = [tokens for station in shared for tokens in self._allowed([station.grammar.start()])]
+        self.counters.rows += sum(len(station.opening) for station in shared)
+        self.counters.sampled += len(shared)
+        return {station: _Beginning(sequences[i], allowed[i], np.array(scores[i, allowed[i]])) for i, station in enumerate(shared) if len(allowed[i])}
+
+    def _begin(self, number: int, request: Request, slot: int, beginnings: dict[Station, "_Beginning"]) -> "_Row":
+        """A row in a slot, after the prefix or after a beginning that it shares."""
+        row = _Row(number, request, slot, len(self._prefix), self._row_cells, self._model.tokenizer)
+        beginning = beginnings.get(request.stations[0])
+        self._cache.share(beginning.sequence if beginning else 0, slot)
+        if beginning:
+            row.shared = len(row.tokens)
+            row.take(*draw(beginning.scores, beginning.allowed, self._temperature, row.uniform()))
+        return row
+
+    def _make_room(self, live: list["_Row"], waiting: deque[tuple[int, Request]], free: list[int]) -> None:
+        """While the rows have become longer than the context holds, the youngest goes back to the queue; its random numbers are the same again."""
+        room = self.counters.cells - self._prefix_cells - _BEGINNINGS * self._usual_cells
+        while len(live) > 1 and sum(len(row.tokens) - row.shared for row in live) > room:
+            row = live.pop()
+            self._cache.forget(row.slot)
+            free.append(row.slot)
+            waiting.appendleft((row.number, row.request))
+            self.counters.put_back += 1
 
     def _step(self, rows: list["_Row"]) -> None:
         """Decode what is pending of every row, then choose each row's next token."""
-        masks = self._masks.fill([row.matcher for row in rows])
-        logits = self._run([(row.slot, row.position, row.pending) for row in rows], logits=True)
-        self.counters.rows += sum(len(row.pending) for row in rows)
+        for row in rows:
+            if row.turned_back:
+                self._cache.forget(row.slot, row.start + row.decoded)
+                row.turned_back = False
+        full = any(row.station.grammar.open for row in rows)
+        pieces = [(row.slot, row.start + row.decoded, row.tokens[row.decoded :]) for row in rows]
+        allowed = self._thread.submit(self._allowed, [row.matcher for row in rows])
+        scores = self._run(pieces, wanted=True, full=full)
+        self.counters.rows += sum(len(tokens) for _, _, tokens in pieces)
         self.counters.sampled += len(rows)
-        for row, scores, mask in zip(rows, logits, masks, strict=True):
-            allowed = allowed_tokens(mask)
-            if len(allowed):
-                row.take(*draw(scores, allowed, self._temperature, row.uniform()))
+        for output, (row, tokens) in enumerate(zip(rows, allowed.result(), strict=True)):
+            if len(tokens):
+                row.take(*draw(scores[output, tokens], tokens, self._temperature, row.uniform()))
             else:
                 row.fail("its grammar allows nothing more")
 
-    def _run(self, pieces: Sequence[tuple[int, int, Sequence[int]]], logits: bool = False) -> Logits:
-        """Decode (sequence, first position, tokens) pieces side by side; logits of each piece's last token."""
+    def _allowed(self, matchers: Sequence[Matcher]) -> list[Integers]:
+        """The tokens that may come next in each row."""
+        return [allowed_tokens(mask) for mask in self._masks.fill(matchers)]
+
+    def _run(self, pieces: Sequence[tuple[int, int, Sequence[int]]], *, wanted: bool = False, full: bool = False) -> Scores:
+        """Decode (sequence, first position, tokens) pieces side by side; the scores after each piece's last token if ``wanted``."""
         lengths = np.array([len(tokens) for _, _, tokens in pieces])
-        tokens = np.concatenate([np.asarray(tokens, dtype=np.int32) for _, _, tokens in pieces])
-        positions = np.concatenate([np.arange(at, at + len(tokens), dtype=np.int32) for _, at, tokens in pieces])
-        sequences = np.repeat(np.array([sequence for sequence, _, _ in pieces], dtype=np.int32), lengths)
-        wanted = np.zeros(len(tokens), dtype=np.bool_)
-        if logits:
-            wanted[lengths.cumsum() - 1] = True
+        ends = lengths.cumsum()
+        tokens = np.array([token for _, _, tokens in pieces for token in tokens], dtype=np.int32)
+        sequences, starts = np.repeat(np.array([piece[:2] for piece in pieces], dtype=np.int32), lengths, axis=0).T
+        positions = starts + np.arange(len(tokens), dtype=np.int32) - np.repeat(ends - lengths, lengths).astype(np.int32)
+        outputs = np.zeros(len(tokens), dtype=np.bool_)
+        outputs[ends - 1] = wanted
         began = time.perf_counter()
-        result = self._context.decode(tokens, positions, sequences, wanted)
+        scores = self._cache.decode(tokens, positions, sequences, outputs, full=full)
         self.counters.seconds += time.perf_counter() - began
-        return result
+        return scores
 
     def score(self, contexts: Sequence[Sequence[int]], choices: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Log-probabilities of token sequences after the prefix and a context.
@@ -199,42 +261,46 @@ class Decoder:
         result = np.zeros((len(contexts), len(choices)))
         per_row = max(1, min(self._slots - 1, len(choices)))
         for row, context in enumerate(contexts):
-            self._context.share(0, 1)
-            first = _log_softmax(self._run([(1, self._prefix, context)], logits=True)[0])
+            self._cache.share(0, 1)
+            first = _log_softmax(self._run([(1, len(self._prefix), context)], wanted=True, full=True)[0, slice(None)])
             self.counters.rows += len(context)
             for start in range(0, len(choices), per_row):
                 part = choices[start : start + per_row]
-                result[row, start : start + per_row] = self._score_choices(part, first, self._prefix + len(context))
-            self._context.forget(1)
+                result[row, start : start + per_row] = self._score_choices(part, first, len(self._prefix) + len(context))
+            self._cache.forget(1)
         return result
 
     def _score_choices(self, choices: Sequence[Sequence[int]], first: np.ndarray[Any, Any], position: int) -> list[float]:
         totals = [float(first[choice[0]]) for choice in choices]
         slots = {index: slot for slot, (index, choice) in enumerate(enumerate(choices), start=2) if len(choice) > 1}
         for slot in slots.values():
-            self._context.share(1, slot)
+            self._cache.share(1, slot)
         for step in range(max(map(len, choices)) - 1):
             going = [index for index in slots if len(choices[index]) > step + 1]
-            logits = self._run([(slots[i], position + step, choices[i][step : step + 1]) for i in going], logits=True)
+            scores = self._run([(slots[i], position + step, choices[i][step : step + 1]) for i in going], wanted=True, full=True)
             self.counters.rows += len(going)
-            for index, scores in zip(going, logits, strict=True):
-                totals[index] += float(_log_softmax(scores)[choices[index][step + 1]])
+            for output, index in enumerate(going):
+                totals[index] += float(_log_softmax(scores[output, slice(None)])[choices[index][step + 1]])
         for slot in slots.values():
-            self._context.forget(slot)
+            self._cache.forget(slot)
         return totals
 
 
 @dataclass
 class _Row:
-    """A row in a slot: where it is in its stations, and the tokens chosen but not yet decoded."""
+    """A row in a slot: where it is in its stations, and its tokens after the prefix."""
 
     number: int
     request: Request
     slot: int
-    position: int
+    start: int  # the length of the prefix
     budget: int
     tokenizer: Tokenizer
-    pending: list[int] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)  # of the sequence as it is now
+    decoded: int = 0  # how many of them are in the cache
+    shared: int = 0  # how many of them are cells of a beginning
+    turned_back: bool = False  # whether the cache holds more than was decoded of this sequence
+    parts: list[list[int]] = field(default_factory=list)  # the tokens of every station, its opening included
     texts: list[str] = field(default_factory=list)
     logprob: float = 0.0
     failure: str = ""
@@ -249,41 +315,47 @@ class _Row:
 
     def take(self, token: int, logprob: float) -> None:
         """Go on with a sampled token, and with all that the grammar forces after it."""
-        self.position += len(self.pending)
-        self.budget -= len(self.pending)
-        self.pending = []
+        self.decoded = len(self.tokens)
         self.logprob += logprob
-        self._consume([token])
-        self._follow()
+        if self._consume([token]) and self._consume(self.matcher.compute_ff_tokens()):
+            self._leave()
 
     def _enter(self) -> None:
-        station = self.request.stations[len(self.texts)]
-        self.pending += station.given
-        self.matcher: Matcher = station.grammar.start()
-        self._written: list[int] = []
-        self._follow()
+        """Begin a station after those that it sees; what the cache holds of them already stays there."""
+        self.station = self.request.stations[len(self.texts)]
+        wanted = [token for seen in self.station.sees for token in self.parts[seen]] + list(self.station.opening)
+        kept = min(common_length(self.tokens[: self.decoded], wanted), len(wanted) - 1)
+        self.turned_back |= kept < self.decoded
+        self.tokens, self.decoded, self.shared = wanted, kept, min(self.shared, kept)
+        self.parts.append(list(self.station.opening))
+        self.matcher: Matcher = self.station.grammar.start()
+        self._leave()
 
-    def _follow(self) -> None:
-        """Append what is forced; move to the next station when the text is complete."""
-        if not self.failure:
-            self._consume(self.matcher.compute_ff_tokens())
-        if not self.failure and self.matcher.is_stopped():
-            self.texts.append(self.tokenizer.decode_str(self._written))
+    def _leave(self) -> None:
+        """Move to the next station when the text of this one is complete."""
+        if self.matcher.is_stopped():
+            self.texts.append(self.tokenizer.decode_str(self.parts[-1][len(self.station.given) :]))
             self.done = len(self.texts) == len(self.request.stations)
             if not self.done:
                 self._enter()
-        elif not self.failure and len(self.pending) > self.budget:
+        elif len(self.tokens) > self.budget:
             self.fail("the row is longer than its grammar can be")
 
     def fail(self, why: str) -> None:
         """End this row; the others go on."""
         self.failure, self.done = why, True
 
-    def _consume(self, tokens: list[int]) -> None:
+    def _consume(self, tokens: list[int]) -> bool:
+        self.tokens += tokens
+        self.parts[-1] += tokens
         if tokens and not self.matcher.consume_tokens(tokens):
             self.fail(f"grammar: {self.matcher.get_error().splitlines()[0] if self.matcher.is_error() else 'token refused'}")
-        self.pending += tokens
-        self._written += tokens
+        return not self.failure
+
+
+def common_length(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many numbers two sequences have in common at their beginning."""
+    return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _log_softmax(logits: Logits) -> np.ndarray[Any, np.dtype[np.float64]]:

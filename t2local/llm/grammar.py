@@ -56,9 +56,24 @@ class Grammar:
                 "A grammar cannot be compiled.", faults=[self._matcher.get_error().splitlines()[0]], next_step="check the ranges and levels in the dictionary"
             )
 
+        #: Tokens that every text of this grammar begins with; matchers start after them.
+        self.forced: tuple[int, ...] = tuple(self._matcher.compute_ff_tokens())
+        self._matcher.consume_tokens(list(self.forced))
+        #: Whether any text may stand somewhere: then a large part of the vocabulary is allowed there.
+        self.open = _open(schema)
+
     def start(self) -> Matcher:
-        """A matcher at the beginning of the text."""
+        """A matcher at the first choice."""
         return self._matcher.deep_copy()
+
+
+def _open(schema: Any) -> bool:
+    """Whether a schema has a string that is not one of a list."""
+    if isinstance(schema, list):
+        return any(map(_open, schema))
+    if not isinstance(schema, dict):
+        return False
+    return (schema.get("type") == "string" and not schema.keys() & {"enum", "const"}) or any(map(_open, schema.values()))
 
 
 class Masks:
@@ -66,7 +81,7 @@ class Masks:
 
     def __init__(self, rows: int, vocabulary: int) -> None:
         self._bits: Bitmask = llguidance.numpy.allocate_token_bitmask(rows, vocabulary)
-        self._executor = llguidance.LLExecutor()
+        self._executor = llguidance.LLExecutor(num_threads=1)
 
     def fill(self, matchers: Sequence[Matcher]) -> Bitmask:
         """Array of shape (len(matchers), ceil(vocabulary / 32)), lowest bit first; valid until the next call."""

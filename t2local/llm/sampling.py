@@ -1,4 +1,4 @@
-"""Logits and allowed tokens to one token; random numbers that depend on the row alone.
+"""Allowed tokens and their logits to one token; random numbers that depend on the row alone.
 
 Nothing here depends on a position in a batch: the same row draws the same numbers wherever it is written.
 """
@@ -14,21 +14,20 @@ Integers = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 @dataclass(frozen=True)
 class Stream:
-    """The source of a row's random numbers: run seed, block, row in the block, station, attempt."""
+    """The source of a row's random numbers: run seed, block, row in the block, attempt."""
 
     seed: int
     block: int = 0
     row: int = 0
-    station: int = 0
     attempt: int = 0
 
     def uniforms(self, count: int) -> Floats:
         """``count`` numbers in [0, 1): number ``i`` is for step ``i``, however many are asked for.
 
         Philox is counter-based: the key names the stream, the counter is the step. The key's bits: 28 for the block,
-        24 for the row, 6 for the station, 6 for the attempt.
+        24 for the row, 12 for the attempt.
         """
-        key = (self.block << 36) | (self.row << 12) | (self.station << 6) | self.attempt
+        key = (self.block << 36) | (self.row << 12) | self.attempt
         return np.random.Generator(np.random.Philox(key=[self.seed, key])).random(count)
 
 
@@ -40,12 +39,12 @@ def allowed_tokens(bits: Integers) -> Integers:
     return words[word] * 32 + bit
 
 
-def draw(logits: Floats, allowed: Integers, temperature: float, uniform: float) -> tuple[int, float]:
-    """One token among the allowed ones, and its log-probability among them (at temperature 1).
+def draw(scores: Floats, allowed: Integers, temperature: float, uniform: float) -> tuple[int, float]:
+    """One of the allowed tokens, and its log-probability among them (at temperature 1).
 
-    Only the allowed logits are looked at; the draw inverts the cumulative distribution at ``uniform``.
+    ``scores`` are the logits of the ``allowed`` tokens, none else; the draw inverts their cumulative distribution at ``uniform``.
     """
-    scores = logits[allowed].astype(np.float64)
+    scores = scores.astype(np.float64)
     scores -= scores.max()
     if temperature == 0:
         choice = int(scores.argmax())

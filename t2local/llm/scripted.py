@@ -9,12 +9,12 @@ that a real cache keeps silently: a token at a wrong position, a full cache or a
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
-from t2local.llm.decoder import Ints, Logits
 from t2local.llm.grammar import byte_tokenizer
+from t2local.llm.model import Flags, Ints, Logits, Scores
+from t2local.settings import Decision
 
 #: How much likelier the scripted byte is than another: e^20, so that it is written whenever the grammar allows it.
 _PREFERENCE = 20.0
@@ -46,6 +46,10 @@ class ScriptedModel:
         self.prompts.append("".join(parts))
         return self.tokenize(self.prompts[-1])
 
+    def slots(self, asked: int, cells: int) -> Decision:  # noqa: ARG002 -- it has no memory to run out of
+        """What is asked for, else 16."""
+        return Decision(asked or 16, "a scripted model")
+
     def context(self, cells: int, sequences: int) -> "ScriptedContext":
         """A cache that checks its use."""
         return ScriptedContext(self, cells, sequences)
@@ -58,7 +62,7 @@ class ScriptedContext:
         self._model, self._cells, self._texts = model, cells, [b""] * sequences
         self._shared = [0] * sequences  # how many of a sequence's cells belong to sequence 0
 
-    def decode(self, tokens: Ints, positions: Ints, sequences: Ints, wanted: np.ndarray[Any, np.dtype[np.bool_]]) -> Logits:
+    def decode(self, tokens: Ints, positions: Ints, sequences: Ints, wanted: Flags, *, full: bool = False) -> Scores:  # noqa: ARG002
         """Append the tokens; logits of the wanted ones."""
         rows = []
         for token, position, sequence, want in zip(tokens.tolist(), positions.tolist(), sequences.tolist(), wanted.tolist(), strict=True):
@@ -83,14 +87,10 @@ class ScriptedContext:
             raise RuntimeError(f"sequence {target} is in use")
         self._texts[target], self._shared[target] = self._texts[source], len(self._texts[source])
 
-    def forget(self, sequence: int) -> None:
-        """Free one sequence."""
-        self._texts[sequence], self._shared[sequence] = b"", 0
-
-    def clear(self) -> None:
-        """Free all sequences."""
-        for sequence in range(len(self._texts)):
-            self.forget(sequence)
+    def forget(self, sequence: int, start: int = 0) -> None:
+        """Free one sequence from a position on."""
+        self._texts[sequence] = self._texts[sequence][:start]
+        self._shared[sequence] = min(self._shared[sequence], start)
 
     def close(self) -> None:
         """Nothing is held."""

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError
-from t2local.llm.decoder import Decoder, Model, Request, Station
+from t2local.llm.decoder import Decoder, Request, Station
 from t2local.llm.grammar import Grammar, fragment
+from t2local.llm.model import Model
 from t2local.llm.sampling import Stream
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.plan import MOST_ROLES, Plan, with_label

@@ -1,11 +1,14 @@
 """The assembly line: component workers and the label worker write blocks of rows.
 
-All workers share one prefix, which is decoded once for each set of examples: the members of the team, what each writes, and example rows in the very form in
-which new rows are written, station by station: ``A[71,"F"]B[28.1,3]C[1]``. With conditioning ``row`` a row moves along
-the stations and sees all that is written of it; with ``parents`` each worker starts anew after the stations of its parents.
+All workers share one prefix, which is decoded once for each set of examples: the members of the team, what each writes, and
+example rows in the very form in which new rows are written. With conditioning ``row`` each worker sees all that is written
+of its row: the row is one array, ``[71,"F",28.1,3,1]``, and the workers' columns follow each other in the order of the line.
+With ``parents`` a worker sees the parts of its parents only: ``A[71,"F"]B[28.1,3]C[1]``, each part with the mark of its worker.
+(One array costs 15 % fewer tokens than marked parts, and held-out real rows are as likely in it: bench/decoder.py, issue 3.)
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -13,14 +16,18 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
-from t2local.llm.decoder import Counters, Decoder, Model, Request, Station
+from t2local.llm.decoder import Counters, Decoder, Request, Station, common_length
 from t2local.llm.grammar import Grammar
+from t2local.llm.model import Model
 from t2local.llm.sampling import Stream
 from t2local.settings import Settings
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.team.plan import Component, Plan
 from t2local.team.prompts import render
-from t2local.team.rows import array, brief, longest, parse, records, schema
+from t2local.team.rows import Value, array, brief, longest, parse, records, schema
+
+#: Room for prompts and rows that are longer than those that were looked at.
+_SLACK = 1.25
 
 
 @dataclass(frozen=True)
@@ -35,23 +42,21 @@ class Block:
 
 
 @dataclass(frozen=True)
-class _Worker:
-    """A component at its station."""
+class Expected:
+    """What the first prompt and rows like the real ones take, in tokens: a forecast for the size of the context and for ``--dry-run``."""
 
-    component: Component
-    features: tuple[Feature, ...]
-    mark: str
-    mark_tokens: tuple[int, ...]
-    grammar: Grammar
-    position: int
+    prefix: int
+    row: float  # all that is decoded for one row, on average
+    longest_row: int  # the longest sequence of a row after the prefix
 
 
 @dataclass(frozen=True)
-class _Task:
-    """What one sequence does: pass the stations that are given, write at the others."""
+class _Part:
+    """What is written of a row at one go: the columns of all workers, or those of one."""
 
-    given: tuple[_Worker, ...]
-    writes: tuple[_Worker, ...]
+    features: tuple[Feature, ...]
+    mark: str
+    station: Station
 
 
 class AssemblyLine:
@@ -66,21 +71,23 @@ class AssemblyLine:
     def __init__(self, model: Model, dictionary: FeatureDictionary, plan: Plan, real: pd.DataFrame, settings: Settings, seed: int) -> None:
         self._model, self._dictionary, self._settings, self._seed = model, dictionary, settings, seed
         line = plan.line()
-        self._workers = [self._worker(component, position) for position, component in enumerate(line)]
-        by_role = {worker.component.role: worker for worker in self._workers}
         if settings.team.conditioning == "row":
-            self._passes = [[_Task((), tuple(self._workers))]]
+            self._parts = [self._part([name for component in line for name in component.features], "", ())]
         else:
-            self._passes = [[self._parents_task(by_role[c.role], by_role) for c in generation] for generation in plan.generations()]
-        self._head = render("team.j2", description=dictionary.description, stations=[self._station_facts(worker) for worker in self._workers])
+            self._parts = [self._part(component.features, _mark(i), _parents(line, i)) for i, component in enumerate(line)]
+        self._head = render("team.j2", description=dictionary.description, stations=[self._facts(component, i) for i, component in enumerate(line)])
         self._records = records(real)
         self._examples = min(settings.team.examples, len(real))
-        self._written, self._example_set, self._prompt_sha256 = 0, -1, ""
+        self._opening = model.prompt([self._head])
+        self._prompt_sha256 = ""
+        self.expected = self._expect()
+        self.slots = model.slots(settings.decoder.slots, math.ceil(self.expected.longest_row * _SLACK))
         self._decoder = Decoder(
             model,
-            slots=settings.decoder.slots,
-            prefix_cells=self._longest_prefix(),
-            row_cells=sum(longest(worker.features) + len(worker.mark_tokens) for worker in self._workers),
+            slots=self.slots.value,
+            prefix_cells=math.ceil(self.expected.prefix * _SLACK),
+            row_cells=sum(longest(part.features) + len(part.station.given) for part in self._parts),
+            usual_cells=math.ceil(self.expected.longest_row * _SLACK),
             temperature=settings.team.temperature,
         )
 
@@ -95,80 +102,78 @@ class AssemblyLine:
         """Tokens and seconds so far."""
         return self._decoder.counters
 
-    def write(self, number: int, rows: int, on_row: Callable[[], None] = lambda: None) -> Block:
-        """Write one block of rows; Ctrl-C ends it early with the rows that are complete. ``on_row`` is called after each row."""
-        texts: list[dict[str, str]] = [{} for _ in range(rows)]
+    def write(self, number: int, rows: int, first: int, on_row: Callable[[], None] = lambda: None) -> Block:
+        """Write one block of rows; Ctrl-C ends it early with the rows that are complete.
+
+        **Parameters:**
+
+        * **number**: of the block; **first**: how many rows were written before it, which chooses its examples.
+        * **on_row**: called after each row.
+        """
+        texts: dict[int, tuple[str, ...]] = {}
         interrupted = False
         try:
-            self._show_examples()
-            for tasks in self._passes:
-                self._write_pass(number, tasks, texts, on_row)
+            self._show_examples(first // self._settings.team.examples_for)
+            for attempt in range(self._settings.team.attempts):
+                missing = [row for row in range(rows) if row not in texts]
+                stations = tuple(part.station for part in self._parts)
+                for index, completion in self._decoder.complete([Request(stations, Stream(self._seed, number, row, attempt)) for row in missing]):
+                    if not completion.failure:
+                        texts[missing[index]] = completion.texts
+                        on_row()
         except KeyboardInterrupt:
             interrupted = True
-        complete = [row for row in texts if len(row) == len(self._workers)]
-        values = [{name: value for w in self._workers for name, value in parse(w.features, row[w.component.role]).items()} for row in complete]
+        values = [self._values(texts[row]) for row in sorted(texts)]
         frame = pd.DataFrame(values, columns=self._dictionary.names, dtype=object)
         typed = pd.DataFrame({f.name: f.values(frame[f.name]) for f in self._dictionary.features})
-        self._written += rows
-        return Block(number, typed, 0 if interrupted else rows - len(complete), self._prompt_sha256, interrupted)
+        return Block(number, typed, 0 if interrupted else rows - len(texts), self._prompt_sha256, interrupted)
 
-    def _write_pass(self, block: int, tasks: Sequence[_Task], texts: list[dict[str, str]], on_row: Callable[[], None]) -> None:
-        """Write the tasks of one generation for every row that has all it needs; try failed ones again, within bounds."""
-        jobs = [(row, task) for row in range(len(texts)) for task in tasks if all(w.component.role in texts[row] for w in task.given)]
-        for attempt in range(self._settings.team.attempts):
-            requests = [self._request(block, row, task, attempt, texts[row]) for row, task in jobs]
-            failed = []
-            for index, completion in self._decoder.complete(requests):
-                row, task = jobs[index]
-                if completion.failure:
-                    failed.append((row, task))
-                else:
-                    texts[row] |= {w.component.role: text for w, text in zip(task.writes, completion.texts, strict=True)}
-                    if len(texts[row]) == len(self._workers):
-                        on_row()
-            jobs = sorted(failed, key=lambda job: (job[0], job[1].writes[0].position))
-            if not jobs:
-                return
+    def _values(self, texts: Sequence[str]) -> dict[str, Value]:
+        """The cells of a row from the texts of its parts."""
+        return {name: value for part, text in zip(self._parts, texts, strict=True) for name, value in parse(part.features, text).items()}
 
-    def _request(self, block: int, row: int, task: _Task, attempt: int, written: dict[str, str]) -> Request:
-        given = [token for w in task.given for token in (*w.mark_tokens, *self._model.tokenize(written[w.component.role]))]
-        first, *others = [Station(worker.mark_tokens, worker.grammar) for worker in task.writes]
-        stations = (Station((*given, *first.given), first.grammar), *others)
-        return Request(stations, Stream(self._seed, block, row, task.writes[0].position, attempt))
+    def _part(self, names: Sequence[str], mark: str, sees: tuple[int, ...]) -> _Part:
+        features = tuple(self._dictionary[name] for name in names)
+        return _Part(features, mark, Station(tuple(self._model.tokenize(mark)), Grammar(schema(features), self._model.tokenizer), sees))
 
-    def _worker(self, component: Component, position: int) -> _Worker:
-        features = tuple(self._dictionary[name] for name in component.features)
-        mark = _mark(position)
-        grammar = Grammar(schema(features), self._model.tokenizer)
-        return _Worker(component, features, mark, tuple(self._model.tokenize(mark)), grammar, position)
+    def _facts(self, component: Component, position: int) -> dict[str, object]:
+        return {"mark": _mark(position), "role": component.role, "briefs": [brief(self._dictionary[name]) for name in component.features]}
 
-    def _parents_task(self, worker: _Worker, by_role: dict[str, _Worker]) -> _Task:
-        parents = sorted((by_role[role] for role in worker.component.parents), key=lambda parent: parent.position)
-        return _Task(tuple(parents), (worker,))
+    def _show_examples(self, number: int) -> None:
+        """Decode the prompt of a set of examples: the team, which stays as it is, then real rows."""
+        prompt = self._prompt(number)
+        digest = hashlib.sha256(np.array(prompt, dtype="<i4").tobytes()).hexdigest()
+        if digest != self._prompt_sha256:
+            self._decoder.prefill(prompt, common_length(prompt, self._opening))
+            self._prompt_sha256 = digest
 
-    def _station_facts(self, worker: _Worker) -> dict[str, object]:
-        return {"mark": worker.mark, "role": worker.component.role, "briefs": [brief(feature) for feature in worker.features]}
-
-    def _show_examples(self) -> None:
-        """Decode the prompt: the team, then example rows, drawn anew by seed when a set has served its rows."""
-        number = self._written // self._settings.team.examples_for
-        if number == self._example_set:
-            return
+    def _prompt(self, number: int) -> list[int]:
+        """The team, then example rows, drawn by seed and number of the set."""
         chosen = np.random.default_rng([self._seed, number]).choice(len(self._records), self._examples, replace=False)
-        prefix = self._model.prompt([self._head, *(part for index in chosen for part in self._example(int(index)))])
-        self._decoder.prefill(prefix)
-        self._example_set, self._prompt_sha256 = number, hashlib.sha256(np.array(prefix, dtype="<i4").tobytes()).hexdigest()
+        return self._model.prompt([self._head, *(part for index in chosen for part in self._example(int(index)))])
 
     def _example(self, index: int) -> list[str]:
-        """An example row in parts that are split into tokens one by one, as a row that is written is."""
+        """An example row in texts that are split into tokens one by one, as a row that is written is."""
         record = self._records[index]
-        parts = [part for worker in self._workers for part in (worker.mark, array(worker.features, record))]
-        return [*parts, "\n"]
+        return [*(text for part in self._parts for text in (part.mark, array(part.features, record))), "\n"]
 
-    def _longest_prefix(self) -> int:
-        """The tokens of the longest prompt that any choice of examples can give."""
-        lengths = sorted((sum(len(self._model.tokenize(part)) for part in self._example(i)) for i in range(len(self._records))), reverse=True)
-        return len(self._model.prompt([self._head])) + sum(lengths[: self._examples])
+    def _expect(self) -> Expected:
+        """Tokens of the first prompt, and of rows like its examples: what a worker does not see is taken back, what it sees again is decoded again."""
+        examples = [self._example(index)[:-1] for index in range(self._examples)]
+        tokens = np.array([[len(self._model.tokenize(text)) for text in example] for example in examples])
+        sizes = tokens[:, ::2] + tokens[:, 1::2]  # (examples, parts): a mark and an array each
+        decoded, longest_row, before = 0.0, 0, tuple[int, ...]()
+        for number, part in enumerate(self._parts):
+            sequence = (*part.station.sees, number)
+            again = sequence[common_length(before, sequence) :]
+            decoded += sizes[:, again].sum(axis=1).mean()
+            longest_row, before = max(longest_row, int(sizes[:, sequence].sum(axis=1).max())), sequence
+        return Expected(len(self._prompt(0)), decoded, longest_row)
+
+
+def _parents(line: Sequence[Component], position: int) -> tuple[int, ...]:
+    """The places of a component's parents on the line."""
+    return tuple(place for place, other in enumerate(line[:position]) if other.role in line[position].parents)
 
 
 def _mark(position: int) -> str:

@@ -1,0 +1,116 @@
+"""The tables of bench/decoder.py: the real rows, what the columns may hold, and a team of four workers."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import sklearn.datasets
+
+import t2local
+from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.team.plan import Component, Plan
+
+EXAMPLES = 20
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns, rows and a plan; no plan for columns that the team does not write."""
+
+    name: str
+    columns: dict[str, dict[str, Any]]  # name -> JSON Schema of a cell
+    examples: list[list[Any]]
+    dictionary: FeatureDictionary | None = None
+    values: pd.DataFrame | None = None
+    plan: Plan | None = None
+
+    def array_schema(self) -> dict[str, Any]:
+        cells = list(self.columns.values())
+        return {"type": "array", "prefixItems": cells, "items": False, "minItems": len(cells), "maxItems": len(cells)}
+
+    def object_schema(self, names: list[str] | None = None) -> dict[str, Any]:
+        properties = {name: self.columns[name] for name in names or self.columns}
+        return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+    def brief(self) -> str:
+        return "Rows of a table with these columns: " + ", ".join(f"{name} {_bounds(schema)}" for name, schema in self.columns.items()) + "\n"
+
+    def records(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.columns, row, strict=True)) for row in self.examples]
+
+
+def every() -> list[Table]:
+    found = [nine_numeric(), thirteen_mixed(), thirty_numeric(), free_text()]
+    return [table for table in found if table]
+
+
+def nine_numeric() -> Table:
+    """scikit-learn's diabetes patients in their own units: eight measurements and the progression."""
+    frame = sklearn.datasets.load_diabetes(as_frame=True, scaled=False).frame
+    return _of_frame("9 numeric", frame[["age", "bmi", "bp", "s1", "s2", "s3", "s5", "s6", "target"]], "target")
+
+
+def thirteen_mixed() -> Table | None:
+    """Heart failure patients, from the folder of the real tables."""
+    folder = Path(os.environ.get("T2LOCAL_BENCH_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    if not (folder / "heart_failure.csv").is_file():
+        print(f"left out: 13 mixed columns (no heart_failure.csv in {folder}; set T2LOCAL_BENCH_DATA)")
+        return None
+    return _of_frame("13 mixed", pd.read_csv(folder / "heart_failure.csv"), None)
+
+
+def thirty_numeric() -> Table:
+    """scikit-learn's breast cancer measurements without the diagnosis."""
+    frame = sklearn.datasets.load_breast_cancer(as_frame=True).frame.drop(columns="target")
+    return _of_frame("30 numeric", frame, "worst fractal dimension")
+
+
+def free_text() -> Table:
+    """Two numbers, and a complaint in a patient's words."""
+    columns = {
+        "age": {"type": "integer", "minimum": 18, "maximum": 95},
+        "complaint": {"type": "string", "minLength": 5, "maxLength": 40, "pattern": "^[a-z ,]+$"},
+        "pain": {"type": "integer", "minimum": 0, "maximum": 10},
+    }
+    words = ["sharp pain in the left knee", "short of breath at night", "headache since two days", "cough with fever", "dizzy when standing up"]
+    return Table("free text", columns, [[20 + 3 * i, words[i % 5], i % 11] for i in range(EXAMPLES)])
+
+
+def _of_frame(name: str, frame: pd.DataFrame, target: str | None) -> Table:
+    dictionary = t2local.describe(frame, target=target)
+    values = dictionary.values(pd.DataFrame({c: frame[c].map(repr if frame[c].dtype == float else str) for c in dictionary.names}))
+    inputs = dictionary.inputs
+    third = -(-len(inputs) // 3)
+    parts = [inputs[:third], inputs[third : 2 * third], inputs[2 * third :]]
+    components = [
+        Component(role="Patient", features=tuple(parts[0])),
+        Component(role="Findings", features=tuple(parts[1]), parents=("Patient",)),
+        Component(role="Laboratory", features=tuple(parts[2]), parents=("Patient",)),
+        Component(role="Label", features=(dictionary.target,), parents=("Patient", "Findings", "Laboratory")),
+    ]
+    columns = {feature.name: _cell(feature) for feature in dictionary.features}
+    rows = values.sample(EXAMPLES, random_state=1)
+    examples = [[_value(columns[name], row[name]) for name in columns] for row in rows.to_dict("records")]
+    return Table(name, columns, examples, dictionary, values, Plan(source="file", components=tuple(components)))
+
+
+def _cell(feature: Feature) -> dict[str, Any]:
+    """What a user would write for this column by hand."""
+    if not feature.numeric:
+        return {"enum": list(feature.levels)}
+    low, high = feature.bounds
+    if feature.type == "integer":
+        return {"type": "integer", "minimum": int(low), "maximum": int(high)}
+    return {"type": "number", "minimum": low, "maximum": high, "multipleOf": 10**-feature.decimals}
+
+
+def _value(schema: dict[str, Any], value: Any) -> Any:
+    return int(value) if schema.get("type") == "integer" else value
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return "(" + " or ".join(map(str, schema["enum"])) + ")"
+    return f"({schema['minimum']} to {schema['maximum']})" if "minimum" in schema else "(short text)"
