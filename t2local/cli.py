@@ -84,9 +84,10 @@ _data = click.argument("data", type=click.Path(path_type=Path))
 @_preset
 @_set
 @_format
+@click.option("--dry-run", is_flag=True, help="Say what the run would take, after two seconds of measuring; nothing is written.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def generate(
-    data: Path, plan: str, model: str | None, out: Path | None, examples: int | None, preset: str, values: tuple[str, ...], form: str, quiet: bool, **asked: Any
+    data: Path, out: Path | None, examples: int | None, preset: str, values: tuple[str, ...], form: str, dry_run: bool, quiet: bool, **asked: Any
 ) -> None:
     """Write synthetic rows for the table DATA (CSV), and keep those that pass the quality stages."""
     from t2local import pipeline
@@ -97,7 +98,11 @@ def generate(
     out = out or data.with_suffix(".t2local")
     screen = _Screen(quiet)
     try:
-        result = pipeline.generate(data, plan=plan, model=model, settings=settings, out=out, on_event=screen, **asked)
+        if dry_run:
+            found = pipeline.forecast(data, settings=settings, on_event=screen, **asked)
+            click.echo(json.dumps(found) if form == "json" else _expectation(found))
+            return
+        result = pipeline.generate(data, settings=settings, out=out, on_event=screen, **asked)
     finally:
         screen.close()
     click.echo(json.dumps(result.report, default=float) if form == "json" else _summary(result, out))
@@ -252,6 +257,21 @@ def _progress_line(progress: "Progress") -> str:
     left = f", about {progress.seconds_left:.0f} s left" if progress.seconds_left is not None else ""
     rejected = f" (rejected: {refused})" if refused else ""
     return f"{progress.written} rows written, {progress.kept} of {progress.wanted} kept{rejected}, {progress.tokens_per_second:.0f} tokens/s{left}"
+
+
+def _expectation(found: dict[str, float]) -> str:
+    """What a run would take, for people."""
+    gained = found["prompt"] - found["stable"]
+    megabytes = {name: found[f"{name}_bytes"] / 1e6 for name in ("weight", "context")}
+    lines = {
+        "prompt": f"{found['prompt']:,} tokens, the same for the whole team; {gained:,} of them new with every set of examples",
+        "row": f"{found['row']:.0f} tokens",
+        "memory": f"{megabytes['weight']:,.0f} MB of weights, {megabytes['context']:,.0f} MB for {found['context']:,} tokens; about 450 MB more",
+        "speed": f"{found['prompt_speed']:,.0f} tokens/s of the prompt, {found['row_speed']:,.0f} of rows, measured for 2 seconds",
+        "time": f"{found['seconds']:,.0f} s for {found['rows']} rows if all are kept",
+        "at most": f"{found['seconds_at_most']:,.0f} s, for {found['rows_at_most']} rows",
+    }
+    return "\n".join(f"{name:<10}{text}" for name, text in lines.items())
 
 
 def _summary(result: "Result", out: Path) -> str:

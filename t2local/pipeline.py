@@ -124,6 +124,41 @@ def generate(
         return work(run, real, loaded, folder)
 
 
+def forecast(
+    data: pd.DataFrame | Path | str,
+    *,
+    target: str | None = None,
+    rows: int = 200,
+    dictionary: FeatureDictionary | Path | str | None = None,
+    plan: Plan | Path | str = "manager",
+    model: Model | str | None = None,
+    seed: int = 1,
+    batch_size: int = 10,
+    max_batches: int | None = None,
+    settings: Settings | None = None,
+    on_event: Listener = ignore,
+) -> dict[str, float]:
+    """What `generate` would take, from two seconds of writing; nothing is written.
+
+    **Returns** tokens (``prompt``, ``row``, ``context``), bytes (``context_bytes``, ``weight_bytes``), tokens per second (``prompt_speed``,
+    ``row_speed``) and seconds: ``load`` and ``plan`` as they were, ``seconds`` in all if every row is kept, ``seconds_at_most`` for ``rows_at_most`` rows.
+    """
+    _check_numbers(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
+    run = Run(settings or Settings(), seed, Ledger(rows, batch_size, max_batches or 0), on_event)
+    real = prepare(run, data, target, dictionary, plan)
+    most = (max_batches or run.settings.trim.patience * math.ceil(rows / batch_size)) * batch_size
+    with load(model, run) as loaded:
+        run.clock.lap("load")
+        team = make_plan(run, real, loaded)
+        run.clock.lap("plan")
+        with AssemblyLine(loaded, real.known, team, real.values, run.settings, seed) as line:
+            run.tell(Decided("rows side by side", str(line.slots.value), line.slots.reason))
+            found = line.forecast(most)
+        before = {part: run.clock.seconds[part] for part in ("load", "plan")}
+        whole = {"seconds": sum(before.values()) + found.seconds(min(rows, most)), "seconds_at_most": sum(before.values()) + found.seconds(most)}
+        return {**vars(found), **before, **whole, "rows": rows, "rows_at_most": most, "weight_bytes": loaded.weight_bytes}
+
+
 @dataclass
 class Run:
     """What the steps of a run share: what was asked for, who listens, and what was decided and counted so far."""

@@ -56,6 +56,7 @@ class Backbone:
         self._vocab = llama.llama_model_get_vocab(self._model)
         self.n_vocab = int(llama.llama_vocab_n_tokens(self._vocab))
         self.longest_sequence = int(llama.llama_model_n_ctx_train(self._model))
+        self.weight_bytes, self.cell_bytes = int(llama.llama_model_size(self._model)), self._cell_bytes()
         self.description = _text(lambda buffer, size: llama.llama_model_desc(self._model, buffer, size))
         chat = Decision(file.chat, "from the catalogue") if file.chat else self._own_format()
         self._chat: ChatFormat = chat.value
@@ -65,15 +66,6 @@ class Backbone:
         self.tokenizer: Tokenizer = llamacpp_tokenizer(list(self._pieces()), self._vocab, address, ends)
         self.batch = machine.batch(16 * llama.llama_model_n_embd(self._model) * 4)
         self.output_layer = self._find_output_layer(file.path)
-
-    @property
-    def cell_bytes(self) -> int:
-        """Bytes of the key-value cache for one token: keys and values of 2 bytes in every layer."""
-        architecture = self._metadata("general.architecture")
-        heads = llama.llama_model_n_head_kv(self._model)
-        own = int(self._metadata(f"{architecture}.attention.key_length") or 0)
-        width = own or llama.llama_model_n_embd(self._model) // llama.llama_model_n_head(self._model)
-        return int(llama.llama_model_n_layer(self._model) * heads * width * 2 * 2)
 
     def decisions(self) -> dict[str, Decision]:
         """What was decided for this machine, and why."""
@@ -104,6 +96,12 @@ class Backbone:
             if context.hidden.taken is None or not layer.agrees(context.hidden.taken[0], context.logits(1)[0]):
                 return Decision(None, "this model does more there than a product of matrices")
         return Decision(layer, f"a grammar allows few of the {self.n_vocab} tokens; checked against llama.cpp's own logits")
+
+    def _cell_bytes(self) -> int:
+        """Bytes of the key-value cache for one token: keys and values of 2 bytes in every layer."""
+        own = int(self._metadata(f"{self._metadata('general.architecture')}.attention.key_length") or 0)
+        width = own or llama.llama_model_n_embd(self._model) // llama.llama_model_n_head(self._model)
+        return int(llama.llama_model_n_layer(self._model) * llama.llama_model_n_head_kv(self._model) * width * 2 * 2)
 
     def _check_kind(self, file: ModelFile) -> None:
         if llama.llama_model_has_encoder(self._model) or not llama.llama_model_has_decoder(self._model):

@@ -5,6 +5,7 @@ same ``decode``. Tokens that the grammar forces are never sampled, only allowed 
 row is complete is given to the next row at once. This file knows tokens and grammars; it knows no table and no llama.cpp.
 """
 
+import math
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -150,14 +151,14 @@ class Decoder:
             raise DecodeError("The decoder is closed.", next_step="report this as a bug")
         return self._context
 
-    def complete(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
-        """Write every request; yields (its number, its completion) as each one is done."""
+    def complete(self, requests: Sequence[Request], *, until: float = math.inf) -> Iterator[tuple[int, Completion]]:
+        """Write every request; yields (its number, its completion) as each one is done. At the time ``until`` it stops."""
         waiting = deque(enumerate(requests))
         free = list(range(self._slots, 0, -1))
         live: list[_Row] = []
         beginnings = self._share_beginnings(requests)
         try:
-            while waiting or live:
+            while (waiting or live) and time.perf_counter() < until:
                 for row in [row for row in live if row.done]:
                     live.remove(row)
                     free.append(row.slot)

@@ -39,12 +39,17 @@ class Context(Protocol):
 
 
 class Model(Protocol):
-    """Weights and tokenizer, ready to open contexts."""
+    """Weights and tokenizer, ready to open contexts.
+
+    ``longest_sequence`` is in tokens; ``cell_bytes``: of the key-value cache, for one token.
+    """
 
     name: str
     sha256: str
     n_vocab: int
     longest_sequence: int
+    cell_bytes: int
+    weight_bytes: int
     tokenizer: Tokenizer
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:

@@ -34,6 +34,7 @@ class ScriptedModel:
         self.tokenizer = byte_tokenizer()
         self.n_vocab = int(self.tokenizer.vocab_size)
         self.longest_sequence = longest_sequence
+        self.cell_bytes = self.weight_bytes = 0
         self.script = script
         self.prompts: list[str] = []
 

@@ -9,6 +9,7 @@ With ``parents`` a worker sees the parts of its parents only: ``A[71,"F"]B[28.1,
 
 import hashlib
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -26,6 +27,8 @@ from t2local.team.plan import Component, Plan
 from t2local.team.prompts import render
 from t2local.team.rows import Value, array, brief, longest, parse, records, schema
 
+#: The block of rows that are written to measure their speed; no block of a run has this number.
+_REHEARSAL = 2**28 - 2
 #: Room for prompts and rows that are longer than those that were looked at.
 _SLACK = 1.25
 
@@ -48,6 +51,30 @@ class Expected:
     prefix: int
     row: float  # all that is decoded for one row, on average
     longest_row: int  # the longest sequence of a row after the prefix
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What writing rows will take.
+
+    Tokens of the prompt, of which ``stable`` are decoded once a run and the others once for each of ``sets`` sets of examples;
+    tokens of a row; tokens per second for both, measured; size of the context in tokens and bytes; seconds for all rows.
+    """
+
+    rows: int
+    sets: int
+    prompt: int
+    stable: int
+    row: float
+    prompt_speed: float
+    row_speed: float
+    context: int
+    context_bytes: int
+
+    def seconds(self, rows: int) -> float:
+        """Seconds of writing some of the rows."""
+        prompts = self.stable + math.ceil(self.sets * rows / self.rows) * (self.prompt - self.stable)
+        return prompts / self.prompt_speed + rows * self.row / self.row_speed
 
 
 @dataclass(frozen=True)
@@ -75,6 +102,7 @@ class AssemblyLine:
             self._parts = [self._part([name for component in line for name in component.features], "", ())]
         else:
             self._parts = [self._part(component.features, _mark(i), _parents(line, i)) for i, component in enumerate(line)]
+        self._stations = tuple(part.station for part in self._parts)
         self._head = render("team.j2", description=dictionary.description, stations=[self._facts(component, i) for i, component in enumerate(line)])
         self._records = records(real)
         self._examples = min(settings.team.examples, len(real))
@@ -116,8 +144,7 @@ class AssemblyLine:
             self._show_examples(first // self._settings.team.examples_for)
             for attempt in range(self._settings.team.attempts):
                 missing = [row for row in range(rows) if row not in texts]
-                stations = tuple(part.station for part in self._parts)
-                for index, completion in self._decoder.complete([Request(stations, Stream(self._seed, number, row, attempt)) for row in missing]):
+                for index, completion in self._decoder.complete([Request(self._stations, Stream(self._seed, number, row, attempt)) for row in missing]):
                     if not completion.failure:
                         texts[missing[index]] = completion.texts
                         on_row()
@@ -131,6 +158,30 @@ class AssemblyLine:
     def _values(self, texts: Sequence[str]) -> dict[str, Value]:
         """The cells of a row from the texts of its parts."""
         return {name: value for part, text in zip(self._parts, texts, strict=True) for name, value in parse(part.features, text).items()}
+
+    def forecast(self, rows: int, seconds: float = 2.0) -> Forecast:
+        """Measure for some seconds, first with the prompt and then with rows, which are thrown away."""
+        prompt, stable = self._prompt(0), common_length(self._prompt(0), self._opening)
+        prompt_speed = self._prompt_speed(prompt, seconds / 2)
+        # The first steps are slower than all others: parts of the grammars are compiled when they are met.
+        for share in (0.3, 0.7):
+            began, before = time.perf_counter(), self.counters.rows
+            requests = [Request(self._stations, Stream(self._seed, _REHEARSAL, row)) for row in range(10_000)]
+            list(self._decoder.complete(requests, until=began + share * seconds / 2))
+            row_speed = (self.counters.rows - before) / (time.perf_counter() - began)
+        sets, cells = math.ceil(rows / self._settings.team.examples_for), self.counters.cells
+        return Forecast(rows, sets, len(prompt), stable, self.expected.row, prompt_speed, row_speed, cells, cells * self._model.cell_bytes)
+
+    def _prompt_speed(self, prompt: Sequence[int], seconds: float) -> float:
+        """Tokens per second of the beginning of a prompt, as much of it as there is time for."""
+        size, began = 32, time.perf_counter()
+        while True:
+            last = time.perf_counter()
+            self._decoder.prefill(prompt[:size])
+            now = time.perf_counter()
+            if size >= len(prompt) or now - began > seconds:
+                return min(size, len(prompt)) / (now - last)
+            size *= 2
 
     def _part(self, names: Sequence[str], mark: str, sees: tuple[int, ...]) -> _Part:
         features = tuple(self._dictionary[name] for name in names)
