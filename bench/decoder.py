@@ -81,9 +81,9 @@ class _RecordedContext:
         self._owner.seconds["prefix" if sequences[0] == 0 else "rows"] += time.perf_counter() - began
         return scores
 
-    def share(self, source, target):
-        self._owner.asked.append(("share", (source, target)))
-        self._context.share(source, target)
+    def share(self, source, target, end=-1):
+        self._owner.asked.append(("share", (source, target, end)))
+        self._context.share(source, target, end)
 
     def forget(self, sequence, start=0):
         self._owner.asked.append(("forget", (sequence, start)))

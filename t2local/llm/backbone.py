@@ -57,12 +57,11 @@ class Backbone:
         self.n_vocab = int(llama.llama_vocab_n_tokens(self._vocab))
         self.longest_sequence = int(llama.llama_model_n_ctx_train(self._model))
         self.weight_bytes, self.cell_bytes = int(llama.llama_model_size(self._model)), self._cell_bytes()
-        self.description = _text(lambda buffer, size: llama.llama_model_desc(self._model, buffer, size))
         chat = Decision(file.chat, "from the catalogue") if file.chat else self._own_format()
         self._chat: ChatFormat = chat.value
         self.chat_format = Decision(self._chat.name, chat.reason)
         address = ctypes.cast(llama.llama_cpp._lib.llama_tokenize, ctypes.c_void_p).value or 0
-        ends = [token for token in range(self.n_vocab) if _is_end(self._vocab, token)]
+        ends = [token for token in range(self.n_vocab) if llama.llama_cpp._lib.llama_vocab_is_eog(self._vocab, token)]
         self.tokenizer: Tokenizer = llamacpp_tokenizer(list(self._pieces()), self._vocab, address, ends)
         self.batch = machine.batch(16 * llama.llama_model_n_embd(self._model) * 4)
         self.output_layer = self._find_output_layer(file.path)
@@ -104,10 +103,13 @@ class Backbone:
         return int(llama.llama_model_n_layer(self._model) * llama.llama_model_n_head_kv(self._model) * width * 2 * 2)
 
     def _check_kind(self, file: ModelFile) -> None:
-        if llama.llama_model_has_encoder(self._model) or not llama.llama_model_has_decoder(self._model):
-            problem = "it is not a text generator (decoder)"
+        architecture = self._metadata("general.architecture")
+        causal, pooling = (self._metadata(f"{architecture}.{key}") for key in ("attention.causal", "pooling_type"))
+        embedding = "bert" in architecture or "embedding" in architecture or causal == "false" or pooling not in ("", "0")
+        if embedding or llama.llama_model_has_encoder(self._model) or not llama.llama_model_has_decoder(self._model):
+            problem = f"{architecture} is not a text generator (decoder)"
         elif llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model):
-            problem = "recurrent and hybrid models cannot share a prompt between rows"
+            problem = f"{architecture} is recurrent: such a model cannot go back to the end of a prompt that rows share"
         else:
             return
         self.close()
@@ -115,7 +117,9 @@ class Backbone:
 
     def _metadata(self, key: str) -> str:
         """A text of the file's metadata; empty where it has none."""
-        return _text(lambda buffer, size: llama.llama_model_meta_val_str(self._model, key.encode(), buffer, size))
+        buffer = ctypes.create_string_buffer(1 << 16)
+        llama.llama_model_meta_val_str(self._model, key.encode(), buffer, len(buffer))
+        return buffer.value.decode(errors="replace")
 
     def _own_format(self) -> Decision:
         """Our format for the control strings that the file's own template holds; that template itself is never run."""
@@ -228,9 +232,9 @@ class LlamaContext:
             return np.empty((0, self._vocabulary), dtype=np.float32)
         return np.ctypeslib.as_array(llama.llama_get_logits(self._context), (outputs, self._vocabulary))
 
-    def share(self, source: int, target: int) -> None:
-        """Let ``target`` begin with all that ``source`` holds; cells are tagged, not copied."""
-        llama.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+    def share(self, source: int, target: int, end: int = -1) -> None:
+        """Let ``target`` begin with what ``source`` holds, up to a position; cells are tagged, not copied."""
+        llama.llama_memory_seq_cp(self._memory, source, target, -1, end)
 
     def forget(self, sequence: int, start: int = 0) -> None:
         """Free the cells of one sequence from a position on, but for those that others share."""
@@ -252,13 +256,3 @@ class _Joined:
     def __getitem__(self, key: tuple[int, Any]) -> Logits:
         part, output = self._parts[key[0]]
         return part[output, key[1]]
-
-
-def _is_end(vocab: Any, token: int) -> bool:
-    return bool(llama.llama_cpp._lib.llama_vocab_is_eog(vocab, token))
-
-
-def _text(fill: Any) -> str:
-    buffer = ctypes.create_string_buffer(1 << 16)
-    fill(buffer, len(buffer))
-    return buffer.value.decode(errors="replace")

@@ -20,6 +20,8 @@ from t2local.llm.grammar import Grammar, Masks, Matcher, Tokenizer
 from t2local.llm.model import Context, Logits, Model, Scores
 from t2local.llm.sampling import Integers, Stream, allowed_tokens, draw
 
+#: What llama.cpp can tell apart in one context.
+_MOST_SEQUENCES = 256
 #: Beginnings that several rows share, kept side by side.
 _BEGINNINGS = 8
 
@@ -60,9 +62,10 @@ class Completion:
 
 @dataclass
 class Counters:
-    """Totals of tokens decoded and of seconds inside the model; sampled tokens are counted when they are chosen.
+    """Totals of tokens decoded (``prefix``, ``rows``), of those whose scores were computed, and of seconds inside the model.
 
-    ``cells`` is the size of the context, in tokens; ``put_back``: rows begun anew because the context was full.
+    ``cells`` is the size of the context in tokens; ``failures``: rows that could not be written; ``errors``: decodes that went
+    wrong; ``put_back``: rows begun anew because the context was full.
     """
 
     cells: int = 0
@@ -70,6 +73,7 @@ class Counters:
     rows: int = 0
     sampled: int = 0
     failures: int = 0
+    errors: int = 0
     put_back: int = 0
     seconds: float = 0.0
 
@@ -92,17 +96,21 @@ class Decoder:
     * **prefix_cells**: room for the prefix, in tokens; a longer one opens a larger context.
     * **row_cells**: the most tokens that one row may take: it bounds every loop.
     * **usual_cells**: tokens that a row usually takes at most; the context is sized for them, and longer rows wait for room.
+    * **branches**: sequences of a row: 2 where stations do not see all before them; it then goes on from the better one.
 
     **Raises** `DecodeError` when prefix and row do not fit the model.
     """
 
-    def __init__(self, model: Model, *, slots: int, prefix_cells: int, row_cells: int, usual_cells: int | None = None, temperature: float = 1.0) -> None:
-        self._model, self._slots, self._row_cells, self._temperature = model, slots, row_cells, temperature
+    def __init__(
+        self, model: Model, *, slots: int, prefix_cells: int, row_cells: int, usual_cells: int = 0, temperature: float = 1.0, branches: int = 1
+    ) -> None:
+        self._model, self._row_cells, self._temperature, self._branches = model, row_cells, temperature, branches
+        self._slots = min(slots, (_MOST_SEQUENCES - 1 - _BEGINNINGS) // branches)
+        self._sequences = self._slots * branches
         self._usual_cells = min(usual_cells or row_cells, row_cells)
         self._prefix: list[int] = []
         self.counters = Counters()
-        self._context: Context | None = None
-        self._open(prefix_cells)
+        self._context = self._open(prefix_cells)
         self._masks = Masks(slots, model.n_vocab)
         self._thread = ThreadPoolExecutor(1, "masks")  # works while llama.cpp does
 
@@ -111,22 +119,19 @@ class Decoder:
 
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown()
-        if self._context:
-            self._context.close()
+        self._context.close()
 
-    def _open(self, prefix_cells: int) -> None:
-        """A context for a prefix of this length; what the one before it held is gone."""
+    def _open(self, prefix_cells: int) -> Context:
+        """A context for a prefix of this length."""
         if prefix_cells + self._row_cells > self._model.longest_sequence:
             raise DecodeError(
                 f"A prompt of {prefix_cells} tokens and a row of up to {self._row_cells} do not fit the {self._model.longest_sequence} of {self._model.name}.",
                 next_step="show fewer rows (--examples 5), put fewer columns into a component (--plan), or choose a model with a longer context",
             )
-        if self._context:
-            self._context.close()
-        rows = max(self._slots * self._usual_cells, self._row_cells)
+        rows = max(self._slots * self._usual_cells, self._row_cells * self._branches)
         self._prefix_cells, self._prefix = prefix_cells, []
         self.counters.cells = prefix_cells + _BEGINNINGS * self._usual_cells + rows
-        self._context = self._model.context(self.counters.cells, 1 + self._slots + _BEGINNINGS)
+        return self._model.context(self.counters.cells, 1 + self._sequences + _BEGINNINGS)
 
     def prefill(self, prefix: Sequence[int], stable: int = 0) -> None:
         """Decode a new shared prefix; everything before it is forgotten.
@@ -136,20 +141,15 @@ class Decoder:
         """
         prefix = list(prefix)
         if len(prefix) > self._prefix_cells:
-            self._open(len(prefix))
+            self._context.close()
+            self._context = self._open(len(prefix))
         kept = stable if self._prefix[:stable] == prefix[:stable] else 0
-        self._cache.forget(0, kept)
+        self._context.forget(0, kept)
         for start, end in ((kept, stable), (max(kept, stable), len(prefix))):
             if start < end:
                 self._run([(0, start, prefix[start:end])])
         self.counters.prefix += len(prefix) - kept
         self._prefix = prefix
-
-    @property
-    def _cache(self) -> Context:
-        if self._context is None:
-            raise DecodeError("The decoder is closed.", next_step="report this as a bug")
-        return self._context
 
     def complete(self, requests: Sequence[Request], *, until: float = math.inf) -> Iterator[tuple[int, Completion]]:
         """Write every request; yields (its number, its completion) as each one is done. At the time ``until`` it stops."""
@@ -161,8 +161,7 @@ class Decoder:
             while (waiting or live) and time.perf_counter() < until:
                 for row in [row for row in live if row.done]:
                     live.remove(row)
-                    free.append(row.slot)
-                    self._cache.forget(row.slot)
+                    self._release(row, free)
                     self.counters.failures += bool(row.failure)
                     yield row.number, Completion(tuple(row.texts), row.logprob, row.failure)
                 while waiting and free:
@@ -171,8 +170,16 @@ class Decoder:
                 if running := [row for row in live if not row.done]:
                     self._step(running)
         finally:
-            for sequence in [row.slot for row in live] + [beginning.sequence for beginning in beginnings.values()]:
-                self._cache.forget(sequence)
+            for row in live:
+                self._release(row, free)
+            for beginning in beginnings.values():
+                self._context.forget(beginning.sequence)
+
+    def _release(self, row: "_Row", free: list[int]) -> None:
+        free.append(min(row.sequence, row.other_sequence))
+        self._context.forget(row.sequence)
+        if row.other:
+            self._context.forget(row.other_sequence)
 
     def _share_beginnings(self, requests: Sequence[Request]) -> dict[Station, "_Beginning"]:
         """Decode once what several rows begin with, and score their first token once."""
@@ -182,9 +189,9 @@ class Decoder:
             shared.pop()
         if not shared:
             return {}
-        sequences = [1 + self._slots + i for i in range(len(shared))]
+        sequences = [1 + self._sequences + i for i in range(len(shared))]
         for sequence in sequences:
-            self._cache.share(0, sequence)
+            self._context.share(0, sequence)
         pieces = [(sequence, len(self._prefix), station.opening) for sequence, station in zip(sequences, shared, strict=True)]
         full = any(station.grammar.open for station in shared)
         scores = self._run(pieces, wanted=True, full=full)
@@ -195,9 +202,9 @@ class Decoder:
 
     def _begin(self, number: int, request: Request, slot: int, beginnings: dict[Station, "_Beginning"]) -> "_Row":
         """A row in a slot, after the prefix or after a beginning that it shares."""
-        row = _Row(number, request, slot, len(self._prefix), self._row_cells, self._model.tokenizer)
+        row = _Row(number, request, slot, slot + self._sequences - self._slots, len(self._prefix), self._row_cells, self._model.tokenizer)
         beginning = beginnings.get(request.stations[0])
-        self._cache.share(beginning.sequence if beginning else 0, slot)
+        self._context.share(beginning.sequence if beginning else 0, slot)
         if beginning:
             row.shared = len(row.tokens)
             row.take(*draw(beginning.scores, beginning.allowed, self._temperature, row.uniform()))
@@ -206,21 +213,19 @@ class Decoder:
     def _make_room(self, live: list["_Row"], waiting: deque[tuple[int, Request]], free: list[int]) -> None:
         """While the rows have become longer than the context holds, the youngest goes back to the queue; its random numbers are the same again."""
         room = self.counters.cells - self._prefix_cells - _BEGINNINGS * self._usual_cells
-        while len(live) > 1 and sum(len(row.tokens) - row.shared for row in live) > room:
+        while len(live) > 1 and sum(len(row.tokens) + len(row.other) - row.shared for row in live) > room:
             row = live.pop()
-            self._cache.forget(row.slot)
-            free.append(row.slot)
+            self._release(row, free)
             waiting.appendleft((row.number, row.request))
             self.counters.put_back += 1
 
     def _step(self, rows: list["_Row"]) -> None:
         """Decode what is pending of every row, then choose each row's next token."""
         for row in rows:
-            if row.turned_back:
-                self._cache.forget(row.slot, row.start + row.decoded)
-                row.turned_back = False
+            if row.turned:
+                self._turn(row)
         full = any(row.station.grammar.open for row in rows)
-        pieces = [(row.slot, row.start + row.decoded, row.tokens[row.decoded :]) for row in rows]
+        pieces = [(row.sequence, row.start + row.decoded, row.tokens[row.decoded :]) for row in rows]
         allowed = self._thread.submit(self._allowed, [row.matcher for row in rows])
         scores = self._run(pieces, wanted=True, full=full)
         self.counters.rows += sum(len(tokens) for _, _, tokens in pieces)
@@ -230,6 +235,16 @@ class Decoder:
                 row.take(*draw(scores[output, tokens], tokens, self._temperature, row.uniform()))
             else:
                 row.fail("its grammar allows nothing more")
+
+    def _turn(self, row: "_Row") -> None:
+        """Bring the cache to what the row's next station sees."""
+        end = row.start + row.decoded
+        if row.copied:
+            self._context.forget(row.sequence)
+            self._context.share(row.other_sequence, row.sequence, end)
+        else:
+            self._context.forget(row.sequence, end)
+        row.turned = row.copied = False
 
     def _allowed(self, matchers: Sequence[Matcher]) -> list[Integers]:
         """The tokens that may come next in each row."""
@@ -245,9 +260,14 @@ class Decoder:
         outputs = np.zeros(len(tokens), dtype=np.bool_)
         outputs[ends - 1] = wanted
         began = time.perf_counter()
-        scores = self._cache.decode(tokens, positions, sequences, outputs, full=full)
-        self.counters.seconds += time.perf_counter() - began
-        return scores
+        try:
+            return self._context.decode(tokens, positions, sequences, outputs, full=full)
+        except DecodeError:
+            self._prefix = []  # what the cache holds now is not known
+            self.counters.errors += 1
+            raise
+        finally:
+            self.counters.seconds += time.perf_counter() - began
 
     def score(self, contexts: Sequence[Sequence[int]], choices: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Log-probabilities of token sequences after the prefix and a context.
@@ -259,32 +279,23 @@ class Decoder:
 
         **Returns** an array of shape (len(contexts), len(choices)). It needs two slots at least.
         """
-        result = np.zeros((len(contexts), len(choices)))
-        per_row = max(1, min(self._slots - 1, len(choices)))
+        result, start = np.zeros((len(contexts), len(choices))), len(self._prefix)
         for row, context in enumerate(contexts):
-            self._cache.share(0, 1)
-            first = _log_softmax(self._run([(1, len(self._prefix), context)], wanted=True, full=True)[0, slice(None)])
+            self._context.share(0, 1)
+            first = _log_softmax(self._run([(1, start, context)], wanted=True, full=True)[0, slice(None)])
+            for column, choice in enumerate(choices):
+                result[row, column] = first[choice[0]]
+                self._context.share(1, 2)
+                pieces = [(2, start + len(context) + i, [token]) for i, token in enumerate(choice[:-1])]
+                for at in range(0, len(pieces), self._slots):
+                    part = pieces[at : at + self._slots]
+                    scores = self._run(part, wanted=True, full=True)
+                    result[row, column] += sum(_log_softmax(scores[i, slice(None)])[choice[at + i + 1]] for i in range(len(part)))
+                self._context.forget(2)
+                self.counters.rows += len(pieces)
+            self._context.forget(1)
             self.counters.rows += len(context)
-            for start in range(0, len(choices), per_row):
-                part = choices[start : start + per_row]
-                result[row, start : start + per_row] = self._score_choices(part, first, len(self._prefix) + len(context))
-            self._cache.forget(1)
         return result
-
-    def _score_choices(self, choices: Sequence[Sequence[int]], first: np.ndarray[Any, Any], position: int) -> list[float]:
-        totals = [float(first[choice[0]]) for choice in choices]
-        slots = {index: slot for slot, (index, choice) in enumerate(enumerate(choices), start=2) if len(choice) > 1}
-        for slot in slots.values():
-            self._cache.share(1, slot)
-        for step in range(max(map(len, choices)) - 1):
-            going = [index for index in slots if len(choices[index]) > step + 1]
-            scores = self._run([(slots[i], position + step, choices[i][step : step + 1]) for i in going], wanted=True, full=True)
-            self.counters.rows += len(going)
-            for output, index in enumerate(going):
-                totals[index] += float(_log_softmax(scores[output, slice(None)])[choices[index][step + 1]])
-        for slot in slots.values():
-            self._cache.forget(slot)
-        return totals
 
 
 @dataclass
@@ -293,14 +304,17 @@ class _Row:
 
     number: int
     request: Request
-    slot: int
+    sequence: int  # the one that is written
+    other_sequence: int  # the one that was left last; the same where rows do not branch
     start: int  # the length of the prefix
     budget: int
     tokenizer: Tokenizer
     tokens: list[int] = field(default_factory=list)  # of the sequence as it is now
     decoded: int = 0  # how many of them are in the cache
     shared: int = 0  # how many of them are cells of a beginning
-    turned_back: bool = False  # whether the cache holds more than was decoded of this sequence
+    other: list[int] = field(default_factory=list)  # what is in the cache of the other sequence
+    turned: bool = False  # whether the cache must be brought to what was decoded of the tokens
+    copied: bool = False  # ...from the other sequence
     parts: list[list[int]] = field(default_factory=list)  # the tokens of every station, its opening included
     texts: list[str] = field(default_factory=list)
     logprob: float = 0.0
@@ -325,9 +339,14 @@ class _Row:
         """Begin a station after those that it sees; what the cache holds of them already stays there."""
         self.station = self.request.stations[len(self.texts)]
         wanted = [token for seen in self.station.sees for token in self.parts[seen]] + list(self.station.opening)
-        kept = min(common_length(self.tokens[: self.decoded], wanted), len(wanted) - 1)
-        self.turned_back |= kept < self.decoded
-        self.tokens, self.decoded, self.shared = wanted, kept, min(self.shared, kept)
+        here, there = (min(common_length(tokens, wanted), len(wanted) - 1) for tokens in (self.tokens[: self.decoded], self.other))
+        if here < self.decoded:
+            self.turned, self.shared = True, 0
+            if self.other_sequence != self.sequence:
+                self.copied, self.other = there <= here, self.tokens[: self.decoded]
+                self.sequence, self.other_sequence = self.other_sequence, self.sequence
+                here = max(here, there)
+        self.tokens, self.decoded = wanted, here
         self.parts.append(list(self.station.opening))
         self.matcher: Matcher = self.station.grammar.start()
         self._leave()

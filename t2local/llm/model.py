@@ -28,8 +28,8 @@ class Context(Protocol):
         ``full``: many or all tokens will be looked at.
         """
 
-    def share(self, source: int, target: int) -> None:
-        """Let ``target`` begin with all that ``source`` holds."""
+    def share(self, source: int, target: int, end: int = -1) -> None:
+        """Let ``target`` begin with what ``source`` holds, up to a position; -1: all."""
 
     def forget(self, sequence: int, start: int = 0) -> None:
         """Free the cells of one sequence from a position on."""

@@ -48,8 +48,8 @@ class ScriptedModel:
         return self.tokenize(self.prompts[-1])
 
     def slots(self, asked: int, cells: int) -> Decision:  # noqa: ARG002 -- it has no memory to run out of
-        """What is asked for, else 16."""
-        return Decision(asked or 16, "a scripted model")
+        """What is asked for, else 24."""
+        return Decision(asked or 24, "a scripted model")
 
     def context(self, cells: int, sequences: int) -> "ScriptedContext":
         """A cache that checks its use."""
@@ -82,11 +82,12 @@ class ScriptedContext:
             logits[wish[0]] = _PREFERENCE
         return logits
 
-    def share(self, source: int, target: int) -> None:
-        """Let ``target`` begin with all that ``source`` holds."""
+    def share(self, source: int, target: int, end: int = -1) -> None:
+        """Let ``target`` begin with what ``source`` holds, up to a position."""
         if self._texts[target]:
             raise RuntimeError(f"sequence {target} is in use")
-        self._texts[target], self._shared[target] = self._texts[source], len(self._texts[source])
+        self._texts[target] = self._texts[source][: None if end < 0 else end]
+        self._shared[target] = len(self._texts[target])
 
     def forget(self, sequence: int, start: int = 0) -> None:
         """Free one sequence from a position on."""

@@ -17,6 +17,7 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from t2local.errors import DecodeError
 from t2local.llm.decoder import Counters, Decoder, Request, Station, common_length
 from t2local.llm.grammar import Grammar
 from t2local.llm.model import Model
@@ -50,7 +51,7 @@ class Expected:
 
     prefix: int
     row: float  # all that is decoded for one row, on average
-    longest_row: int  # the longest sequence of a row after the prefix
+    longest_row: int  # the most that one row holds in the cache
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class AssemblyLine:
             row_cells=sum(longest(part.features) + len(part.station.given) for part in self._parts),
             usual_cells=math.ceil(self.expected.longest_row * _SLACK),
             temperature=settings.team.temperature,
+            branches=1 if settings.team.conditioning == "row" else 2,
         )
 
     def __enter__(self) -> Self:
@@ -139,21 +141,31 @@ class AssemblyLine:
         * **on_row**: called after each row.
         """
         texts: dict[int, tuple[str, ...]] = {}
-        interrupted = False
+        interrupted, examples = False, first // self._settings.team.examples_for
         try:
-            self._show_examples(first // self._settings.team.examples_for)
             for attempt in range(self._settings.team.attempts):
-                missing = [row for row in range(rows) if row not in texts]
-                for index, completion in self._decoder.complete([Request(self._stations, Stream(self._seed, number, row, attempt)) for row in missing]):
-                    if not completion.failure:
-                        texts[missing[index]] = completion.texts
-                        on_row()
+                self._write(number, attempt, rows, examples, texts, on_row)
         except KeyboardInterrupt:
             interrupted = True
         values = [self._values(texts[row]) for row in sorted(texts)]
         frame = pd.DataFrame(values, columns=self._dictionary.names, dtype=object)
         typed = pd.DataFrame({f.name: f.values(frame[f.name]) for f in self._dictionary.features})
         return Block(number, typed, 0 if interrupted else rows - len(texts), self._prompt_sha256, interrupted)
+
+    def _write(self, block: int, attempt: int, rows: int, examples: int, texts: dict[int, tuple[str, ...]], on_row: Callable[[], None]) -> None:
+        """Write the rows that are missing; a decode that goes wrong ends this attempt, and the last one with an error."""
+        if not (missing := [row for row in range(rows) if row not in texts]):
+            return
+        try:
+            self._show_examples(examples)
+            for index, completion in self._decoder.complete([Request(self._stations, Stream(self._seed, block, row, attempt)) for row in missing]):
+                if not completion.failure:
+                    texts[missing[index]] = completion.texts
+                    on_row()
+        except DecodeError:
+            self._prompt_sha256 = ""
+            if attempt + 1 == self._settings.team.attempts:
+                raise
 
     def _values(self, texts: Sequence[str]) -> dict[str, Value]:
         """The cells of a row from the texts of its parts."""
@@ -213,12 +225,15 @@ class AssemblyLine:
         examples = [self._example(index)[:-1] for index in range(self._examples)]
         tokens = np.array([[len(self._model.tokenize(text)) for text in example] for example in examples])
         sizes = tokens[:, ::2] + tokens[:, 1::2]  # (examples, parts): a mark and an array each
-        decoded, longest_row, before = 0.0, 0, tuple[int, ...]()
+        decoded, longest_row, now, other = 0.0, 0, tuple[int, ...](), tuple[int, ...]()
         for number, part in enumerate(self._parts):
             sequence = (*part.station.sees, number)
-            again = sequence[common_length(before, sequence) :]
-            decoded += sizes[:, again].sum(axis=1).mean()
-            longest_row, before = max(longest_row, int(sizes[:, sequence].sum(axis=1).max())), sequence
+            if common_length(now, sequence) < len(now):
+                now, other = other, now
+            kept = max(common_length(held, sequence) for held in (now, other))
+            decoded += sizes[:, sequence[kept:]].sum(axis=1).mean()
+            longest_row = max(longest_row, int(sizes[:, [*sequence, *other]].sum(axis=1).max()))
+            now = sequence
         return Expected(len(self._prompt(0)), decoded, longest_row)
 
 
