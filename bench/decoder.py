@@ -296,28 +296,31 @@ def main() -> None:
     parser.add_argument("--second", type=Path, help="a second model for the sweep (SmolLM2-135M)")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    wanted = asked.only or ["growth", "targets", "sweep", "threads"]
+    wanted = asked.only or ["growth", "targets", "threads", "sweep"]
     file = find()
     model = Backbone(file)
     machine = {**environment(), "cpu": platform.processor(), "llama.cpp": system_info(), "decisions": {n: vars(d) for n, d in model.decisions().items()}}
     found: dict[str, Any] = {"machine": machine}
-    if "growth" in wanted:
-        found["growth"] = growth(model, asked.most)
-    if "targets" in wanted or "sweep" in wanted:
-        llama = baselines.load(file.path, model.threads.value)
-    if "targets" in wanted:
-        found["targets"] = targets(model, llama, asked.pairs)
-    if "sweep" in wanted:
-        found["sweep"] = {file.name: sweep(model, llama, file.name)}
-        if asked.second:
-            other = find(str(asked.second))
-            found["sweep"][other.name] = sweep(Backbone(other), baselines.load(other.path, model.threads.value), other.name)
-    if "threads" in wanted:
-        found["threads"] = threads(file, model)
+    llama = baselines.load(file.path, model.threads.value) if {"targets", "sweep"} & set(wanted) else None
+    parts = {
+        "growth": lambda: growth(model, asked.most),
+        "targets": lambda: targets(model, llama, asked.pairs),
+        "threads": lambda: threads(file, model),
+        "sweep": lambda: sweep(model, llama, file.name),
+        "sweep of the second model": lambda: second(asked.second, model.threads.value),
+    }
+    for part in parts:
+        if part in wanted or (part.startswith("sweep of") and "sweep" in wanted and asked.second):
+            found[part] = parts[part]()
+            if asked.out:  # after each part: a long run that is stopped is not lost
+                asked.out.parent.mkdir(parents=True, exist_ok=True)
+                asked.out.write_text(json.dumps(found, indent=1, default=lambda value: str(getattr(value, "reason", value))) + "\n")
     report(found)
-    if asked.out:
-        asked.out.parent.mkdir(parents=True, exist_ok=True)
-        asked.out.write_text(json.dumps(found, indent=1, default=lambda value: str(getattr(value, "reason", value))) + "\n")
+
+
+def second(path: Path, threads: int) -> dict[str, Any]:
+    file = find(str(path))
+    return sweep(Backbone(file), baselines.load(file.path, threads), file.name)
 
 
 def report(found: dict[str, Any]) -> None:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from llguidance import LLMatcher
 
 from t2local.errors import DecodeError
 from t2local.llm.decoder import Decoder, Request, Station
-from t2local.llm.grammar import Grammar
-from t2local.llm.sampling import Stream
+from t2local.llm.grammar import Grammar, Masks
+from t2local.llm.sampling import Stream, allowed_tokens
 from t2local.llm.scripted import ScriptedModel
 
 MODEL = ScriptedModel()
@@ -32,8 +33,8 @@ def chain(*stations: Station) -> tuple[Station, ...]:
     return tuple(replace(station, sees=tuple(range(number))) for number, station in enumerate(stations))
 
 
-def write(requests, slots=4, model=MODEL, **options):
-    with Decoder(model, slots=slots, prefix_cells=6, row_cells=200, **options) as decoder:
+def write(requests, slots=4, model=MODEL, row_cells=200, **options):
+    with Decoder(model, slots=slots, prefix_cells=6, row_cells=row_cells, **options) as decoder:
         decoder.prefill(model.tokenize("prefix"))
         return dict(decoder.complete(requests)), decoder.counters
 
@@ -53,6 +54,88 @@ def test_the_order_of_arrival_changes_no_row():
     requests = [Request(chain(station(CLOSED), station(WORD)), Stream(5, row=i)) for i in range(30)]
     forward, backward = write(requests)[0], write(requests[::-1])[0]
     assert [forward[i].texts for i in range(30)] == [backward[29 - i].texts for i in range(30)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(1, 4), st.sampled_from([0, 12, 40]))
+def test_a_row_that_branches_sees_just_what_its_stations_name(data, slots, usual_cells):
+    grammars = data.draw(st.lists(st.sampled_from([WORD, CLOSED, FORCED]), min_size=2, max_size=5))
+    sees = [tuple(sorted(data.draw(st.sets(st.integers(0, number - 1), max_size=number)))) if number else () for number in range(len(grammars))]
+    stations = tuple(Station(tuple(b"ABCDE"[i : i + 1]), grammar, seen) for i, (grammar, seen) in enumerate(zip(grammars, sees, strict=True)))
+    read: set[bytes] = set()
+
+    def script(text: bytes) -> bytes:
+        read.add(text.removeprefix(b"prefix"))
+        return b""
+
+    model = ScriptedModel(script)
+    done, _ = write([Request(stations, Stream(1, row=i)) for i in range(7)], slots, model, branches=2, usual_cells=usual_cells)
+    assert all(completion.failure == "" for completion in done.values())
+    for completion in done.values():
+        parts = [bytes(station.given) + text.encode() for station, text in zip(stations, completion.texts, strict=True)]
+        for station, part in zip(stations, parts, strict=True):
+            # The text that the model read before each choice is what the station sees, then the station's own beginning.
+            before = b"".join(parts[seen] for seen in station.sees)
+            own = [text for text in read if text.startswith(before + bytes(station.opening)) and (before + part).startswith(text)]
+            assert own or station.grammar is FORCED
+
+
+def test_branching_decodes_less_than_beginning_anew():
+    parts = [(CLOSED, b"A", ()), (WORD, b"B", (0,)), (WORD, b"C", (0,)), (CLOSED, b"D", (0, 1, 2))]
+    stations = tuple(Station(tuple(given), grammar, sees) for grammar, given, sees in parts)
+    requests = [Request(stations, Stream(1, row=i)) for i in range(40)]
+    done, counters = write(requests, branches=2)
+    written = sum(len(text) + 1 for completion in done.values() for text in completion.texts)
+    third = sum(len(completion.texts[2]) + 1 for completion in done.values())  # the one part that is read again
+    assert counters.rows <= written + third
+
+
+def test_rows_that_do_not_fit_the_context_wait_and_come_out_the_same():
+    requests = [Request(chain(station(WORD), station(CLOSED)), Stream(3, row=i)) for i in range(20)]
+    roomy, _ = write(requests, slots=8)
+    tight, counters = write(requests, slots=8, row_cells=45, usual_cells=8)
+    assert tight == roomy
+    assert counters.put_back > 0
+
+
+def test_a_beginning_that_rows_share_is_decoded_once():
+    requests = [Request((station(CLOSED, b"a long beginning "),), Stream(1, row=i)) for i in range(50)]
+    done, counters = write(requests)
+    # What is written is at most the digits: the brackets are forced, and what ends a row is not decoded.
+    assert counters.rows <= len("a long beginning [") + sum(len(completion.texts[0]) - 2 for completion in done.values())
+    assert done == {i: write([request])[0][0] for i, request in enumerate(requests)}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(alphabet="abc ", min_size=1, max_size=12), min_size=1, max_size=6, unique=True), st.integers(0, 999), st.integers(0, 2000))
+def test_forced_tokens_give_the_text_that_sampling_every_token_gives(levels, low, width):
+    schema = {"type": "array", "prefixItems": [{"enum": levels}, {"type": "integer", "minimum": low, "maximum": low + width}], "items": False, "minItems": 2}
+    model = ScriptedModel(lambda text: bytes([sum(text) % 128]))
+    grammar = Grammar(schema, model.tokenizer)
+    done, _ = write([Request((station(grammar),), Stream(1))], model=model, temperature=0.0)
+    matcher, text, masks = LLMatcher(model.tokenizer, grammar.source), b"", Masks(1, model.n_vocab)
+    while not matcher.is_stopped():
+        allowed = allowed_tokens(masks.fill([matcher])[0])
+        wish = sum(b"prefixA" + text) % 128
+        token = wish if wish in allowed else int(allowed[0])
+        assert matcher.consume_token(token)
+        text += bytes([token])
+    assert done[0].texts[0].encode() == text
+
+
+def test_a_prompt_keeps_what_it_has_in_common_with_the_one_before():
+    with Decoder(MODEL, slots=2, prefix_cells=20, row_cells=50) as decoder:
+        decoder.prefill(list(b"the team: one"), 9)
+        decoder.prefill(list(b"the team: other"), 9)
+        assert decoder.counters.prefix == len("the team: one") + len(" other")
+        decoder.prefill(list(b"a team: another"), 8)
+        assert decoder.counters.prefix == len("the team: one") + len(" other") + len("a team: another")
+
+
+def test_a_longer_prompt_opens_a_larger_context():
+    with Decoder(MODEL, slots=2, prefix_cells=6, row_cells=50) as decoder:
+        decoder.prefill(list(b"a prompt that is longer than planned"))
+        assert len(dict(decoder.complete([Request((station(CLOSED),), Stream(1, row=i)) for i in range(5)]))) == 5
 
 
 def test_forced_tokens_are_not_sampled_and_the_text_is_the_same():

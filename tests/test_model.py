@@ -5,8 +5,11 @@ import json
 import math
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+from contextlib import closing
 from itertools import islice
 
 import numpy as np
@@ -166,3 +169,65 @@ def test_the_doctor_finds_all_well(tmp_path):
     found = json.loads(done.stdout)
     assert "ok" in found["decode"]
     assert found["model"][1].endswith("as expected")
+
+
+def test_scores_of_allowed_tokens_are_those_of_llama_cpp(starter):
+    assert starter.output_layer.value is not None, starter.output_layer.reason
+    tokens = np.array(starter.tokenize("rows: [71,3][64,2][80,"), dtype=np.int32)
+    positions, zeros = np.arange(len(tokens), dtype=np.int32), np.zeros(len(tokens), dtype=np.int32)
+    wanted = np.zeros(len(tokens), dtype=np.bool_)
+    wanted[[3, len(tokens) - 1]] = True
+    digits = np.array([starter.tokenize(digit)[0] for digit in "0123456789"])
+    with closing(starter.context(64, 4)) as context:
+        logits = context.decode(tokens, positions, zeros, wanted, full=True)
+        whole = np.array([logits[i, digits] for i in range(2)])
+        context.forget(0)
+        scores = context.decode(tokens, positions, zeros, wanted)
+        assert not isinstance(scores, np.ndarray)
+        # llama.cpp rounds the hidden states to 8 bits before this product; here they are not rounded.
+        assert np.abs(np.array([scores[i, digits] for i in range(2)]) - whole).max() < 0.3
+
+
+def test_blocks_are_the_same_rows_in_any_order(starter):
+    from sklearn.datasets import load_iris
+
+    from t2local.settings import Settings
+    from t2local.tables.describe import describe
+    from t2local.tables.files import from_frame
+    from t2local.team.plan import from_data
+    from t2local.team.workers import AssemblyLine
+
+    cells = from_frame(load_iris(as_frame=True).frame).cells
+    known = describe(cells, target="target", settings=Settings().table, source="iris")
+    real = known.values(cells)
+    blocks = {0: (30, 0), 1: (10, 30), 2: (24, 100)}  # rows, and how many were written before
+    written = []
+    for order in ([0, 1, 2], [2, 1, 0]):
+        with AssemblyLine(starter, known, from_data(real, known), real, Settings(), 1) as line:
+            done = {number: line.write(number, *blocks[number]) for number in order}
+            written.append([done[number].rows for number in blocks])
+    assert all(one.equals(other) for one, other in zip(*written, strict=True))
+
+
+def test_an_embedding_model_is_refused(starter, tmp_path):
+    from t2local.errors import ModelError
+    from t2local.llm.backbone import Backbone
+    from t2local.llm.catalog import find
+
+    # The starter, with one flag of its header renamed; another string grows by what the name became shorter.
+    data = find().path.read_bytes()
+    for old, new in ((b"tokenizer.ggml.add_sep_token", b"gemma3.attention.causal"), (b"Gemma 3 270m", b"Gemma 3 270m+++++")):
+        assert (len(old).to_bytes(8, "little") + old) in data
+        data = data.replace(len(old).to_bytes(8, "little") + old, len(new).to_bytes(8, "little") + new, 1)
+    (tmp_path / "embedding.gguf").write_bytes(data)
+    with pytest.raises(ModelError, match="not a text generator"):
+        Backbone(find(str(tmp_path / "embedding.gguf")))
+
+
+def test_ctrl_c_while_llama_cpp_works_is_heard(starter):
+    prompt = starter.tokenize("a row of numbers: 1, 2, 3 " * 40)
+    with Decoder(starter, slots=1, prefix_cells=len(prompt), row_cells=16) as decoder:
+        threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
+        with pytest.raises(KeyboardInterrupt):
+            decoder.prefill(prompt)
+        decoder.prefill(prompt)

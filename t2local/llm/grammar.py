@@ -49,8 +49,8 @@ class Grammar:
     def __init__(self, schema: dict[str, Any], tokenizer: Tokenizer) -> None:
         # Blanks would be allowed between any two tokens otherwise: more tokens, and another text for the same row.
         checked = JsonSchema({**schema, "x-guidance": {"whitespace_flexible": False}}, ensure_ascii=False)
-        source = LLMatcher.grammar_from_json_schema(checked.schema)
-        self._matcher = LLMatcher(tokenizer, source, log_level=0)
+        self.source: str = LLMatcher.grammar_from_json_schema(checked.schema)
+        self._matcher = LLMatcher(tokenizer, self.source, log_level=0)
         if self._matcher.is_error():
             raise DecodeError(
                 "A grammar cannot be compiled.", faults=[self._matcher.get_error().splitlines()[0]], next_step="check the ranges and levels in the dictionary"
