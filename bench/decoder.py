@@ -15,6 +15,7 @@ ratio of one run: the machine is shared. Batches of (a) and (b) cost the same ea
 """
 
 import argparse
+import functools
 import json
 import platform
 import resource
@@ -301,17 +302,18 @@ def main() -> None:
     model = Backbone(file)
     machine = {**environment(), "cpu": platform.processor(), "llama.cpp": system_info(), "decisions": {n: vars(d) for n, d in model.decisions().items()}}
     found: dict[str, Any] = {"machine": machine}
-    llama = baselines.load(file.path, model.threads.value) if {"targets", "sweep"} & set(wanted) else None
+    high_level = functools.cache(lambda: baselines.load(file.path, model.threads.value))  # after the memory is measured
     parts = {
         "growth": lambda: growth(model, asked.most),
-        "targets": lambda: targets(model, llama, asked.pairs),
+        "targets": lambda: targets(model, high_level(), asked.pairs),
         "threads": lambda: threads(file, model),
-        "sweep": lambda: sweep(model, llama, file.name),
-        "sweep of the second model": lambda: second(asked.second, model.threads.value),
+        "sweep": lambda: sweep(model, high_level(), file.name),
     }
-    for part in parts:
-        if part in wanted or (part.startswith("sweep of") and "sweep" in wanted and asked.second):
-            found[part] = parts[part]()
+    if asked.second:
+        parts["sweep of the second model"] = lambda: second(asked.second, model.threads.value)
+    for name, measure in parts.items():
+        if name.partition(" ")[0] in wanted:
+            found[name] = measure()
             if asked.out:  # after each part: a long run that is stopped is not lost
                 asked.out.parent.mkdir(parents=True, exist_ok=True)
                 asked.out.write_text(json.dumps(found, indent=1, default=lambda value: str(getattr(value, "reason", value))) + "\n")
