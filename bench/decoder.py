@@ -301,7 +301,8 @@ def main() -> None:
     file = find()
     model = Backbone(file)
     machine = {**environment(), "cpu": platform.processor(), "llama.cpp": system_info(), "decisions": {n: vars(d) for n, d in model.decisions().items()}}
-    found: dict[str, Any] = {"machine": machine}
+    earlier = json.loads(asked.out.read_text()) if asked.only and asked.out and asked.out.is_file() else {}
+    found: dict[str, Any] = {**earlier, "machine": machine}
     high_level = functools.cache(lambda: baselines.load(file.path, model.threads.value))  # after the memory is measured
     parts = {
         "growth": lambda: growth(model, asked.most),
