@@ -1,6 +1,7 @@
 """Whole runs with the scripted model: every part is real but the weights."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,10 @@ import pytest
 
 import t2local
 from t2local import pipeline
-from t2local.errors import InputError, PlanError, UsageError
+from t2local.errors import DecodeError, InputError, PlanError, UsageError
 from t2local.ledger import Ledger
 from t2local.llm.scripted import ScriptedModel
+from t2local.settings import Settings
 from t2local.team.workers import Block
 from t2local.trim.inspector import Inspector
 
@@ -197,3 +199,57 @@ def test_settings_name_every_unknown_and_every_wrong_value(monkeypatch):
     monkeypatch.setenv("T2LOCAL_TRIM_KAPPA", "0.25")
     assert t2local.Settings.load().trim.kappa == 0.25
     assert t2local.Settings.load({"trim.kappa": 0.5}).trim.kappa == 0.5
+
+
+class Stumbling(ScriptedModel):
+    """Its decodes of these numbers go wrong."""
+
+    def __init__(self, wrong):
+        super().__init__()
+        self.wrong, self.decodes = wrong, 0
+
+    def context(self, cells, sequences):
+        context = super().context(cells, sequences)
+        decode = context.decode
+
+        def stumble(*arguments, **options):
+            self.decodes += 1
+            if self.decodes in self.wrong:
+                raise DecodeError("llama.cpp could not go on: error -3.", next_step="try again")
+            return decode(*arguments, **options)
+
+        context.decode = stumble
+        return context
+
+
+@pytest.mark.parametrize("wrong", [{1}, {3}, {9, 16}])
+def test_a_decode_that_goes_wrong_is_tried_again_and_counted(patients, wrong):
+    # One block: what was written before the fault stays as it was, and the others are written at the next attempt.
+    result = generate(patients, model=Stumbling(wrong), max_batches=2, rows=20)
+    assert result.report["rows"]["generated"] == 20
+    assert result.report["tokens"]["failed_decodes"] == len(wrong)
+
+
+def test_decodes_that_keep_going_wrong_end_the_run_with_an_error(patients):
+    with pytest.raises(DecodeError):
+        generate(patients, model=Stumbling(range(4, 10_000)))
+
+
+def test_a_prompt_that_does_not_fit_is_said_before_a_row_is_written(patients):
+    model = ScriptedModel(longest_sequence=700)
+    with pytest.raises(DecodeError, match="do not fit") as error:
+        generate(patients, model=model)
+    assert "--examples" in error.value.next_step
+    assert not any(Path.cwd().glob("*.t2local"))
+
+
+def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(patients, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = pipeline.forecast(patients, rows=50, plan="data", model=ScriptedModel(), settings=Settings.load(FAST))
+    result = generate(patients, rows=50, max_batches=5)
+    assert list(tmp_path.iterdir()) == []
+    assert found["prompt"] == result.report["tokens"]["prefix"]
+    assert found["row"] == pytest.approx(result.report["tokens"]["rows"] / 50, rel=0.3)
+    assert found["context"] == result.report["tokens"]["context"]
+    assert found["rows_at_most"] == 250
+    assert 0 < found["seconds"] < found["seconds_at_most"]

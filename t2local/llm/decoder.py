@@ -156,8 +156,8 @@ class Decoder:
         waiting = deque(enumerate(requests))
         free = list(range(self._slots, 0, -1))
         live: list[_Row] = []
-        beginnings = self._share_beginnings(requests)
         try:
+            beginnings = self._share_beginnings(requests)
             while (waiting or live) and time.perf_counter() < until:
                 for row in [row for row in live if row.done]:
                     live.remove(row)
@@ -172,8 +172,8 @@ class Decoder:
         finally:
             for row in live:
                 self._release(row, free)
-            for beginning in beginnings.values():
-                self._context.forget(beginning.sequence)
+            for number in range(_BEGINNINGS):
+                self._context.forget(1 + self._sequences + number)
 
     def _release(self, row: "_Row", free: list[int]) -> None:
         free.append(min(row.sequence, row.other_sequence))
@@ -206,7 +206,7 @@ class Decoder:
         beginning = beginnings.get(request.stations[0])
         self._context.share(beginning.sequence if beginning else 0, slot)
         if beginning:
-            row.shared = len(row.tokens)
+            row.shared, row.entered = len(row.tokens), False
             row.take(*draw(beginning.scores, beginning.allowed, self._temperature, row.uniform()))
         return row
 
@@ -222,10 +222,10 @@ class Decoder:
     def _step(self, rows: list["_Row"]) -> None:
         """Decode what is pending of every row, then choose each row's next token."""
         for row in rows:
-            if row.turned:
+            if row.entered:
                 self._turn(row)
         full = any(row.station.grammar.open for row in rows)
-        pieces = [(row.sequence, row.start + row.decoded, row.tokens[row.decoded :]) for row in rows]
+        pieces = [(row.sequence, row.start + len(row.cached), row.tokens[len(row.cached) :]) for row in rows]
         allowed = self._thread.submit(self._allowed, [row.matcher for row in rows])
         scores = self._run(pieces, wanted=True, full=full)
         self.counters.rows += sum(len(tokens) for _, _, tokens in pieces)
@@ -237,14 +237,20 @@ class Decoder:
                 row.fail("its grammar allows nothing more")
 
     def _turn(self, row: "_Row") -> None:
-        """Bring the cache to what the row's next station sees."""
-        end = row.start + row.decoded
-        if row.copied:
-            self._context.forget(row.sequence)
-            self._context.share(row.other_sequence, row.sequence, end)
+        """Bring the cache to what the row's next station sees: what it holds of that in either sequence stays."""
+        here, there = (min(common_length(held, row.tokens), len(row.tokens) - 1) for held in (row.cached, row.other))
+        row.entered = False
+        if here == len(row.cached):
+            return
+        if row.other_sequence == row.sequence:
+            self._context.forget(row.sequence, row.start + here)
         else:
-            self._context.forget(row.sequence, end)
-        row.turned = row.copied = False
+            self._context.forget(row.other_sequence, row.start + there if there > here else 0)
+            if there <= here:
+                self._context.share(row.sequence, row.other_sequence, row.start + here)
+            row.sequence, row.other_sequence, row.other = row.other_sequence, row.sequence, row.cached
+            here = max(here, there)
+        row.cached, row.shared = row.tokens[:here], 0
 
     def _allowed(self, matchers: Sequence[Matcher]) -> list[Integers]:
         """The tokens that may come next in each row."""
@@ -310,11 +316,10 @@ class _Row:
     budget: int
     tokenizer: Tokenizer
     tokens: list[int] = field(default_factory=list)  # of the sequence as it is now
-    decoded: int = 0  # how many of them are in the cache
+    cached: list[int] = field(default_factory=list)  # what is in the cache of this sequence
     shared: int = 0  # how many of them are cells of a beginning
     other: list[int] = field(default_factory=list)  # what is in the cache of the other sequence
-    turned: bool = False  # whether the cache must be brought to what was decoded of the tokens
-    copied: bool = False  # ...from the other sequence
+    entered: bool = False  # whether a station was begun since, which may not see all that is cached
     parts: list[list[int]] = field(default_factory=list)  # the tokens of every station, its opening included
     texts: list[str] = field(default_factory=list)
     logprob: float = 0.0
@@ -330,23 +335,16 @@ class _Row:
 
     def take(self, token: int, logprob: float) -> None:
         """Go on with a sampled token, and with all that the grammar forces after it."""
-        self.decoded = len(self.tokens)
+        self.cached = self.tokens.copy()
         self.logprob += logprob
         if self._consume([token]) and self._consume(self.matcher.compute_ff_tokens()):
             self._leave()
 
     def _enter(self) -> None:
-        """Begin a station after those that it sees; what the cache holds of them already stays there."""
+        """Begin a station after those that it sees."""
         self.station = self.request.stations[len(self.texts)]
         wanted = [token for seen in self.station.sees for token in self.parts[seen]] + list(self.station.opening)
-        here, there = (min(common_length(tokens, wanted), len(wanted) - 1) for tokens in (self.tokens[: self.decoded], self.other))
-        if here < self.decoded:
-            self.turned, self.shared = True, 0
-            if self.other_sequence != self.sequence:
-                self.copied, self.other = there <= here, self.tokens[: self.decoded]
-                self.sequence, self.other_sequence = self.other_sequence, self.sequence
-                here = max(here, there)
-        self.tokens, self.decoded = wanted, here
+        self.tokens, self.entered = wanted, True
         self.parts.append(list(self.station.opening))
         self.matcher: Matcher = self.station.grammar.start()
         self._leave()
