@@ -175,7 +175,7 @@ def ours_text(model: Backbone, table: tables.Table, rows: int) -> dict[str, Any]
     grammar = Grammar(table.array_schema(), model.tokenizer)
     mark = tuple(model.tokenize("A"))
     prefix = model.prompt([table.brief(), *(part for row in table.examples for part in ("A", json.dumps(row, separators=(",", ":")), "\n"))])
-    with Decoder(model, slots=16, prefix_cells=len(prefix), row_cells=400, usual_cells=60) as decoder:
+    with Decoder(model, slots=32, prefix_cells=len(prefix), row_cells=400, usual_cells=60) as decoder:
         began = time.perf_counter()
         decoder.prefill(prefix)
         done = dict(decoder.complete([Request((Station(mark, grammar),), Stream(1, row=i)) for i in range(rows)]))
@@ -260,13 +260,14 @@ def sweep(model: Backbone, llama, name: str) -> dict[str, Any]:
         entry: dict[str, Any] = {}
         if table.plan:
             for size in (10, 32, 128):
-                entry[f"ours (row), {size} side by side"] = ours(model, table, 128, slots=size, replay=True)
+                entry[f"ours (row), {size} side by side"] = ours(model, table, 128, slots=size, replay=size == 32)
             entry["ours (parents)"] = ours(model, table, 100, conditioning="parents", replay=True)
         else:
-            entry["ours, 16 side by side"] = ours_text(model, table, 100)
+            entry["ours, 32 side by side"] = ours_text(model, table, 100)
         entry["common, 10 a call"] = baselines.common(llama, table, 10, 10)
         if table.name == "9 numeric":
             entry |= {f"common, {size} a call": baselines.common(llama, table, size, size) for size in (32, 128)}
+            entry["ours (row), 100 rows"] = ours(model, table, 100)
         result[table.name] = entry
         for way, figures in entry.items():
             print(f"{name}, {table.name}, {way}: {figures['rows/s']:.2f} rows/s, {figures['tokens a row']:.0f} tokens a row", flush=True)

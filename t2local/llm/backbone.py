@@ -63,6 +63,7 @@ class Backbone:
         address = ctypes.cast(llama.llama_cpp._lib.llama_tokenize, ctypes.c_void_p).value or 0
         ends = [token for token in range(self.n_vocab) if llama.llama_cpp._lib.llama_vocab_is_eog(self._vocab, token)]
         self.tokenizer: Tokenizer = llamacpp_tokenizer(list(self._pieces()), self._vocab, address, ends)
+        self.best_step = machine.best_step()
         self.batch = machine.batch(16 * llama.llama_model_n_embd(self._model) * 4)
         self.output_layer = self._find_output_layer(file.path)
 

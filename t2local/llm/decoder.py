@@ -64,8 +64,7 @@ class Completion:
 class Counters:
     """Totals of tokens decoded (``prefix``, ``rows``), of those whose scores were computed, and of seconds inside the model.
 
-    ``cells`` is the size of the context in tokens; ``failures``: rows that could not be written; ``errors``: decodes that went
-    wrong; ``put_back``: rows begun anew because the context was full.
+    ``cells``: size of the context; ``failures``: of rows; ``errors``: of decodes; ``put_back``: rows begun anew as the context was full.
     """
 
     cells: int = 0
@@ -168,7 +167,7 @@ class Decoder:
                     live.append(self._begin(*waiting.popleft(), free.pop(), beginnings))
                 self._make_room(live, waiting, free)
                 if running := [row for row in live if not row.done]:
-                    self._step(running)
+                    self._step(self._first_to_go(running))
         finally:
             for row in live:
                 self._release(row, free)
@@ -219,11 +218,16 @@ class Decoder:
             waiting.appendleft((row.number, row.request))
             self.counters.put_back += 1
 
-    def _step(self, rows: list["_Row"]) -> None:
-        """Decode what is pending of every row, then choose each row's next token."""
+    def _first_to_go(self, rows: list["_Row"]) -> list["_Row"]:
+        """Turn the rows that have entered a station; of all, the oldest ones whose tokens make a step of the best size."""
         for row in rows:
             if row.entered:
                 self._turn(row)
+        ends = np.cumsum([len(row.tokens) - len(row.cached) for row in rows])
+        return rows[: max(1, int((ends <= self._model.best_step).sum()))]
+
+    def _step(self, rows: list["_Row"]) -> None:
+        """Decode what is pending of every row, then choose each row's next token."""
         full = any(row.station.grammar.open for row in rows)
         pieces = [(row.sequence, row.start + len(row.cached), row.tokens[len(row.cached) :]) for row in rows]
         allowed = self._thread.submit(self._allowed, [row.matcher for row in rows])

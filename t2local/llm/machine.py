@@ -15,8 +15,10 @@ from llama_cpp._ggml import libggml
 
 from t2local.settings import Decision
 
-#: Rows side by side. On a CPU more than 24 gain nothing, and from 64 tokens a step on llama.cpp's attention is slower; a GPU has room for more.
-_ROWS_ON_CPU, _ROWS_ON_GPU = 24, 64
+#: Rows side by side: on a CPU more gain nothing; a GPU has room for more.
+_ROWS_ON_CPU, _ROWS_ON_GPU = 32, 64
+#: From 64 tokens a step on, llama.cpp's attention for CPUs works in tiles, which are slower for short rows after a long prompt.
+_STEP_ON_CPU, _STEP_ON_GPU = 63, 512
 #: Tokens of one pass: llama.cpp's own choice, and a smaller one that needs a quarter of the working memory.
 _BATCH, _SMALL_BATCH = 512, 128
 _MEGABYTE = 2**20
@@ -109,6 +111,11 @@ def slots(asked: int, cells: int, cell_bytes: int) -> Decision:
     if fitting < most:
         return Decision(max(1, fitting), f"a quarter of the {free // _MEGABYTE} MB of free memory holds no more")
     return Decision(most, f"enough to keep {where} busy; they take {most * cells * cell_bytes // _MEGABYTE} of {free // _MEGABYTE} MB of free memory")
+
+
+def best_step() -> int:
+    """Tokens of a step with many rows, beyond which it is slower."""
+    return _STEP_ON_GPU if gpus() else _STEP_ON_CPU
 
 
 def batch(working_bytes: int) -> Decision:

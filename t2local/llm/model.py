@@ -41,13 +41,14 @@ class Context(Protocol):
 class Model(Protocol):
     """Weights and tokenizer, ready to open contexts.
 
-    ``longest_sequence`` is in tokens; ``cell_bytes``: of the key-value cache, for one token.
+    ``longest_sequence`` and ``best_step``, beyond which a step of many rows is slower, are in tokens; ``cell_bytes``: of the key-value cache, for one token.
     """
 
     name: str
     sha256: str
     n_vocab: int
     longest_sequence: int
+    best_step: int
     cell_bytes: int
     weight_bytes: int
     tokenizer: Tokenizer

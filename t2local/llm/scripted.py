@@ -33,7 +33,7 @@ class ScriptedModel:
         self.name, self.sha256 = "scripted", "0" * 64
         self.tokenizer = byte_tokenizer()
         self.n_vocab = int(self.tokenizer.vocab_size)
-        self.longest_sequence = longest_sequence
+        self.longest_sequence, self.best_step = longest_sequence, 64
         self.cell_bytes = self.weight_bytes = 0
         self.script = script
         self.prompts: list[str] = []
@@ -48,8 +48,8 @@ class ScriptedModel:
         return self.tokenize(self.prompts[-1])
 
     def slots(self, asked: int, cells: int) -> Decision:  # noqa: ARG002 -- it has no memory to run out of
-        """What is asked for, else 24."""
-        return Decision(asked or 24, "a scripted model")
+        """What is asked for, else 32."""
+        return Decision(asked or 32, "a scripted model")
 
     def context(self, cells: int, sequences: int) -> "ScriptedContext":
         """A cache that checks its use."""
