@@ -58,12 +58,12 @@ def frame_of(dictionary: FeatureDictionary, rows: list[dict]) -> pd.DataFrame:
     return pd.DataFrame({f.name: f.values(raw[f.name]) for f in dictionary.features})
 
 
-def random_text(matcher, tokenizer, rng: np.random.Generator, most: int) -> str:
+def random_text(grammar, tokenizer, rng: np.random.Generator, most: int) -> str:
     """A text that a grammar accepts, by a random walk over the allowed tokens of a byte tokenizer."""
     from t2local.llm.grammar import Masks
     from t2local.llm.sampling import allowed_tokens
 
-    masks, written = Masks(1, tokenizer.vocab_size), []
+    masks, written, matcher = Masks(1, tokenizer.vocab_size), list(grammar.forced), grammar.start()
     while not matcher.is_stopped():
         token = int(rng.choice(allowed_tokens(masks.fill([matcher])[0])))
         assert matcher.consume_tokens([token]), matcher.get_error()

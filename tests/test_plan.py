@@ -32,7 +32,7 @@ def real(patients, known):
 def test_every_plan_that_the_grammar_accepts_is_a_partition_and_acyclic(dictionary, seed):
     tokenizer = byte_tokenizer()
     grammar = Grammar(plan_schema(len(dictionary.inputs)), tokenizer)
-    text = random_text(grammar.start(), tokenizer, np.random.default_rng(seed), _longest(len(dictionary.inputs)))
+    text = random_text(grammar, tokenizer, np.random.default_rng(seed), _longest(len(dictionary.inputs)))
     plan = _plan(json.loads(text), dictionary)
     assert plan.check(dictionary) == []
     assert plan.line()[-1].features == (dictionary.target,)
