@@ -14,6 +14,8 @@ from bench.tables import Table
 _COMPACT = {"whitespace_flexible": False}
 #: Restated parents are constants, and pretty printing is asked for in the grammar: the model cannot save tokens on its own.
 _PRETTY = {"whitespace_flexible": False, "item_separator": ",\n    ", "key_separator": ": "}
+#: What one call may write.
+MOST_TOKENS = 8000
 
 
 def load(path: Path, threads: int) -> llama_cpp.Llama:
@@ -29,7 +31,7 @@ def common(llama: llama_cpp.Llama, table: Table, rows: int, batch: int) -> dict[
     usage = {"rows": 0, "prompt": 0, "text": 0}
     began = time.perf_counter()
     for _ in range(0, rows, batch):
-        text = generator(prompt, max_tokens=8000, temperature=1.0)
+        text = generator(prompt, max_tokens=MOST_TOKENS, temperature=1.0)
         _count(llama, usage, prompt, text, batch)
     return _figures(usage, time.perf_counter() - began)
 
@@ -51,7 +53,7 @@ def paper(llama: llama_cpp.Llama, table: Table, rows: int, batch: int) -> dict[s
             if given:
                 prompt += f"Rows to complete:\n{json.dumps([{n: row[n] for n in given} for row in written], indent=4)}\n"
             generator = outlines.Generator(model, outlines.json_schema(json.dumps(schema)), backend="llguidance")
-            text = generator(f"{prompt}{batch} rows:\n", max_tokens=8000, temperature=1.0)
+            text = generator(f"{prompt}{batch} rows:\n", max_tokens=MOST_TOKENS, temperature=1.0)
             _count(llama, usage, prompt, text, batch)
             written = [row | new for row, new in zip(written, json.loads(text), strict=True)]
         usage["rows"] += batch - batch * len(table.plan.components)

@@ -1,7 +1,6 @@
 """Whole runs with the scripted model: every part is real but the weights."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -235,12 +234,12 @@ def test_decodes_that_keep_going_wrong_end_the_run_with_an_error(patients):
         generate(patients, model=Stumbling(range(4, 10_000)))
 
 
-def test_a_prompt_that_does_not_fit_is_said_before_a_row_is_written(patients):
+def test_a_prompt_that_does_not_fit_is_said_before_a_row_is_written(patients, tmp_path):
     model = ScriptedModel(longest_sequence=700)
     with pytest.raises(DecodeError, match="do not fit") as error:
-        generate(patients, model=model)
+        generate(patients, model=model, out=tmp_path / "run")
     assert "--examples" in error.value.next_step
-    assert not any(Path.cwd().glob("*.t2local"))
+    assert not list(tmp_path.glob("run/*.csv"))
 
 
 def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(patients, tmp_path, monkeypatch):
