@@ -1,6 +1,8 @@
 """Whole runs with the scripted model: every part is real but the weights."""
 
 import json
+import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ import t2local
 from t2local import pipeline
 from t2local.errors import DecodeError, InputError, PlanError, UsageError
 from t2local.ledger import Ledger
+from t2local.llm.grammar import Masks
 from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
 from t2local.team.workers import Block
@@ -227,6 +230,20 @@ def test_a_decode_that_goes_wrong_is_tried_again_and_counted(patients, wrong):
     result = generate(patients, model=Stumbling(wrong), max_batches=2, rows=20)
     assert result.report["rows"]["generated"] == 20
     assert result.report["tokens"]["failed_decodes"] == len(wrong)
+
+
+def test_a_failed_decode_leaves_no_masks_being_filled(patients, monkeypatch):
+    busy, fill = threading.Lock(), Masks.fill
+
+    def slow(self, matchers):
+        assert busy.acquire(blocking=False), "two threads fill the same masks"
+        time.sleep(0.05)  # so the masks of a step are still being filled when its decode goes wrong
+        busy.release()
+        return fill(self, matchers)
+
+    monkeypatch.setattr(Masks, "fill", slow)
+    result = generate(patients, model=Stumbling({9, 16}), max_batches=2, rows=20)
+    assert (result.report["tokens"]["failed_decodes"], result.report["tokens"]["failed_rows"]) == (2, 0)
 
 
 def test_decodes_that_keep_going_wrong_end_the_run_with_an_error(patients):

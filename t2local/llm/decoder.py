@@ -194,7 +194,7 @@ class Decoder:
         pieces = [(sequence, len(self._prefix), station.opening) for sequence, station in zip(sequences, shared, strict=True)]
         full = any(station.grammar.open for station in shared)
         scores = self._run(pieces, wanted=True, full=full)
-        allowed = [tokens for station in shared for tokens in self._allowed([station.grammar.start()])]
+        allowed = self._thread.submit(lambda: [tokens for station in shared for tokens in self._allowed([station.grammar.start()])]).result()
         self.counters.rows += sum(len(station.opening) for station in shared)
         self.counters.sampled += len(shared)
         return {station: _Beginning(sequences[i], allowed[i], np.array(scores[i, allowed[i]])) for i, station in enumerate(shared) if len(allowed[i])}
@@ -257,7 +257,7 @@ class Decoder:
         row.cached, row.shared = row.tokens[:here], 0
 
     def _allowed(self, matchers: Sequence[Matcher]) -> list[Integers]:
-        """The tokens that may come next in each row."""
+        """The tokens that may come next in each row; only ever run in the helper thread: all masks are written into one array."""
         return [allowed_tokens(mask) for mask in self._masks.fill(matchers)]
 
     def _run(self, pieces: Sequence[tuple[int, int, Sequence[int]]], *, wanted: bool = False, full: bool = False) -> Scores:
