@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from t2local.settings import Settings
     from t2local.tables.dictionary import Feature, FeatureDictionary
     from t2local.team.plan import Component, Plan
+    from t2local.trim.plugin import trim
 
 #: Where each public name lives. They are imported when they are used: 'python -m t2local --help' must not wait for pandas.
 _HOMES = {
@@ -36,6 +37,7 @@ _HOMES = {
     "FeatureDictionary": "t2local.tables.dictionary",
     "Component": "t2local.team.plan",
     "Plan": "t2local.team.plan",
+    "trim": "t2local.trim",
 }
 __all__ = [
     "Component",
@@ -52,10 +54,12 @@ __all__ = [
     "describe",
     "generate",
     "plan",
+    "trim",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 't2local' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    module = import_module(_HOMES[name])
+    return module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)  # t2local.trim can be called as it is

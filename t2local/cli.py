@@ -144,6 +144,36 @@ def plan(data: Path, output: Path | None, values: tuple[str, ...], **asked: Any)
 
 
 @main.command()
+@click.argument("real", type=click.Path(path_type=Path))
+@click.argument("synthetic", type=click.Path(path_type=Path))
+@_target
+@_dictionary
+@click.option("--batch-size", type=click.IntRange(1), help="Rows judged together [all].")
+@_seed
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [SYNTHETIC with the ending .trimmed].")
+@_preset
+@_set
+@_format
+def trim(real: Path, synthetic: Path, out: Path | None, preset: str, values: tuple[str, ...], form: str, **asked: Any) -> None:
+    """Judge the rows of any generator in the table SYNTHETIC by the rows of the table REAL (both CSV)."""
+    from t2local import pipeline
+    from t2local.settings import Settings
+
+    out = out or synthetic.with_suffix(".trimmed")
+    done = pipeline.trim_files(real, synthetic, out=out, settings=Settings.load(_pairs(values), preset), **asked)
+    report = done.report
+    if form == "json":
+        click.echo(json.dumps(report, default=float))
+    else:
+        refused = ", ".join(f"{stage} {count}" for stage, count in report["rejected_by"].items() if count)
+        click.echo(f"{report['rows']['kept']} of {report['rows']['generated']} rows were kept" + (f" (rejected by {refused})." if refused else "."))
+        click.echo("\n".join(f"  {count:>5}  {reason}" for reason, count in list(report["reasons"].items())[:5]))
+        click.echo(f"Written to {out}: synthetic.csv, rejected.csv, report.json")
+    if done.kept.empty:
+        raise NothingKept(f"No row passed the quality stages; {out / 'rejected.csv'} has every row with its reason.", next_step="see the reasons")
+
+
+@main.command()
 @click.argument("name", type=click.Choice(sorted(_SAMPLES)))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [stdout].")
 def sample(name: str, output: Path | None) -> None:

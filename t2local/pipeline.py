@@ -27,6 +27,8 @@ from t2local.team.manager import propose
 from t2local.team.plan import Plan, from_data, read_plan
 from t2local.team.workers import AssemblyLine, Block
 from t2local.trim.inspector import Inspector
+from t2local.trim.plugin import Trimmed
+from t2local.trim.plugin import trim as judge_rows
 from t2local.trim.verdict import Verdict
 
 
@@ -157,6 +159,27 @@ def forecast(
         before = {part: run.clock.seconds[part] for part in ("load", "plan")}
         whole = {"seconds": sum(before.values()) + found.seconds(min(rows, most)), "seconds_at_most": sum(before.values()) + found.seconds(most)}
         return {**vars(found), **before, **whole, "rows": rows, "rows_at_most": most, "weight_bytes": loaded.weight_bytes}
+
+
+def trim_files(
+    real: Path | str,
+    synthetic: Path | str,
+    *,
+    out: Path | str,
+    target: str | None = None,
+    dictionary: Path | str | None = None,
+    batch_size: int | None = None,
+    seed: int = 1,
+    settings: Settings | None = None,
+) -> Trimmed:
+    """`t2local.trim` for two CSV files: the folder ``out`` gets synthetic.csv (the kept rows), rejected.csv and report.json."""
+    folder = RunFolder(Path(out))
+    table, rows = read_table(real), read_table(synthetic, fewest=0)
+    known = read_dictionary(_text(Path(dictionary), DictionaryError), Path(dictionary).name) if dictionary else None
+    done = judge_rows(table.cells, rows.cells, target=target, dictionary=known, seed=seed, batch_size=batch_size, settings=settings)
+    folder.start()
+    folder.finish(rows, done.kept, done.rejected, {"report.json": as_json(done.report)})
+    return done
 
 
 @dataclass
@@ -337,8 +360,9 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     manifest = manifest_of(run.ledger, real.table, run.settings, real.known, run.clock, {"model": report["model"], "seed": run.seed, "decisions": decisions})
     kept, rejected = run.ledger.rows(real.known)
     if folder:
-        texts = {"plan.yaml": team.to_yaml(), "report.json": as_json(report), "manifest.json": as_json(manifest)}
-        folder.finish(real.table, real.known, kept, rejected, texts)
+        texts = {"dictionary.yaml": real.known.to_yaml(), "plan.yaml": team.to_yaml(), "report.json": as_json(report), "manifest.json": as_json(manifest)}
+        refused = pd.concat([rejected.iloc[:, :2], real.known.cells(rejected.iloc[:, 2:])], axis=1)
+        folder.finish(real.table, real.known.cells(kept), refused, texts)
     synthetic, original = real.known.native(kept), real.known.native(real.values)
     if real.frame is not None:
         original = real.frame[real.known.names].reset_index(drop=True)

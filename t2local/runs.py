@@ -4,7 +4,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ from typing import Any
 import pandas as pd
 
 from t2local.errors import ResourceError, UsageError
-from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import Table, atomic, write_csv
 
 #: Packages whose versions can change a result.
@@ -45,22 +43,18 @@ class RunFolder:
         with (self.path / "journal.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, default=float) + "\n")
 
-    def finish(self, table: Table, dictionary: FeatureDictionary, kept: pd.DataFrame, rejected: pd.DataFrame, texts: Mapping[str, str]) -> None:
+    def finish(self, table: Table, kept: pd.DataFrame, rejected: pd.DataFrame, texts: Mapping[str, str]) -> None:
         """Write the result: the kept rows and nothing else in synthetic.csv, every other row with its reason in rejected.csv.
 
         **Parameters:**
 
-        * **kept**: frame of values.
-        * **rejected**: frame of values with the columns ``stage`` and ``reason`` in front.
+        * **table**: gives delimiter and byte order mark.
+        * **kept**, **rejected**: frames of cells; the rejected ones with the columns ``stage`` and ``reason`` in front.
         * **texts**: the other files, by name; the last one is written last and so marks a complete result.
         """
-        write = partial(write_csv, delimiter=table.delimiter, bom=table.bom)
-        cells = dictionary.cells(kept)
-        write(self.path / "synthetic.csv", cells.columns, cells.itertuples(index=False))
-        notes, cells = rejected.iloc[:, :2], dictionary.cells(rejected.iloc[:, 2:])
-        rows = ([*note, *row] for note, row in zip(notes.itertuples(index=False), cells.itertuples(index=False), strict=True))
-        write(self.path / "rejected.csv", [*notes.columns, *cells.columns], rows)
-        for name, text in {"dictionary.yaml": dictionary.to_yaml(), **texts}.items():
+        for name, cells in (("synthetic.csv", kept), ("rejected.csv", rejected)):
+            write_csv(self.path / name, cells.columns, cells.itertuples(index=False), delimiter=table.delimiter, bom=table.bom)
+        for name, text in texts.items():
             with atomic(self.path / name) as file:
                 file.write(text)
 

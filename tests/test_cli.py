@@ -3,6 +3,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -100,3 +101,25 @@ def test_models_are_listed_for_people_and_for_programs():
 def test_every_error_has_an_exit_code_and_the_drawing_shows_it():
     tree = [error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, errors.T2LocalError) and error is not errors.T2LocalError]
     assert [error for error in tree if not re.search(rf"{error.__name__} +{error.exit_code}\b", errors.__doc__)] == []
+
+
+def test_trim_judges_the_rows_of_another_generator(tmp_path, patients, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    patients.to_csv("real.csv", index=False)
+    made = patients.sample(30, random_state=1).assign(age=lambda rows: rows["age"] + 0.5)
+    made.to_csv("made.csv", index=False, sep=";")
+    done = run("trim", "real.csv", "made.csv", "--target", "outcome", "--format", "json")
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.stdout)["rows"]
+    kept, rejected = (Path("made.trimmed", name).read_text().splitlines() for name in ("synthetic.csv", "rejected.csv"))
+    assert (len(kept) - 1, len(rejected) - 1) == (rows["kept"], rows["rejected"])
+    assert kept[0] == ";".join(made.columns)
+    assert rejected[0].startswith("stage;reason;age;")
+    flipped = made.assign(outcome=1 - made["outcome"])
+    flipped.to_csv("flipped.csv", index=False)
+    assert run("trim", "real.csv", "flipped.csv", "--target", "outcome").exit_code == 5
+    flipped.drop(columns="age").to_csv("other.csv", index=False)
+    other = run("trim", "real.csv", "other.csv", "--target", "outcome")
+    assert other.exit_code == 3
+    assert "'age'" in other.output
+    assert not Path("other.trimmed").exists()

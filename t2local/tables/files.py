@@ -34,16 +34,18 @@ class Table:
     delimiter: str = ","
     bom: bool = False
 
+    fewest: int = 2
+
     def __post_init__(self) -> None:
-        if len(self.cells) < 2:
+        if len(self.cells) < self.fewest:
             raise InputError(
-                f"{self.source} has {len(self.cells) or 'no'} row{'s' * (len(self.cells) != 1)} of data; at least 2 are needed.",
+                f"{self.source} has {len(self.cells) or 'no'} row{'s' * (len(self.cells) != 1)} of data; at least {self.fewest} are needed.",
                 next_step="add rows: 10 or more give the quality stages something to judge with",
             )
 
 
-def read_table(path: Path | str) -> Table:
-    """Read a CSV file: UTF-8 with or without BOM; comma, semicolon or tab.
+def read_table(path: Path | str, *, fewest: int = 2) -> Table:
+    """Read a CSV file: UTF-8 with or without BOM; comma, semicolon or tab; with this many rows at least.
 
     **Raises** `InputError` that names file, line and column of every fault.
     """
@@ -62,7 +64,7 @@ def read_table(path: Path | str) -> Table:
         )
     cells = [[None if (cell := raw.strip()).casefold() in MISSING else cell for raw in row] for _, row in rows[1:]]
     frame = pd.DataFrame(cells, columns=header, dtype=object)
-    return Table(frame, [line for line, _ in rows[1:]], path.name, delimiter, bom)
+    return Table(frame, [line for line, _ in rows[1:]], path.name, delimiter, bom, fewest)
 
 
 def from_frame(frame: pd.DataFrame) -> Table:
@@ -70,8 +72,12 @@ def from_frame(frame: pd.DataFrame) -> Table:
     duplicates = [str(name) for name, count in Counter(map(str, frame.columns)).items() if count > 1]
     if duplicates:
         raise InputError("The DataFrame has columns of the same name.", faults=duplicates, next_step="rename them")
-    cells = {str(name): pd.Series([_cell(value) for value in frame[name]], dtype=object) for name in frame.columns}
-    return Table(pd.DataFrame(cells), list(range(1, len(frame) + 1)), "the DataFrame")
+    return Table(cells_of(frame), list(range(1, len(frame) + 1)), "the DataFrame")
+
+
+def cells_of(frame: pd.DataFrame) -> pd.DataFrame:
+    """The cells of a frame as text, None for missing; rows are numbered from 0."""
+    return pd.DataFrame({str(name): pd.Series([_cell(value) for value in frame[name]], dtype=object) for name in frame.columns})
 
 
 def _cell(value: object) -> str | None:

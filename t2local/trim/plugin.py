@@ -1,0 +1,111 @@
+"""The quality stages for the rows of any generator: ``t2local.trim(real, synthetic, target="y")``."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from t2local.errors import InputError, UsageError
+from t2local.settings import Settings
+from t2local.tables.describe import describe
+from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.files import cells_of, from_frame
+from t2local.trim.inspector import Inspector
+from t2local.trim.verdict import Mask, Stage
+
+
+@dataclass(frozen=True)
+class Trimmed:
+    """Rows that came in, parted: ``kept`` and ``rejected`` (with ``stage`` and ``reason`` in front) in their order, with their index and types.
+
+    ``report`` has the counts, the figures and thresholds of every batch, and how many numbers were rounded to be judged.
+    """
+
+    kept: pd.DataFrame
+    rejected: pd.DataFrame
+    report: dict[str, Any]
+
+
+def trim(
+    real: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    *,
+    target: str | None = None,
+    dictionary: FeatureDictionary | None = None,
+    seed: int = 1,
+    batch_size: int | None = None,
+    settings: Settings | Mapping[str, Any] | None = None,
+) -> Trimmed:
+    """Judge rows of any generator in the three stages; what was kept counts as accepted for the batches after it.
+
+    **Parameters:**
+
+    * **real**, **synthetic**: frames with the same columns; neither is changed. A number with more decimals than the real ones
+      have (a mean of two neighbours, say) is judged as the nearest value that the dictionary allows, and kept as it came.
+    * **dictionary**: what the columns may hold; else a guess from the real rows. Columns that it leaves out are not judged.
+    * **batch_size**: rows judged together; all of them by default.
+    * **settings**: names and values, as ``{"trim.gate": "ig_refit"}``.
+
+    **Raises** `InputError` when the columns differ or the real rows do not fit the dictionary, `UsageError` for a batch size below 1.
+    """
+    if batch_size is not None and batch_size < 1:
+        raise UsageError(f"A batch of {batch_size} rows cannot be judged.", next_step="leave batch_size out, or pass 1 or more")
+    chosen = settings if isinstance(settings, Settings) else Settings.load(settings)
+    table = from_frame(real)
+    known = dictionary or describe(table.cells, target=target, settings=chosen.table, source="the real rows")
+    known.check_table(table.cells, table.lines, "the real rows")
+    _same_columns(known, [str(name) for name in table.cells.columns], [str(name) for name in synthetic.columns])
+    rows, unread, rounded = _read(known, cells_of(synthetic))
+    inspector = Inspector(known.values(table.cells), known, chosen.trim, seed)
+    stages: list[Stage | None] = ["sanity" if column else None for column in unread]
+    reasons = [f"{column} is not a number" if column else "" for column in unread]
+    batches = []
+    readable = np.flatnonzero([not column for column in unread])
+    for start in range(0, len(readable), batch_size or max(1, len(readable))):
+        part = readable[start : start + (batch_size or len(readable))]
+        verdict = inspector.judge(rows.iloc[part].reset_index(drop=True))
+        for place, stage, reason in zip(part, verdict.stages, verdict.reasons, strict=True):
+            stages[place], reasons[place] = stage, reason
+        batches.append({"rows": len(part), "kept": int(verdict.kept.sum()), "rejected_by": dict(verdict.rejected_by()), "figures": verdict.figures})
+    kept: Mask = np.array([stage is None for stage in stages], dtype=np.bool_)
+    notes = pd.DataFrame({"stage": pd.Series(stages, dtype=object), "reason": pd.Series(reasons, dtype=object)}).set_index(synthetic.index)
+    rejected = pd.concat([notes, synthetic], axis=1)[~kept]
+    report = {
+        "rows": {"generated": len(synthetic), "kept": int(kept.sum()), "rejected": int((~kept).sum())},
+        "rejected_by": {stage: stages.count(stage) for stage in ("sanity", "cost", "diversity")},
+        "reasons": dict(Counter(reason for reason in reasons if reason).most_common()),
+        "rounded": rounded,
+        "batches": batches,
+        "target": known.target,
+        "seed": seed,
+    }
+    return Trimmed(synthetic[kept], rejected, report)
+
+
+def _same_columns(known: FeatureDictionary, real: list[str], synthetic: list[str]) -> None:
+    faults = [f"the synthetic rows have no column {name!r}" for name in known.names if name not in synthetic]
+    faults += [f"the real rows have no column {name!r}" for name in dict.fromkeys(synthetic) if name not in real]
+    faults += [f"the synthetic rows have {count} columns {name!r}" for name, count in Counter(synthetic).items() if count > 1]
+    if faults:
+        raise InputError("The real and the synthetic rows have different columns:", faults=faults, next_step="give both tables the same columns")
+
+
+def _read(known: FeatureDictionary, cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str], dict[str, int]]:
+    """Values of the synthetic rows; for each row the first column that is no number; and how many numbers of a column were rounded."""
+    values = known.values(cells)
+    unread = [""] * len(cells)
+    rounded: dict[str, int] = {}
+    for feature in reversed(known.features):
+        if not feature.numeric:
+            continue
+        column = values[feature.name]
+        for place in np.flatnonzero((cells[feature.name].notna() & ~np.isfinite(column.fillna(np.inf))).to_numpy()):
+            unread[place] = feature.name
+        nearest = column.round(feature.decimals)
+        if finer := int(((nearest - column).abs() > 1e-9 * column.abs().clip(lower=1.0)).sum()):
+            rounded[feature.name] = finer
+        values[feature.name] = nearest
+    return values, unread, rounded
