@@ -60,29 +60,33 @@ def trim(
     _same_columns(known, [str(name) for name in table.cells.columns], [str(name) for name in synthetic.columns])
     rows, unread, rounded = _read(known, cells_of(synthetic))
     inspector = Inspector(known.values(table.cells), known, chosen.trim, seed)
+    stages, reasons, batches = _judge(inspector, rows, unread, batch_size or max(1, len(rows)))
+    kept: Mask = np.array([stage is None for stage in stages], dtype=np.bool_)
+    notes = pd.DataFrame({"stage": stages, "reason": reasons}, dtype=object).set_index(synthetic.index)
+    report = {**_counts(stages, reasons), "rounded": rounded, "batches": batches, "target": known.target, "seed": seed}
+    return Trimmed(synthetic[kept], pd.concat([notes, synthetic], axis=1)[~kept], report)
+
+
+def _counts(stages: list[Stage | None], reasons: list[str]) -> dict[str, Any]:
+    return {
+        "rows": {"generated": len(stages), "kept": stages.count(None), "rejected": len(stages) - stages.count(None)},
+        "rejected_by": {stage: stages.count(stage) for stage in ("sanity", "cost", "diversity")},
+        "reasons": dict(Counter(reason for reason in reasons if reason).most_common()),
+    }
+
+
+def _judge(inspector: Inspector, rows: pd.DataFrame, unread: list[str], size: int) -> tuple[list[Stage | None], list[str], list[dict[str, Any]]]:
+    """Stage and reason of each row, and an entry for each batch; rows with a cell that is no number are in no batch."""
     stages: list[Stage | None] = ["sanity" if column else None for column in unread]
     reasons = [f"{column} is not a number" if column else "" for column in unread]
-    batches = []
-    readable = np.flatnonzero([not column for column in unread])
-    for start in range(0, len(readable), batch_size or max(1, len(readable))):
-        part = readable[start : start + (batch_size or len(readable))]
+    readable, batches = np.flatnonzero([not column for column in unread]), []
+    for start in range(0, len(readable), size):
+        part = readable[start : start + size]
         verdict = inspector.judge(rows.iloc[part].reset_index(drop=True))
         for place, stage, reason in zip(part, verdict.stages, verdict.reasons, strict=True):
             stages[place], reasons[place] = stage, reason
         batches.append({"rows": len(part), "kept": int(verdict.kept.sum()), "rejected_by": dict(verdict.rejected_by()), "figures": verdict.figures})
-    kept: Mask = np.array([stage is None for stage in stages], dtype=np.bool_)
-    notes = pd.DataFrame({"stage": pd.Series(stages, dtype=object), "reason": pd.Series(reasons, dtype=object)}).set_index(synthetic.index)
-    rejected = pd.concat([notes, synthetic], axis=1)[~kept]
-    report = {
-        "rows": {"generated": len(synthetic), "kept": int(kept.sum()), "rejected": int((~kept).sum())},
-        "rejected_by": {stage: stages.count(stage) for stage in ("sanity", "cost", "diversity")},
-        "reasons": dict(Counter(reason for reason in reasons if reason).most_common()),
-        "rounded": rounded,
-        "batches": batches,
-        "target": known.target,
-        "seed": seed,
-    }
-    return Trimmed(synthetic[kept], rejected, report)
+    return stages, reasons, batches
 
 
 def _same_columns(known: FeatureDictionary, real: list[str], synthetic: list[str]) -> None:
