@@ -13,10 +13,11 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from t2local.errors import DictionaryError, InputError
 from t2local.tables.files import yaml_text
+from t2local.tables.rules import Rule, RuleFault, binding
 
 FeatureType = Literal["integer", "decimal", "category", "boolean"]
 #: Decimals beyond this are noise of floating point, and 10^decimals must stay exact in a double.
@@ -149,8 +150,17 @@ class LeftOut(BaseModel):
     reason: str
 
 
+class Relation(BaseModel):
+    """A rule between features (`t2local.tables.rules`), and why it holds, in words."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str = Field(max_length=2000)
+    reason: str = ""
+
+
 class FeatureDictionary(BaseModel):
-    """All features of a table in column order, its target, and the columns that are left out."""
+    """All features of a table in column order, its target, the rules between them, and the columns that are left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
@@ -158,7 +168,27 @@ class FeatureDictionary(BaseModel):
     target: str
     target_reason: str = ""
     features: tuple[Feature, ...] = Field(min_length=2)
+    rules: tuple[Relation, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+
+    @field_validator("rules", mode="before")
+    @classmethod
+    def _plain_rules(cls, rules: Any) -> Any:
+        """A rule without a reason may be a plain text."""
+        return [{"rule": rule} if isinstance(rule, str) else rule for rule in rules] if isinstance(rules, list | tuple) else rules
+
+    def parsed_rules(self) -> dict[str, Rule]:
+        """The rules by what is said of a row that breaks one: its reason, else its text. **Raises** `DictionaryError` with every fault."""
+        columns = {feature.name: feature.levels for feature in self.features}
+        parsed, faults = {}, []
+        for relation in self.rules:
+            try:
+                parsed[relation.reason or relation.rule] = Rule(relation.rule, columns)
+            except RuleFault as fault:
+                faults.append(f"{relation.rule}: {fault}")
+        if faults:
+            raise DictionaryError("Some rules cannot be used:", faults=faults, next_step="mend the rules in the dictionary")
+        return parsed
 
     def __getitem__(self, name: str) -> Feature:
         return next(feature for feature in self.features if feature.name == name)
@@ -216,7 +246,9 @@ class FeatureDictionary(BaseModel):
                 next_step="mend the dictionary or the table; 'python -m t2local describe' writes a dictionary that fits",
             )
         self._check_label(cells[self.target], lines, source)
-        return warnings
+        demoted = binding(self.parsed_rules(), self.values(cells))[1]
+        broken_rules = [f"rule {rule!r}: {count} of {len(cells)} real rows break it, so it is not enforced" for rule, count in demoted.items()]
+        return [*warnings, *broken_rules]
 
     def _check_label(self, labels: pd.Series, lines: list[int], source: str) -> None:
         """A label in every row, and two classes at least: without them nothing can be judged."""
@@ -271,6 +303,13 @@ def _cross_faults(raw: dict[str, Any]) -> Iterable[tuple[tuple[str | int, ...], 
     for position, name in enumerate(names):
         if name is not None and counts[name] > 1 and position != names.index(name):
             yield ("features", position, "name"), f"the name {name!r} stands there twice"
+    columns = {str(entry.get("name")): tuple(map(str, entry.get("levels") or ())) for entry in entries if isinstance(entry, dict)}
+    relations = raw.get("rules")
+    for position, relation in enumerate(relations if isinstance(relations, list) else []):
+        try:
+            Rule(str(relation["rule"] if isinstance(relation, dict) and "rule" in relation else relation), columns)
+        except RuleFault as fault:
+            yield ("rules", position), str(fault)
     if "target" in raw and str(raw["target"]) not in counts:
         yield ("target",), f"the target {str(raw['target'])!r} is not among the features"
 

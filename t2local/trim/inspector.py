@@ -13,6 +13,7 @@ import pandas as pd
 from t2local.settings import TrimSettings
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.encoding import Encoder
+from t2local.tables.rules import binding
 from t2local.trim import cost, diversity, gain, sanity
 from t2local.trim.learner import Array, Labels, learner
 from t2local.trim.verdict import Mask, Verdict
@@ -45,6 +46,7 @@ class Inspector:
         self._regions = diversity.Regions(self._x, seed) if len(real) >= diversity.FEWEST_ROWS else None
         self._copies_by_chance = sanity.few_rows_possible(dictionary, len(real))
         self._seen = set(sanity.row_hashes(real))
+        self._rules = binding(dictionary.parsed_rules(), real)[0]
         self._accepted: list[pd.DataFrame] = []
         self._clusters = self._regions.labels if self._regions and self._regions.usable else np.empty(0, dtype=np.intp)
         self._batches = 0
@@ -52,7 +54,7 @@ class Inspector:
     def judge(self, rows: pd.DataFrame) -> Verdict:
         """Run the stages over one batch of values (n, d); what is kept counts as accepted in the next call."""
         verdict = Verdict(len(rows))
-        sanity.check(rows, self._dictionary, self._seen, verdict, copies_by_chance=self._copies_by_chance)
+        sanity.check(rows, self._dictionary, self._rules, self._seen, verdict, copies_by_chance=self._copies_by_chance)
         unverified = (
             verdict.kept & ~rows[self._dictionary.target].isin(self._known).to_numpy()
             if self._dictionary.classification

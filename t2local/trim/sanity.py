@@ -5,23 +5,28 @@ each checks the other.
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.rules import Rule
 from t2local.trim.verdict import Mask, Verdict
 
 #: A dictionary that allows fewer rows than this many times the real ones makes copies a matter of chance.
 _SMALL_TABLE = 10.0
 
 
-def check(rows: pd.DataFrame, dictionary: FeatureDictionary, seen: set[int], verdict: Verdict, *, copies_by_chance: bool = False) -> None:
-    """Reject rows that break the dictionary, repeat a row of ``seen``, or repeat an earlier row of this batch.
+def check(
+    rows: pd.DataFrame, dictionary: FeatureDictionary, rules: Mapping[str, Rule], seen: set[int], verdict: Verdict, *, copies_by_chance: bool = False
+) -> None:
+    """Reject rows that break the dictionary or its rules, repeat a row of ``seen``, or repeat an earlier row of this batch.
 
     **Parameters:**
 
     * **rows**: frame of values (n, d).
+    * **rules**: those that bind (`t2local.tables.rules.binding`), by what is said of a row that breaks one.
     * **seen**: hashes (`row_hashes`) of the real rows and of the rows accepted so far.
     * **copies_by_chance**: copies are counted, not rejected (`few_rows_possible`).
     """
@@ -30,6 +35,10 @@ def check(rows: pd.DataFrame, dictionary: FeatureDictionary, seen: set[int], ver
         for constraint, obeyed in feature.obeyed(rows[feature.name]).items():
             broken += int((~obeyed).sum())
             verdict.reject(~obeyed, "sanity", f"{feature.name} breaks its {constraint} in the dictionary")
+    for reason, rule in rules.items():
+        obeyed = rule.obeyed(rows)
+        broken += int((~obeyed).sum())
+        verdict.reject(~obeyed, "sanity", f"breaks the rule: {reason}")
     hashes = row_hashes(rows)
     copies: Mask = np.array([value in seen for value in hashes], dtype=np.bool_)
     repeated = pd.Series(hashes).duplicated().to_numpy()
