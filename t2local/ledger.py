@@ -141,7 +141,7 @@ def report_of(ledger: Ledger, counters: Counters, clock: Clock, team: Plan, mode
             "per_generated_row": decoded / ledger.generated if ledger.generated else None,
             "per_kept_row": decoded / ledger.kept if ledger.kept else None,
         },
-        "seconds": {"total": clock.total, **{part: clock.seconds[part] for part in ("load", "plan", "assembly", "trim")}, "decode": counters.seconds},
+        "seconds": {"total": clock.total, **{part: clock.seconds[part] for part in ("load", "plan", "labels", "assembly", "trim")}, "decode": counters.seconds},
         "plan": team.model_dump(mode="json"),
         "model": {"name": model.name, "sha256": model.sha256},
         "seed": seed,

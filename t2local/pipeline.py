@@ -23,6 +23,7 @@ from t2local.settings import Settings
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary, read_dictionary
 from t2local.tables.files import Table, from_frame, read_table
+from t2local.team.labels import Skill
 from t2local.team.manager import propose
 from t2local.team.plan import Plan, from_data, read_plan
 from t2local.team.workers import AssemblyLine, Block
@@ -192,6 +193,7 @@ class Run:
     listener: Listener
     clock: Clock = field(default_factory=Clock)
     decisions: list[Decided] = field(default_factory=list)
+    skill: Skill | None = None  # of the label worker, once it is measured
 
     def tell(self, event: Event) -> None:
         """Pass an event on; decisions are also kept for the manifest."""
@@ -236,6 +238,7 @@ def work(run: Run, real: Prepared, model: Model, folder: RunFolder | None) -> Re
     with AssemblyLine(model, real.known, team, real.values, run.settings, run.seed) as line:
         run.tell(Decided("rows side by side", str(line.slots.value), line.slots.reason))
         try:
+            weigh(run, line)
             while not run.ledger.done:
                 block = assemble(run, line)
                 trim(run, block, inspector, folder)
@@ -329,6 +332,19 @@ def make_plan(run: Run, real: Prepared, model: Model | None) -> Plan:
     return team
 
 
+def weigh(run: Run, line: AssemblyLine) -> None:
+    """Measure on real rows how far the label worker's word can be trusted."""
+    run.skill = line.weigh_label_worker()
+    if run.skill:
+        told = f"{run.skill.worker_weight:.2f} of the label worker, {run.skill.ensemble_weight:.2f} of a model trained on the real rows"
+        run.tell(
+            Decided(
+                "labels", told, f"measured on {run.skill.rows} real rows that neither had seen" if run.skill.worker_loss is not None else "policy classifier"
+            )
+        )
+    run.clock.lap("labels")
+
+
 def assemble(run: Run, line: AssemblyLine) -> Block:
     """Let the team write the next block of rows."""
     written = itertools.count(run.ledger.generated + 1)
@@ -356,6 +372,7 @@ def trim(run: Run, block: Block, inspector: Inspector, folder: RunFolder | None)
 def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counters, folder: RunFolder | None) -> Result:
     """Put the rows together in the types of the input, and write the files."""
     report = report_of(run.ledger, counters, run.clock, team, model, run.seed)
+    report["labels"] = {"policy": run.settings.team.labels, **(vars(run.skill) if run.skill else {})}
     decisions = [vars(decision) for decision in run.decisions]
     manifest = manifest_of(run.ledger, real.table, run.settings, real.known, run.clock, {"model": report["model"], "seed": run.seed, "decisions": decisions})
     kept, rejected = run.ledger.rows(real.known)

@@ -42,6 +42,10 @@ class TeamSettings(_Group):
     """How the team writes rows (METHOD section 1)."""
 
     conditioning: Literal["row", "parents"] = Field("row", description="what a worker sees: the row so far, or its parents only (the paper)")
+    labels: Literal["calibrated", "worker", "classifier"] = Field(
+        "calibrated",
+        description="whose word counts for a label: the label worker's (the paper), a model's trained on the real rows, or both, weighed",
+    )
     examples: int = Field(20, ge=1, le=1000, description="real rows shown in the prompt (the paper: 10)")
     examples_for: int = Field(100, ge=1, le=100_000, description="rows written before other examples are drawn")
     temperature: float = Field(1.0, ge=0, le=5, description="0 takes the most likely token; 1 draws from the model's own distribution")
@@ -116,6 +120,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     "paper": {
         "team.conditioning": "parents",
+        "team.labels": "worker",
         "team.examples": 10,
         "trim.gate": "ig_refit",
         "trim.diversity": "relative",

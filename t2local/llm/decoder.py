@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
@@ -30,12 +30,14 @@ _BEGINNINGS = 8
 class Station:
     """One turn of a row: tokens that are given, then text that the model writes under a grammar.
 
-    ``sees``: the numbers of the earlier stations of this row that stand before it, in order.
+    ``sees``: the numbers of the earlier stations of this row that stand before it, in order; ``scored``: the scores of its first
+    choice are part of the completion.
     """
 
     given: tuple[int, ...]
     grammar: Grammar
     sees: tuple[int, ...] = ()
+    scored: bool = False
 
     @property
     def opening(self) -> tuple[int, ...]:
@@ -53,11 +55,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Completion:
-    """What was written at each station; ``failure`` says why there is less than asked for."""
+    """What was written at each station; ``failure`` says why there is less than asked for.
+
+    ``first``: the tokens that were allowed at the first choice of the scored station, and their logits.
+    """
 
     texts: tuple[str, ...]
     logprob: float
     failure: str = ""
+    first: "tuple[Integers, Logits] | None" = None
 
 
 @dataclass
@@ -162,7 +168,7 @@ class Decoder:
                     live.remove(row)
                     self._release(row, free)
                     self.counters.failures += bool(row.failure)
-                    yield row.number, Completion(tuple(row.texts), row.logprob, row.failure)
+                    yield row.number, Completion(tuple(row.texts), row.logprob, row.failure, row.first)
                 while waiting and free:
                     live.append(self._begin(*waiting.popleft(), free.pop(), beginnings))
                 self._make_room(live, waiting, free)
@@ -206,7 +212,7 @@ class Decoder:
         self._context.share(beginning.sequence if beginning else 0, slot)
         if beginning:
             row.shared, row.entered = len(row.tokens), False
-            row.take(*draw(beginning.scores, beginning.allowed, self._temperature, row.uniform()))
+            row.choose(beginning.scores, beginning.allowed, self._temperature)
         return row
 
     def _make_room(self, live: list["_Row"], waiting: deque[tuple[int, Request]], free: list[int]) -> None:
@@ -236,7 +242,7 @@ class Decoder:
         self.counters.sampled += len(rows)
         for output, (row, tokens) in enumerate(zip(rows, allowed.result(), strict=True)):
             if len(tokens):
-                row.take(*draw(scores[output, tokens], tokens, self._temperature, row.uniform()))
+                row.choose(scores[output, tokens], tokens, self._temperature)
             else:
                 row.fail("its grammar allows nothing more")
 
@@ -279,34 +285,6 @@ class Decoder:
         finally:
             self.counters.seconds += time.perf_counter() - began
 
-    def score(self, contexts: Sequence[Sequence[int]], choices: Sequence[Sequence[int]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Log-probabilities of token sequences after the prefix and a context.
-
-        **Parameters:**
-
-        * **contexts**: tokens that follow the prefix, one list a row.
-        * **choices**: token sequences, none empty, that may follow a context.
-
-        **Returns** an array of shape (len(contexts), len(choices)). It needs two slots at least.
-        """
-        result, start = np.zeros((len(contexts), len(choices))), len(self._prefix)
-        for row, context in enumerate(contexts):
-            self._context.share(0, 1)
-            first = _log_softmax(self._run([(1, start, context)], wanted=True, full=True)[0, slice(None)])
-            for column, choice in enumerate(choices):
-                result[row, column] = first[choice[0]]
-                self._context.share(1, 2)
-                pieces = [(2, start + len(context) + i, [token]) for i, token in enumerate(choice[:-1])]
-                for at in range(0, len(pieces), self._slots):
-                    part = pieces[at : at + self._slots]
-                    scores = self._run(part, wanted=True, full=True)
-                    result[row, column] += sum(_log_softmax(scores[i, slice(None)])[choice[at + i + 1]] for i in range(len(part)))
-                self._context.forget(2)
-                self.counters.rows += len(pieces)
-            self._context.forget(1)
-            self.counters.rows += len(context)
-        return result
-
 
 @dataclass
 class _Row:
@@ -329,16 +307,17 @@ class _Row:
     logprob: float = 0.0
     failure: str = ""
     done: bool = False
+    first: tuple[Integers, Logits] | None = None
 
     def __post_init__(self) -> None:
         self._uniforms = iter(self.request.stream.uniforms(self.budget))
         self._enter()
 
-    def uniform(self) -> float:
-        return float(next(self._uniforms))
-
-    def take(self, token: int, logprob: float) -> None:
-        """Go on with a sampled token, and with all that the grammar forces after it."""
+    def choose(self, scores: Logits, allowed: Integers, temperature: float) -> None:
+        """Draw a token, and go on with all that the grammar forces after it."""
+        if self.station.scored and len(self.parts[-1]) == len(self.station.opening):
+            self.first = allowed, scores
+        token, logprob = draw(scores, allowed, temperature, float(next(self._uniforms)))
         self.cached = self.tokens.copy()
         self.logprob += logprob
         if self._consume([token]) and self._consume(self.matcher.compute_ff_tokens()):
@@ -378,9 +357,3 @@ class _Row:
 def common_length(one: Sequence[int], other: Sequence[int]) -> int:
     """How many numbers two sequences have in common at their beginning."""
     return next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-
-
-def _log_softmax(logits: Logits) -> np.ndarray[Any, np.dtype[np.float64]]:
-    scores = logits.astype(np.float64)
-    scores -= scores.max()
-    return scores - np.log(np.exp(scores).sum())

@@ -11,25 +11,28 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError
-from t2local.llm.decoder import Counters, Decoder, Request, Station, common_length
+from t2local.llm.decoder import Completion, Counters, Decoder, Request, Station, common_length
 from t2local.llm.grammar import Grammar
 from t2local.llm.model import Model
 from t2local.llm.sampling import Stream
 from t2local.settings import Settings
 from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.team.labels import Labeller, Skill, level_log_probabilities
 from t2local.team.plan import Component, Plan
 from t2local.team.prompts import render
 from t2local.team.rows import Value, array, brief, longest, parse, records, schema
 
 #: The block of rows that are written to measure their speed; no block of a run has this number.
 _REHEARSAL = 2**28 - 2
+#: The block of the label worker's opinions of real rows.
+_OPINIONS = 2**28 - 3
 #: Room for prompts and rows that are longer than those that were looked at.
 _SLACK = 1.25
 
@@ -99,10 +102,8 @@ class AssemblyLine:
     def __init__(self, model: Model, dictionary: FeatureDictionary, plan: Plan, real: pd.DataFrame, settings: Settings, seed: int) -> None:
         self._model, self._dictionary, self._settings, self._seed = model, dictionary, settings, seed
         line = plan.line()
-        if settings.team.conditioning == "row":
-            self._parts = [self._part([name for component in line for name in component.features], "", ())]
-        else:
-            self._parts = [self._part(component.features, _mark(i), _parents(line, i)) for i, component in enumerate(line)]
+        self._parts = self._divide(line)
+        self._labeller = Labeller(real, dictionary, seed) if settings.team.labels != "worker" else None
         self._stations = tuple(part.station for part in self._parts)
         self._head = render("team.j2", description=dictionary.description, stations=[self._facts(component, i) for i, component in enumerate(line)])
         self._records = records(real)
@@ -140,27 +141,80 @@ class AssemblyLine:
         * **number**: of the block; **first**: how many rows were written before it, which chooses its examples.
         * **on_row**: called after each row.
         """
-        texts: dict[int, tuple[str, ...]] = {}
+        done: dict[int, Completion] = {}
         interrupted, examples = False, first // self._settings.team.examples_for
         try:
             for attempt in range(self._settings.team.attempts):
-                self._write(number, attempt, rows, examples, texts, on_row)
+                self._write(number, attempt, rows, examples, done, on_row)
         except KeyboardInterrupt:
             interrupted = True
-        values = [self._values(texts[row]) for row in sorted(texts)]
-        frame = pd.DataFrame(values, columns=self._dictionary.names, dtype=object)
+        complete = [done[row] for row in sorted(done)]
+        frame = pd.DataFrame([self._values(completion.texts) for completion in complete], columns=self._dictionary.names, dtype=object)
         typed = pd.DataFrame({f.name: f.values(frame[f.name]) for f in self._dictionary.features})
-        return Block(number, typed, 0 if interrupted else rows - len(texts), self._prompt_sha256, interrupted)
+        if self._labeller:
+            said = [self._opinion(completion) for completion in complete] if self._settings.team.labels == "calibrated" else None
+            typed[self._dictionary.target] = self._labeller.label(typed, np.array(said) if said else None)
+        return Block(number, typed, 0 if interrupted else rows - len(done), self._prompt_sha256, interrupted)
 
-    def _write(self, block: int, attempt: int, rows: int, examples: int, texts: dict[int, tuple[str, ...]], on_row: Callable[[], None]) -> None:
+    def weigh_label_worker(self) -> Skill | None:
+        """Ask the label worker for the labels of real rows that its examples do not show, and fit how much its word counts; none for policy ``worker``."""
+        if self._labeller and self._settings.team.labels == "calibrated":
+            folds, said = self._labeller.folds[self._labeller.asked], []
+            for fold in np.unique(folds):
+                shown = np.random.default_rng([self._seed, _OPINIONS, int(fold)]).permutation(np.flatnonzero(self._labeller.folds != fold)).tolist()
+                prompt = self._prompt(shown[: self._examples])
+                self._decoder.prefill(prompt, common_length(prompt, self._opening))
+                asked = self._labeller.asked[folds == fold]
+                requests = [Request((self._question(int(row)),), Stream(self._seed, _OPINIONS, int(row))) for row in asked]
+                said += [(asked[index], self._opinion(completion)) for index, completion in self._decoder.complete(requests)]
+            self._prompt_sha256 = ""
+            self._labeller.learn(np.array([opinion for _, opinion in sorted(said, key=lambda pair: pair[0])]))
+        return self._labeller.skill if self._labeller else None
+
+    def _question(self, index: int) -> Station:
+        """The label station of a real row."""
+        part = self._parts[-1]
+        texts = [text for seen in part.station.sees for text in (self._parts[seen].mark, array(self._parts[seen].features, self._records[index]))]
+        given = [token for text in (*texts, part.mark) for token in self._model.tokenize(text)]
+        return replace(part.station, given=tuple(given), sees=())
+
+    def _opinion(self, completion: Completion) -> list[float]:
+        """What the label worker says: log-probabilities of the levels, or its number; nothing known where it failed."""
+        target, label = self._parts[-1].features[0], self._parts[-1]
+        if target.numeric:
+            return [float(parse(label.features, completion.texts[-1])[target.name])] if not completion.failure else [float(np.mean(target.bounds))]  # type: ignore[arg-type]
+        if completion.first is None:
+            return [-math.log(len(target.levels))] * len(target.levels)
+        tokens, scores = completion.first
+        decode = self._model.tokenizer.decode_bytes
+        begun = len(decode(list(label.station.grammar.forced)))
+        rests = [array(label.features, {target.name: level}).encode()[begun:] for level in target.levels]
+        return level_log_probabilities(rests, [decode([token]) for token in tokens.tolist()], scores.astype(np.float64)).tolist()
+
+    def _divide(self, line: Sequence[Component]) -> list[_Part]:
+        """The parts of a row: all columns together, or each worker's; the label apart where it is weighed, and nowhere where nobody is asked."""
+        *inputs, label = line
+        policy, by_row = self._settings.team.labels, self._settings.team.conditioning == "row"
+        if by_row and policy == "worker":
+            return [self._part([name for component in line for name in component.features], "", ())]
+        if by_row:
+            parts = [self._part([name for component in inputs for name in component.features], "", ())]
+        else:
+            parts = [self._part(component.features, _mark(i), _parents(line, i)) for i, component in enumerate(inputs)]
+        if policy != "classifier":
+            sees = tuple(range(len(parts))) if by_row else _parents(line, len(inputs))
+            parts.append(self._part(label.features, "" if by_row else _mark(len(inputs)), sees, scored=policy == "calibrated"))
+        return parts
+
+    def _write(self, block: int, attempt: int, rows: int, examples: int, done: dict[int, Completion], on_row: Callable[[], None]) -> None:
         """Write the rows that are missing; a decode that goes wrong ends this attempt, and the last one with an error."""
-        if not (missing := [row for row in range(rows) if row not in texts]):
+        if not (missing := [row for row in range(rows) if row not in done]):
             return
         try:
             self._show_examples(examples)
             for index, completion in self._decoder.complete([Request(self._stations, Stream(self._seed, block, row, attempt)) for row in missing]):
                 if not completion.failure:
-                    texts[missing[index]] = completion.texts
+                    done[missing[index]] = completion
                     on_row()
         except DecodeError:
             self._prompt_sha256 = ""
@@ -173,7 +227,8 @@ class AssemblyLine:
 
     def forecast(self, rows: int, seconds: float = 2.0) -> Forecast:
         """Measure for some seconds, first with the prompt and then with rows, which are thrown away."""
-        prompt, stable = self._prompt(0), common_length(self._prompt(0), self._opening)
+        prompt = self._prompt(self._chosen(0))
+        stable = common_length(prompt, self._opening)
         prompt_speed = self._prompt_speed(prompt, seconds / 2)
         # The first steps are slower than all others: parts of the grammars are compiled when they are met.
         for share in (0.3, 0.7):
@@ -195,24 +250,27 @@ class AssemblyLine:
                 return min(size, len(prompt)) / (now - last)
             size *= 2
 
-    def _part(self, names: Sequence[str], mark: str, sees: tuple[int, ...]) -> _Part:
+    def _part(self, names: Sequence[str], mark: str, sees: tuple[int, ...], *, scored: bool = False) -> _Part:
         features = tuple(self._dictionary[name] for name in names)
-        return _Part(features, mark, Station(tuple(self._model.tokenize(mark)), Grammar(schema(features), self._model.tokenizer), sees))
+        return _Part(features, mark, Station(tuple(self._model.tokenize(mark)), Grammar(schema(features), self._model.tokenizer), sees, scored))
 
     def _facts(self, component: Component, position: int) -> dict[str, object]:
         return {"mark": _mark(position), "role": component.role, "briefs": [brief(self._dictionary[name]) for name in component.features]}
 
     def _show_examples(self, number: int) -> None:
         """Decode the prompt of a set of examples: the team, which stays as it is, then real rows."""
-        prompt = self._prompt(number)
+        prompt = self._prompt(self._chosen(number))
         digest = hashlib.sha256(np.array(prompt, dtype="<i4").tobytes()).hexdigest()
         if digest != self._prompt_sha256:
             self._decoder.prefill(prompt, common_length(prompt, self._opening))
             self._prompt_sha256 = digest
 
-    def _prompt(self, number: int) -> list[int]:
-        """The team, then example rows, drawn by seed and number of the set."""
-        chosen = np.random.default_rng([self._seed, number]).choice(len(self._records), self._examples, replace=False)
+    def _chosen(self, number: int) -> Sequence[int]:
+        """The examples of a set, drawn by seed and number of the set."""
+        return np.random.default_rng([self._seed, number]).choice(len(self._records), self._examples, replace=False).tolist()
+
+    def _prompt(self, chosen: Sequence[int]) -> list[int]:
+        """The team, then example rows."""
         return self._model.prompt([self._head, *(part for index in chosen for part in self._example(int(index)))])
 
     def _example(self, index: int) -> list[str]:
@@ -234,7 +292,7 @@ class AssemblyLine:
             decoded += sizes[:, sequence[kept:]].sum(axis=1).mean()
             longest_row = max(longest_row, int(sizes[:, [*sequence, *other]].sum(axis=1).max()))
             now = sequence
-        return Expected(len(self._prompt(0)), decoded, longest_row)
+        return Expected(len(self._prompt(self._chosen(0))), decoded, longest_row)
 
 
 def _parents(line: Sequence[Component], position: int) -> tuple[int, ...]:

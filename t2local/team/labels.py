@@ -1,0 +1,169 @@
+"""Label policies: whose word counts for the label of a written row (METHOD section 1).
+
+``worker``: the label worker's, as the paper has it. ``classifier``: that of an ensemble trained on the real rows. ``calibrated``:
+both, p(y | x) proportional to p_worker(y | x)^a p_ensemble(y | x)^b, with a and b fitted on real rows that neither had seen. For
+a number: their mean, weighted by the inverse of their squared errors. So a worker without skill does no harm, and a and b say what it has.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.encoding import Encoder
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Places = np.ndarray[Any, np.dtype[np.intp]]
+#: Real rows whose labels the worker is asked for, to measure its skill: more cost more than they tell.
+MOST_ASKED = 100
+FOLDS = 4
+#: Weight of the prior a = 0, b = 1, in rows: with few real rows the worker has to be clearly right to be heard.
+_PRIOR_ROWS = 2.0
+_WEIGHTS = [place / 20 for place in range(41)]
+_FLOOR = 1e-4
+
+
+@dataclass(frozen=True)
+class Skill:
+    """What each source is worth on real rows that it had not seen: mean log loss for classes, squared error for a number."""
+
+    worker_weight: float
+    ensemble_weight: float
+    worker_loss: float | None
+    ensemble_loss: float
+    both_loss: float
+    rows: int
+
+
+class Labeller:
+    """Gives the labels of written rows.
+
+    **Parameters:**
+
+    * **real**: frame of values (n, d), every row with a label.
+    """
+
+    def __init__(self, real: pd.DataFrame, dictionary: FeatureDictionary, seed: int) -> None:
+        self._target: Feature = dictionary[dictionary.target]
+        self._encoder, self._seed = Encoder(dictionary, real), seed
+        self._x = self._encoder.transform(real)
+        self._y = _codes(real[self._target.name], self._target)
+        rng = np.random.default_rng([seed, 8])
+        order = rng.permutation(len(real))
+        order = order[np.argsort(self._y[order], kind="stable")]
+        #: The fold of each real row; who judges a row has not seen its fold.
+        self.folds: Places = np.empty(len(real), dtype=np.intp)
+        self.folds[order] = np.arange(len(real)) % min(FOLDS, len(real))
+        self.asked: Places = np.sort(rng.choice(len(real), min(MOST_ASKED, len(real)), replace=False))
+        self._held_out = self._out_of_fold()
+        self._ensemble = _fit(self._x, self._y, self._target, seed)
+        self.skill = self._weigh(None)
+
+    def learn(self, worker: Floats) -> None:
+        """Fit both weights.
+
+        **Parameters:**
+
+        * **worker**: what the label worker said of the rows ``asked``: log-probabilities (m, levels), or numbers (m, 1).
+        """
+        self.skill = self._weigh(worker)
+
+    def label(self, rows: pd.DataFrame, worker: Floats | None) -> pd.Series:
+        """The most likely label of each row (or the weighted number), as values; ``worker`` as in `learn`."""
+        if rows.empty:
+            return pd.Series([], dtype=object if self._target.levels else float)
+        ensemble = _predict(self._ensemble, self._encoder.transform(rows), self._target)
+        pooled = self._pool(ensemble, worker, self.skill.worker_weight, self.skill.ensemble_weight)
+        if self._target.levels:
+            return pd.Series([self._target.levels[place] for place in pooled.argmax(axis=1)], dtype=object)
+        low, high = self._target.steps
+        return pd.Series(np.clip(np.round(pooled[:, 0] * 10.0**self._target.decimals), low, high) / 10.0**self._target.decimals)
+
+    def _pool(self, ensemble: Floats, worker: Floats | None, a: float, b: float) -> Floats:
+        if worker is None:
+            return ensemble
+        if self._target.levels:
+            logits = a * worker + b * ensemble
+            return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+        return a * worker + b * ensemble
+
+    def _weigh(self, worker: Floats | None) -> Skill:
+        ensemble, y = self._held_out[self.asked], self._y[self.asked]
+        if worker is None:
+            loss = self._loss(ensemble, y)
+            return Skill(0.0, 1.0, None, loss, loss, len(y))
+        losses = self._loss(worker, y), self._loss(ensemble, y)
+        if not self._target.levels:
+            a = losses[1] / (losses[0] + losses[1])
+            return Skill(a, 1 - a, *losses, self._loss(self._pool(ensemble, worker, a, 1 - a), y), len(y))
+        # Two weights, a convex loss: every pair on a grid is soon tried, and weights finer than this mean nothing.
+        pairs = [(a, b) for a in _WEIGHTS for b in _WEIGHTS]
+        prior = [_PRIOR_ROWS * (a**2 + (b - 1) ** 2) / len(y) for a, b in pairs]
+        both = [self._loss(self._pool(ensemble, worker, *pair), y) for pair in pairs]
+        best = int(np.argmin(np.add(both, prior)))
+        return Skill(*pairs[best], *losses, both[best], len(y))
+
+    def _loss(self, said: Floats, y: Floats) -> float:
+        if self._target.levels:
+            return float(-said[np.arange(len(y)), y.astype(np.intp)].mean())
+        return float(((said[:, 0] - y) ** 2).mean()) or 1e-12
+
+    def _out_of_fold(self) -> Floats:
+        said = np.zeros((len(self._x), max(1, len(self._target.levels))))
+        for fold in np.unique(self.folds):
+            out = self.folds == fold
+            said[out] = _predict(_fit(self._x[~out], self._y[~out], self._target, self._seed), self._x[out], self._target)
+        return said
+
+
+def _codes(labels: pd.Series, target: Feature) -> Floats:
+    """Class numbers by the dictionary's levels, or the numbers themselves."""
+    if not target.levels:
+        return labels.to_numpy(dtype=np.float64)
+    return pd.Categorical(labels, categories=list(target.levels)).codes.astype(np.float64)
+
+
+def _fit(x: Floats, y: Floats, target: Feature, seed: int) -> list[Any]:
+    """A regularised linear model and a forest; a lone class when there is no other."""
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if not target.levels:
+        return [Ridge(1.0).fit(x, y), RandomForestRegressor(200, min_samples_leaf=2, random_state=seed).fit(x, y)]
+    classes = y.astype(np.intp)
+    if len(np.unique(classes)) < 2:
+        return [int(classes[0])]
+    return [LogisticRegression(max_iter=1000).fit(x, classes), RandomForestClassifier(200, min_samples_leaf=2, random_state=seed).fit(x, classes)]
+
+
+def _predict(models: list[Any], x: Floats, target: Feature) -> Floats:
+    """Log-probabilities (n, levels), or numbers (n, 1): the mean of the models."""
+    if not target.levels:
+        return np.mean([model.predict(x) for model in models], axis=0)[:, None]
+    p = np.zeros((len(x), len(target.levels)))
+    for model in models:
+        if isinstance(model, int):
+            p[:, model] += 1.0
+        else:
+            p[:, model.classes_] += model.predict_proba(x) / len(models)
+    return np.log((1 - _FLOOR) * p + _FLOOR / len(target.levels))
+
+
+def level_log_probabilities(rests: list[bytes], tokens: list[bytes], scores: Floats) -> Floats:
+    """Log-probabilities of the levels from the scores of the first token that is chosen.
+
+    **Parameters:**
+
+    * **rests**: what is left to write of each level; **tokens**: the bytes of the allowed tokens; **scores**: their logits.
+
+    A token that begins several levels counts for each of them by what the other tokens say of it.
+    """
+    p = np.exp(scores - scores.max())
+    starts = np.array([[rest.startswith(token) for rest in rests] for token in tokens])
+    alone = starts.sum(axis=1) == 1
+    mass = p[alone] @ starts[alone] + _FLOOR * p.sum()
+    for token in np.flatnonzero(starts.sum(axis=1) > 1):
+        mass = mass + p[token] * starts[token] * mass / (starts[token] @ mass)
+    return np.log(mass / mass.sum())
