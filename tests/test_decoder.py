@@ -171,21 +171,15 @@ def test_sampling_follows_the_models_distribution():
     assert np.abs(np.array(counts) / 1000 - 0.2).max() < 0.05  # 4 sd of a share of 1000
 
 
-def test_scores_are_log_probabilities():
-    with Decoder(MODEL, slots=3, prefix_cells=6, row_cells=40) as decoder:
-        decoder.prefill(list(b"prefix"))
-        scores = decoder.score([list(b"x"), list(b"yy")], [list(b"a"), list(b"abc"), list(b"zz"), list(b"q")])
-    assert scores.shape == (2, 4)
-    assert np.allclose(scores, -np.log(MODEL.n_vocab) * np.array([[1, 3, 2, 1]]))
-
-
-def test_scores_agree_with_a_scripted_preference():
-    model = ScriptedModel(lambda text: b"no" if text.endswith(b"x") else b"o" if text.endswith(b"n") else b"")
-    with Decoder(model, slots=4, prefix_cells=6, row_cells=40) as decoder:
-        decoder.prefill(list(b"prefix"))
-        scores = decoder.score([list(b"x")], [list(b"no"), list(b"yo")])
-    assert scores[0, 0] > -1e-5
-    assert scores[0, 1] < -20
+def test_a_scored_station_gives_the_scores_of_its_first_choice():
+    model = ScriptedModel(lambda text: b"c" if text.endswith(b'B"') else b"")
+    label = Station(tuple(b"B"), WORD, sees=(0,), scored=True)
+    done, _ = write([Request((station(CLOSED), label), Stream(1, row=i)) for i in range(6)], model=model)
+    for completion in done.values():
+        tokens, scores = completion.first
+        assert bytes(tokens.tolist()) == b"abcde"
+        assert scores.tolist() == [0.0, 0.0, 20.0, 0.0, 0.0]
+    assert write([Request((station(WORD),), Stream(1))])[0][0].first is None
 
 
 def test_what_does_not_fit_the_model_is_said_before_any_token():
