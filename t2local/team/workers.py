@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ from t2local.llm.model import Model
 from t2local.llm.sampling import Stream
 from t2local.settings import Settings
 from t2local.tables.dictionary import Feature, FeatureDictionary
-from t2local.team.labels import Labeller, Skill, level_log_probabilities
+from t2local.team.labels import FOLDS, Labeller, Skill, level_log_probabilities
 from t2local.team.plan import Component, Plan
 from t2local.team.prompts import render
 from t2local.team.rows import Value, array, brief, longest, parse, records, schema
@@ -62,11 +62,13 @@ class Forecast:
     """What writing rows will take.
 
     Tokens of the prompt, of which ``stable`` are decoded once a run and the others once for each of ``sets`` sets of examples;
-    tokens of a row; tokens per second for both, measured; size of the context in tokens and bytes; seconds for all rows.
+    tokens of a row; tokens per second for both, measured; size of the context in tokens and bytes. The label worker is ``asked``
+    about so many real rows first, with a prompt for each fold.
     """
 
     rows: int
     sets: int
+    asked: int
     prompt: int
     stable: int
     row: float
@@ -77,8 +79,8 @@ class Forecast:
 
     def seconds(self, rows: int) -> float:
         """Seconds of writing some of the rows."""
-        prompts = self.stable + math.ceil(self.sets * rows / self.rows) * (self.prompt - self.stable)
-        return prompts / self.prompt_speed + rows * self.row / self.row_speed
+        prompts = math.ceil(self.sets * rows / self.rows) + (FOLDS if self.asked else 0)
+        return (self.stable + prompts * (self.prompt - self.stable)) / self.prompt_speed + (rows + self.asked) * self.row / self.row_speed
 
 
 @dataclass(frozen=True)
@@ -159,17 +161,27 @@ class AssemblyLine:
     def weigh_label_worker(self) -> Skill | None:
         """Ask the label worker for the labels of real rows that its examples do not show, and fit how much its word counts; none for policy ``worker``."""
         if self._labeller and self._settings.team.labels == "calibrated":
-            folds, said = self._labeller.folds[self._labeller.asked], []
-            for fold in np.unique(folds):
-                shown = np.random.default_rng([self._seed, _OPINIONS, int(fold)]).permutation(np.flatnonzero(self._labeller.folds != fold)).tolist()
-                prompt = self._prompt(shown[: self._examples])
-                self._decoder.prefill(prompt, common_length(prompt, self._opening))
-                asked = self._labeller.asked[folds == fold]
-                requests = [Request((self._question(int(row)),), Stream(self._seed, _OPINIONS, int(row))) for row in asked]
-                said += [(asked[index], self._opinion(completion)) for index, completion in self._decoder.complete(requests)]
-            self._prompt_sha256 = ""
-            self._labeller.learn(np.array([opinion for _, opinion in sorted(said, key=lambda pair: pair[0])]))
+            for attempt in range(self._settings.team.attempts):
+                try:
+                    self._labeller.learn(self._opinions(self._labeller))
+                    break
+                except DecodeError:
+                    if attempt + 1 == self._settings.team.attempts:
+                        raise
         return self._labeller.skill if self._labeller else None
+
+    def _opinions(self, labeller: Labeller) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """What the label worker says of the rows that are asked about, shape (asked, levels) or (asked, 1); fold by fold, with examples from the others."""
+        folds, said = labeller.folds[labeller.asked], dict[int, list[float]]()
+        self._prompt_sha256 = ""
+        for fold in np.unique(folds):
+            shown = np.random.default_rng([self._seed, _OPINIONS, int(fold)]).permutation(np.flatnonzero(labeller.folds != fold)).tolist()
+            prompt = self._prompt(shown[: self._examples])
+            self._decoder.prefill(prompt, common_length(prompt, self._opening))
+            asked = labeller.asked[folds == fold].tolist()
+            requests = [Request((self._question(row),), Stream(self._seed, _OPINIONS, row)) for row in asked]
+            said |= {asked[index]: self._opinion(completion) for index, completion in self._decoder.complete(requests)}
+        return np.array([said[row] for row in labeller.asked.tolist()])
 
     def _question(self, index: int) -> Station:
         """The label station of a real row."""
@@ -237,7 +249,9 @@ class AssemblyLine:
             list(self._decoder.complete(requests, until=began + share * seconds / 2))
             row_speed = (self.counters.rows - before) / (time.perf_counter() - began)
         sets, cells = math.ceil(rows / self._settings.team.examples_for), self.counters.cells
-        return Forecast(rows, sets, len(prompt), stable, self.expected.row, prompt_speed, row_speed, cells, cells * self._model.cell_bytes)
+        asked = len(self._labeller.asked) if self._labeller and self._settings.team.labels == "calibrated" else 0
+        size = cells * self._model.cell_bytes
+        return Forecast(rows, sets, asked, len(prompt), stable, self.expected.row, prompt_speed, row_speed, cells, size)
 
     def _prompt_speed(self, prompt: Sequence[int], seconds: float) -> float:
         """Tokens per second of the beginning of a prompt, as much of it as there is time for."""
