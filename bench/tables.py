@@ -1,10 +1,12 @@
 """The tables of bench/decoder.py: the real rows, what the columns may hold, and a team of four workers."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import sklearn.datasets
 
@@ -114,3 +116,8 @@ def _bounds(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return "(" + " or ".join(map(str, schema["enum"])) + ")"
     return f"({schema['minimum']} to {schema['maximum']})" if "minimum" in schema else "(short text)"
+
+
+def interval(values: list[float] | np.ndarray) -> tuple[float, float]:
+    """Mean, and half the width of its 95 % interval (normal approximation)."""
+    return float(np.mean(values)), 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values))

@@ -28,6 +28,8 @@ class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+#: Stage 2's tests of a batch.
+Gate = Literal["utility", "ig_refit", "ig_plugin", "predictive_entropy"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -63,9 +65,14 @@ class DecoderSettings(_Group):
 class TrimSettings(_Group):
     """What is kept (METHOD section 2)."""
 
-    gate: Literal["utility", "ig_refit", "ig_plugin"] = Field("utility", description="stage 2's test of a batch; ig_*: the paper's information gain")
-    model: Literal["logistic", "svm", "mlp", "forest"] = Field("logistic", description="the downstream model that stage 2 judges with")
+    gate: Gate = Field("utility", description="stage 2's test of a batch; ig_*: the paper's information gain")
+    model: Literal["logistic", "svm", "mlp", "forest", "several"] = Field(
+        "logistic", description="the downstream model that stage 2 judges with; several: the mean of logistic and forest"
+    )
     gate_sd: float | None = Field(None, ge=0, le=3, description="standard deviations above the control that a batch must reach; none: by the number of rows")
+    label_chance: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1, description="the utility gate refuses a batch whose labels fit its features no better than this share of random labelings; 1: never"
+    )
     worst_share: Share = Field(0.1, description="share of a batch's rows, those of highest cost, that the utility gate trims")
     alpha: Share = Field(0.5, description="share of the mixture that the paper's cost window drops")
     beta: Annotated[float, Field(ge=0, lt=0.5)] = Field(0.1, description="share of the cheapest rows that the paper's cost window drops")

@@ -76,7 +76,7 @@ def test_more_columns_than_rows_give_the_same_as_the_dual_problem():
     assert np.isclose(Ridge(0).log_determinants(x, np.ones((1, 12)), fit)[0], np.linalg.slogdet(np.eye(12) + x1 @ x1.T)[1])
 
 
-@pytest.mark.parametrize("kind", ["logistic", "svm", "mlp", "forest"])
+@pytest.mark.parametrize("kind", ["logistic", "svm", "mlp", "forest", "several"])
 @pytest.mark.parametrize("classes", [0, 2, 3])
 def test_every_learner_gives_likelihoods_that_beat_a_guess_and_copes_with_an_absent_class(kind, classes):
     x, y = problem(80, 3, classes)
@@ -131,7 +131,7 @@ def test_information_gain_is_the_log_determinant_of_an_explicit_posterior():
     x, y = problem(30, 3)
     new_x, new_y = problem(8, 3, seed=9)
     for refit in (True, False):
-        information = gain.Information.of(x, y, 2, refit=refit)
+        information = gain.Information.of(x, y, 2, "ig_refit" if refit else "ig_plugin")
         both_x, both_y = np.vstack([x, new_x]), np.concatenate([y, new_y])
         fit = Ridge(2).fit(both_x, both_y, np.ones((1, 38))) if refit else Ridge(2).fit(x, y, np.ones((1, 30)))
         x1 = np.hstack([both_x, np.ones((38, 1))])
@@ -140,10 +140,62 @@ def test_information_gain_is_the_log_determinant_of_an_explicit_posterior():
         assert np.isclose(information.gain(new_x, new_y, np.ones((1, 8)))[0], 0.5 * np.linalg.slogdet(precision)[1])
 
 
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_predictive_entropy_is_scipys_at_the_refitted_coefficients(classes):
+    x, y = problem(30, 3, classes)
+    new_x, new_y = problem(8, 3, classes, seed=9)
+    both_x, both_y = np.vstack([x, new_x]), np.concatenate([y, new_y])
+    found = gain.Information.of(x, y, classes, "predictive_entropy").gain(new_x, new_y, np.ones((1, 8)))[0]
+    if classes:
+        peer = Ridge(classes).fit(both_x, both_y, np.ones((1, 38)))
+        p = np.exp([peer.log_likelihood(x, np.full(30, c))[0] for c in range(classes)])
+        p = (p - 1e-3 / classes) / (1 - 1e-3)  # without the floor
+        expected = scipy_entropy(p).mean()
+    else:
+        x1, at = np.hstack([both_x, np.ones((38, 1))]), np.hstack([x, np.ones((30, 1))])
+        variance = np.diag(at @ np.linalg.inv(np.eye(4) + x1.T @ x1) @ at.T)
+        expected = 0.5 * np.log(1 + variance).mean()
+    assert np.isclose(-found, expected, atol=1e-6)
+
+
+def direct_chance(fold, x, y, draws=20000):
+    """The p-value by plain simulation, with scikit-learn's fits."""
+    rng, shares = np.random.default_rng(5), np.bincount(fold.y) / len(fold.y)
+    logs = np.zeros((len(x), 2))
+    for train in fold.train.astype(bool):
+        x1 = np.hstack([fold.x, np.ones((len(fold.x), 1))])
+        model = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-10).fit(x1[train], fold.y[train])
+        logs += np.log(model.predict_proba(np.hstack([x, np.ones((len(x), 1))]))) / len(fold.train)
+    sums = np.array([logs[np.arange(len(x)), rng.choice(2, len(x), p=shares)].sum() for _ in range(draws)])
+    own = logs[np.arange(len(x)), y].sum()
+    return (sums > own + 1e-9).mean() + (np.abs(sums - own) <= 1e-9).mean() / 2
+
+
+def test_chance_is_the_share_of_random_labelings_that_fit_as_well():
+    x, y = problem(60)
+    fold = cost.crossfit(x, y, learner("logistic", 2, 1), seed=1)
+    new_x, new_y = problem(12, seed=4)
+    for labels in (new_y, 1 - new_y, np.random.default_rng(0).integers(0, 2, 12)):
+        found = gain.chance(fold, new_x, labels, 0.1, np.random.default_rng(1))
+        assert abs(found - direct_chance(fold, new_x, labels)) < 0.09  # 400 labelings: four standard errors at most
+
+
+def test_chance_takes_a_repeated_row_for_one_and_does_not_judge_what_it_cannot():
+    x, y = problem(60)
+    fold = cost.crossfit(x, y, learner("logistic", 2, 1), seed=1)
+    for row in range(20):
+        assert gain.chance(fold, np.repeat(x[[row]], 10, axis=0), np.repeat(y[row], 10), 0.1, np.random.default_rng(1)) > 0.15
+    assert gain.chance(fold, x[:2], y[:2], 0.1, np.random.default_rng(1)) is None  # two labels agree by chance too often
+    numbers = cost.crossfit(x, x[:, 0] + 0.1 * x[:, 1], learner("logistic", 0, 1), seed=1)
+    right, wrong = x[:12, 0], x[11::-1, 0]
+    assert gain.chance(numbers, x[:12], right, 0.1, np.random.default_rng(1)) < 0.01
+    assert gain.chance(numbers, x[:12], wrong, 0.1, np.random.default_rng(1)) > 0.1
+
+
 def test_tau_is_the_mean_and_deviation_of_pairs_pushed_through_the_same_trimming():
     x, y = problem(40, 3)
     fold = cost.crossfit(x, y, learner("logistic", 2, 1), seed=1)
-    information = gain.Information.of(x, y, 2, refit=True)
+    information = gain.Information.of(x, y, 2, "ig_refit")
     costs = cost.costs(fold.held_out)
     tau = gain.null_threshold(information, costs, 10, alpha=0.5, beta=0.1, replicates=400, k=2.0, seed=1)
     rng, deltas = np.random.default_rng(99), []
@@ -278,7 +330,7 @@ def contract_rows(real):
     }
 
 
-@pytest.mark.parametrize("gate", ["utility", "ig_refit", "ig_plugin"])
+@pytest.mark.parametrize("gate", ["utility", "ig_refit", "ig_plugin", "predictive_entropy"])
 @pytest.mark.parametrize("case", ["ten", "one", "none", "a blank column", "odd index"])
 def test_contract_of_all_stages(real, known, gate, case):
     rows = contract_rows(real)[case]

@@ -33,6 +33,11 @@ class Crossfit:
     held_out: Array  # log p(y | x) of each row by the fits that held it out, mean over repeats, shape (n,)
 
     @property
+    def numeric(self) -> bool:
+        """Whether labels are numbers, not classes."""
+        return np.issubdtype(self.y.dtype, np.floating)
+
+    @property
     def repeats(self) -> int:
         """How many times every row is held out."""
         return round(float((1 - self.train).sum()) / len(self.x))

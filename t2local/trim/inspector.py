@@ -5,6 +5,7 @@ verdict = inspector.judge(batch)        # what it keeps counts as accepted from 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,16 @@ from t2local.trim.learner import Array, Labels, learner
 from t2local.trim.verdict import Mask, Verdict
 
 #: The gate's k by the number of real rows: METHOD section 2 (k = 1 for tau, k = 0 for the default gate).
-_DEFAULT_K = {"utility": 0.0, "ig_refit": 1.0, "ig_plugin": 1.0}
+_DEFAULT_K = {"utility": 0.0, "ig_refit": 1.0, "ig_plugin": 1.0, "predictive_entropy": 1.0}
+
+
+@dataclass(frozen=True)
+class Gauged:
+    """What stage 2 found of a batch: why it is refused (else empty), the rows that it trims otherwise, and the figures."""
+
+    reason: str
+    trimmed: Mask
+    figures: dict[str, Any]
 
 
 class Inspector:
@@ -74,32 +84,35 @@ class Inspector:
         if judged.any():
             stage(rows[judged], judged, verdict)
 
+    def gate(self, rows: pd.DataFrame) -> "Gauged":
+        """Stage 2's test of a batch (values, shape (n, d)), as it stands; nothing is accepted by it."""
+        x, y = self._encoder.transform(rows), self._labels(rows)
+        if self._settings.gate == "utility":
+            return self._utility(x, y)
+        delta, level, trimmed = self._duel(x, y)
+        reason = "" if delta > level.level else _falls_short(self._settings.gate.replace("_", " "), delta, level.level)
+        return Gauged(reason, trimmed, {"measured": delta, "threshold": level.level, **level.figures})
+
     def _cost(self, rows: pd.DataFrame, judged: Mask, verdict: Verdict) -> None:
         """Stage 2: the batch against a control, then its costliest rows."""
-        x, y = self._encoder.transform(rows), self._labels(rows)
-        measured, level, trimmed = (self._utility if self._settings.gate == "utility" else self._duel)(x, y)
-        figures = {
-            "gate": self._settings.gate,
-            "rows": len(rows),
-            "measured": measured,
-            "threshold": level.level,
-            "control_mean": level.mean,
-            "control_sd": level.sd,
-            "k": level.k,
-        }
-        accepted = measured > level.level and (self._settings.gate != "utility" or measured > 0)
-        verdict.figures["cost"] = {**figures, "accepted": accepted}
-        if not accepted:
-            needed = max(level.level, 0.0) if self._settings.gate == "utility" else level.level
-            what = "held-out likelihood" if self._settings.gate == "utility" else "information gain"
-            verdict.reject(judged, "cost", f"its batch does not help the model: {what} {measured:+.4f}, needed more than {needed:+.4f}")
+        found = self.gate(rows)
+        verdict.figures["cost"] = {"gate": self._settings.gate, "rows": len(rows), **found.figures, "accepted": not found.reason}
+        if found.reason:
+            verdict.reject(judged, "cost", found.reason)
         else:
-            verdict.reject(_within(judged, trimmed), "cost", "its label is among those of its batch that fit its features least")
+            verdict.reject(_within(judged, found.trimmed), "cost", "its label is among those of its batch that fit its features least")
 
-    def _utility(self, x: Array, y: Labels) -> tuple[float, gain.Threshold, Mask]:
+    def _utility(self, x: Array, y: Labels) -> "Gauged":
+        most, rng = self._settings.label_chance, np.random.default_rng([self._seed, 9, self._batches])
         level = self._threshold(len(x), lambda size: gain.utility_control(self._fold, size, self._k, self._seed))
+        needed, measured = max(level.level, 0.0), gain.utility(self._fold, x, y)
+        chance = gain.chance(self._fold, x, y, most, rng) if most < 1 else None
+        reason = "" if measured > needed else _falls_short("held-out likelihood", measured, needed)
+        if not reason and chance is not None and chance >= most:
+            reason = f"its labels fit its features no better than chance: {chance:.0%} of random labels do as well, needed less than {most:.0%}"
         surprise = cost.costs(self._fold.fits.log_likelihood(x, y).mean(axis=0))
-        return gain.utility(self._fold, x, y), level, cost.worst(surprise, self._settings.worst_share)
+        figures = {"measured": measured, "threshold": needed, **level.figures, "chance": chance}
+        return Gauged(reason, cost.worst(surprise, self._settings.worst_share), figures)
 
     def _duel(self, x: Array, y: Labels) -> tuple[float, gain.Threshold, Mask]:
         s, rng = self._settings, np.random.default_rng([self._seed, 5, self._batches])
@@ -107,13 +120,13 @@ class Inspector:
         more = pd.concat(self._accepted) if self._accepted else None
         x_d = self._x if more is None else np.vstack([self._x, self._encoder.transform(more)])
         y_d = self._y if more is None else np.concatenate([self._y, self._labels(more)])
-        information = gain.Information.of(x_d, y_d, self._classes, refit=s.gate == "ig_refit")
+        information = gain.Information.of(x_d, y_d, self._classes, s.gate)
         delta, inside = gain.duel(information, self._fold, x, y, alpha=s.alpha, beta=s.beta, rng=rng)
         return delta, level, ~inside
 
     def _null(self, size: int) -> gain.Threshold:
         s = self._settings
-        information = gain.Information.of(self._x, self._y, self._classes, refit=s.gate == "ig_refit")
+        information = gain.Information.of(self._x, self._y, self._classes, s.gate)
         surprise = cost.costs(self._fold.held_out)
         return gain.null_threshold(information, surprise, size, alpha=s.alpha, beta=s.beta, replicates=s.replicates, k=self._k, seed=self._seed)
 
@@ -166,6 +179,10 @@ class Inspector:
         self._scale *= error
         self._y = self._y / error
         return cost.crossfit(self._x, self._y, model, self._seed)
+
+
+def _falls_short(what: str, measured: float, needed: float) -> str:
+    return f"its batch does not help the model: {what} {measured:+.4f}, needed more than {needed:+.4f}"
 
 
 def _within(judged: Mask, chosen: Mask) -> Mask:

@@ -43,6 +43,8 @@ def learner(kind: str, classes: int, seed: int) -> Learner:
     """The learner of a settings name; ``classes`` is 0 for a number."""
     if kind == "logistic":
         return Ridge(classes)
+    if kind == "several":
+        return _Several((Ridge(classes), _Sklearn("forest", classes, seed)))
     return _Sklearn(kind, classes, seed)
 
 
@@ -113,6 +115,17 @@ class Ridge:
             result[part] = np.linalg.slogdet(self._precision(x1, self._mean(x1, theta[part]), weights[part]))[1]
         return result
 
+    def predictive_entropy(self, at: Array, x: Array, weights: Array, fit: "RidgeFit") -> Array:
+        """Entropy of p(y | x) at the rows ``at``, shape (R, len(at)), in nats; of a number up to a constant, by the variance of its mean."""
+        if self.classes:
+            p = self._mean(_with_intercept(at), fit.theta)
+            p = np.concatenate([p, 1 - p.sum(axis=1, keepdims=True)], axis=1)
+            return -(p * np.log(np.maximum(p, 1e-300))).sum(axis=1)
+        basis, x1 = _row_space(_with_intercept(x))
+        at1 = _with_intercept(at) @ basis
+        precision = self._precision(x1, np.zeros((len(weights), 1, len(x))), weights)
+        return 0.5 * np.log(1 + np.einsum("nd,rdn->rn", at1, np.linalg.solve(precision, np.broadcast_to(at1.T, (len(weights), *at1.T.shape)))))
+
 
 @dataclass(frozen=True)
 class RidgeFit:
@@ -178,6 +191,25 @@ class _SklearnFit:
         p = np.zeros((len(x), self.classes))
         p[:, estimator.classes_] = estimator.predict_proba(x) if hasattr(estimator, "predict_proba") else _from_margins(estimator.decision_function(x))
         return _log(p[np.arange(len(x)), np.asarray(y, dtype=np.intp)], self.classes)
+
+
+@dataclass(frozen=True)
+class _Several:
+    """Models of different kinds, so that quality control does not fit one of them: the mean of their probabilities."""
+
+    learners: tuple[Learner, ...]
+
+    def fit(self, x: Array, y: Labels, weights: Array, start: "_SeveralFit | None" = None) -> "_SeveralFit":
+        starts = start.fits if start else (None,) * len(self.learners)
+        return _SeveralFit(tuple(model.fit(x, y, weights, begin) for model, begin in zip(self.learners, starts, strict=True)))
+
+
+@dataclass(frozen=True)
+class _SeveralFit:
+    fits: tuple[Fitted, ...]
+
+    def log_likelihood(self, x: Array, y: Labels) -> Array:
+        return np.logaddexp.reduce([fit.log_likelihood(x, y) for fit in self.fits]) - np.log(len(self.fits))
 
 
 def _with_intercept(x: Array) -> Array:
