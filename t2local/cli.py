@@ -168,6 +168,7 @@ def trim(real: Path, synthetic: Path, out: Path | None, preset: str, values: tup
         refused = ", ".join(f"{stage} {count}" for stage, count in report["rejected_by"].items() if count)
         click.echo(f"{report['rows']['kept']} of {report['rows']['generated']} rows were kept" + (f" (rejected by {refused})." if refused else "."))
         click.echo("\n".join(f"  {count:>5}  {reason}" for reason, count in list(report["reasons"].items())[:5]))
+        click.echo(report["verdict"])
         click.echo(f"Written to {out}: synthetic.csv, rejected.csv, report.json")
     if done.kept.empty:
         raise NothingKept(f"No row passed the quality stages; {out / 'rejected.csv'} has every row with its reason.", next_step="see the reasons")

@@ -19,6 +19,7 @@ from t2local.settings import Settings
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import Table
 from t2local.team.plan import Plan
+from t2local.trim.benefit import Benefit
 from t2local.trim.verdict import Verdict
 
 
@@ -116,7 +117,7 @@ class Ledger:
         return every[kept].reset_index(drop=True), rejected
 
 
-def report_of(ledger: Ledger, counters: Counters, clock: Clock, team: Plan, model: Model, seed: int) -> dict[str, Any]:
+def report_of(ledger: Ledger, counters: Counters, clock: Clock, team: Plan, model: Model, seed: int, found: Benefit | None) -> dict[str, Any]:
     """The figures of a run, as they stand in report.json."""
     rejected = {stage: ledger.rejected_by[stage] for stage in ("sanity", "cost", "diversity", "surplus")}
     decoded = counters.prefix + counters.rows
@@ -141,22 +142,27 @@ def report_of(ledger: Ledger, counters: Counters, clock: Clock, team: Plan, mode
             "per_generated_row": decoded / ledger.generated if ledger.generated else None,
             "per_kept_row": decoded / ledger.kept if ledger.kept else None,
         },
-        "seconds": {"total": clock.total, **{part: clock.seconds[part] for part in ("load", "plan", "labels", "assembly", "trim")}, "decode": counters.seconds},
+        "seconds": {
+            "total": clock.total,
+            **{part: clock.seconds[part] for part in ("load", "plan", "labels", "assembly", "trim", "benefit")},
+            "decode": counters.seconds,
+        },
         "plan": team.model_dump(mode="json"),
         "model": {"name": model.name, "sha256": model.sha256},
         "seed": seed,
         "interrupted": ledger.interrupted,
-        "verdict": _verdict(ledger, rejected),
+        "benefit": found.figures() if found else None,
+        "verdict": " ".join([_counted(ledger, rejected), *([found.verdict] if found else [])]),
     }
 
 
-def _verdict(ledger: Ledger, rejected: Mapping[str, int]) -> str:
+def _counted(ledger: Ledger, rejected: Mapping[str, int]) -> str:
     refused = ", ".join(f"{stage} {count}" for stage, count in rejected.items() if count)
     sentence = f"{ledger.kept} of the {ledger.wanted} rows asked for were kept, out of {ledger.generated} written"
     sentence += f" (rejected by {refused})." if refused else "."
     if ledger.interrupted:
         sentence = "Interrupted: " + sentence
-    return sentence + " Whether they help a model beyond the real rows alone was not measured."
+    return sentence
 
 
 def manifest_of(ledger: Ledger, table: Table, settings: Settings, known: FeatureDictionary, clock: Clock, more: Mapping[str, Any]) -> dict[str, Any]:

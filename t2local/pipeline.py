@@ -27,6 +27,7 @@ from t2local.team.labels import Skill
 from t2local.team.manager import propose
 from t2local.team.plan import Plan, from_data, read_plan
 from t2local.team.workers import AssemblyLine, Block
+from t2local.trim.benefit import benefit
 from t2local.trim.inspector import Inspector
 from t2local.trim.plugin import Trimmed
 from t2local.trim.plugin import trim as judge_rows
@@ -371,11 +372,13 @@ def trim(run: Run, block: Block, inspector: Inspector, folder: RunFolder | None)
 
 def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counters, folder: RunFolder | None) -> Result:
     """Put the rows together in the types of the input, and write the files."""
-    report = report_of(run.ledger, counters, run.clock, team, model, run.seed)
+    kept, rejected = run.ledger.rows(real.known)
+    found = benefit(real.values, kept, real.known, run.seed) if len(kept) else None
+    run.clock.lap("benefit")
+    report = report_of(run.ledger, counters, run.clock, team, model, run.seed, found)
     report["labels"] = {"policy": run.settings.team.labels, **(vars(run.skill) if run.skill else {})}
     decisions = [vars(decision) for decision in run.decisions]
     manifest = manifest_of(run.ledger, real.table, run.settings, real.known, run.clock, {"model": report["model"], "seed": run.seed, "decisions": decisions})
-    kept, rejected = run.ledger.rows(real.known)
     if folder:
         texts = {"dictionary.yaml": real.known.to_yaml(), "plan.yaml": team.to_yaml(), "report.json": as_json(report), "manifest.json": as_json(manifest)}
         refused = pd.concat([rejected.iloc[:, :2], real.known.cells(rejected.iloc[:, 2:])], axis=1)

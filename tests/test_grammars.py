@@ -54,7 +54,7 @@ def test_every_text_that_the_grammar_accepts_is_a_valid_row(dictionary, seed):
     rows = [parse(dictionary.features, random_text(grammar, TOKENIZER, rng, longest(dictionary.features))) for _ in range(3)]
     assert [independent_fault(f, row[f.name]) for row in rows for f in dictionary.features if independent_fault(f, row[f.name])] == []
     verdict = Verdict(len(rows))
-    check(frame_of(dictionary, rows), dictionary, set(), verdict, copies_by_chance=True)
+    check(frame_of(dictionary, rows), dictionary, {}, set(), verdict, copies_by_chance=True)
     assert verdict.kept.all(), verdict.reasons
 
 

@@ -10,7 +10,7 @@ import t2local
 from t2local.errors import InputError, UsageError
 
 FAST = {"trim.replicates": 50}
-STAGES = [{}, {"trim.gate": "ig_refit", "trim.diversity": "relative"}, {"trim.gate": "ig_plugin"}, {"trim.model": "forest"}]
+STAGES = [{}, {"trim.gate": "ig_refit", "trim.diversity": "relative"}, {"trim.gate": "ig_plugin"}, {"trim.model": "svm"}]
 
 
 def smote(real: pd.DataFrame, rows: int, seed: int = 3) -> pd.DataFrame:

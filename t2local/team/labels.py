@@ -13,8 +13,8 @@ import pandas as pd
 
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.encoding import Encoder
+from t2local.tables.ensemble import FLOOR, Floats, codes, fit, predict
 
-Floats = np.ndarray[Any, np.dtype[np.float64]]
 Places = np.ndarray[Any, np.dtype[np.intp]]
 #: Real rows whose labels the worker is asked for, to measure its skill: more cost more than they tell.
 MOST_ASKED = 100
@@ -22,7 +22,6 @@ FOLDS = 4
 #: Weight of the prior a = 0, b = 1, in rows: with few real rows the worker has to be clearly right to be heard.
 _PRIOR_ROWS = 2.0
 _WEIGHTS = [place / 20 for place in range(41)]
-_FLOOR = 1e-4
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Labeller:
         self._target: Feature = dictionary[dictionary.target]
         self._encoder, self._seed = Encoder(dictionary, real), seed
         self._x = self._encoder.transform(real)
-        self._y = _codes(real[self._target.name], self._target)
+        self._y = codes(real[self._target.name], self._target)
         rng = np.random.default_rng([seed, 8])
         order = rng.permutation(len(real))
         order = order[np.argsort(self._y[order], kind="stable")]
@@ -58,7 +57,7 @@ class Labeller:
         self.folds[order] = np.arange(len(real)) % min(FOLDS, len(real))
         self.asked: Places = np.sort(rng.choice(len(real), min(MOST_ASKED, len(real)), replace=False))
         self._held_out = self._out_of_fold()
-        self._ensemble = _fit(self._x, self._y, self._target, seed)
+        self._ensemble = fit(self._x, self._y, self._target, seed)
         self.skill = self._weigh(None)
 
     def learn(self, worker: Floats) -> None:
@@ -74,7 +73,7 @@ class Labeller:
         """The most likely label of each row (or the weighted number), as values; ``worker`` as in `learn`."""
         if rows.empty:
             return pd.Series([], dtype=object if self._target.levels else float)
-        ensemble = _predict(self._ensemble, self._encoder.transform(rows), self._target)
+        ensemble = predict(self._ensemble, self._encoder.transform(rows), self._target)
         pooled = self._pool(ensemble, worker, self.skill.worker_weight, self.skill.ensemble_weight)
         if self._target.levels:
             return pd.Series([self._target.levels[place] for place in pooled.argmax(axis=1)], dtype=object)
@@ -114,41 +113,8 @@ class Labeller:
         said = np.zeros((len(self._x), max(1, len(self._target.levels))))
         for fold in np.unique(self.folds):
             out = self.folds == fold
-            said[out] = _predict(_fit(self._x[~out], self._y[~out], self._target, self._seed), self._x[out], self._target)
+            said[out] = predict(fit(self._x[~out], self._y[~out], self._target, self._seed), self._x[out], self._target)
         return said
-
-
-def _codes(labels: pd.Series, target: Feature) -> Floats:
-    """Class numbers by the dictionary's levels, or the numbers themselves."""
-    if not target.levels:
-        return labels.to_numpy(dtype=np.float64)
-    return pd.Categorical(labels, categories=list(target.levels)).codes.astype(np.float64)
-
-
-def _fit(x: Floats, y: Floats, target: Feature, seed: int) -> list[Any]:
-    """A regularised linear model and a forest; a lone class when there is no other."""
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-    from sklearn.linear_model import LogisticRegression, Ridge
-
-    if not target.levels:
-        return [Ridge(1.0).fit(x, y), RandomForestRegressor(200, min_samples_leaf=2, random_state=seed).fit(x, y)]
-    classes = y.astype(np.intp)
-    if len(np.unique(classes)) < 2:
-        return [int(classes[0])]
-    return [LogisticRegression(max_iter=1000).fit(x, classes), RandomForestClassifier(200, min_samples_leaf=2, random_state=seed).fit(x, classes)]
-
-
-def _predict(models: list[Any], x: Floats, target: Feature) -> Floats:
-    """Log-probabilities (n, levels), or numbers (n, 1): the mean of the models."""
-    if not target.levels:
-        return np.mean([model.predict(x) for model in models], axis=0)[:, None]
-    p = np.zeros((len(x), len(target.levels)))
-    for model in models:
-        if isinstance(model, int):
-            p[:, model] += 1.0
-        else:
-            p[:, model.classes_] += model.predict_proba(x) / len(models)
-    return np.log((1 - _FLOOR) * p + _FLOOR / len(target.levels))
 
 
 def level_log_probabilities(rests: list[bytes], tokens: list[bytes], scores: Floats) -> Floats:
@@ -163,7 +129,7 @@ def level_log_probabilities(rests: list[bytes], tokens: list[bytes], scores: Flo
     p = np.exp(scores - scores.max())
     starts = np.array([[rest.startswith(token) for rest in rests] for token in tokens])
     alone = starts.sum(axis=1) == 1
-    mass = p[alone] @ starts[alone] + _FLOOR * p.sum()
+    mass = p[alone] @ starts[alone] + FLOOR * p.sum()
     for token in np.flatnonzero(starts.sum(axis=1) > 1):
         mass = mass + p[token] * starts[token] * mass / (starts[token] @ mass)
     return np.log(mass / mass.sum())

@@ -72,8 +72,7 @@ def chance(fold: Crossfit, x: Array, y: Labels, level: float, rng: np.random.Gen
     x, y = x[some], y[some]
     values, counts = np.unique(fold.y, return_counts=True)
     if fold.numeric and len(values) > _MOST_NUMBERS:
-        values = np.quantile(fold.y, (np.arange(_MOST_NUMBERS) + 0.5) / _MOST_NUMBERS)
-        counts = np.ones(_MOST_NUMBERS)
+        values, counts = np.quantile(fold.y, (np.arange(_MOST_NUMBERS) + 0.5) / _MOST_NUMBERS), np.ones(_MOST_NUMBERS, dtype=np.intp)
     shares = counts / counts.sum()
     if not fold.numeric and np.log(shares[np.searchsorted(values, y)]).sum() > np.log(level):
         return None

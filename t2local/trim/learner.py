@@ -165,7 +165,7 @@ class _Sklearn:
         if self.kind == "forest":
             from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-            return (RandomForestClassifier if self.classes else RandomForestRegressor)(100, min_samples_leaf=2, random_state=self.seed)
+            return (RandomForestClassifier if self.classes else RandomForestRegressor)(50, min_samples_leaf=2, random_state=self.seed)
         if self.kind == "mlp":
             from sklearn.neural_network import MLPClassifier, MLPRegressor
 

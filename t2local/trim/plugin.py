@@ -13,6 +13,7 @@ from t2local.settings import Settings
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
+from t2local.trim.benefit import benefit
 from t2local.trim.inspector import Inspector
 from t2local.trim.verdict import Mask, Stage
 
@@ -63,7 +64,16 @@ def trim(
     stages, reasons, batches = _judge(inspector, rows, unread, batch_size or max(1, len(rows)))
     kept: Mask = np.array([stage is None for stage in stages], dtype=np.bool_)
     notes = pd.DataFrame({"stage": stages, "reason": reasons}, dtype=object).set_index(synthetic.index)
-    report = {**_counts(stages, reasons), "rounded": rounded, "batches": batches, "target": known.target, "seed": seed}
+    found = benefit(known.values(table.cells), rows[kept], known, seed) if kept.any() else None
+    report = {
+        **_counts(stages, reasons),
+        "rounded": rounded,
+        "batches": batches,
+        "target": known.target,
+        "seed": seed,
+        "benefit": found.figures() if found else None,
+        "verdict": found.verdict if found else "No row was kept.",
+    }
     return Trimmed(synthetic[kept], pd.concat([notes, synthetic], axis=1)[~kept], report)
 
 

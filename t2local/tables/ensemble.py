@@ -1,0 +1,51 @@
+"""A plain ensemble on a table, a regularised linear model and a forest: what a user could train without any synthetic row."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from t2local.tables.dictionary import Feature
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Fitted = list[Any]
+#: Share of a uniform guess in every probability, so that no log is infinite.
+FLOOR = 1e-4
+
+
+def codes(labels: pd.Series, target: Feature) -> Floats:
+    """Class numbers by the dictionary's levels (-1 for another), or the numbers themselves; shape (n,)."""
+    if not target.levels:
+        return labels.to_numpy(dtype=np.float64)
+    return pd.Categorical(labels, categories=list(target.levels)).codes.astype(np.float64)
+
+
+def fit(x: Floats, y: Floats, target: Feature, seed: int, trees: int = 200) -> Fitted:
+    """The linear model, then the forest; a lone class when there is no other.
+
+    **Parameters:**
+
+    * **x**: encoded rows (n, d); **y**: their `codes`.
+    """
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if not target.levels:
+        return [Ridge(1.0).fit(x, y), RandomForestRegressor(trees, min_samples_leaf=2, random_state=seed).fit(x, y)]
+    classes = y.astype(np.intp)
+    if len(np.unique(classes)) < 2:
+        return [int(classes[0])]
+    return [LogisticRegression(max_iter=1000).fit(x, classes), RandomForestClassifier(trees, min_samples_leaf=2, random_state=seed).fit(x, classes)]
+
+
+def predict(models: Fitted, x: Floats, target: Feature) -> Floats:
+    """Log-probabilities (n, levels), or numbers (n, 1): the mean of the models."""
+    if not target.levels:
+        return np.mean([model.predict(x) for model in models], axis=0)[:, None]
+    p = np.zeros((len(x), len(target.levels)))
+    for model in models:
+        if isinstance(model, int):
+            p[:, model] += 1.0 / len(models)
+        else:
+            p[:, model.classes_] += model.predict_proba(x) / len(models)
+    return np.log((1 - FLOOR) * p + FLOOR / len(target.levels))

@@ -1,0 +1,142 @@
+"""Do no harm: does a model trained on the real and the kept rows predict held-out real rows better than on the real rows alone?
+
+Measured with the linear model that is commonly used, and held against an ensemble on the real rows alone, which costs a user
+nothing (METHOD section 1: much of what synthetic rows seem to bring is what such an ensemble knows). The rows were written
+after all real rows had been seen, the held-out ones too, so the figures are the most that can be hoped for.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.encoding import Encoder
+from t2local.tables.ensemble import Floats, codes, fit, predict
+
+_FOLDS = 5
+_REPEATS = 3
+#: Trees of each forest: 15 folds are averaged.
+_TREES = 50
+_BOOTSTRAPS = 200
+#: Half the width of a 95 % interval, in standard errors.
+_WIDTH = 1.96
+
+Change = Literal["helps", "harms", "unclear"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def change(self) -> Change:
+        """Of a loss: below zero helps."""
+        return "helps" if self.high < 0 else "harms" if self.low > 0 else "unclear"
+
+
+@dataclass(frozen=True)
+class Benefit:
+    """Losses on held-out real rows: mean log loss for classes, squared error over the label's variance for a number.
+
+    ``losses`` and ``auc`` (one-vs-rest mean; classes only) by what was trained on what; ``gain`` is the paired change of the linear model's
+    loss with the kept rows, ``against_ensemble`` its loss with the kept rows less that of the ensemble on the real rows alone.
+    """
+
+    rows: int
+    losses: dict[str, float]
+    auc: dict[str, Interval]
+    gain: Interval
+    against_ensemble: Interval
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        before, after, ensemble = (f"{self.losses[name]:.3f}" for name in ("linear, real", "linear, real + kept", "ensemble, real"))
+        measured = f"loss on held-out real rows {before} before, {after} with them, {ensemble} for an ensemble on the real rows alone"
+        if self.gain.change == "harms":
+            return f"They harm a linear model: {measured}."
+        if self.gain.change == "unclear":
+            return f"That they help a linear model is not shown: {measured}."
+        if self.against_ensemble.change == "helps":
+            return f"They help, beyond what an ensemble makes of the real rows alone: {measured}."
+        return f"They help a linear model, but no more than training an ensemble on the real rows alone would: {measured}."
+
+    def figures(self) -> dict[str, Any]:
+        """For the report."""
+        auc = {name: vars(value) for name, value in self.auc.items()}
+        return {"rows": self.rows, "losses": self.losses, "auc": auc, "gain": vars(self.gain), "against_ensemble": vars(self.against_ensemble)}
+
+
+def benefit(real: pd.DataFrame, kept: pd.DataFrame, dictionary: FeatureDictionary, seed: int) -> Benefit:
+    """Compare, by cross-fitting on the real rows, what models learn from the real rows and from these with the kept ones.
+
+    **Parameters:**
+
+    * **real**, **kept**: frames of values (n, d) and (m, d), every row with a label; n >= 2, m >= 1.
+    """
+    target, encoder = dictionary[dictionary.target], Encoder(dictionary, real)
+    x, y = encoder.transform(real), codes(real[target.name], target)
+    both_x = np.vstack([x, encoder.transform(kept)])
+    both_y = np.concatenate([y, codes(kept[target.name], target)])
+    added = np.ones(len(kept), dtype=np.bool_)
+    said = {"linear, real": [], "linear, real + kept": [], "ensemble, real": [], "ensemble, real + kept": []}  # type: dict[str, list[Floats]]
+    for train in _trains(y, seed):
+        some = {"real": np.concatenate([train, ~added]), "real + kept": np.concatenate([train, added])}
+        for name, rows in some.items():
+            models = fit(both_x[rows], both_y[rows], target, seed, _TREES)
+            said[f"linear, {name}"].append(np.where(train[:, None], np.nan, predict(models[:1], x, target)))
+            said[f"ensemble, {name}"].append(np.where(train[:, None], np.nan, predict(models, x, target)))
+    mean = {name: np.nanmean(found, axis=0) for name, found in said.items()}
+    losses = {name: _loss(found, y, target) for name, found in mean.items()}
+    gain = _interval(losses["linear, real + kept"] - losses["linear, real"])
+    against = _interval(losses["linear, real + kept"] - losses["ensemble, real"])
+    # The rows as they are, then bootstrap samples of them.
+    draws = np.vstack([np.ones(len(y)), np.random.default_rng([seed, 10]).multinomial(len(y), np.full(len(y), 1 / len(y)), _BOOTSTRAPS)])
+    auc = {name: _auc(found, y, draws) for name, found in mean.items()} if target.levels else {}
+    return Benefit(len(real), {name: float(loss.mean()) for name, loss in losses.items()}, auc, gain, against)
+
+
+def _trains(y: Floats, seed: int) -> list[np.ndarray[Any, np.dtype[np.bool_]]]:
+    """Masks of the rows that are trained on; every row is held out once a repeat, its class dealt to the folds in turn."""
+    rng, masks = np.random.default_rng([seed, 11]), []
+    for _ in range(_REPEATS):
+        order = rng.permutation(len(y))
+        order = order[np.argsort(y[order], kind="stable")]
+        fold = np.empty(len(y), dtype=np.intp)
+        fold[order] = np.arange(len(y)) % min(_FOLDS, len(y))
+        masks += [fold != number for number in np.unique(fold)]
+    return masks
+
+
+def _loss(said: Floats, y: Floats, target: Feature) -> Floats:
+    if target.levels:
+        return -said[np.arange(len(y)), y.astype(np.intp)]
+    return (said[:, 0] - y) ** 2 / (y.var() or 1.0)
+
+
+def _interval(values: Floats) -> Interval:
+    mean, half = float(values.mean()), _WIDTH * float(values.std(ddof=1)) / len(values) ** 0.5
+    return Interval(mean, mean - half, mean + half)
+
+
+def _auc(said: Floats, y: Floats, draws: Floats) -> Interval:
+    """Mean one-vs-rest AUC over the classes of the real rows, and its interval over bootstrap samples (how often each row is drawn, shape (R, n))."""
+    classes = np.unique(y)
+    found = np.mean([_ranked(said[:, int(number)], y == number, draws) for number in (classes[:1] if len(classes) == 2 else classes)], axis=0)
+    low, high = np.nanquantile(found[1:], [0.025, 0.975]) if np.isfinite(found[1:]).any() else (np.nan, np.nan)
+    return Interval(float(found[0]), float(low), float(high))
+
+
+def _ranked(score: Floats, positive: "np.ndarray[Any, np.dtype[np.bool_]]", draws: Floats) -> Floats:
+    """AUC for each row of ``draws``: the weighted share of pairs in which the positive row has the higher score."""
+    above, below = score[positive][:, None], score[~positive][None, :]
+    higher = (above > below) + 0.5 * (above == below)
+    pairs = draws[:, positive].sum(axis=1) * draws[:, ~positive].sum(axis=1)
+    right = ((draws[:, positive] @ higher) * draws[:, ~positive]).sum(axis=1)
+    return np.divide(right, pairs, out=np.full(len(draws), np.nan), where=pairs > 0)
