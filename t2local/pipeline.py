@@ -358,8 +358,10 @@ def assemble(run: Run, line: AssemblyLine) -> Block:
 def trim(run: Run, block: Block, inspector: Inspector, folder: RunFolder | None) -> None:
     """Judge a block batch by batch, until the wanted rows are kept; every row gets its verdict."""
     ledger = run.ledger
-    for start in range(0, len(block.rows), ledger.batch_size):
-        rows = block.rows.iloc[start : start + ledger.batch_size].reset_index(drop=True)
+    batches = [block.rows.iloc[start : start + ledger.batch_size].reset_index(drop=True) for start in range(0, len(block.rows), ledger.batch_size)]
+    if not ledger.blocks:
+        inspector.tune(batches)
+    for rows in batches:
         verdict = inspector.judge(rows) if ledger.kept < ledger.wanted else Verdict(len(rows))
         surplus = np.cumsum(verdict.kept) > ledger.wanted - ledger.kept
         verdict.reject(surplus, "surplus", "the wanted rows were already there")

@@ -69,7 +69,9 @@ class TrimSettings(_Group):
     model: Literal["logistic", "svm", "mlp", "forest", "several"] = Field(
         "logistic", description="the downstream model that stage 2 judges with; several: the mean of logistic and forest"
     )
-    gate_sd: float | None = Field(None, ge=0, le=3, description="standard deviations above the control that a batch must reach; none: by the number of rows")
+    gate_sd: float | None = Field(
+        None, ge=0, le=3, description="standard deviations above the control that a batch must reach; none: 0, and for the paper's gates by cross-validation"
+    )
     label_chance: Annotated[float, Field(gt=0, le=1)] = Field(
         0.1, description="the utility gate refuses a batch whose labels fit its features no better than this share of random labelings; 1: never"
     )

@@ -309,6 +309,27 @@ def test_the_default_gate_tells_good_batches_from_flipped_ones(real, known):
     assert accepted["good"] >= 10
 
 
+def test_k_is_chosen_by_what_held_out_rows_say(real, known):
+    flip = {"0": "1", "1": "0"}
+    batches = {"good": [fresh(real, 10, seed) for seed in range(8)]}
+    batches["flipped"] = [rows.assign(outcome=rows["outcome"].map(flip)) for rows in batches["good"]]
+    chosen = {}
+    for name, candidates in batches.items():
+        inspector = inspect(real, known, gate="ig_refit", replicates=50)
+        inspector.tune(candidates)
+        chosen[name] = inspector.k
+    # Information gain likes flipped labels: only a high k keeps them out. With good rows a low one lets more in.
+    assert chosen["flipped"] >= 2.5 > chosen["good"]
+    for settings in ({"gate": "utility"}, {"gate": "ig_refit", "gate_sd": 0.5}):
+        inspector = inspect(real, known, **settings)
+        before = inspector.k
+        inspector.tune(batches["good"])
+        assert inspector.k == before
+    few = inspect(real.head(20), known, gate="ig_refit")
+    few.tune(batches["good"])
+    assert few.k == 1.0
+
+
 def test_a_class_that_the_real_rows_lack_is_kept_unverified(real, known):
     target = known["outcome"].model_copy(update={"type": "category", "levels": ("0", "1", "2")})
     wider = known.model_copy(update={"features": (*known.features[:-1], target)})

@@ -4,7 +4,7 @@ inspector = Inspector(real, dictionary, settings.trim, seed=1)
 verdict = inspector.judge(batch)        # what it keeps counts as accepted from then on
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,9 @@ from t2local.settings import TrimSettings
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.encoding import Encoder
 from t2local.tables.rules import binding
-from t2local.trim import cost, diversity, gain, sanity
+from t2local.trim import cost, diversity, gain, sanity, tuning
 from t2local.trim.learner import Array, Labels, learner
 from t2local.trim.verdict import Mask, Verdict
-
-#: The gate's k by the number of real rows: METHOD section 2 (k = 1 for tau, k = 0 for the default gate).
-_DEFAULT_K = {"utility": 0.0, "ig_refit": 1.0, "ig_plugin": 1.0, "predictive_entropy": 1.0}
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,8 @@ class Inspector:
         self._y = self._labels(real)
         self._classes = len(dictionary[dictionary.target].levels)
         self._fold = self._crossfit()
-        self._k = _DEFAULT_K[settings.gate] if settings.gate_sd is None else settings.gate_sd
+        #: Standard deviations above the control: the default gate needs none, its test of labels keeps chance out.
+        self.k = settings.gate_sd if settings.gate_sd is not None else 0.0 if settings.gate == "utility" else tuning.WITHOUT_TUNING
         self._thresholds: dict[int, gain.Threshold] = {}
         self._regions = diversity.Regions(self._x, seed) if len(real) >= diversity.FEWEST_ROWS else None
         self._copies_by_chance = sanity.few_rows_possible(dictionary, len(real))
@@ -61,15 +59,19 @@ class Inspector:
         self._clusters = self._regions.labels if self._regions and self._regions.usable else np.empty(0, dtype=np.intp)
         self._batches = 0
 
+    def tune(self, batches: Sequence[pd.DataFrame]) -> None:
+        """Choose the k of the paper's gates by cross-validation, with these batches of values as candidates; does nothing where k is given or rows are few."""
+        if self._settings.gate_sd is not None or self._settings.gate == "utility" or not tuning.can_tune(self._y, self._classes):
+            return
+        sane = [rows[self._sane(rows).kept & ~self._unverified(rows)] for rows in batches]
+        candidates = [(self._encoder.transform(rows), self._labels(rows)) for rows in sane if len(rows)]
+        if candidates:
+            self.k, self._thresholds = tuning.choose_k(self._x, self._y, self._classes, candidates, self._settings, self._seed), {}
+
     def judge(self, rows: pd.DataFrame) -> Verdict:
         """Run the stages over one batch of values (n, d); what is kept counts as accepted in the next call."""
-        verdict = Verdict(len(rows))
-        sanity.check(rows, self._dictionary, self._rules, self._seen, verdict, copies_by_chance=self._copies_by_chance)
-        unverified = (
-            verdict.kept & ~rows[self._dictionary.target].isin(self._known).to_numpy()
-            if self._dictionary.classification
-            else np.zeros(len(rows), dtype=np.bool_)
-        )
+        verdict = self._sane(rows)
+        unverified = verdict.kept & self._unverified(rows)
         self._stage(rows, unverified, verdict, self._cost)
         self._stage(rows, unverified, verdict, self._diversity)
         if unverified.any():
@@ -77,6 +79,17 @@ class Inspector:
         self._accept(rows[verdict.kept])
         self._batches += 1
         return verdict
+
+    def _sane(self, rows: pd.DataFrame) -> Verdict:
+        """Stage 1."""
+        verdict = Verdict(len(rows))
+        sanity.check(rows, self._dictionary, self._rules, self._seen, verdict, copies_by_chance=self._copies_by_chance)
+        return verdict
+
+    def _unverified(self, rows: pd.DataFrame) -> Mask:
+        """Rows of a class that no real row has: nothing here can judge them."""
+        labels = rows[self._dictionary.target]
+        return ~labels.isin(self._known).to_numpy() if self._classes else np.zeros(len(rows), dtype=np.bool_)
 
     def _stage(self, rows: pd.DataFrame, unverified: Mask, verdict: Verdict, stage: Callable[[pd.DataFrame, Mask, Verdict], None]) -> None:
         """Run a stage over the rows that are still kept and can be judged."""
@@ -104,7 +117,7 @@ class Inspector:
 
     def _utility(self, x: Array, y: Labels) -> "Gauged":
         most, rng = self._settings.label_chance, np.random.default_rng([self._seed, 9, self._batches])
-        level = self._threshold(len(x), lambda size: gain.utility_control(self._fold, size, self._k, self._seed))
+        level = self._threshold(len(x), lambda size: gain.utility_control(self._fold, size, self.k, self._seed))
         needed, measured = max(level.level, 0.0), gain.utility(self._fold, x, y)
         chance = gain.chance(self._fold, x, y, most, rng) if most < 1 else None
         reason = "" if measured > needed else _falls_short("held-out likelihood", measured, needed)
@@ -128,7 +141,7 @@ class Inspector:
         s = self._settings
         information = gain.Information.of(self._x, self._y, self._classes, s.gate)
         surprise = cost.costs(self._fold.held_out)
-        return gain.null_threshold(information, surprise, size, alpha=s.alpha, beta=s.beta, replicates=s.replicates, k=self._k, seed=self._seed)
+        return gain.null_threshold(information, surprise, size, alpha=s.alpha, beta=s.beta, replicates=s.replicates, k=self.k, seed=self._seed)
 
     def _threshold(self, size: int, compute: Callable[[int], gain.Threshold]) -> gain.Threshold:
         """The control of a batch size; it depends on the real rows alone, so each size is computed once."""

@@ -90,8 +90,9 @@ def _judge(inspector: Inspector, rows: pd.DataFrame, unread: list[str], size: in
     stages: list[Stage | None] = ["sanity" if column else None for column in unread]
     reasons = [f"{column} is not a number" if column else "" for column in unread]
     readable, batches = np.flatnonzero([not column for column in unread]), []
-    for start in range(0, len(readable), size):
-        part = readable[start : start + size]
+    parts = [readable[start : start + size] for start in range(0, len(readable), size)]
+    inspector.tune([rows.iloc[part] for part in parts])
+    for part in parts:
         verdict = inspector.judge(rows.iloc[part].reset_index(drop=True))
         for place, stage, reason in zip(part, verdict.stages, verdict.reasons, strict=True):
             stages[place], reasons[place] = stage, reason
