@@ -20,7 +20,7 @@ from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import Table
 from t2local.team.plan import Plan
 from t2local.trim.benefit import Benefit
-from t2local.trim.verdict import Verdict
+from t2local.trim.verdict import Mask, Verdict
 
 
 class Clock:
@@ -63,6 +63,24 @@ class Ledger:
     generated: int = 0
     failed: int = 0
     interrupted: bool = False
+    target: str = ""
+    quotas: dict[str, int] = field(default_factory=dict)  # rows wanted of each label; empty: as they come
+    kept_labels: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def missing_labels(self) -> dict[str, int]:
+        """How many rows of each label are still wanted."""
+        return {label: quota - self.kept_labels[label] for label, quota in self.quotas.items()}
+
+    def surplus(self, rows: pd.DataFrame, verdict: Verdict) -> Mask:
+        """The kept rows of a batch that are more than is wanted, in all or of their label."""
+        if not self.quotas:
+            return np.cumsum(verdict.kept) > self.wanted - self.kept
+        over = np.zeros(len(rows), dtype=np.bool_)
+        for label, missing in self.missing_labels.items():
+            of_label = verdict.kept & (rows[self.target] == label).to_numpy()
+            over |= of_label & (np.cumsum(of_label) > missing)
+        return over
 
     @property
     def done(self) -> bool:
@@ -102,6 +120,8 @@ class Ledger:
         self.judged.append((rows, verdict))
         self.rejected_by.update(rejected)
         self.kept += kept
+        if self.quotas:
+            self.kept_labels.update(rows[self.target][verdict.kept])
         self.generated += len(rows)
         return entry
 

@@ -5,7 +5,7 @@ Nothing here prints: what happens is told in events to ``on_event``, and `t2loca
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ from t2local.tables.files import Table, from_frame, read_table
 from t2local.team.labels import Skill
 from t2local.team.manager import propose
 from t2local.team.plan import Plan, from_data, read_plan
+from t2local.team.wishes import Wishes, draw_labels, read_wishes
 from t2local.team.workers import AssemblyLine, Block
 from t2local.trim.benefit import benefit
 from t2local.trim.inspector import Inspector
@@ -62,6 +63,9 @@ class Noticed:
     message: str
 
 
+#: A label that is not asked for is still known to the model that judges, at this share of the largest weight.
+_LEAST_WEIGHT = 0.05
+
 Event = Decided | Noticed | Progress
 Listener = Callable[[Event], None]
 
@@ -97,6 +101,8 @@ def generate(
     dictionary: FeatureDictionary | Path | str | None = None,
     plan: Plan | Path | str = "manager",
     model: Model | str | None = None,
+    where: Sequence[str] = (),
+    balance: str | Mapping[str, float] | None = None,
     seed: int = 1,
     batch_size: int = 10,
     max_batches: int | None = None,
@@ -113,6 +119,7 @@ def generate(
     * **rows**: rows wanted; fewer are given when ``max_batches`` batches of ``batch_size`` do not have them.
     * **dictionary**, **plan**: objects or files; else a guess, and ``"manager"`` (asked of the model) or ``"data"``.
     * **model**: a name of the catalogue, a GGUF file, or a loaded model; the starter model by default.
+    * **where**: what the rows are to be, ``["sex=F", "age>=65"]``; **balance**: shares of the labels, ``"uniform"`` or ``{"yes": 0.3, "no": 0.7}``.
     * **seed**: 1 or more; the same seed on the same machine gives the same bytes.
     * **settings**: a `Settings`, or names and values over those of ``preset``: ``{"trim.kappa": 0.3}``.
     * **out**: folder to write into; none: nothing is written. **on_event** hears `Decided`, `Noticed` and `Progress`.
@@ -123,7 +130,7 @@ def generate(
     chosen = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
     run = Run(chosen, seed, Ledger(rows, batch_size, max_batches or chosen.trim.patience * math.ceil(rows / batch_size)), on_event)
     folder = RunFolder(Path(out)) if out else None
-    real = prepare(run, data, target, dictionary, plan)
+    real = prepare(run, data, target, dictionary, plan, where, balance)
     with load(model, run) as loaded:
         return work(run, real, loaded, folder)
 
@@ -136,6 +143,8 @@ def forecast(
     dictionary: FeatureDictionary | Path | str | None = None,
     plan: Plan | Path | str = "manager",
     model: Model | str | None = None,
+    where: Sequence[str] = (),
+    balance: str | Mapping[str, float] | None = None,
     seed: int = 1,
     batch_size: int = 10,
     max_batches: int | None = None,
@@ -149,13 +158,13 @@ def forecast(
     """
     _check_numbers(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     run = Run(settings or Settings(), seed, Ledger(rows, batch_size, max_batches or 0), on_event)
-    real = prepare(run, data, target, dictionary, plan)
+    real = prepare(run, data, target, dictionary, plan, where, balance)
     most = (max_batches or run.settings.trim.patience * math.ceil(rows / batch_size)) * batch_size
     with load(model, run) as loaded:
         run.clock.lap("load")
         team = make_plan(run, real, loaded)
         run.clock.lap("plan")
-        with AssemblyLine(loaded, real.known, team, real.values, run.settings, seed) as line:
+        with AssemblyLine(loaded, real.known, team, real.values, run.settings, seed, real.wishes) as line:
             run.tell(Decided("rows side by side", str(line.slots.value), line.slots.reason))
             found = line.forecast(most)
         before = {part: run.clock.seconds[part] for part in ("load", "plan")}
@@ -212,10 +221,17 @@ class Prepared:
     known: FeatureDictionary
     values: pd.DataFrame  # the real rows
     plan: Plan | str  # a plan, or who makes it
+    wishes: Wishes  # what the rows are to be
 
 
 def prepare(
-    run: Run, data: pd.DataFrame | Path | str, target: str | None, dictionary: FeatureDictionary | Path | str | None, plan: Plan | Path | str
+    run: Run,
+    data: pd.DataFrame | Path | str,
+    target: str | None,
+    dictionary: FeatureDictionary | Path | str | None,
+    plan: Plan | Path | str,
+    where: Sequence[str] = (),
+    balance: str | Mapping[str, float] | None = None,
 ) -> Prepared:
     """Read and check all that was given, before a model is loaded or a file is written."""
     table = read(data)
@@ -224,7 +240,8 @@ def prepare(
         plan = read_plan(_text(Path(plan), PlanError), Path(plan).name, known)
     elif isinstance(plan, Plan) and (faults := plan.check(known)):
         raise PlanError("The plan does not fit the table:", faults=faults, next_step="python -m t2local plan data.csv -o plan.yaml")
-    return Prepared(table, data if isinstance(data, pd.DataFrame) else None, known, known.values(table.cells), plan if isinstance(plan, Plan) else str(plan))
+    frame = data if isinstance(data, pd.DataFrame) else None
+    return Prepared(table, frame, known, known.values(table.cells), plan if isinstance(plan, Plan) else str(plan), read_wishes(known, where, balance))
 
 
 def work(run: Run, real: Prepared, model: Model, folder: RunFolder | None) -> Result:
@@ -234,9 +251,10 @@ def work(run: Run, real: Prepared, model: Model, folder: RunFolder | None) -> Re
     run.clock.lap("plan")
     if folder:
         folder.start()
-    inspector = Inspector(real.values, real.known, run.settings.trim, run.seed)
+    inspector = Inspector(real.values, real.known, run.settings.trim, run.seed, wanted_weights(real), real.wishes.like(real.values))
+    run.ledger.quotas, run.ledger.target = real.wishes.quotas(run.ledger.wanted), real.known.target
     run.clock.lap("trim")
-    with AssemblyLine(model, real.known, team, real.values, run.settings, run.seed) as line:
+    with AssemblyLine(model, real.known, team, real.values, run.settings, run.seed, real.wishes) as line:
         run.tell(Decided("rows side by side", str(line.slots.value), line.slots.reason))
         try:
             weigh(run, line)
@@ -321,6 +339,16 @@ def load(model: Model | str | None, run: Run) -> Iterator[Model]:
         yield backbone
 
 
+def wanted_weights(real: Prepared) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """What each real row counts for, shape (n,), mean 1: its label's share among the wanted rows over that among the real ones."""
+    labels = real.values[real.known.target]
+    if not real.wishes.shares:
+        return np.ones(len(labels))
+    weights = (labels.map(real.wishes.shares).fillna(0.0) / labels.map(labels.value_counts())).to_numpy(dtype=np.float64)
+    weights = np.maximum(weights, _LEAST_WEIGHT * weights.max())
+    return weights / weights.mean()
+
+
 def make_plan(run: Run, real: Prepared, model: Model | None) -> Plan:
     """The plan that was given, that the manager writes, or that the data suggest."""
     if isinstance(real.plan, Plan):
@@ -350,7 +378,9 @@ def assemble(run: Run, line: AssemblyLine) -> Block:
     """Let the team write the next block of rows."""
     written = itertools.count(run.ledger.generated + 1)
     most = run.ledger.next_block(run.settings.team.block_rows)
-    block = line.write(run.ledger.blocks, most, run.ledger.tried, lambda: run.tell(_progress(run, line, next(written))))
+    rng = np.random.default_rng([run.seed, 14, run.ledger.blocks])
+    labels = draw_labels(run.ledger.missing_labels, most, rng) if run.ledger.quotas else None
+    block = line.write(run.ledger.blocks, most, run.ledger.tried, lambda: run.tell(_progress(run, line, next(written))), labels)
     run.clock.lap("assembly")
     return block
 
@@ -363,8 +393,7 @@ def trim(run: Run, block: Block, inspector: Inspector, folder: RunFolder | None)
         inspector.tune(batches)
     for rows in batches:
         verdict = inspector.judge(rows) if ledger.kept < ledger.wanted else Verdict(len(rows))
-        surplus = np.cumsum(verdict.kept) > ledger.wanted - ledger.kept
-        verdict.reject(surplus, "surplus", "the wanted rows were already there")
+        verdict.reject(ledger.surplus(rows, verdict), "surplus", "the wanted rows were already there")
         entry = ledger.add(rows, verdict, {"block": block.number, "seed": run.seed, "prompt_sha256": block.prompt_sha256})
         if folder:
             folder.note(entry)
@@ -375,10 +404,12 @@ def trim(run: Run, block: Block, inspector: Inspector, folder: RunFolder | None)
 def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counters, folder: RunFolder | None) -> Result:
     """Put the rows together in the types of the input, and write the files."""
     kept, rejected = run.ledger.rows(real.known)
-    found = benefit(real.values, kept, real.known, run.seed) if len(kept) else None
+    found = benefit(real.values, kept, real.known, run.seed, weights=wanted_weights(real)) if len(kept) else None
     run.clock.lap("benefit")
     report = report_of(run.ledger, counters, run.clock, team, model, run.seed, found)
-    report["labels"] = {"policy": run.settings.team.labels, **(vars(run.skill) if run.skill else {})}
+    policy = "given" if real.known.target in real.wishes.given else run.settings.team.labels
+    report["labels"] = {"policy": policy, **(vars(run.skill) if run.skill else {})}
+    report["given"] = {"features": list(real.wishes.given), "rows of each label": run.ledger.quotas}
     decisions = [vars(decision) for decision in run.decisions]
     manifest = manifest_of(run.ledger, real.table, run.settings, real.known, run.clock, {"model": report["model"], "seed": run.seed, "decisions": decisions})
     if folder:

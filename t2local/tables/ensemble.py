@@ -20,22 +20,24 @@ def codes(labels: pd.Series, target: Feature) -> Floats:
     return pd.Categorical(labels, categories=list(target.levels)).codes.astype(np.float64)
 
 
-def fit(x: Floats, y: Floats, target: Feature, seed: int, trees: int = 200) -> Fitted:
+def fit(x: Floats, y: Floats, target: Feature, seed: int, trees: int = 200, weights: Floats | None = None) -> Fitted:
     """The linear model, then the forest; a lone class when there is no other.
 
     **Parameters:**
 
-    * **x**: encoded rows (n, d); **y**: their `codes`.
+    * **x**: encoded rows (n, d); **y**: their `codes`; **weights**: what each counts for.
     """
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
     from sklearn.linear_model import LogisticRegression, Ridge
 
     if not target.levels:
-        return [Ridge(1.0).fit(x, y), RandomForestRegressor(trees, min_samples_leaf=2, random_state=seed).fit(x, y)]
+        forest = RandomForestRegressor(trees, min_samples_leaf=2, random_state=seed)
+        return [Ridge(1.0).fit(x, y, sample_weight=weights), forest.fit(x, y, sample_weight=weights)]
     classes = y.astype(np.intp)
     if len(np.unique(classes)) < 2:
         return [int(classes[0])]
-    return [LogisticRegression(max_iter=1000).fit(x, classes), RandomForestClassifier(trees, min_samples_leaf=2, random_state=seed).fit(x, classes)]
+    forest = RandomForestClassifier(trees, min_samples_leaf=2, random_state=seed)
+    return [LogisticRegression(max_iter=1000).fit(x, classes, sample_weight=weights), forest.fit(x, classes, sample_weight=weights)]
 
 
 def predict(models: Fitted, x: Floats, target: Feature) -> Floats:

@@ -89,6 +89,11 @@ class Rule:
         except (OverflowError, RecursionError):
             raise RuleFault("a number in it is too large, or it is too long") from None
 
+    @property
+    def names(self) -> set[str]:
+        """The columns that it speaks of."""
+        return {self._quoted.get(node.id, node.id) for node in ast.walk(self._tree) if isinstance(node, ast.Name)} & self._columns.keys()
+
     def obeyed(self, rows: pd.DataFrame) -> Mask:
         """Mask of the rows (a frame of values) that do not break the rule."""
         with np.errstate(all="ignore"):

@@ -28,6 +28,7 @@ from t2local.team.labels import FOLDS, Labeller, Skill, level_log_probabilities
 from t2local.team.plan import Component, Plan
 from t2local.team.prompts import render
 from t2local.team.rows import Value, array, brief, longest, parse, records, schema
+from t2local.team.wishes import Wishes
 
 #: The block of rows that are written to measure their speed; no block of a run has this number.
 _REHEARSAL = 2**28 - 2
@@ -101,11 +102,16 @@ class AssemblyLine:
     * **seed**: with the numbers of block and row it decides every random number, and which examples are shown.
     """
 
-    def __init__(self, model: Model, dictionary: FeatureDictionary, plan: Plan, real: pd.DataFrame, settings: Settings, seed: int) -> None:
+    def __init__(
+        self, model: Model, dictionary: FeatureDictionary, plan: Plan, real: pd.DataFrame, settings: Settings, seed: int, wishes: Wishes | None = None
+    ) -> None:
         self._model, self._dictionary, self._settings, self._seed = model, dictionary, settings, seed
-        line = plan.line()
+        self._wishes = wishes or Wishes(dictionary.target)
+        line = self._wishes.line(plan.line())
+        self._label_given = dictionary.target in self._wishes.given
         self._parts = self._divide(line)
-        self._labeller = Labeller(real, dictionary, seed) if settings.team.labels != "worker" else None
+        self._labeller = Labeller(real, dictionary, seed) if settings.team.labels != "worker" and not self._label_given else None
+        self._first = {label: self._part(line[0].features, self._parts[0].mark, (), label=label).station for label in self._wishes.shares}
         self._stations = tuple(part.station for part in self._parts)
         self._head = render("team.j2", description=dictionary.description, stations=[self._facts(component, i) for i, component in enumerate(line)])
         self._records = records(real)
@@ -135,19 +141,21 @@ class AssemblyLine:
         """Tokens and seconds so far."""
         return self._decoder.counters
 
-    def write(self, number: int, rows: int, first: int, on_row: Callable[[], None] = lambda: None) -> Block:
+    def write(self, number: int, rows: int, first: int, on_row: Callable[[], None] = lambda: None, labels: Sequence[str] | None = None) -> Block:
         """Write one block of rows; Ctrl-C ends it early with the rows that are complete.
 
         **Parameters:**
 
         * **number**: of the block; **first**: how many rows were written before it, which chooses its examples.
         * **on_row**: called after each row.
+        * **labels**: the label of each row, where shares of them are asked for.
         """
+        begins = [self._first[label] for label in labels] if labels else [self._stations[0]] * rows
         done: dict[int, Completion] = {}
         interrupted, examples = False, first // self._settings.team.examples_for
         try:
             for attempt in range(self._settings.team.attempts):
-                self._write(number, attempt, rows, examples, done, on_row)
+                self._write(number, attempt, begins, examples, done, on_row)
         except KeyboardInterrupt:
             interrupted = True
         complete = [done[row] for row in sorted(done)]
@@ -204,27 +212,32 @@ class AssemblyLine:
         return level_log_probabilities(rests, [decode([token]) for token in tokens.tolist()], scores.astype(np.float64)).tolist()
 
     def _divide(self, line: Sequence[Component]) -> list[_Part]:
-        """The parts of a row: all columns together, or each worker's; the label apart where it is weighed, and nowhere where nobody is asked."""
-        *inputs, label = line
+        """The parts of a row: what is given, then all columns together or each worker's; the label apart where it is weighed, if anybody is asked."""
         policy, by_row = self._settings.team.labels, self._settings.team.conditioning == "row"
+        label = () if self._label_given else (len(line) - 1,)
+        given = (0,) if self._wishes.given else ()
+        asked = label if policy != "classifier" else ()
         if by_row and policy == "worker":
-            return [self._part([name for component in line for name in component.features], "", ())]
-        if by_row:
-            parts = [self._part([name for component in inputs for name in component.features], "", ())]
+            groups = [given, tuple(range(len(given), len(line)))]
+        elif by_row:
+            groups = [given, tuple(range(len(given), len(line) - len(label))), asked]
         else:
-            parts = [self._part(component.features, _mark(i), _parents(line, i)) for i, component in enumerate(inputs)]
-        if policy != "classifier":
-            sees = tuple(range(len(parts))) if by_row else _parents(line, len(inputs))
-            parts.append(self._part(label.features, "" if by_row else _mark(len(inputs)), sees, scored=policy == "calibrated"))
+            groups = [(place,) for place in range(len(line)) if place not in label or asked]
+        parts: list[_Part] = []
+        for group in filter(None, groups):
+            sees = tuple(range(len(parts))) if by_row else _parents(line, group[0])
+            names = [name for place in group for name in line[place].features]
+            parts.append(self._part(names, "" if by_row else _mark(group[0]), sees, scored=group == label and policy == "calibrated"))
         return parts
 
-    def _write(self, block: int, attempt: int, rows: int, examples: int, done: dict[int, Completion], on_row: Callable[[], None]) -> None:
+    def _write(self, block: int, attempt: int, begins: Sequence[Station], examples: int, done: dict[int, Completion], on_row: Callable[[], None]) -> None:
         """Write the rows that are missing; a decode that goes wrong ends this attempt, and the last one with an error."""
-        if not (missing := [row for row in range(rows) if row not in done]):
+        if not (missing := [row for row in range(len(begins)) if row not in done]):
             return
         try:
             self._show_examples(examples)
-            for index, completion in self._decoder.complete([Request(self._stations, Stream(self._seed, block, row, attempt)) for row in missing]):
+            requests = [Request((begins[row], *self._stations[1:]), Stream(self._seed, block, row, attempt)) for row in missing]
+            for index, completion in self._decoder.complete(requests):
                 if not completion.failure:
                     done[missing[index]] = completion
                     on_row()
@@ -264,9 +277,14 @@ class AssemblyLine:
                 return min(size, len(prompt)) / (now - last)
             size *= 2
 
-    def _part(self, names: Sequence[str], mark: str, sees: tuple[int, ...], *, scored: bool = False) -> _Part:
+    def _part(self, names: Sequence[str], mark: str, sees: tuple[int, ...], *, scored: bool = False, label: str = "") -> _Part:
+        """A part under a grammar of its features, those that are given narrowed to what was asked for."""
         features = tuple(self._dictionary[name] for name in names)
-        return _Part(features, mark, Station(tuple(self._model.tokenize(mark)), Grammar(schema(features), self._model.tokenizer), sees, scored))
+        narrowed = dict(self._wishes.narrowed)
+        if label:
+            narrowed[self._dictionary.target] = self._dictionary[self._dictionary.target].model_copy(update={"type": "category", "levels": (label,)})
+        grammar = Grammar(schema([narrowed.get(f.name, f) for f in features]), self._model.tokenizer)
+        return _Part(features, mark, Station(tuple(self._model.tokenize(mark)), grammar, sees, scored))
 
     def _facts(self, component: Component, position: int) -> dict[str, object]:
         return {"mark": _mark(position), "role": component.role, "briefs": [brief(self._dictionary[name]) for name in component.features]}

@@ -73,27 +73,30 @@ class Benefit:
         return {"rows": self.rows, "losses": self.losses, "auc": auc, "gain": vars(self.gain), "against_ensemble": vars(self.against_ensemble)}
 
 
-def benefit(real: pd.DataFrame, kept: pd.DataFrame, dictionary: FeatureDictionary, seed: int) -> Benefit:
+def benefit(real: pd.DataFrame, kept: pd.DataFrame, dictionary: FeatureDictionary, seed: int, weights: Floats | None = None) -> Benefit:
     """Compare, by cross-fitting on the real rows, what models learn from the real rows and from these with the kept ones.
 
     **Parameters:**
 
     * **real**, **kept**: frames of values (n, d) and (m, d), every row with a label; n >= 2, m >= 1.
+    * **weights**: what each real row counts for, in training and in the losses, shape (n,), mean 1.
     """
     target, encoder = dictionary[dictionary.target], Encoder(dictionary, real)
     x, y = encoder.transform(real), codes(real[target.name], target)
     both_x = np.vstack([x, encoder.transform(kept)])
     both_y = np.concatenate([y, codes(kept[target.name], target)])
     added = np.ones(len(kept), dtype=np.bool_)
+    weights = np.ones(len(y)) if weights is None else weights
+    counted = np.concatenate([weights, np.ones(len(kept))])
     said = {"linear, real": [], "linear, real + kept": [], "ensemble, real": [], "ensemble, real + kept": []}  # type: dict[str, list[Floats]]
     for train in _trains(y, seed):
         some = {"real": np.concatenate([train, ~added]), "real + kept": np.concatenate([train, added])}
         for name, rows in some.items():
-            models = fit(both_x[rows], both_y[rows], target, seed, _TREES)
+            models = fit(both_x[rows], both_y[rows], target, seed, _TREES, counted[rows])
             said[f"linear, {name}"].append(np.where(train[:, None], np.nan, predict(models[:1], x, target)))
             said[f"ensemble, {name}"].append(np.where(train[:, None], np.nan, predict(models, x, target)))
     mean = {name: np.nanmean(found, axis=0) for name, found in said.items()}
-    losses = {name: _loss(found, y, target) for name, found in mean.items()}
+    losses = {name: weights * _loss(found, y, target) for name, found in mean.items()}
     gain = _interval(losses["linear, real + kept"] - losses["linear, real"])
     against = _interval(losses["linear, real + kept"] - losses["ensemble, real"])
     # The rows as they are, then bootstrap samples of them.

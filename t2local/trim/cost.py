@@ -22,7 +22,7 @@ _MANY_ROWS = 200
 class Crossfit:
     """The real rows, split into folds, and a fit of f for each fold that held it out.
 
-    ``train`` has shape (R, n): 1 where fit r saw the row. Every row is held out once a repeat.
+    ``train`` has shape (R, n): what a row counted for in fit r, 0 where it was held out. Every row is held out once a repeat.
     """
 
     x: Array
@@ -30,6 +30,7 @@ class Crossfit:
     train: Array
     learner: Learner
     fits: Fitted
+    weights: Array  # what each row counts for, shape (n,)
     held_out: Array  # log p(y | x) of each row by the fits that held it out, mean over repeats, shape (n,)
 
     @property
@@ -40,14 +41,20 @@ class Crossfit:
     @property
     def repeats(self) -> int:
         """How many times every row is held out."""
-        return round(float((1 - self.train).sum()) / len(self.x))
+        return round(float((self.train == 0).sum()) / len(self.x))
 
     def mean_held_out(self, log_likelihood: Array) -> float:
-        """Mean over the held-out rows of an array (R, n)."""
-        return float(((1 - self.train) * log_likelihood).sum() / (1 - self.train).sum())
+        """Weighted mean over the held-out rows of an array (R, n)."""
+        counted = (self.train == 0) * self.weights
+        return float((counted * log_likelihood).sum() / counted.sum())
+
+    @property
+    def mean(self) -> float:
+        """Weighted mean of ``held_out``."""
+        return float((self.weights * self.held_out).sum() / self.weights.sum())
 
 
-def crossfit(x: Array, y: Labels, learner: Learner, seed: int) -> Crossfit:
+def crossfit(x: Array, y: Labels, learner: Learner, seed: int, weights: Array | None = None) -> Crossfit:
     """Fit f on every fold's complement: 5 folds (fewer for fewer rows), 3 repeats below 200 rows.
 
     Classes are dealt to the folds in turn; a class with a single row is not in the fit that judges it, and its cost says so.
@@ -61,10 +68,11 @@ def crossfit(x: Array, y: Labels, learner: Learner, seed: int) -> Crossfit:
         fold = np.empty(n, dtype=np.intp)
         fold[order] = np.arange(n) % folds
         train += [(fold != k).astype(np.float64) for k in range(folds)]
-    weights = np.stack(train)
-    fits = learner.fit(x, y, weights)
-    held_out = ((1 - weights) * fits.log_likelihood(x, y)).sum(axis=0) / (1 - weights).sum(axis=0)
-    return Crossfit(x, y, weights, learner, fits, held_out)
+    counted = np.ones(n) if weights is None else weights
+    trained = np.stack(train) * counted
+    fits = learner.fit(x, y, trained)
+    held_out = ((trained == 0) * fits.log_likelihood(x, y)).sum(axis=0) / (trained == 0).sum(axis=0)
+    return Crossfit(x, y, trained, learner, fits, counted, held_out)
 
 
 def costs(log_likelihood: Array) -> Array:

@@ -71,16 +71,16 @@ def entropy(clusters: Clusters, count: int) -> float:
     return float(-(shares * np.log(shares)).sum())
 
 
-def chance_loss(real: Clusters, count: int, size: int, seed: int) -> float:
-    """The loss of entropy that 39 of 40 batches of real rows, drawn with replacement, do not exceed; zero or less."""
-    counts = np.bincount(real, minlength=count)
-    batches = np.random.default_rng([seed, 6]).multinomial(size, counts / counts.sum(), _CHANCE)
+def chance_loss(real: Clusters, count: int, size: int, seed: int, weights: Array | None = None) -> float:
+    """The loss of entropy that 39 of 40 batches of real rows, drawn with replacement by their weights, do not exceed; zero or less."""
+    counts, drawn = np.bincount(real, minlength=count), np.bincount(real, weights=weights, minlength=count)
+    batches = np.random.default_rng([seed, 6]).multinomial(size, drawn / drawn.sum(), _CHANCE)
     shares = (counts + batches) / (len(real) + size)
     logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
     return min(0.0, float(np.quantile(-(shares * logs).sum(axis=1), 1 / 40)) - entropy(real, count)) - _ROUNDING
 
 
-def threshold(real: Clusters, accepted: Clusters, count: int, size: int, settings: TrimSettings, seed: int) -> float:
+def threshold(real: Clusters, accepted: Clusters, count: int, size: int, settings: TrimSettings, seed: int, weights: Array | None = None) -> float:
     """The change of entropy that a batch of ``size`` rows must bring.
 
     ``attainable``: kappa of what can still be gained, (ln M - H) n_t / (n + n_t). With kappa 0, or above 95 % of ln M, only
@@ -96,5 +96,5 @@ def threshold(real: Clusters, accepted: Clusters, count: int, size: int, setting
     if settings.diversity == "relative":
         return settings.relative_rise * before
     if settings.kappa == 0 or before > _FULL * np.log(count):
-        return min(entropy(real, count) - before, 0.0) + chance_loss(real, count, size, seed)
+        return min(entropy(real, count) - before, 0.0) + chance_loss(real, count, size, seed, weights)
     return settings.kappa * (float(np.log(count)) - before) * size / (len(accepted) + size)

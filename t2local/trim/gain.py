@@ -47,7 +47,7 @@ def utility(fold: Crossfit, x: Array, y: Labels) -> float:
     """Mean over held-out real rows of log p(y | x; train + batch) - log p(y | x; train), in nats a row."""
     weights = np.hstack([fold.train, np.ones((len(fold.train), len(x)))])
     fits = fold.learner.fit(np.vstack([fold.x, x]), np.concatenate([fold.y, y]), weights, fold.fits)
-    return fold.mean_held_out(fits.log_likelihood(fold.x, fold.y)) - float(fold.held_out.mean())
+    return fold.mean_held_out(fits.log_likelihood(fold.x, fold.y)) - fold.mean
 
 
 def utility_control(fold: Crossfit, size: int, k: float, seed: int) -> Threshold:
@@ -57,7 +57,7 @@ def utility_control(fold: Crossfit, size: int, k: float, seed: int) -> Threshold
     for _ in range(_CONTROLS):
         extra = np.stack([rng.multinomial(size, row / row.sum()) for row in fold.train])
         fits = fold.learner.fit(fold.x, fold.y, fold.train + extra, fold.fits)
-        draws.append(fold.mean_held_out(fits.log_likelihood(fold.x, fold.y)) - float(fold.held_out.mean()))
+        draws.append(fold.mean_held_out(fits.log_likelihood(fold.x, fold.y)) - fold.mean)
     return Threshold(float(np.mean(draws)), float(np.std(draws, ddof=1)), k)
 
 
@@ -70,9 +70,10 @@ def chance(fold: Crossfit, x: Array, y: Labels, level: float, rng: np.random.Gen
     """
     some = rng.permutation(len(x))[:_MOST_LABELLED]
     x, y = x[some], y[some]
-    values, counts = np.unique(fold.y, return_counts=True)
+    values, places = np.unique(fold.y, return_inverse=True)
+    counts = np.bincount(places, weights=fold.weights).astype(np.float64)
     if fold.numeric and len(values) > _MOST_NUMBERS:
-        values, counts = np.quantile(fold.y, (np.arange(_MOST_NUMBERS) + 0.5) / _MOST_NUMBERS), np.ones(_MOST_NUMBERS, dtype=np.intp)
+        values, counts = np.quantile(fold.y, (np.arange(_MOST_NUMBERS) + 0.5) / _MOST_NUMBERS), np.ones(_MOST_NUMBERS)
     shares = counts / counts.sum()
     if not fold.numeric and np.log(shares[np.searchsorted(values, y)]).sum() > np.log(level):
         return None

@@ -35,12 +35,18 @@ class Inspector:
     **Parameters:**
 
     * **real**: frame of values (n, d), every row with a label.
+    * **weights**: what each real row counts for, shape (n,), mean 1, where the wanted rows are to have other shares of labels.
+    * **like**: which of them are what was asked of all rows, shape (n,); the diversity of a batch is held against theirs.
     * **seed**: folds, clusters and bootstraps follow from it; the same batches in the same order get the same verdicts.
     """
 
-    def __init__(self, real: pd.DataFrame, dictionary: FeatureDictionary, settings: TrimSettings, seed: int) -> None:
+    def __init__(
+        self, real: pd.DataFrame, dictionary: FeatureDictionary, settings: TrimSettings, seed: int, weights: Array | None = None, like: Mask | None = None
+    ) -> None:
         self._dictionary, self._settings, self._seed = dictionary, settings, seed
         self._encoder = Encoder(dictionary, real)
+        self._weights = np.ones(len(real)) if weights is None else weights
+        self._like = np.ones(len(real), dtype=np.bool_) if like is None else like
         self._x = self._encoder.transform(real)
         self._known = set(real[dictionary.target].dropna().unique())
         labels = real[dictionary.target].to_numpy(dtype=np.float64) if not dictionary.classification else np.empty(0)
@@ -151,15 +157,17 @@ class Inspector:
 
     def _diversity(self, rows: pd.DataFrame, judged: Mask, verdict: Verdict) -> None:
         """Stage 3: the rows that would be kept, against what is accepted so far."""
-        if self._regions is None or not self._regions.usable:
-            why = f"fewer than {diversity.FEWEST_ROWS} real rows" if self._regions is None else "the real rows have no clusters"
+        few = self._like.sum() < diversity.FEWEST_ROWS
+        if few or self._regions is None or not self._regions.usable:
+            of = "" if self._like.all() else " that are what was asked for"
+            why = f"fewer than {diversity.FEWEST_ROWS} real rows{of}" if few else "the real rows have no clusters"
             verdict.figures["diversity"] = {"skipped": why}
             return
         count, real = self._regions.clusters, self._regions.labels
         before = diversity.entropy(self._clusters, count)
         both = np.concatenate([self._clusters, self._regions.of(self._encoder.transform(rows))])
         change = diversity.entropy(both, count) - before
-        needed = diversity.threshold(real, self._clusters, count, len(rows), self._settings, self._seed)
+        needed = diversity.threshold(real, self._clusters, count, len(rows), self._settings, self._seed, self._weights * self._like)
         figures: dict[str, Any] = {"clusters": count, "silhouette": self._regions.silhouette, "entropy_before": before, "change": change}
         verdict.figures["diversity"] = {**figures, "threshold": needed, "rule": self._settings.diversity, "accepted": change >= needed}
         if change < needed:
@@ -184,14 +192,14 @@ class Inspector:
     def _crossfit(self) -> cost.Crossfit:
         """Folds and fits; a numeric label is then rescaled by its out-of-fold error, so that costs are in its units."""
         model = learner(self._settings.model, self._classes, self._seed)
-        fold = cost.crossfit(self._x, self._y, model, self._seed)
+        fold = cost.crossfit(self._x, self._y, model, self._seed, self._weights)
         if self._classes:
             return fold
         # log density = -residual^2 / 2 - ln(2 pi) / 2, so the mean of -2 (log density) gives the squared scale.
         error = float(np.sqrt(max(-2 * fold.held_out.mean() - np.log(2 * np.pi), 1e-12)))
         self._scale *= error
         self._y = self._y / error
-        return cost.crossfit(self._x, self._y, model, self._seed)
+        return cost.crossfit(self._x, self._y, model, self._seed, self._weights)
 
 
 def _falls_short(what: str, measured: float, needed: float) -> str:

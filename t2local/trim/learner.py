@@ -153,7 +153,9 @@ class _Sklearn:
         return _SklearnFit(self.classes, [self._fit_one(x, y, row) for row in weights])
 
     def _fit_one(self, x: Array, y: Labels, weights: Array) -> Any:
-        rows = np.repeat(np.arange(len(x)), weights.astype(int))
+        # Weights that are no whole numbers (shares of labels were asked for) become the nearest numbers of copies.
+        least = weights[weights > 0].min()
+        rows = np.repeat(np.arange(len(x)), np.round(weights / min(least, 1.0)).astype(int))
         if self.classes and len(np.unique(y[rows])) < 2:
             return int(y[rows[0]])
         with warnings.catch_warnings():
