@@ -78,7 +78,7 @@ _data = click.argument("data", type=click.Path(path_type=Path))
 @_model
 @_seed
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [DATA with the ending .t2local].")
-@click.option("--examples", type=click.IntRange(1), help="Real rows shown in the prompt; the same as --set team.examples.")
+@click.option("--examples", type=click.IntRange(0), help="Real rows shown in the prompt, none with 0; the same as --set team.examples.")
 @click.option("--where", multiple=True, metavar="COND", help="What all rows are to be: sex=F, 'age>=65'. Repeatable.")
 @click.option("--balance", metavar="SHARES", help="Shares of the labels: uniform, or yes=0.3,no=0.7.")
 @click.option("--batch-size", default=10, show_default=True, type=click.IntRange(1), help="Rows judged together.")
@@ -95,7 +95,7 @@ def generate(
     from t2local import pipeline
     from t2local.settings import Settings
 
-    chosen = {**_pairs(values), **({"team.examples": examples} if examples else {})}
+    chosen = {**_pairs(values), **({"team.examples": examples} if examples is not None else {})}
     settings = Settings.load(chosen, preset)
     out = out or data.with_suffix(".t2local")
     screen = _Screen(quiet)
@@ -131,18 +131,20 @@ def describe(data: Path, target: str | None, output: Path | None, values: tuple[
 @click.option("--source", type=click.Choice(["manager", "data"]), default="manager", show_default=True)
 @_model
 @_seed
+@click.option("--as", "form", type=click.Choice(["yaml", "text", "mermaid"]), default="yaml", show_default=True, help="What is written; --plan takes YAML.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [stdout].")
 @_set
-def plan(data: Path, output: Path | None, values: tuple[str, ...], **asked: Any) -> None:
+def plan(data: Path, form: str, output: Path | None, values: tuple[str, ...], **asked: Any) -> None:
     """Show which features belong together and in which order they are written; edit it and pass it on with --plan."""
     from t2local import pipeline
     from t2local.settings import Settings
 
-    team, ties = pipeline.plan(data, settings=Settings.load(_pairs(values)), on_event=_Screen(quiet=False), **asked)
-    click.echo("How strongly the real rows tie each component to its parents (0 to 1):", err=True)
-    for (parent, role), tie in ties.items():
-        click.echo(f"  {tie:.2f}  {parent} -> {role}", err=True)
-    _write(team.to_yaml(), output)
+    drawing = pipeline.plan(data, settings=Settings.load(_pairs(values)), on_event=_Screen(quiet=False), **asked)
+    if form == "yaml":
+        click.echo(f"The order of writing, and how strongly the real rows tie each component to its parents (0 to 1):\n{drawing.text()}", err=True)
+    for warning in drawing.warnings():
+        click.echo(f"note: {warning}", err=True)
+    _write(drawing.plan.to_yaml() if form == "yaml" else f"{drawing.text() if form == 'text' else drawing.mermaid()}\n", output)
 
 
 @main.command()

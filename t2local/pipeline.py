@@ -23,6 +23,7 @@ from t2local.settings import Settings
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary, read_dictionary
 from t2local.tables.files import Table, from_frame, read_table
+from t2local.team.drawing import Drawing
 from t2local.team.labels import Skill
 from t2local.team.manager import propose
 from t2local.team.plan import Plan, from_data, read_plan
@@ -204,6 +205,7 @@ class Run:
     clock: Clock = field(default_factory=Clock)
     decisions: list[Decided] = field(default_factory=list)
     skill: Skill | None = None  # of the label worker, once it is measured
+    label_policy: str = ""
 
     def tell(self, event: Event) -> None:
         """Pass an event on; decisions are also kept for the manifest."""
@@ -291,8 +293,8 @@ def plan(
     seed: int = 1,
     settings: Settings | None = None,
     on_event: Listener = ignore,
-) -> tuple[Plan, dict[tuple[str, str], float]]:
-    """The plan for a table, and how strongly the real rows tie each component to each of its parents (0 to 1)."""
+) -> Drawing:
+    """The plan for a table (``.plan``), and how strongly the real rows tie its components (``.ties``, 0 to 1); ``.text()`` and ``.mermaid()`` draw it."""
     run = Run(settings or Settings(), seed, Ledger(0, 1, 0), on_event)
     real = prepare(run, data, target, dictionary, source)
     if source == "manager":
@@ -300,7 +302,7 @@ def plan(
             team = make_plan(run, real, loaded)
     else:
         team = make_plan(run, real, None)
-    return team, team.ties(real.values, real.known)
+    return Drawing.of(team, real.values, real.known)
 
 
 def understand(run: Run, table: Table, target: str | None, given: FeatureDictionary | Path | str | None) -> FeatureDictionary:
@@ -354,7 +356,8 @@ def make_plan(run: Run, real: Prepared, model: Model | None) -> Plan:
     if isinstance(real.plan, Plan):
         team = real.plan
     elif real.plan == "manager" and model is not None:
-        team = propose(real.values, real.known, model, seed=run.seed, temperature=run.settings.team.temperature, attempts=run.settings.team.attempts)
+        chosen = run.settings.team
+        team = propose(real.values, real.known, model, seed=run.seed, temperature=chosen.temperature, attempts=chosen.attempts, show=chosen.examples > 0)
     else:
         team = from_data(real.values, real.known)
     run.tell(Decided("plan", " -> ".join(component.role for component in team.line()), f"from the {team.source}"))
@@ -363,13 +366,11 @@ def make_plan(run: Run, real: Prepared, model: Model | None) -> Plan:
 
 def weigh(run: Run, line: AssemblyLine) -> None:
     """Measure on real rows how far the label worker's word can be trusted."""
-    run.skill = line.weigh_label_worker()
+    run.label_policy, run.skill = line.label_policy, line.weigh_label_worker()
     if run.skill:
         told = f"{run.skill.worker_weight:.2f} of the label worker, {run.skill.ensemble_weight:.2f} of a model trained on the real rows"
         run.tell(
-            Decided(
-                "labels", told, f"measured on {run.skill.rows} real rows that neither had seen" if run.skill.worker_loss is not None else "policy classifier"
-            )
+            Decided("labels", told, f"measured on {run.skill.rows} real rows that neither had seen" if run.skill.worker_loss is not None else "nobody is asked")
         )
     run.clock.lap("labels")
 
@@ -407,8 +408,7 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     found = benefit(real.values, kept, real.known, run.seed, weights=wanted_weights(real)) if len(kept) else None
     run.clock.lap("benefit")
     report = report_of(run.ledger, counters, run.clock, team, model, run.seed, found)
-    policy = "given" if real.known.target in real.wishes.given else run.settings.team.labels
-    report["labels"] = {"policy": policy, **(vars(run.skill) if run.skill else {})}
+    report["labels"] = {"policy": run.label_policy, **(vars(run.skill) if run.skill else {})}
     report["given"] = {"features": list(real.wishes.given), "rows of each label": run.ledger.quotas}
     decisions = [vars(decision) for decision in run.decisions]
     manifest = manifest_of(run.ledger, real.table, run.settings, real.known, run.clock, {"model": report["model"], "seed": run.seed, "decisions": decisions})

@@ -48,7 +48,7 @@ class TeamSettings(_Group):
         "calibrated",
         description="whose word counts for a label: the label worker's (the paper), a model's trained on the real rows, or both, weighed",
     )
-    examples: int = Field(20, ge=1, le=1000, description="real rows shown in the prompt (the paper: 10)")
+    examples: int = Field(20, ge=0, le=1000, description="real rows shown in the prompt (the paper: 10); 0: none, only means and shares of 11 rows or more")
     examples_for: int = Field(100, ge=1, le=100_000, description="rows written before other examples are drawn")
     temperature: float = Field(1.0, ge=0, le=5, description="0 takes the most likely token; 1 draws from the model's own distribution")
     block_rows: int = Field(100, ge=1, le=10_000, description="rows written at most before they are judged: the unit of seed and retry")

@@ -12,6 +12,7 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.tables.association import associations
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
+from t2local.team.drawing import Drawing
 from t2local.team.manager import _longest, _plan, plan_schema, propose
 from t2local.team.plan import Component, Plan, from_data, read_plan, with_label
 from tests.strategies import dictionaries, random_text
@@ -117,3 +118,28 @@ def test_all_faults_of_a_plan_come_in_one_message(known):
 def test_no_text_is_more_than_a_plan_error(text, known):
     with pytest.raises(PlanError):
         read_plan(text, "plan.yaml", known)
+
+
+def test_a_plan_is_drawn_with_its_ties_and_the_missing_paths_are_said(patients):
+    twin = patients.assign(pulse=patients["age"] + 3, mood=patients["smoker"])
+    table = from_frame(twin)
+    known = describe(table.cells, target="outcome")
+    components = [
+        Component(role="Who", features=("age", "sex")),
+        Component(role='Ward "A"', features=("ward", "weight", "mood")),
+        Component(role="Body", features=("pulse", "smoker"), parents=('Ward "A"',)),
+        Component(role="Label", features=("outcome",), parents=("Who", 'Ward "A"', "Body")),
+    ]
+    drawing = Drawing.of(Plan(source="file", components=tuple(components)), known.values(table.cells), known)
+    assert [warning.count("'Who'") for warning in drawing.warnings()] == [1]
+    assert "'Body'" in drawing.warnings()[0]
+    assert drawing.ties['Ward "A"', "Body"] == 1.0
+    text = drawing.text()
+    assert '2. Body: pulse, smoker\n     1.00  after Ward "A"' in text
+    mermaid = drawing.mermaid()
+    assert mermaid.startswith("flowchart TD\n")
+    assert '"A"' not in mermaid
+    assert sum("-->" in line for line in mermaid.splitlines()) == 4
+    # A way through another component is a way.
+    linked = [components[0], components[1].model_copy(update={"parents": ("Who",)}), *components[2:]]
+    assert Drawing.of(Plan(source="file", components=tuple(linked)), known.values(table.cells), known).warnings() == []

@@ -17,6 +17,7 @@ from t2local.llm.grammar import Grammar, fragment
 from t2local.llm.model import Model
 from t2local.llm.sampling import Stream
 from t2local.tables.dictionary import FeatureDictionary
+from t2local.team.aggregates import aggregates
 from t2local.team.plan import MOST_ROLES, Plan, with_label
 from t2local.team.prompts import render
 from t2local.team.rows import array, brief, records
@@ -27,16 +28,18 @@ _ROWS_SHOWN = 3
 _MANAGER_BLOCK = 2**28 - 1
 
 
-def propose(real: pd.DataFrame, dictionary: FeatureDictionary, model: Model, *, seed: int, temperature: float = 1.0, attempts: int = 3) -> Plan:
+def propose(
+    real: pd.DataFrame, dictionary: FeatureDictionary, model: Model, *, seed: int, temperature: float = 1.0, attempts: int = 3, show: bool = True
+) -> Plan:
     """The manager's plan for a table.
 
     **Parameters:**
 
-    * **real**: frame of values (n, d); three of its rows are shown to the model.
+    * **real**: frame of values (n, d); three of its rows are shown to the model if ``show`` says so, else means and shares.
 
     **Raises** `DecodeError` when the prompt does not fit or the model's text is not complete after all attempts.
     """
-    prompt = model.prompt([render("manager.j2", **_facts(real, dictionary, seed))])
+    prompt = model.prompt([render("manager.j2", **_facts(real, dictionary, seed, show=show))])
     grammar = Grammar(plan_schema(len(dictionary.inputs)), model.tokenizer)
     station = Station(tuple(prompt[-1:]), grammar)
     with Decoder(model, slots=1, prefix_cells=len(prompt), row_cells=_longest(len(dictionary.inputs)), temperature=temperature) as decoder:
@@ -89,11 +92,13 @@ def _plan(written: dict[str, Any], dictionary: FeatureDictionary) -> Plan:
     return with_label(roles, dictionary, "manager")
 
 
-def _facts(real: pd.DataFrame, dictionary: FeatureDictionary, seed: int) -> dict[str, Any]:
+def _facts(real: pd.DataFrame, dictionary: FeatureDictionary, seed: int, *, show: bool) -> dict[str, Any]:
     features = [dictionary[name] for name in dictionary.inputs]
     chosen = np.random.default_rng([seed, _MANAGER_BLOCK]).choice(len(real), min(_ROWS_SHOWN, len(real)), replace=False)
-    rows = [array(features, row) for row in records(real.iloc[np.sort(chosen)])]
-    return {"description": dictionary.description, "goal": dictionary.target, "briefs": [brief(feature) for feature in features], "rows": rows}
+    rows = [array(features, row) for row in records(real.iloc[np.sort(chosen)])] if show else []
+    told = {} if show else aggregates(real, dictionary)
+    briefs = [brief(feature, told.get(feature.name, "")) for feature in features]
+    return {"description": dictionary.description, "goal": dictionary.target, "briefs": briefs, "rows": rows}
 
 
 def _longest(features: int) -> int:

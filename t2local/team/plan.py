@@ -87,11 +87,9 @@ class Plan(BaseModel):
                 if missing := {c.role for c in self.components} - {component.role, *component.parents}:
                     yield f"the label's component needs every other as parent; missing: {', '.join(sorted(missing))}"
 
-    def ties(self, values: pd.DataFrame, dictionary: FeatureDictionary) -> dict[tuple[str, str], float]:
-        """The strongest association in the real rows between each component and each of its parents."""
-        matrix = pd.DataFrame(associations(values, dictionary), index=dictionary.names, columns=dictionary.names)
-        by_role = {component.role: list(component.features) for component in self.components}
-        return {(parent, c.role): float(matrix.loc[by_role[parent], list(c.features)].to_numpy().max()) for c in self.components for parent in c.parents}
+    def paths(self) -> set[tuple[str, str]]:
+        """All (earlier role, later role) with a way from one to the other."""
+        return set(nx.transitive_closure_dag(self._graph()).edges)
 
     def to_yaml(self) -> str:
         """This plan as a file that a person can edit."""

@@ -17,14 +17,14 @@ Value = float | str | None
 _LEVELS_SHOWN = 12
 
 
-def brief(feature: Feature) -> str:
-    """A feature in words: name, meaning, range or levels."""
+def brief(feature: Feature, told: str = "") -> str:
+    """A feature in words: name, meaning, range or levels, and what is told of the real rows."""
     if feature.numeric:
         values = " to ".join(str(feature.cell(bound)) for bound in feature.bounds)
     else:
         shown = [_json(_level(level)) for level in feature.levels[:_LEVELS_SHOWN]]
         values = " or ".join(shown) + (f" or {len(feature.levels) - len(shown)} more" if len(feature.levels) > len(shown) else "")
-    return f"{feature.name} ({feature.meaning + ': ' if feature.meaning else ''}{values}{' or null' if feature.missing else ''})"
+    return f"{feature.name} ({feature.meaning + ': ' if feature.meaning else ''}{values}{' or null' if feature.missing else ''}{'; ' + told if told else ''})"
 
 
 def array(features: Sequence[Feature], row: Mapping[str, Value]) -> str:

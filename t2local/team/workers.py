@@ -10,7 +10,7 @@ With ``parents`` a worker sees the parts of its parents only: ``A[71,"F"]B[28.1,
 import hashlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -24,6 +24,7 @@ from t2local.llm.model import Model
 from t2local.llm.sampling import Stream
 from t2local.settings import Settings
 from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.team.aggregates import aggregates
 from t2local.team.labels import FOLDS, Labeller, Skill, level_log_probabilities
 from t2local.team.plan import Component, Plan
 from t2local.team.prompts import render
@@ -34,6 +35,8 @@ from t2local.team.wishes import Wishes
 _REHEARSAL = 2**28 - 2
 #: The block of the label worker's opinions of real rows.
 _OPINIONS = 2**28 - 3
+#: Real rows whose lengths stand for those that will be written.
+_LOOKED_AT = 20
 #: Room for prompts and rows that are longer than those that were looked at.
 _SLACK = 1.25
 
@@ -108,14 +111,16 @@ class AssemblyLine:
         self._model, self._dictionary, self._settings, self._seed = model, dictionary, settings, seed
         self._wishes = wishes or Wishes(dictionary.target)
         line = self._wishes.line(plan.line())
-        self._label_given = dictionary.target in self._wishes.given
+        self._examples = min(settings.team.examples, len(real))
+        self.label_policy = self._policy()
         self._parts = self._divide(line)
-        self._labeller = Labeller(real, dictionary, seed) if settings.team.labels != "worker" and not self._label_given else None
+        self._labeller = Labeller(real, dictionary, seed) if self.label_policy in ("calibrated", "classifier") else None
         self._first = {label: self._part(line[0].features, self._parts[0].mark, (), label=label).station for label in self._wishes.shares}
         self._stations = tuple(part.station for part in self._parts)
-        self._head = render("team.j2", description=dictionary.description, stations=[self._facts(component, i) for i, component in enumerate(line)])
-        self._records = records(real)
-        self._examples = min(settings.team.examples, len(real))
+        told = {} if self._examples else aggregates(real, dictionary)
+        stations = [self._facts(component, i, told) for i, component in enumerate(line)]
+        self._head = render("team.j2", description=dictionary.description, stations=stations, order=self._order() if told else "")
+        self._records, self._classes = records(real), real[dictionary.target].to_numpy() if dictionary.classification else np.zeros(len(real))
         self._opening = model.prompt([self._head])
         self._prompt_sha256 = ""
         self.expected = self._expect()
@@ -162,13 +167,13 @@ class AssemblyLine:
         frame = pd.DataFrame([self._values(completion.texts) for completion in complete], columns=self._dictionary.names, dtype=object)
         typed = pd.DataFrame({f.name: f.values(frame[f.name]) for f in self._dictionary.features})
         if self._labeller:
-            said = [self._opinion(completion) for completion in complete] if self._settings.team.labels == "calibrated" else None
+            said = [self._opinion(completion) for completion in complete] if self.label_policy == "calibrated" else None
             typed[self._dictionary.target] = self._labeller.label(typed, np.array(said) if said else None)
         return Block(number, typed, 0 if interrupted else rows - len(done), self._prompt_sha256, interrupted)
 
     def weigh_label_worker(self) -> Skill | None:
         """Ask the label worker for the labels of real rows that its examples do not show, and fit how much its word counts; none for policy ``worker``."""
-        if self._labeller and self._settings.team.labels == "calibrated":
+        if self._labeller and self.label_policy == "calibrated":
             for attempt in range(self._settings.team.attempts):
                 try:
                     self._labeller.learn(self._opinions(self._labeller))
@@ -211,10 +216,17 @@ class AssemblyLine:
         rests = [array(label.features, {target.name: level}).encode()[begun:] for level in target.levels]
         return level_log_probabilities(rests, [decode([token]) for token in tokens.tolist()], scores.astype(np.float64)).tolist()
 
+    def _policy(self) -> str:
+        """Whose word counts for the labels; the label worker's cannot be weighed without showing it real rows."""
+        if self._dictionary.target in self._wishes.given:
+            return "given"
+        chosen = self._settings.team.labels
+        return "classifier" if chosen == "calibrated" and not self._examples else chosen
+
     def _divide(self, line: Sequence[Component]) -> list[_Part]:
         """The parts of a row: what is given, then all columns together or each worker's; the label apart where it is weighed, if anybody is asked."""
-        policy, by_row = self._settings.team.labels, self._settings.team.conditioning == "row"
-        label = () if self._label_given else (len(line) - 1,)
+        policy, by_row = self.label_policy, self._settings.team.conditioning == "row"
+        label = () if policy == "given" else (len(line) - 1,)
         given = (0,) if self._wishes.given else ()
         asked = label if policy != "classifier" else ()
         if by_row and policy == "worker":
@@ -262,7 +274,7 @@ class AssemblyLine:
             list(self._decoder.complete(requests, until=began + share * seconds / 2))
             row_speed = (self.counters.rows - before) / (time.perf_counter() - began)
         sets, cells = math.ceil(rows / self._settings.team.examples_for), self.counters.cells
-        asked = len(self._labeller.asked) if self._labeller and self._settings.team.labels == "calibrated" else 0
+        asked = len(self._labeller.asked) if self._labeller and self.label_policy == "calibrated" else 0
         size = cells * self._model.cell_bytes
         return Forecast(rows, sets, asked, len(prompt), stable, self.expected.row, prompt_speed, row_speed, cells, size)
 
@@ -286,8 +298,13 @@ class AssemblyLine:
         grammar = Grammar(schema([narrowed.get(f.name, f) for f in features]), self._model.tokenizer)
         return _Part(features, mark, Station(tuple(self._model.tokenize(mark)), grammar, sees, scored))
 
-    def _facts(self, component: Component, position: int) -> dict[str, object]:
-        return {"mark": _mark(position), "role": component.role, "briefs": [brief(self._dictionary[name]) for name in component.features]}
+    def _facts(self, component: Component, position: int, told: Mapping[str, str]) -> dict[str, object]:
+        briefs = [brief(self._dictionary[name], told.get(name, "")) for name in component.features]
+        return {"mark": _mark(position), "role": component.role, "briefs": briefs}
+
+    def _order(self) -> str:
+        """The form of a row, for a prompt that shows none."""
+        return "".join(f"{part.mark}[{','.join(feature.name for feature in part.features)}]" for part in self._parts)
 
     def _show_examples(self, number: int) -> None:
         """Decode the prompt of a set of examples: the team, which stays as it is, then real rows."""
@@ -297,9 +314,14 @@ class AssemblyLine:
             self._decoder.prefill(prompt, common_length(prompt, self._opening))
             self._prompt_sha256 = digest
 
-    def _chosen(self, number: int) -> Sequence[int]:
-        """The examples of a set, drawn by seed and number of the set."""
-        return np.random.default_rng([self._seed, number]).choice(len(self._records), self._examples, replace=False).tolist()
+    def _chosen(self, number: int) -> list[int]:
+        """The examples of a set, drawn by seed and number of the set: each class by its share, and a rare one always."""
+        rng = np.random.default_rng([self._seed, number])
+        order = rng.permutation(len(self._records))
+        # A row's rank in its class, over the size of the class: the first k by that are a stratified draw.
+        series = pd.Series(self._classes[order])
+        rank = (series.groupby(series).cumcount() + rng.random(len(order)) * (series.groupby(series).cumcount() > 0)) / series.map(series.value_counts())
+        return rng.permutation(order[np.argsort(rank.to_numpy(), kind="stable")][: self._examples]).tolist()
 
     def _prompt(self, chosen: Sequence[int]) -> list[int]:
         """The team, then example rows."""
@@ -312,7 +334,7 @@ class AssemblyLine:
 
     def _expect(self) -> Expected:
         """Tokens of the first prompt, and of rows like its examples: what a worker does not see is taken back, what it sees again is decoded again."""
-        examples = [self._example(index)[:-1] for index in range(self._examples)]
+        examples = [self._example(index)[:-1] for index in range(min(_LOOKED_AT, len(self._records)))]
         tokens = np.array([[len(self._model.tokenize(text)) for text in example] for example in examples])
         sizes = tokens[:, ::2] + tokens[:, 1::2]  # (examples, parts): a mark and an array each
         decoded, longest_row, now, other = 0.0, 0, tuple[int, ...](), tuple[int, ...]()
