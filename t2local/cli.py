@@ -79,6 +79,7 @@ _data = click.argument("data", type=click.Path(path_type=Path))
 @_seed
 @click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [DATA with the ending .t2local].")
 @click.option("--examples", type=click.IntRange(0), help="Real rows shown in the prompt, none with 0; the same as --set team.examples.")
+@click.option("--manager-model", help="Another model for the plan; it is freed before the workers' is loaded.")
 @click.option("--where", multiple=True, metavar="COND", help="What all rows are to be: sex=F, 'age>=65'. Repeatable.")
 @click.option("--balance", metavar="SHARES", help="Shares of the labels: uniform, or yes=0.3,no=0.7.")
 @click.option("--batch-size", default=10, show_default=True, type=click.IntRange(1), help="Rows judged together.")

@@ -7,7 +7,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,7 @@ def generate(
     dictionary: FeatureDictionary | Path | str | None = None,
     plan: Plan | Path | str = "manager",
     model: Model | str | None = None,
+    manager_model: Model | str | None = None,
     where: Sequence[str] = (),
     balance: str | Mapping[str, float] | None = None,
     seed: int = 1,
@@ -119,7 +120,7 @@ def generate(
     * **data**: a DataFrame, or the path of a CSV file; **target**: the column to predict, else one named like a label.
     * **rows**: rows wanted; fewer are given when ``max_batches`` batches of ``batch_size`` do not have them.
     * **dictionary**, **plan**: objects or files; else a guess, and ``"manager"`` (asked of the model) or ``"data"``.
-    * **model**: a name of the catalogue, a GGUF file, or a loaded model; the starter model by default.
+    * **model**: a name of the catalogue, a GGUF file, or a loaded model; the starter model by default. **manager_model**: another one for the plan.
     * **where**: what the rows are to be, ``["sex=F", "age>=65"]``; **balance**: shares of the labels, ``"uniform"`` or ``{"yes": 0.3, "no": 0.7}``.
     * **seed**: 1 or more; the same seed on the same machine gives the same bytes.
     * **settings**: a `Settings`, or names and values over those of ``preset``: ``{"trim.kappa": 0.3}``.
@@ -132,6 +133,7 @@ def generate(
     run = Run(chosen, seed, Ledger(rows, batch_size, max_batches or chosen.trim.patience * math.ceil(rows / batch_size)), on_event)
     folder = RunFolder(Path(out)) if out else None
     real = prepare(run, data, target, dictionary, plan, where, balance)
+    real = real if manager_model is None else ask_other_manager(run, real, manager_model)
     with load(model, run) as loaded:
         return work(run, real, loaded, folder)
 
@@ -144,6 +146,7 @@ def forecast(
     dictionary: FeatureDictionary | Path | str | None = None,
     plan: Plan | Path | str = "manager",
     model: Model | str | None = None,
+    manager_model: Model | str | None = None,
     where: Sequence[str] = (),
     balance: str | Mapping[str, float] | None = None,
     seed: int = 1,
@@ -161,6 +164,7 @@ def forecast(
     run = Run(settings or Settings(), seed, Ledger(rows, batch_size, max_batches or 0), on_event)
     real = prepare(run, data, target, dictionary, plan, where, balance)
     most = (max_batches or run.settings.trim.patience * math.ceil(rows / batch_size)) * batch_size
+    real = real if manager_model is None else ask_other_manager(run, real, manager_model)
     with load(model, run) as loaded:
         run.clock.lap("load")
         team = make_plan(run, real, loaded)
@@ -206,6 +210,7 @@ class Run:
     decisions: list[Decided] = field(default_factory=list)
     skill: Skill | None = None  # of the label worker, once it is measured
     label_policy: str = ""
+    manager: dict[str, str] | None = None  # the model that made the plan, where it is not the workers'
 
     def tell(self, event: Event) -> None:
         """Pass an event on; decisions are also kept for the manifest."""
@@ -324,7 +329,7 @@ def understand(run: Run, table: Table, target: str | None, given: FeatureDiction
 
 
 @contextmanager
-def load(model: Model | str | None, run: Run) -> Iterator[Model]:
+def load(model: Model | str | None, run: Run, what: str = "model") -> Iterator[Model]:
     """The model of a name or a file, hashed before it is parsed, and freed at the end; a loaded model is the caller's."""
     if model is not None and not isinstance(model, str):
         yield model
@@ -334,10 +339,10 @@ def load(model: Model | str | None, run: Run) -> Iterator[Model]:
     file = find(model)
     from t2local.llm.backbone import Backbone  # only now: llama.cpp is not even imported for a file that was altered
 
-    run.tell(Decided("model", file.name, f"{'asked for' if model else 'the default'}; licence: {file.licence}"))
+    run.tell(Decided(what, file.name, f"{'asked for' if model else 'the default'}; licence: {file.licence}"))
     with closing(Backbone(file, threads=run.settings.decoder.threads)) as backbone:
-        for what, decision in backbone.decisions().items():
-            run.tell(Decided(what, str(decision.value), decision.reason))
+        for choice, decision in backbone.decisions().items():
+            run.tell(Decided(choice, str(decision.value), decision.reason))
         yield backbone
 
 
@@ -351,17 +356,30 @@ def wanted_weights(real: Prepared) -> np.ndarray[Any, np.dtype[np.float64]]:
     return weights / weights.mean()
 
 
+def ask_other_manager(run: Run, real: Prepared, manager: Model | str) -> Prepared:
+    """Have the plan made by a model of its own, which is freed before the workers' model is loaded: one is in memory at a time."""
+    if real.plan != "manager":
+        raise UsageError("A manager model was named, and the plan is not the manager's.", next_step="leave out --manager-model, or --plan")
+    with load(manager, run, "manager model") as loaded:
+        run.manager = {"name": loaded.name, "sha256": loaded.sha256}
+        return replace(real, plan=_ask_manager(run, real, loaded))
+
+
 def make_plan(run: Run, real: Prepared, model: Model | None) -> Plan:
     """The plan that was given, that the manager writes, or that the data suggest."""
     if isinstance(real.plan, Plan):
         team = real.plan
     elif real.plan == "manager" and model is not None:
-        chosen = run.settings.team
-        team = propose(real.values, real.known, model, seed=run.seed, temperature=chosen.temperature, attempts=chosen.attempts, show=chosen.examples > 0)
+        team = _ask_manager(run, real, model)
     else:
         team = from_data(real.values, real.known)
     run.tell(Decided("plan", " -> ".join(component.role for component in team.line()), f"from the {team.source}"))
     return team
+
+
+def _ask_manager(run: Run, real: Prepared, model: Model) -> Plan:
+    chosen = run.settings.team
+    return propose(real.values, real.known, model, seed=run.seed, temperature=chosen.temperature, attempts=chosen.attempts, show=chosen.examples > 0)
 
 
 def weigh(run: Run, line: AssemblyLine) -> None:
@@ -409,9 +427,17 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     run.clock.lap("benefit")
     report = report_of(run.ledger, counters, run.clock, team, model, run.seed, found)
     report["labels"] = {"policy": run.label_policy, **(vars(run.skill) if run.skill else {})}
+    report["manager"] = run.manager or (report["model"] if team.source == "manager" else None)
     report["given"] = {"features": list(real.wishes.given), "rows of each label": run.ledger.quotas}
     decisions = [vars(decision) for decision in run.decisions]
-    manifest = manifest_of(run.ledger, real.table, run.settings, real.known, run.clock, {"model": report["model"], "seed": run.seed, "decisions": decisions})
+    manifest = manifest_of(
+        run.ledger,
+        real.table,
+        run.settings,
+        real.known,
+        run.clock,
+        {"model": report["model"], "manager": report["manager"], "seed": run.seed, "decisions": decisions},
+    )
     if folder:
         texts = {"dictionary.yaml": real.known.to_yaml(), "plan.yaml": team.to_yaml(), "report.json": as_json(report), "manifest.json": as_json(manifest)}
         refused = pd.concat([rejected.iloc[:, :2], real.known.cells(rejected.iloc[:, 2:])], axis=1)

@@ -271,3 +271,17 @@ def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(patients, tmp_path, 
     assert found["context"] == result.report["tokens"]["context"]
     assert found["rows_at_most"] == 250
     assert 0 < found["seconds"] < found["seconds_at_most"]
+
+
+def test_the_plan_may_come_from_another_model_that_is_gone_when_rows_are_written(patients):
+    manager, worker = ScriptedModel(), ScriptedModel()
+    manager.name = "another"
+    result = generate(patients, model=worker, manager_model=manager, plan="manager", max_batches=1)
+    assert len(manager.prompts) == 1
+    assert not any("Plan:" in prompt for prompt in worker.prompts)
+    assert result.report["manager"]["name"] == "another"
+    assert result.manifest["manager"]["name"] == "another"
+    assert result.plan.source == "manager"
+    assert generate(patients, plan="manager", max_batches=1).report["manager"]["name"] == "scripted"
+    with pytest.raises(UsageError, match="not the manager's"):
+        generate(patients, manager_model=manager, plan="data")
