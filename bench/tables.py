@@ -118,6 +118,11 @@ def _bounds(schema: dict[str, Any]) -> str:
     return f"({schema['minimum']} to {schema['maximum']})" if "minimum" in schema else "(short text)"
 
 
+def real_table(name: str) -> Path:
+    """A file among the real tables; the folder is `T2LOCAL_BENCH_DATA`."""
+    return Path(os.environ.get("T2LOCAL_BENCH_DATA") or Path(__file__).parents[2] / "shared" / "data") / name
+
+
 def interval(values: list[float] | np.ndarray) -> tuple[float, float]:
     """Mean, and half the width of its 95 % interval (normal approximation)."""
     return float(np.mean(values)), 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values))

@@ -23,6 +23,7 @@ from t2local.settings import Settings
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary, read_dictionary
 from t2local.tables.files import Table, from_frame, read_table
+from t2local.team.cells import CellSkill
 from t2local.team.drawing import Drawing
 from t2local.team.labels import Skill
 from t2local.team.manager import propose
@@ -209,6 +210,7 @@ class Run:
     clock: Clock = field(default_factory=Clock)
     decisions: list[Decided] = field(default_factory=list)
     skill: Skill | None = None  # of the label worker, once it is measured
+    cells: CellSkill | None = None  # of the feature workers
     label_policy: str = ""
     manager: dict[str, str] | None = None  # the model that made the plan, where it is not the workers'
 
@@ -384,7 +386,7 @@ def _ask_manager(run: Run, real: Prepared, model: Model) -> Plan:
 
 def weigh(run: Run, line: AssemblyLine) -> None:
     """Measure on real rows how far the label worker's word can be trusted."""
-    run.label_policy, run.skill = line.label_policy, line.weigh_label_worker()
+    run.label_policy, (run.skill, run.cells) = line.label_policy, line.examine()
     if run.skill:
         told = f"{run.skill.worker_weight:.2f} of the label worker, {run.skill.ensemble_weight:.2f} of a model trained on the real rows"
         run.tell(
@@ -427,6 +429,7 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     run.clock.lap("benefit")
     report = report_of(run.ledger, counters, run.clock, team, model, run.seed, found)
     report["labels"] = {"policy": run.label_policy, **(vars(run.skill) if run.skill else {})}
+    report["cells"] = {"policy": run.settings.team.cells, **(run.cells.report(team.line()) if run.cells else {})}
     report["manager"] = run.manager or (report["model"] if team.source == "manager" else None)
     report["given"] = {"features": list(real.wishes.given), "rows of each label": run.ledger.quotas}
     decisions = [vars(decision) for decision in run.decisions]

@@ -107,7 +107,7 @@ def test_a_worker_without_skill_is_not_heard_and_one_with_skill_is(patients):
         known = t2local.describe(patients, target="outcome")
         real = values(patients, known)
         with AssemblyLine(t2local.ScriptedModel(script), known, from_data(real, known), real, Settings(), 1) as line:
-            weights.append(line.weigh_label_worker().worker_weight)
+            weights.append(line.examine()[0].worker_weight)
     assert weights[0] > 0.5
     assert weights[1] == 0
 
@@ -119,7 +119,7 @@ def test_the_examples_that_a_worker_sees_hold_no_row_that_it_is_asked_about(pati
     with AssemblyLine(model, known, from_data(real, known), real, Settings(), 1) as line:
         lines = {"".join(line._example(i)).strip(): i for i in range(len(real))}
         model.prompts.clear()
-        line.weigh_label_worker()
+        line.examine()
         folds = line._labeller.folds
     shown = [{int(folds[lines[text]]) for text in prompt.split("Rows:\n")[1].splitlines()} for prompt in model.prompts]
     assert len(shown) == 4

@@ -47,23 +47,29 @@ class Station:
 
 @dataclass(frozen=True)
 class Request:
-    """One row to be written: its stations in order (the first one gives at least a token), and where its random numbers come from."""
+    """One row to be written: its stations in order (the first one gives at least a token), and where its random numbers come from.
+
+    ``told``: the texts of the first stations, for a row that is there already and is only weighed (`Completion.weights`).
+    """
 
     stations: tuple[Station, ...]
     stream: Stream
+    told: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
 class Completion:
     """What was written at each station; ``failure`` says why there is less than asked for.
 
-    ``first``: the tokens that were allowed at the first choice of the scored station, and their logits.
+    ``first``: the tokens that were allowed at the first choice of the scored station, and their logits. ``weights``: for each station
+    whose text was told, where each token ends in it (bytes), and its log-probability among the allowed ones.
     """
 
     texts: tuple[str, ...]
     logprob: float
     failure: str = ""
     first: "tuple[Integers, Logits] | None" = None
+    weights: "tuple[list[tuple[int, float]], ...]" = ()
 
 
 @dataclass
@@ -168,7 +174,7 @@ class Decoder:
                     live.remove(row)
                     self._release(row, free)
                     self.counters.failures += bool(row.failure)
-                    yield row.number, Completion(tuple(row.texts), row.logprob, row.failure, row.first)
+                    yield row.number, Completion(tuple(row.texts), row.logprob, row.failure, row.first, tuple(row.weights))
                 while waiting and free:
                     live.append(self._begin(*waiting.popleft(), free.pop(), beginnings))
                 self._make_room(live, waiting, free)
@@ -308,6 +314,7 @@ class _Row:
     failure: str = ""
     done: bool = False
     first: tuple[Integers, Logits] | None = None
+    weights: list[list[tuple[int, float]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._uniforms = iter(self.request.stream.uniforms(self.budget))
@@ -317,11 +324,25 @@ class _Row:
         """Draw a token, and go on with all that the grammar forces after it."""
         if self.station.scored and len(self.parts[-1]) == len(self.station.opening):
             self.first = allowed, scores
-        token, logprob = draw(scores, allowed, temperature, float(next(self._uniforms)))
+        token, logprob = draw(scores, allowed, temperature, float(next(self._uniforms))) if not self._told() else self._next_told(scores, allowed)
         self.cached = self.tokens.copy()
         self.logprob += logprob
         if self._consume([token]) and self._consume(self.matcher.compute_ff_tokens()):
             self._leave()
+
+    def _told(self) -> bool:
+        return len(self.texts) < len(self.request.told)
+
+    def _next_told(self, scores: Logits, allowed: Integers) -> tuple[int, float]:
+        """The token with which the told text goes on, and its log-probability; -1 where the grammar does not allow that text."""
+        text, written = self.request.told[len(self.texts)], self.tokenizer.decode_bytes(self.parts[-1][len(self.station.given) :])
+        token = next(iter(self.tokenizer.tokenize_bytes(text[len(written) :])), -1)
+        place = np.flatnonzero(allowed == token)
+        if not text.startswith(written) or not len(place):
+            return -1, -math.inf  # refused by the matcher
+        logprob = float(scores[place[0]] - np.logaddexp.reduce(scores.astype(np.float64)))
+        self.weights[len(self.texts)].append((len(written) + len(self.tokenizer.decode_bytes([token])), logprob))
+        return token, logprob
 
     def _enter(self) -> None:
         """Begin a station after those that it sees."""
@@ -329,6 +350,7 @@ class _Row:
         wanted = [token for seen in self.station.sees for token in self.parts[seen]] + list(self.station.opening)
         self.tokens, self.entered = wanted, True
         self.parts.append(list(self.station.opening))
+        self.weights += [[]] if self._told() else []
         self.matcher: Matcher = self.station.grammar.start()
         self._leave()
 
@@ -337,6 +359,8 @@ class _Row:
         if self.matcher.is_stopped():
             self.texts.append(self.tokenizer.decode_str(self.parts[-1][len(self.station.given) :]))
             self.done = len(self.texts) == len(self.request.stations)
+            if any(text != told.decode() for text, told in zip(self.texts, self.request.told, strict=False)):
+                self.fail("its grammar does not allow the text that was told")
             if not self.done:
                 self._enter()
         elif len(self.tokens) > self.budget:
@@ -349,7 +373,7 @@ class _Row:
     def _consume(self, tokens: list[int]) -> bool:
         self.tokens += tokens
         self.parts[-1] += tokens
-        if tokens and not self.matcher.consume_tokens(tokens):
+        if tokens and (tokens[0] < 0 or not self.matcher.consume_tokens(tokens)):
             self.fail(f"grammar: {self.matcher.get_error().splitlines()[0] if self.matcher.is_error() else 'token refused'}")
         return not self.failure
 

@@ -49,13 +49,7 @@ class Labeller:
         self._encoder, self._seed = Encoder(dictionary, real), seed
         self._x = self._encoder.transform(real)
         self._y = codes(real[self._target.name], self._target)
-        rng = np.random.default_rng([seed, 8])
-        order = rng.permutation(len(real))
-        order = order[np.argsort(self._y[order], kind="stable")]
-        #: The fold of each real row; who judges a row has not seen its fold.
-        self.folds: Places = np.empty(len(real), dtype=np.intp)
-        self.folds[order] = np.arange(len(real)) % min(FOLDS, len(real))
-        self.asked: Places = np.sort(rng.choice(len(real), min(MOST_ASKED, len(real)), replace=False))
+        self.folds, self.asked = deal(self._y, seed)
         self._held_out = self._out_of_fold()
         self._ensemble = fit(self._x, self._y, self._target, seed)
         self.skill = self._weigh(None)
@@ -115,6 +109,16 @@ class Labeller:
             out = self.folds == fold
             said[out] = predict(fit(self._x[~out], self._y[~out], self._target, self._seed), self._x[out], self._target)
         return said
+
+
+def deal(labels: Floats, seed: int) -> tuple[Places, Places]:
+    """The fold of each real row, each label in its turn, and the places of the rows that are asked about; who judges a row has not seen its fold."""
+    rng = np.random.default_rng([seed, 8])
+    order = rng.permutation(len(labels))
+    order = order[np.argsort(labels[order], kind="stable")]
+    folds: Places = np.empty(len(labels), dtype=np.intp)
+    folds[order] = np.arange(len(labels)) % min(FOLDS, len(labels))
+    return folds, np.sort(rng.choice(len(labels), min(MOST_ASKED, len(labels)), replace=False))
 
 
 def level_log_probabilities(rests: list[bytes], tokens: list[bytes], scores: Floats) -> Floats:

@@ -5,6 +5,7 @@ Values only, no blanks: ``[71,3,28.1,"F"]``. The columns are named once in the p
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import pandas as pd
@@ -37,9 +38,15 @@ def records(values: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in values.to_dict("records")]
 
 
-def schema(features: Sequence[Feature]) -> dict[str, Any]:
-    """The JSON Schema of the arrays that `array` writes for all values that the features allow."""
-    cells = [_cell_schema(feature) for feature in features]
+def cell_ends(features: Sequence[Feature], row: Mapping[str, Value]) -> list[int]:
+    """Where each cell of `array` ends, with the comma or bracket after it, in bytes."""
+    return [1 + end for end in accumulate(len(_cell(feature, row[feature.name]).encode()) + 1 for feature in features)]
+
+
+def schema(features: Sequence[Feature], given: Mapping[str, Value] | None = None) -> dict[str, Any]:
+    """The JSON Schema of the arrays that `array` writes for all values that the features allow, or for those alone that have the given cells."""
+    given = given or {}
+    cells = [{"enum": [json.loads(_cell(f, given[f.name]))]} if f.name in given else _cell_schema(f) for f in features]
     return {**fragment("cells"), "prefixItems": cells, "minItems": len(cells), "maxItems": len(cells)}
 
 

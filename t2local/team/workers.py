@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -24,11 +24,14 @@ from t2local.llm.model import Model
 from t2local.llm.sampling import Stream
 from t2local.settings import Settings
 from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.ensemble import codes
+from t2local.tables.marginals import Marginals
 from t2local.team.aggregates import aggregates
-from t2local.team.labels import FOLDS, Labeller, Skill, level_log_probabilities
+from t2local.team.cells import MOST_SCORED, CellSkill, Coins, by_cell
+from t2local.team.labels import FOLDS, Labeller, Skill, deal, level_log_probabilities
 from t2local.team.plan import Component, Plan
 from t2local.team.prompts import render
-from t2local.team.rows import Value, array, brief, longest, parse, records, schema
+from t2local.team.rows import Value, array, brief, cell_ends, longest, parse, records, schema
 from t2local.team.wishes import Wishes
 
 #: The block of rows that are written to measure their speed; no block of a run has this number.
@@ -119,6 +122,9 @@ class AssemblyLine:
         self._stations = tuple(part.station for part in self._parts)
         told = {} if self._examples else aggregates(real, dictionary)
         stations = [self._facts(component, i, told) for i, component in enumerate(line)]
+        #: Which cells are not the workers' to write; none: all are.
+        self.coins: Coins | None = None
+        self._real = real
         self._head = render("team.j2", description=dictionary.description, stations=stations, order=self._order() if told else "")
         self._records, self._classes = records(real), real[dictionary.target].to_numpy() if dictionary.classification else np.zeros(len(real))
         self._opening = model.prompt([self._head])
@@ -171,30 +177,63 @@ class AssemblyLine:
             typed[self._dictionary.target] = self._labeller.label(typed, np.array(said) if said else None)
         return Block(number, typed, 0 if interrupted else rows - len(done), self._prompt_sha256, interrupted)
 
-    def weigh_label_worker(self) -> Skill | None:
-        """Ask the label worker for the labels of real rows that its examples do not show, and fit how much its word counts; none for policy ``worker``."""
-        if self._labeller and self.label_policy == "calibrated":
-            for attempt in range(self._settings.team.attempts):
-                try:
-                    self._labeller.learn(self._opinions(self._labeller))
-                    break
-                except DecodeError:
-                    if attempt + 1 == self._settings.team.attempts:
-                        raise
-        return self._labeller.skill if self._labeller else None
+    def examine(self) -> tuple[Skill | None, CellSkill | None]:
+        """Put real rows to the team that its examples do not show: how far the label worker's word counts, and what the feature workers know of the cells.
 
-    def _opinions(self, labeller: Labeller) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """What the label worker says of the rows that are asked about, shape (asked, levels) or (asked, 1); fold by fold, with examples from the others."""
-        folds, said = labeller.folds[labeller.asked], dict[int, list[float]]()
+        **Returns** none for what cannot be measured: labels that nobody weighs, cells where some are given, anything without examples.
+        """
+        cells = None
+        for attempt in range(self._settings.team.attempts):
+            try:
+                cells = self._question_team() if self._examples else None
+                break
+            except DecodeError:
+                if attempt + 1 == self._settings.team.attempts:
+                    raise
+        if cells and self._settings.team.cells == "calibrated":
+            self.coins = Coins(self._dictionary, self._real, cells.weights)
+        return self._labeller.skill if self._labeller else None, cells
+
+    def _question_team(self) -> CellSkill | None:
+        """Fold by fold, with examples from the others: opinions of labels, and likelihoods of cells."""
+        folds, asked = deal(codes(self._real[self._dictionary.target], self._dictionary[self._dictionary.target]), self._seed)
+        scored = set() if self._wishes.given else set(np.random.default_rng([self._seed, 17]).permutation(asked)[:MOST_SCORED].tolist())
+        said, cells, independent = dict[int, list[float]](), dict[int, dict[str, float]](), list[pd.DataFrame]()
+        weigh = self.label_policy == "calibrated"
         self._prompt_sha256 = ""
-        for fold in np.unique(folds):
-            shown = np.random.default_rng([self._seed, _OPINIONS, int(fold)]).permutation(np.flatnonzero(labeller.folds != fold)).tolist()
+        for fold in np.unique(folds[asked]):
+            others = np.flatnonzero(folds != fold)
+            shown = np.random.default_rng([self._seed, _OPINIONS, int(fold)]).permutation(others).tolist()
             prompt = self._prompt(shown[: self._examples])
             self._decoder.prefill(prompt, common_length(prompt, self._opening))
-            asked = labeller.asked[folds == fold].tolist()
-            requests = [Request((self._question(row),), Stream(self._seed, _OPINIONS, row)) for row in asked]
-            said |= {asked[index]: self._opinion(completion) for index, completion in self._decoder.complete(requests)}
-        return np.array([said[row] for row in labeller.asked.tolist()])
+            rows = [row for row in asked[folds[asked] == fold].tolist() if weigh or row in scored]
+            requests = [self._examination(row, scored=row in scored) for row in rows]
+            for index, completion in self._decoder.complete(requests):
+                if weigh:
+                    said[rows[index]] = self._opinion(completion)
+                if rows[index] in scored and not completion.failure:
+                    cells[rows[index]] = self._cells(rows[index], completion)
+            independent.append(Marginals(self._dictionary, self._real.iloc[others]).log_probability(self._real[folds == fold].reset_index(drop=True)))
+            independent[-1].index = np.flatnonzero(folds == fold)
+        if weigh and self._labeller:
+            self._labeller.learn(np.array([said[row] for row in asked.tolist()]))
+        worker = pd.DataFrame.from_dict(cells, orient="index")
+        return CellSkill(worker, pd.concat(independent).loc[worker.index, worker.columns]) if len(worker) else None
+
+    def _examination(self, row: int, *, scored: bool) -> Request:
+        """A real row, of which the label worker is asked the label; if ``scored``, every other cell is weighed on the way."""
+        stream = Stream(self._seed, _OPINIONS, row)
+        if not scored:
+            return Request((self._question(row),), stream)
+        told = self._parts[: -1 if self.label_policy == "calibrated" else None]
+        return Request(self._stations, stream, tuple(array(part.features, self._records[row]).encode() for part in told))
+
+    def _cells(self, row: int, completion: Completion) -> dict[str, float]:
+        """Log-likelihood of each cell of a real row that was told, the label left out."""
+        sums: dict[str, float] = {}
+        for part, weights in zip(self._parts, completion.weights, strict=False):
+            sums |= zip([f.name for f in part.features], by_cell(cell_ends(part.features, self._records[row]), weights), strict=True)
+        return {name: sums[name] for name in self._dictionary.inputs}
 
     def _question(self, index: int) -> Station:
         """The label station of a real row."""
@@ -248,7 +287,9 @@ class AssemblyLine:
             return
         try:
             self._show_examples(examples)
-            requests = [Request((begins[row], *self._stations[1:]), Stream(self._seed, block, row, attempt)) for row in missing]
+            requests = [
+                Request(self._tossed((begins[row], *self._stations[1:]), block, row, attempt), Stream(self._seed, block, row, attempt)) for row in missing
+            ]
             for index, completion in self._decoder.complete(requests):
                 if not completion.failure:
                     done[missing[index]] = completion
@@ -257,6 +298,16 @@ class AssemblyLine:
             self._prompt_sha256 = ""
             if attempt + 1 == self._settings.team.attempts:
                 raise
+
+    def _tossed(self, stations: tuple[Station, ...], block: int, row: int, attempt: int) -> tuple[Station, ...]:
+        """The stations of a row, with the cells that the model of the columns gives."""
+        if self.coins is None:
+            return stations
+        given, result = self.coins.toss([self._seed, 18, block, row, attempt]), []
+        for part, station in zip(self._parts, stations, strict=True):
+            cells = {f.name: given[f.name] for f in part.features if f.name in given}
+            result.append(replace(station, grammar=Grammar(schema(part.features, cells), self._model.tokenizer)) if cells else station)
+        return tuple(result)
 
     def _values(self, texts: Sequence[str]) -> dict[str, Value]:
         """The cells of a row from the texts of its parts."""

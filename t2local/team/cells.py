@@ -1,0 +1,106 @@
+"""What the feature workers know of the columns, measured on real rows, and cells that are calibrated by it (METHOD section 1).
+
+The yardstick is a model of independent columns. A worker that sees how columns hang together finds a held-out real row
+likelier than this model does. Cell by cell each of the two is better on about half of the columns, so with calibrated cells
+a coin of weight w, one for each column, says whether the worker writes the cell or the columns' model gives it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.marginals import Floats, Marginals
+from t2local.team.plan import Component
+from t2local.team.rows import Value
+
+#: Real rows that are scored: each costs as much as writing a row.
+MOST_SCORED = 50
+#: The weight of a column starts at that of all columns, worth so many rows.
+_PRIOR_ROWS = 10.0
+_STEPS = 50
+
+
+@dataclass(frozen=True)
+class CellSkill:
+    """Log-likelihoods of real rows that neither source had seen, cell by cell, in nats.
+
+    **Parameters:**
+
+    * **worker**, **independent**: frames (m, columns): under the workers' model, and under that of independent columns.
+    """
+
+    worker: pd.DataFrame
+    independent: pd.DataFrame
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """For each column the weight of the worker in the mixture, fitted by expectation maximisation."""
+        worker, independent = self.worker.to_numpy(), self.independent.to_numpy()
+        shared = np.full(1, 0.5)
+        for _ in range(_STEPS):
+            shared = _responsible(shared, worker, independent).mean(keepdims=True)[0]
+        weights = np.repeat(shared, worker.shape[1])
+        for _ in range(_STEPS):
+            weights = (_responsible(weights, worker, independent).sum(axis=0) + _PRIOR_ROWS * shared) / (len(worker) + _PRIOR_ROWS)
+        return dict(zip(map(str, self.worker), weights.tolist(), strict=True))
+
+    def report(self, line: Sequence[Component]) -> dict[str, Any]:
+        """Nats a row, by component and in all, and the weight of the worker in each column."""
+        weights = self.weights
+        both = mixture(self.worker, self.independent, weights)
+        sums = {name: frame.mean() for name, frame in (("worker", self.worker), ("independent", self.independent), ("both", both))}
+        parts = {c.role: [name for name in c.features if name in self.worker] for c in line}
+        components = {role: {name: float(mean[columns].sum()) for name, mean in sums.items()} for role, columns in parts.items() if columns}
+        difference = (self.worker - self.independent).sum(axis=1)
+        error = float(difference.std(ddof=1)) / len(difference) ** 0.5 if len(difference) > 1 else None
+        return {
+            "rows": len(self.worker),
+            "nats a row": {name: float(mean.sum()) for name, mean in sums.items()},
+            "worker - independent": float(difference.mean()),
+            "standard error": error,
+            "components": components,
+            "weights": weights,
+        }
+
+
+def mixture(worker: pd.DataFrame, independent: pd.DataFrame, weights: dict[str, float]) -> pd.DataFrame:
+    """Log-likelihood of each cell under w worker + (1 - w) independent."""
+    w = np.array([weights[str(name)] for name in worker])
+    return pd.DataFrame(np.logaddexp(np.log(w) + worker.to_numpy(), np.log1p(-w) + independent.to_numpy()), columns=worker.columns, index=worker.index)
+
+
+class Coins:
+    """Says for each row that is to be written which cells the model of independent columns gives, and their values."""
+
+    def __init__(self, dictionary: FeatureDictionary, real: pd.DataFrame, weights: dict[str, float]) -> None:
+        self._marginals, self._weights = Marginals(dictionary, real), weights
+
+    def toss(self, key: Sequence[int]) -> dict[str, Value]:
+        """The given cells of a row; ``key`` decides every random number."""
+        rng = np.random.default_rng(key)
+        heads = {name: rng.random() >= weight for name, weight in self._weights.items()}
+        return {name: self._marginals.draw(name, rng) for name, given in heads.items() if given}
+
+
+def _responsible(weights: Floats, worker: Floats, independent: Floats) -> Floats:
+    """How far the worker is responsible for each cell."""
+    odds = np.log(weights) - np.log1p(-weights) + worker - independent
+    return np.clip(1 / (1 + np.exp(-np.clip(odds, -500, 500))), 1e-6, 1 - 1e-6)
+
+
+def by_cell(ends: Sequence[int], weights: Sequence[tuple[int, float]]) -> list[float]:
+    """Sums of token log-probabilities for each cell of a text.
+
+    **Parameters:**
+
+    * **ends**: where each cell ends in the text with the comma or bracket after it (bytes).
+    * **weights**: where each token ends, and its log-probability.
+    """
+    sums = [0.0] * len(ends)
+    for end, logprob in weights:
+        sums[int(np.searchsorted(ends, end))] += logprob
+    return sums

@@ -1,0 +1,160 @@
+"""What the workers know of the cells: likelihoods of rows that are there, the model of independent columns, and the coin between them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import t2local
+from t2local.llm.decoder import Decoder, Request, Station
+from t2local.llm.grammar import Grammar
+from t2local.llm.sampling import Stream
+from t2local.llm.scripted import ScriptedModel
+from t2local.settings import Settings
+from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.marginals import Marginals
+from t2local.team.cells import CellSkill, Coins, by_cell, mixture
+from t2local.team.plan import from_data
+from t2local.team.rows import array, cell_ends, longest, schema
+from t2local.team.workers import AssemblyLine
+from tests.strategies import dictionaries, frame_of, values
+
+LOOSE = {"trim.label_chance": 1, "trim.worst_share": 0, "trim.replicates": 50}
+
+
+@settings(max_examples=60, deadline=None)
+@given(dictionary=dictionaries(), seed=st.integers(1, 99))
+def test_a_row_that_is_told_has_the_likelihood_with_which_it_was_written(dictionary, seed):
+    model = ScriptedModel(lambda text: bytes([48 + text[-1] % 10]))  # some digits are likelier than others
+    half = len(dictionary.features) // 2
+    parts = [part for part in (dictionary.features[:half], dictionary.features[half:]) if part]
+    stations = tuple(Station((), Grammar(schema(part), model.tokenizer), tuple(range(i))) for i, part in enumerate(parts))
+    with Decoder(model, slots=3, prefix_cells=10, row_cells=longest(dictionary.features) + 4) as decoder:
+        decoder.prefill(model.tokenize("Rows:"))
+        written = dict(decoder.complete([Request(stations, Stream(seed, 1, row)) for row in range(4)]))
+        done = [row for row in written.values() if not row.failure]
+        told = dict(decoder.complete([Request(stations, Stream(seed, 2, i), tuple(text.encode() for text in row.texts)) for i, row in enumerate(done)]))
+    for index, row in enumerate(done):
+        assert told[index].texts == row.texts
+        assert np.isclose(told[index].logprob, row.logprob)
+        assert np.isclose(sum(weight for weights in told[index].weights for _, weight in weights), row.logprob)
+
+
+def test_a_text_that_the_grammar_does_not_allow_fails_its_row_alone():
+    model = ScriptedModel()
+    feature = Feature(name="x", type="integer", minimum=1, maximum=500)
+    station = Station((), Grammar(schema([feature]), model.tokenizer))
+    with Decoder(model, slots=2, prefix_cells=4, row_cells=20) as decoder:
+        decoder.prefill([65])
+        found = dict(decoder.complete([Request((station,), Stream(1), (text,)) for text in (b"[700]", b"[70]", b"(7)")]))
+    assert [bool(found[i].failure) for i in range(3)] == [True, False, True]
+
+
+@given(st.data(), dictionaries())
+def test_tokens_are_counted_for_the_cell_in_which_they_end(data, dictionary):
+    row = {f.name: data.draw(values(f)) for f in dictionary.features}
+    text, ends = array(dictionary.features, row).encode(), cell_ends(dictionary.features, row)
+    assert ends[-1] == len(text)
+    assert all(text[end - 1 : end] in (b",", b"]") for end in ends)
+    every = [(place + 1, 1.0) for place in range(len(text))]  # a token a byte: the opening bracket counts for the first cell
+    assert by_cell(ends, every) == [end - start for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), dictionaries(most=3))
+def test_the_model_of_a_column_is_a_distribution_and_its_draws_are_allowed(data, dictionary):
+    rows = [{f.name: data.draw(values(f)) for f in dictionary.features} for _ in range(data.draw(st.integers(0, 12)))]
+    marginals, rng = Marginals(dictionary, frame_of(dictionary, rows)), np.random.default_rng(0)
+    for feature in dictionary.features:
+        drawn = feature.values(pd.Series([marginals.draw(feature.name, rng) for _ in range(20)], dtype=object))
+        assert all(mask.all() for mask in feature.obeyed(drawn).values())
+        if feature.numeric and feature.steps[1] - feature.steps[0] > 20_000:
+            continue
+        low, high = feature.steps if feature.numeric else (0, 0)
+        every = [step / 10**feature.decimals for step in range(low, high + 1)] if feature.numeric else list(feature.levels)
+        column = feature.values(pd.Series([*every, *([None] if feature.missing else [])], dtype=object))
+        total = np.exp(marginals.log_probability(pd.DataFrame({feature.name: column}))[feature.name]).sum()
+        # How many decimals a number has is one question and its value another: near bounds the two do not quite add up.
+        assert 0.75 < total < 1.25 if feature.decimals else abs(total - 1) < 1e-6
+
+
+def test_draws_have_the_probabilities_that_are_said_of_them():
+    known = FeatureDictionary(
+        target="b",
+        features=(Feature(name="a", type="integer", minimum=0, maximum=40, missing=True), Feature(name="b", type="category", levels=("x", "y", "z"))),
+    )
+    real = pd.DataFrame({"a": [5.0, 7, 7, 7, 12, 20, 21, 30, np.nan, np.nan], "b": pd.Series(list("xxxxxxyyyz"), dtype=object)})
+    marginals, rng = Marginals(known, real), np.random.default_rng(1)
+    for name, every in {"a": [*map(float, range(41)), None], "b": ["x", "y", "z"]}.items():
+        drawn = pd.Series([marginals.draw(name, rng) for _ in range(20_000)], dtype=object)
+        column = known[name].values(pd.Series(every, dtype=object))
+        said = np.exp(marginals.log_probability(pd.DataFrame({name: column}))[name].to_numpy())
+        seen = np.array([drawn.isna().mean() if value is None else (drawn == value).mean() for value in every])
+        assert np.abs(said - seen).max() < 0.015
+
+
+def test_the_weight_of_a_column_is_the_one_of_the_highest_likelihood():
+    rng = np.random.default_rng(0)
+    worker = pd.DataFrame({"good": rng.normal(-1, 0.5, 400), "poor": rng.normal(-4, 1, 400), "even": rng.normal(-2, 1, 400)})
+    independent = pd.DataFrame({name: rng.normal(-2, 1, 400) for name in worker})
+    skill = CellSkill(worker, independent)
+    for name, weight in skill.weights.items():
+        grid = np.linspace(0.01, 0.99, 99)
+        one = [mixture(worker[[name]], independent[[name]], {name: w}).to_numpy().sum() for w in grid]
+        assert abs(weight - grid[int(np.argmax(one))]) < 0.05
+    report = skill.report([])
+    assert report["nats a row"]["both"] > max(report["nats a row"]["worker"], report["nats a row"]["independent"])
+
+
+@pytest.mark.parametrize("conditioning", ["row", "parents"])
+def test_a_worker_that_knows_how_columns_hang_together_beats_independent_columns(conditioning):
+    rng = np.random.default_rng(0)
+    first = rng.integers(10, 100, 60)
+    frame = pd.DataFrame({"a": first, "b": first, "y": rng.choice(["0", "1"], 60)})
+
+    def knows(text):
+        """Writes the first number again."""
+        row = text.rsplit(b"\n", 1)[-1]
+        numbers = row[row.rfind(b"[") + 1 :].split(b",")
+        return numbers[0][len(numbers[1]) :] or b"]" if len(numbers) == 2 else b""
+
+    known = t2local.describe(frame, target="y")
+    real = known.values(frame.astype(str))
+    for script, better in ((knows, True), (None, False)):
+        with AssemblyLine(
+            ScriptedModel(script), known, from_data(real, known), real, Settings.load({"team.conditioning": conditioning, "team.labels": "worker"}), 1
+        ) as line:
+            cells = line.examine()[1]
+        report = cells.report(from_data(real, known).line())
+        if conditioning == "row":
+            assert (report["worker - independent"] > 2 * report["standard error"]) == better
+        assert np.isclose(sum(parts["worker"] for parts in report["components"].values()), report["nats a row"]["worker"])
+
+
+@pytest.mark.parametrize("conditioning", ["row", "parents"])
+def test_given_cells_enter_the_rows_and_the_run_says_how_often(patients, conditioning):
+    settings = {**LOOSE, "team.cells": "calibrated", "team.conditioning": conditioning}
+    result = t2local.generate(patients, model=ScriptedModel(), plan="data", rows=20, max_batches=4, settings=settings)
+    assert result.report["cells"]["policy"] == "calibrated"
+    weights = result.report["cells"]["weights"]
+    assert set(weights) == set(patients.columns) - {"outcome"}
+    # A model without knowledge writes far less likely numbers than the columns' own.
+    assert weights["weight"] < 0.3
+    every = pd.concat([result.synthetic, result.rejected])
+    assert abs(every["weight"].median() - patients["weight"].median()) < 10
+    sampled = {
+        name: t2local.generate(patients, model=ScriptedModel(), plan="data", rows=20, max_batches=4, settings={**settings, "team.cells": name}).report
+        for name in ("worker", "calibrated")
+    }
+    assert sampled["calibrated"]["tokens"]["sampled"] < sampled["worker"]["tokens"]["sampled"]
+
+
+def test_all_cells_may_be_given(patients):
+    known = t2local.describe(patients, target="outcome")
+    real = known.values(patients.astype(object).where(patients.notna(), None).astype(str).where(patients.notna(), None))
+    with AssemblyLine(ScriptedModel(), known, from_data(real, known), real, Settings.load({"team.labels": "classifier"}), 1) as line:
+        line.coins = Coins(known, real, dict.fromkeys(known.inputs, 0.0))
+        block = line.write(0, 30, 0)
+    assert len(block.rows) == 30
+    assert set(block.rows["ward"]) <= set(real["ward"])
