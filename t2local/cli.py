@@ -312,8 +312,7 @@ def _expectation(found: dict[str, float]) -> str:
 
 def _summary(result: "Result", out: Path) -> str:
     report = result.report
-    reasons = result.rejected["reason"].str.partition(":")[0].value_counts().head(5)
-    lines = [report["verdict"], *(f"  {count:>5}  {reason}" for reason, count in reasons.items())]
+    lines = [report["verdict"], *(f"  {count:>5}  {reason}" for reason, count in list(report["reasons"].items())[:5])]
     lines.append(f"{report['seconds']['total']:.0f} s, {report['tokens']['prefix'] + report['tokens']['rows']} tokens decoded")
     lines.append(f"Written to {out}: synthetic.csv, rejected.csv, report.json, manifest.json, dictionary.yaml, plan.yaml")
     return "\n".join(lines)
@@ -324,10 +323,9 @@ def _end(result: "Result", out: Path) -> None:
     if result.report["interrupted"]:
         raise Interrupted(f"Interrupted; {result.report['rows']['kept']} kept rows are in {out}.", next_step="run the same command again for all rows")
     if not len(result.synthetic):
-        top = result.rejected["reason"].str.partition(":")[0].value_counts()
         raise NothingKept(
             f"No row passed the quality stages; {out / 'rejected.csv'} has every row with its reason.",
-            faults=[f"{count} rows: {reason}" for reason, count in top.items()],
+            faults=[f"{count} rows: {reason}" for reason, count in result.report["reasons"].items()],
             next_step="try more batches (--max-batches), more real rows, or a larger model (--model)",
         )
 

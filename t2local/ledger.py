@@ -20,7 +20,7 @@ from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import Table
 from t2local.team.plan import Plan
 from t2local.trim.benefit import Benefit
-from t2local.trim.verdict import Mask, Verdict
+from t2local.trim.verdict import Mask, Verdict, reasons
 
 
 class Clock:
@@ -125,16 +125,16 @@ class Ledger:
         self.generated += len(rows)
         return entry
 
-    def rows(self, known: FeatureDictionary) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The kept rows, and the rejected ones with stage and reason in front; both in the order of writing."""
+    def rows(self, known: FeatureDictionary) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """The kept rows; the notes on the rejected ones, with their number among all; and these. All in the order of writing."""
         empty = known.values(pd.DataFrame(columns=known.names, dtype=object))
         frames = [rows for rows, _ in self.judged]
         every = pd.concat(frames, ignore_index=True) if frames else empty
         verdicts = [verdict for _, verdict in self.judged]
         kept = np.concatenate([np.zeros(0, dtype=np.bool_), *(verdict.kept for verdict in verdicts)])
-        notes = {"stage": [s for v in verdicts for s in v.stages], "reason": [r for v in verdicts for r in v.reasons]}
-        rejected = pd.concat([pd.DataFrame(notes, dtype=object), every], axis=1)[~kept].reset_index(drop=True)
-        return every[kept].reset_index(drop=True), rejected
+        notes = pd.concat([verdict.notes() for verdict in [Verdict(0), *verdicts]], ignore_index=True)
+        notes.insert(0, "row", np.arange(1, len(every) + 1))
+        return every[kept].reset_index(drop=True), notes[~kept].reset_index(drop=True), every[~kept].reset_index(drop=True)
 
 
 def report_of(ledger: Ledger, counters: Counters, clock: Clock, team: Plan, model: Model, seed: int, found: Benefit | None) -> dict[str, Any]:
@@ -150,6 +150,7 @@ def report_of(ledger: Ledger, counters: Counters, clock: Clock, team: Plan, mode
             "failed": ledger.failed,
         },
         "rejected_by": rejected,
+        "reasons": reasons(verdict for _, verdict in ledger.judged),
         "batches": ledger.batches,
         "tokens": {
             "prefix": counters.prefix,

@@ -34,7 +34,7 @@ from t2local.trim.benefit import benefit
 from t2local.trim.inspector import Inspector
 from t2local.trim.plugin import Trimmed
 from t2local.trim.plugin import trim as judge_rows
-from t2local.trim.verdict import Verdict
+from t2local.trim.verdict import Verdict, with_notes
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Result:
     """What a run made.
 
     * ``synthetic``: the kept rows, in the columns and types of the input.
-    * ``rejected``: the other rows, each with its ``stage`` and ``reason``.
+    * ``rejected``: the other rows, each with its number among all (``row``), ``stage``, ``reason``, ``figure`` and ``threshold``.
     * ``augmented``: the real rows followed by the kept ones.
     * ``report``: the figures, as in report.json.
     """
@@ -424,7 +424,7 @@ def trim(run: Run, block: Block, inspector: Inspector, folder: RunFolder | None)
 
 def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counters, folder: RunFolder | None) -> Result:
     """Put the rows together in the types of the input, and write the files."""
-    kept, rejected = run.ledger.rows(real.known)
+    kept, notes, rejected = run.ledger.rows(real.known)
     found = benefit(real.values, kept, real.known, run.seed, weights=wanted_weights(real)) if len(kept) else None
     run.clock.lap("benefit")
     report = report_of(run.ledger, counters, run.clock, team, model, run.seed, found)
@@ -443,15 +443,13 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     )
     if folder:
         texts = {"dictionary.yaml": real.known.to_yaml(), "plan.yaml": team.to_yaml(), "report.json": as_json(report), "manifest.json": as_json(manifest)}
-        refused = pd.concat([rejected.iloc[:, :2], real.known.cells(rejected.iloc[:, 2:])], axis=1)
-        folder.finish(real.table, real.known.cells(kept), refused, texts)
+        folder.finish(real.table, real.known.cells(kept), with_notes(notes, real.known.cells(rejected)), texts)
     synthetic, original = real.known.native(kept), real.known.native(real.values)
     if real.frame is not None:
         original = real.frame[real.known.names].reset_index(drop=True)
         synthetic = synthetic.astype({name: dtype for name, dtype in original.dtypes.items() if not synthetic[name].isna().any() or dtype.kind in "fO"})
-    native = pd.concat([rejected.iloc[:, :2], real.known.native(rejected.iloc[:, 2:])], axis=1)
     augmented = pd.concat([original, synthetic], ignore_index=True)
-    return Result(synthetic, native, augmented, report, real.known, team, manifest)
+    return Result(synthetic, with_notes(notes, real.known.native(rejected)), augmented, report, real.known, team, manifest)
 
 
 def _progress(run: Run, line: AssemblyLine, written: int) -> Progress:

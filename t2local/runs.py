@@ -49,11 +49,12 @@ class RunFolder:
         **Parameters:**
 
         * **table**: gives delimiter and byte order mark.
-        * **kept**, **rejected**: frames of cells; the rejected ones with the columns ``stage`` and ``reason`` in front.
+        * **kept**, **rejected**: frames of cells; the rejected ones with the notes on them in front.
         * **texts**: the other files, by name; the last one is written last and so marks a complete result.
         """
         for name, cells in (("synthetic.csv", kept), ("rejected.csv", rejected)):
-            write_csv(self.path / name, cells.columns, cells.itertuples(index=False), delimiter=table.delimiter, bom=table.bom)
+            blank = cells.astype(object).where(cells.notna(), None)
+            write_csv(self.path / name, cells.columns, blank.itertuples(index=False), delimiter=table.delimiter, bom=table.bom)
         for name, text in texts.items():
             with atomic(self.path / name) as file:
                 file.write(text)

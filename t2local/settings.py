@@ -48,8 +48,8 @@ class TeamSettings(_Group):
         "calibrated",
         description="whose word counts for a label: the label worker's (the paper), a model's trained on the real rows, or both, weighed",
     )
-    cells: Literal["worker", "calibrated"] = Field(
-        "worker", description="who writes a cell: the worker, or by a coin the worker or a model of independent columns, weighed on real rows"
+    cells: Literal["calibrated", "worker"] = Field(
+        "calibrated", description="who writes a cell: the worker, or by a coin the worker or a model of independent columns, weighed on real rows"
     )
     examples: int = Field(20, ge=0, le=1000, description="real rows shown in the prompt (the paper: 10); 0: none, only means and shares of 11 rows or more")
     examples_for: int = Field(100, ge=1, le=100_000, description="rows written before other examples are drawn")
@@ -133,6 +133,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
         "team.conditioning": "parents",
         "team.labels": "worker",
+        "team.cells": "worker",
         "team.examples": 10,
         "trim.gate": "ig_refit",
         "trim.diversity": "relative",

@@ -114,7 +114,7 @@ def test_trim_judges_the_rows_of_another_generator(tmp_path, patients, monkeypat
     kept, rejected = (Path("made.trimmed", name).read_text().splitlines() for name in ("synthetic.csv", "rejected.csv"))
     assert (len(kept) - 1, len(rejected) - 1) == (rows["kept"], rows["rejected"])
     assert kept[0] == ";".join(made.columns)
-    assert rejected[0].startswith("stage;reason;age;")
+    assert rejected[0].startswith("stage;reason;figure;threshold;age;")
     flipped = made.assign(outcome=1 - made["outcome"])
     flipped.to_csv("flipped.csv", index=False)
     assert run("trim", "real.csv", "flipped.csv", "--target", "outcome").exit_code == 5

@@ -70,7 +70,7 @@ def test_more_is_never_kept_than_asked_for_and_the_rest_is_surplus(patients):
         pipeline.trim(run, Block(0, good, 0, "", interrupted=False), Inspector(real, known, run.settings.trim, 1), None)
         if run.ledger.kept == 3:
             break
-    kept, rejected = run.ledger.rows(known)
+    kept, rejected, _ = run.ledger.rows(known)
     assert (len(kept), len(rejected), run.ledger.generated) == (3, 27, 30)
     assert (rejected["stage"] == "surplus").sum() == run.ledger.rejected_by["surplus"] > 0
 
@@ -100,7 +100,7 @@ def test_the_folder_has_all_files_and_they_agree(patients, tmp_path):
     ]
     assert len(pd.read_csv(out / "synthetic.csv", sep=";")) == len(result.synthetic)
     rejected = pd.read_csv(out / "rejected.csv", sep=";")
-    assert list(rejected)[:2] == ["stage", "reason"]
+    assert list(rejected)[:5] == ["row", "stage", "reason", "figure", "threshold"]
     assert len(rejected) == len(result.rejected)
     report = json.loads((out / "report.json").read_text())
     assert report["rows"] == result.report["rows"]
@@ -152,7 +152,8 @@ def interrupting(after: int):
 
 
 def test_ctrl_c_delivers_the_rows_that_are_complete(patients, tmp_path):
-    result = generate(patients, rows=100, model=ScriptedModel(interrupting(700)), out=tmp_path / "out")
+    written = {**FAST, "team.cells": "worker"}
+    result = generate(patients, rows=100, model=ScriptedModel(interrupting(1200)), settings=written, out=tmp_path / "out")
     assert result.report["interrupted"]
     rows = result.report["rows"]
     assert 0 < rows["generated"] < 100

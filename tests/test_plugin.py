@@ -37,7 +37,7 @@ def test_smote_rows_are_kept_or_rejected_as_they_came(patients, chosen):
     pd.testing.assert_frame_equal(patients, before[1])
     pd.testing.assert_frame_equal(done.kept, again.kept)
     pd.testing.assert_frame_equal(done.rejected, again.rejected)
-    both = pd.concat([done.kept, done.rejected.drop(columns=["stage", "reason"])]).loc[made.index]
+    both = pd.concat([done.kept, done.rejected[list(made)]]).loc[made.index]
     pd.testing.assert_frame_equal(both, made)
     assert done.kept.index.equals(made.index[made.index.isin(done.kept.index)])
     assert done.rejected["reason"].str.len().gt(0).all()
@@ -91,3 +91,32 @@ def test_other_columns_are_an_error_that_names_them_all(patients):
     assert len(error.value.faults) == 3
     with pytest.raises(UsageError):
         t2local.trim(patients, smote(patients, 5), target="outcome", batch_size=0)
+
+
+def test_rejected_rows_carry_the_figure_and_the_threshold(patients):
+    made = smote(patients, 40)
+    made.iloc[0, made.columns.get_loc("age")] = 900
+    flipped = made.assign(outcome=1 - made["outcome"])
+    refused = t2local.trim(patients, flipped, target="outcome", batch_size=10, settings=FAST).rejected
+    cost = refused[refused["stage"] == "cost"]
+    assert len(cost) >= 20
+    likelihood = cost[cost["reason"].str.contains("held-out likelihood")]
+    assert (likelihood["figure"] <= likelihood["threshold"]).all()
+    assert refused.loc["s0", ["stage", "reason"]].tolist() == ["sanity", "age breaks its maximum in the dictionary"]
+    assert np.isnan(refused.loc["s0", "figure"])
+    kept = t2local.trim(patients, made, target="outcome", batch_size=10, settings=FAST)
+    trimmed = kept.rejected[kept.rejected["reason"].str.contains("fit its features least")]
+    assert (trimmed["figure"] > trimmed["threshold"]).all()
+
+
+def test_columns_with_the_names_of_the_notes_stay_apart(patients, tmp_path):
+    table = patients.rename(columns={"ward": "stage", "smoker": "reason"})
+    made = smote(patients, 20).rename(columns={"ward": "stage", "smoker": "reason"})
+    made["age"] = 900
+    done = t2local.trim(table, made, target="outcome", settings=FAST)
+    assert list(done.rejected)[:4] == ["stage_", "reason_", "figure", "threshold"]
+    assert set(done.rejected["stage"]) <= set(table["stage"])
+    result = t2local.generate(table, target="outcome", model=t2local.ScriptedModel(), plan="data", rows=10, max_batches=1, out=tmp_path / "run")
+    header = (tmp_path / "run" / "rejected.csv").read_text().splitlines()[0]
+    assert header.startswith("row,stage_,reason_,figure,threshold,")
+    assert len(result.rejected) + len(result.synthetic) == 10

@@ -22,9 +22,14 @@ from t2local.trim.verdict import Mask, Verdict
 
 @dataclass(frozen=True)
 class Gauged:
-    """What stage 2 found of a batch: why it is refused (else empty), the rows that it trims otherwise, and the figures."""
+    """What stage 2 found of a batch: why it is refused (else empty) with the decisive figure and its threshold, the cost of each row,
+
+    the rows that it trims when the batch is accepted, and the figures for the report.
+    """
 
     reason: str
+    decisive: tuple[float, float]
+    costs: Array
     trimmed: Mask
     figures: dict[str, Any]
 
@@ -110,16 +115,19 @@ class Inspector:
             return self._utility(x, y)
         delta, level, trimmed = self._duel(x, y)
         reason = "" if delta > level.level else _falls_short(self._settings.gate.replace("_", " "), delta, level.level)
-        return Gauged(reason, trimmed, {"measured": delta, "threshold": level.level, **level.figures})
+        return Gauged(reason, (delta, level.level), self._costs(x, y), trimmed, {"measured": delta, "threshold": level.level, **level.figures})
 
     def _cost(self, rows: pd.DataFrame, judged: Mask, verdict: Verdict) -> None:
         """Stage 2: the batch against a control, then its costliest rows."""
         found = self.gate(rows)
         verdict.figures["cost"] = {"gate": self._settings.gate, "rows": len(rows), **found.figures, "accepted": not found.reason}
         if found.reason:
-            verdict.reject(judged, "cost", found.reason)
+            verdict.reject(judged, "cost", found.reason, *found.decisive)
         else:
-            verdict.reject(_within(judged, found.trimmed), "cost", "its label is among those of its batch that fit its features least")
+            spread, costs = _within(judged, found.trimmed), np.full(len(judged), np.nan)
+            costs[judged] = found.costs
+            highest = float(found.costs[~found.trimmed].max(initial=0.0))
+            verdict.reject(spread, "cost", "its label is among those of its batch that fit its features least", costs, highest)
 
     def _utility(self, x: Array, y: Labels) -> "Gauged":
         most, rng = self._settings.label_chance, np.random.default_rng([self._seed, 9, self._batches])
@@ -129,9 +137,13 @@ class Inspector:
         reason = "" if measured > needed else _falls_short("held-out likelihood", measured, needed)
         if not reason and chance is not None and chance >= most:
             reason = f"its labels fit its features no better than chance: {chance:.0%} of random labels do as well, needed less than {most:.0%}"
-        surprise = cost.costs(self._fold.fits.log_likelihood(x, y).mean(axis=0))
-        figures = {"measured": measured, "threshold": needed, **level.figures, "chance": chance}
-        return Gauged(reason, cost.worst(surprise, self._settings.worst_share), figures)
+        decisive = (chance, most) if measured > needed and chance is not None else (measured, needed)
+        costs, figures = self._costs(x, y), {"measured": measured, "threshold": needed, **level.figures, "chance": chance}
+        return Gauged(reason, decisive, costs, cost.worst(costs, self._settings.worst_share), figures)
+
+    def _costs(self, x: Array, y: Labels) -> Array:
+        """Cost of each row by the models of all folds: none of them has seen it."""
+        return cost.costs(self._fold.fits.log_likelihood(x, y).mean(axis=0))
 
     def _duel(self, x: Array, y: Labels) -> tuple[float, gain.Threshold, Mask]:
         s, rng = self._settings, np.random.default_rng([self._seed, 5, self._batches])
@@ -172,7 +184,7 @@ class Inspector:
         verdict.figures["diversity"] = {**figures, "threshold": needed, "rule": self._settings.diversity, "accepted": change >= needed}
         if change < needed:
             reason = f"its batch adds too little diversity: cluster entropy {change:+.4f}, needed {needed + 0.0:+.4f}"
-            verdict.reject(judged, "diversity", reason)
+            verdict.reject(judged, "diversity", reason, change, needed)
 
     def _accept(self, rows: pd.DataFrame) -> None:
         if rows.empty:

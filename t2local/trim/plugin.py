@@ -15,14 +15,15 @@ from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
 from t2local.trim.benefit import benefit
 from t2local.trim.inspector import Inspector
-from t2local.trim.verdict import Mask, Stage
+from t2local.trim.verdict import Verdict, reasons, with_notes
 
 
 @dataclass(frozen=True)
 class Trimmed:
-    """Rows that came in, parted: ``kept`` and ``rejected`` (with ``stage`` and ``reason`` in front) in their order, with their index and types.
+    """Rows that came in, parted: ``kept`` and ``rejected``, in their order, with their index and types.
 
-    ``report`` has the counts, the figures and thresholds of every batch, and how many numbers were rounded to be judged.
+    The rejected ones have ``stage``, ``reason``, ``figure`` and ``threshold`` in front. ``report`` has the counts, the figures and
+    thresholds of every batch, how many numbers were rounded to be judged, and what the kept rows bring.
     """
 
     kept: pd.DataFrame
@@ -61,12 +62,13 @@ def trim(
     _same_columns(known, [str(name) for name in table.cells.columns], [str(name) for name in synthetic.columns])
     rows, unread, rounded = _read(known, cells_of(synthetic))
     inspector = Inspector(known.values(table.cells), known, chosen.trim, seed)
-    stages, reasons, batches = _judge(inspector, rows, unread, batch_size or max(1, len(rows)))
-    kept: Mask = np.array([stage is None for stage in stages], dtype=np.bool_)
-    notes = pd.DataFrame({"stage": stages, "reason": reasons}, dtype=object).set_index(synthetic.index)
+    verdict, batches = _judge(inspector, rows, unread, batch_size or max(1, len(rows)))
+    kept, notes = verdict.kept, verdict.notes().set_index(synthetic.index)
     found = benefit(known.values(table.cells), rows[kept], known, seed) if kept.any() else None
     report = {
-        **_counts(stages, reasons),
+        "rows": {"generated": len(rows), "kept": int(kept.sum()), "rejected": int((~kept).sum())},
+        "rejected_by": {stage: verdict.rejected_by()[stage] for stage in ("sanity", "cost", "diversity")},
+        "reasons": reasons([verdict]),
         "rounded": rounded,
         "batches": batches,
         "target": known.target,
@@ -74,30 +76,22 @@ def trim(
         "benefit": found.figures() if found else None,
         "verdict": found.verdict if found else "No row was kept.",
     }
-    return Trimmed(synthetic[kept], pd.concat([notes, synthetic], axis=1)[~kept], report)
+    return Trimmed(synthetic[kept], with_notes(notes[~kept], synthetic[~kept]), report)
 
 
-def _counts(stages: list[Stage | None], reasons: list[str]) -> dict[str, Any]:
-    return {
-        "rows": {"generated": len(stages), "kept": stages.count(None), "rejected": len(stages) - stages.count(None)},
-        "rejected_by": {stage: stages.count(stage) for stage in ("sanity", "cost", "diversity")},
-        "reasons": dict(Counter(reason for reason in reasons if reason).most_common()),
-    }
-
-
-def _judge(inspector: Inspector, rows: pd.DataFrame, unread: list[str], size: int) -> tuple[list[Stage | None], list[str], list[dict[str, Any]]]:
-    """Stage and reason of each row, and an entry for each batch; rows with a cell that is no number are in no batch."""
-    stages: list[Stage | None] = ["sanity" if column else None for column in unread]
-    reasons = [f"{column} is not a number" if column else "" for column in unread]
-    readable, batches = np.flatnonzero([not column for column in unread]), []
+def _judge(inspector: Inspector, rows: pd.DataFrame, unread: list[str], size: int) -> tuple[Verdict, list[dict[str, Any]]]:
+    """One verdict for all rows, and an entry for each batch; rows with a cell that is no number are in no batch."""
+    whole, batches = Verdict(len(rows)), []
+    for column in dict.fromkeys(filter(None, unread)):
+        whole.reject(np.array(unread, dtype=object) == column, "sanity", f"{column} is not a number")
+    readable = np.flatnonzero(whole.kept)
     parts = [readable[start : start + size] for start in range(0, len(readable), size)]
     inspector.tune([rows.iloc[part] for part in parts])
     for part in parts:
         verdict = inspector.judge(rows.iloc[part].reset_index(drop=True))
-        for place, stage, reason in zip(part, verdict.stages, verdict.reasons, strict=True):
-            stages[place], reasons[place] = stage, reason
+        whole.put(part, verdict)
         batches.append({"rows": len(part), "kept": int(verdict.kept.sum()), "rejected_by": dict(verdict.rejected_by()), "figures": verdict.figures})
-    return stages, reasons, batches
+    return whole, batches
 
 
 def _same_columns(known: FeatureDictionary, real: list[str], synthetic: list[str]) -> None:
