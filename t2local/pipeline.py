@@ -123,8 +123,7 @@ def generate(
     * **dictionary**, **plan**: objects or files; else a guess, and ``"manager"`` (asked of the model) or ``"data"``.
     * **model**: a name of the catalogue, a GGUF file, or a loaded model; the starter model by default. **manager_model**: another one for the plan.
     * **where**: what the rows are to be, ``["sex=F", "age>=65"]``; **balance**: shares of the labels, ``"uniform"`` or ``{"yes": 0.3, "no": 0.7}``.
-    * **seed**: 1 or more; the same seed on the same machine gives the same bytes.
-    * **settings**: a `Settings`, or names and values over those of ``preset``: ``{"trim.kappa": 0.3}``.
+    * **seed**: 1 or more; same seed, same bytes on the same machine. **settings**: `Settings`, or names and values over those of ``preset``.
     * **out**: folder to write into; none: nothing is written. **on_event** hears `Decided`, `Noticed` and `Progress`.
 
     **Raises** a `T2LocalError` that names what to do next. A run whose rows all failed returns with an empty ``synthetic``.
@@ -133,8 +132,7 @@ def generate(
     chosen = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
     run = Run(chosen, seed, Ledger(rows, batch_size, max_batches or chosen.trim.patience * math.ceil(rows / batch_size)), on_event)
     folder = RunFolder(Path(out)) if out else None
-    real = prepare(run, data, target, dictionary, plan, where, balance)
-    real = real if manager_model is None else ask_other_manager(run, real, manager_model)
+    real = ask_other_manager(run, prepare(run, data, target, dictionary, plan, where, balance), manager_model)
     with load(model, run) as loaded:
         return work(run, real, loaded, folder)
 
@@ -163,9 +161,8 @@ def forecast(
     """
     _check_numbers(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     run = Run(settings or Settings(), seed, Ledger(rows, batch_size, max_batches or 0), on_event)
-    real = prepare(run, data, target, dictionary, plan, where, balance)
+    real = ask_other_manager(run, prepare(run, data, target, dictionary, plan, where, balance), manager_model)
     most = (max_batches or run.settings.trim.patience * math.ceil(rows / batch_size)) * batch_size
-    real = real if manager_model is None else ask_other_manager(run, real, manager_model)
     with load(model, run) as loaded:
         run.clock.lap("load")
         team = make_plan(run, real, loaded)
@@ -358,8 +355,10 @@ def wanted_weights(real: Prepared) -> np.ndarray[Any, np.dtype[np.float64]]:
     return weights / weights.mean()
 
 
-def ask_other_manager(run: Run, real: Prepared, manager: Model | str) -> Prepared:
-    """Have the plan made by a model of its own, which is freed before the workers' model is loaded: one is in memory at a time."""
+def ask_other_manager(run: Run, real: Prepared, manager: Model | str | None) -> Prepared:
+    """Have the plan made by a model of its own, if one is named; it is freed before the workers' model is loaded: one is in memory at a time."""
+    if manager is None:
+        return real
     if real.plan != "manager":
         raise UsageError("A manager model was named, and the plan is not the manager's.", next_step="leave out --manager-model, or --plan")
     with load(manager, run, "manager model") as loaded:
@@ -425,7 +424,8 @@ def trim(run: Run, block: Block, inspector: Inspector, folder: RunFolder | None)
 def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counters, folder: RunFolder | None) -> Result:
     """Put the rows together in the types of the input, and write the files."""
     kept, notes, rejected = run.ledger.rows(real.known)
-    found = benefit(real.values, kept, real.known, run.seed, weights=wanted_weights(real)) if len(kept) else None
+    taught = run.skill.ensemble_weight if run.skill else 0.0
+    found = benefit(real.values, kept, real.known, run.seed, wanted_weights(real), taught) if len(kept) else None
     run.clock.lap("benefit")
     report = report_of(run.ledger, counters, run.clock, team, model, run.seed, found)
     report["labels"] = {"policy": run.label_policy, **(vars(run.skill) if run.skill else {})}
@@ -433,14 +433,8 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     report["manager"] = run.manager or (report["model"] if team.source == "manager" else None)
     report["given"] = {"features": list(real.wishes.given), "rows of each label": run.ledger.quotas}
     decisions = [vars(decision) for decision in run.decisions]
-    manifest = manifest_of(
-        run.ledger,
-        real.table,
-        run.settings,
-        real.known,
-        run.clock,
-        {"model": report["model"], "manager": report["manager"], "seed": run.seed, "decisions": decisions},
-    )
+    asked = {"model": report["model"], "manager": report["manager"], "seed": run.seed, "decisions": decisions}
+    manifest = manifest_of(run.ledger, real.table, run.settings, real.known, run.clock, asked)
     if folder:
         texts = {"dictionary.yaml": real.known.to_yaml(), "plan.yaml": team.to_yaml(), "report.json": as_json(report), "manifest.json": as_json(manifest)}
         folder.finish(real.table, real.known.cells(kept), with_notes(notes, real.known.cells(rejected)), texts)

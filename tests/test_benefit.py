@@ -6,6 +6,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.encoding import Encoder
+from t2local.tables.ensemble import codes, fit, predict
 from t2local.trim.benefit import _auc, benefit
 
 
@@ -64,3 +66,22 @@ def test_a_number_is_measured_by_its_squared_error_and_few_rows_are_no_error():
     for n in (2, 3, 7):
         few = table(40, 1).groupby("y").head(-(-n // 2)).head(n).reset_index(drop=True)
         assert benefit(few, table(5, 2), known(), 1).rows == n
+
+
+def test_labels_that_the_ensemble_gave_do_not_tell_of_held_out_rows():
+    """Labels of pure noise: an ensemble that has seen all rows knows them by heart, and its rows seem to help."""
+    rng = np.random.default_rng(0)
+    real = table(80, 1).assign(y=rng.choice(["0", "1"], 80))
+    near = pd.concat([real] * 3, ignore_index=True)
+    near[list("abcd")] += rng.normal(0, 0.05, (240, 4)).round(2)
+    encoder = Encoder(known(), real)
+    taught = predict(fit(encoder.transform(real), codes(real["y"], known()["y"]), known()["y"], 1), encoder.transform(near), known()["y"]).argmax(axis=1)
+    rows = near.assign(y=taught.astype(str))
+    leaking, honest = (benefit(real, rows, known(), 1, taught=share) for share in (0.0, 1.0))
+    assert leaking.losses["ensemble, real + kept"] < honest.losses["ensemble, real + kept"] - 0.1
+    assert honest.gain.change != "helps"
+
+
+def test_three_rows_are_too_few_for_a_verdict():
+    few = table(40, 1).groupby("y").head(2).reset_index(drop=True)
+    assert benefit(few, table(20, 2), known(), 1).verdict == "Whether they help a model cannot be measured on 4 real rows."

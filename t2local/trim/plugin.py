@@ -13,7 +13,7 @@ from t2local.settings import Settings
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
-from t2local.trim.benefit import benefit
+from t2local.trim.benefit import Benefit, benefit
 from t2local.trim.inspector import Inspector
 from t2local.trim.verdict import Verdict, reasons, with_notes
 
@@ -65,18 +65,19 @@ def trim(
     verdict, batches = _judge(inspector, rows, unread, batch_size or max(1, len(rows)))
     kept, notes = verdict.kept, verdict.notes().set_index(synthetic.index)
     found = benefit(known.values(table.cells), rows[kept], known, seed) if kept.any() else None
-    report = {
-        "rows": {"generated": len(rows), "kept": int(kept.sum()), "rejected": int((~kept).sum())},
+    report = {**_report(verdict, found), "rounded": rounded, "batches": batches, "target": known.target, "seed": seed}
+    return Trimmed(synthetic[kept], with_notes(notes[~kept], synthetic[~kept]), report)
+
+
+def _report(verdict: Verdict, found: Benefit | None) -> dict[str, Any]:
+    kept = int(verdict.kept.sum())
+    return {
+        "rows": {"generated": verdict.size, "kept": kept, "rejected": verdict.size - kept},
         "rejected_by": {stage: verdict.rejected_by()[stage] for stage in ("sanity", "cost", "diversity")},
         "reasons": reasons([verdict]),
-        "rounded": rounded,
-        "batches": batches,
-        "target": known.target,
-        "seed": seed,
         "benefit": found.figures() if found else None,
         "verdict": found.verdict if found else "No row was kept.",
     }
-    return Trimmed(synthetic[kept], with_notes(notes[~kept], synthetic[~kept]), report)
 
 
 def _judge(inspector: Inspector, rows: pd.DataFrame, unread: list[str], size: int) -> tuple[Verdict, list[dict[str, Any]]]:
