@@ -428,7 +428,7 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     found = benefit(real.values, kept, real.known, run.seed, wanted_weights(real), taught) if len(kept) else None
     run.clock.lap("benefit")
     report = report_of(run.ledger, counters, run.clock, team, model, run.seed, found)
-    report["labels"] = {"policy": run.label_policy, **(vars(run.skill) if run.skill else {})}
+    report["labels"] = {"policy": run.label_policy, **(vars(run.skill) if run.skill else {}), "shares": label_shares(run, real, kept)}
     report["cells"] = {"policy": run.settings.team.cells, **(run.cells.report(team.line()) if run.cells else {})}
     report["manager"] = run.manager or (report["model"] if team.source == "manager" else None)
     report["given"] = {"features": list(real.wishes.given), "rows of each label": run.ledger.quotas}
@@ -444,6 +444,17 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
         synthetic = synthetic.astype({name: dtype for name, dtype in original.dtypes.items() if not synthetic[name].isna().any() or dtype.kind in "fO"})
     augmented = pd.concat([original, synthetic], ignore_index=True)
     return Result(synthetic, with_notes(notes, real.known.native(rejected)), augmented, report, real.known, team, manifest)
+
+
+def label_shares(run: Run, real: Prepared, kept: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """The share of each class among the real and the kept rows; a class that got lost on the way is said."""
+    if not real.known.classification or kept.empty:
+        return {}
+    shares = {name: rows[real.known.target].value_counts(normalize=True) for name, rows in (("real", real.values), ("kept", kept))}
+    lost = len(set(shares["real"].index) - set(shares["kept"].index))
+    if lost and not real.wishes.given:
+        run.tell(Noticed(f"{lost} of the classes of {real.known.target} are in no kept row; --balance uniform asks for them"))
+    return {name: {str(label): float(share) for label, share in found.items()} for name, found in shares.items()}
 
 
 def _progress(run: Run, line: AssemblyLine, written: int) -> Progress:

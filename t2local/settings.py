@@ -48,6 +48,7 @@ class TeamSettings(_Group):
         "calibrated",
         description="whose word counts for a label: the label worker's (the paper), a model's trained on the real rows, or both, weighed",
     )
+    label_choice: Literal["likeliest", "drawn"] = Field("likeliest", description="what is taken of the weighed probabilities of the labels")
     cells: Literal["calibrated", "worker"] = Field(
         "calibrated", description="who writes a cell: the worker, or by a coin the worker or a model of independent columns, weighed on real rows"
     )

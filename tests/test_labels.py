@@ -1,5 +1,7 @@
 """Label policies: the weights are the measured skill, and who is asked for a row has not seen it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -125,3 +127,27 @@ def test_the_examples_that_a_worker_sees_hold_no_row_that_it_is_asked_about(pati
     assert len(shown) == 4
     assert all(len(seen) == 3 for seen in shown)
     assert set().union(*({0, 1, 2, 3} - seen for seen in shown)) == {0, 1, 2, 3}
+
+
+def test_drawn_labels_have_the_probabilities_and_likeliest_ones_are_the_likeliest(patients):
+    known = t2local.describe(patients, target="outcome")
+    real = values(patients, known)
+    labeller = Labeller(real, known, 1)
+    rows = pd.concat([real.head(1)] * 4000, ignore_index=True)
+    worker = np.log(np.tile([0.7, 0.3], (4000, 1)))
+    labeller.skill = replace(labeller.skill, worker_weight=1.0, ensemble_weight=0.0)
+    assert set(labeller.label(rows, worker)) == {"0"}
+    drawn = labeller.label(rows, worker, np.random.default_rng(1))
+    assert abs((drawn == "0").mean() - 0.7) < 0.03
+
+
+def test_a_class_that_got_lost_is_said(patients):
+    rare = patients.assign(outcome=["rare"] + ["common", "other"] * 29 + ["common"])
+    heard = []
+    result = t2local.generate(
+        rare, target="outcome", model=t2local.ScriptedModel(), plan="data", rows=10, max_batches=2, settings={"trim.label_chance": 1}, on_event=heard.append
+    )
+    assert result.report["labels"]["shares"]["real"]["rare"] == 1 / 60
+    lost = "rare" not in result.report["labels"]["shares"]["kept"]
+    assert lost == any("are in no kept row" in getattr(event, "message", "") for event in heard)
+    assert not any("rare" in getattr(event, "message", "") for event in heard)

@@ -63,14 +63,16 @@ class Labeller:
         """
         self.skill = self._weigh(worker)
 
-    def label(self, rows: pd.DataFrame, worker: Floats | None) -> pd.Series:
-        """The most likely label of each row (or the weighted number), as values; ``worker`` as in `learn`."""
+    def label(self, rows: pd.DataFrame, worker: Floats | None, draw: np.random.Generator | None = None) -> pd.Series:
+        """The most likely label of each row, or with ``draw`` one by its probability; of a number the weighted mean. ``worker`` as in `learn`."""
         if rows.empty:
             return pd.Series([], dtype=object if self._target.levels else float)
         ensemble = predict(self._ensemble, self._encoder.transform(rows), self._target)
         pooled = self._pool(ensemble, worker, self.skill.worker_weight, self.skill.ensemble_weight)
         if self._target.levels:
-            return pd.Series([self._target.levels[place] for place in pooled.argmax(axis=1)], dtype=object)
+            # Gumbel's trick: the argmax with this noise is a draw by the probabilities.
+            noise = draw.gumbel(size=pooled.shape) if draw else 0.0
+            return pd.Series([self._target.levels[place] for place in (pooled + noise).argmax(axis=1)], dtype=object)
         low, high = self._target.steps
         return pd.Series(np.clip(np.round(pooled[:, 0] * 10.0**self._target.decimals), low, high) / 10.0**self._target.decimals)
 

@@ -173,8 +173,9 @@ class AssemblyLine:
         frame = pd.DataFrame([self._values(completion.texts) for completion in complete], columns=self._dictionary.names, dtype=object)
         typed = pd.DataFrame({f.name: f.values(frame[f.name]) for f in self._dictionary.features})
         if self._labeller:
+            draw = np.random.default_rng([self._seed, 19, number]) if self._settings.team.label_choice == "drawn" else None
             said = [self._opinion(completion) for completion in complete] if self.label_policy == "calibrated" else None
-            typed[self._dictionary.target] = self._labeller.label(typed, np.array(said) if said else None)
+            typed[self._dictionary.target] = self._labeller.label(typed, np.array(said) if said else None, draw)
         return Block(number, typed, 0 if interrupted else rows - len(done), self._prompt_sha256, interrupted)
 
     def examine(self) -> tuple[Skill | None, CellSkill | None]:
