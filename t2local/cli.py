@@ -102,7 +102,9 @@ def generate(
     screen = _Screen(quiet)
     try:
         if dry_run:
-            found = pipeline.forecast(data, settings=settings, on_event=screen, **asked)
+            from t2local.forecast import forecast
+
+            found = forecast(data, settings=settings, on_event=screen, **asked)
             click.echo(json.dumps(found) if form == "json" else _expectation(found))
             return
         result = pipeline.generate(data, settings=settings, out=out, on_event=screen, **asked)
@@ -304,7 +306,7 @@ def _expectation(found: dict[str, float]) -> str:
         "row": f"{found['row']:.0f} tokens",
         "memory": f"{megabytes['weight']:,.0f} MB of weights, {megabytes['context']:,.0f} MB for {found['context']:,} tokens; about 450 MB more",
         "speed": f"{found['prompt_speed']:,.0f} tokens/s of the prompt, {found['row_speed']:,.0f} of rows, measured for 2 seconds",
-        "time": f"{found['seconds']:,.0f} s for {found['rows']} rows if all are kept",
+        "time": f"{found['seconds']:,.0f} s for {found['rows']} rows if no batch is refused",
         "at most": f"{found['seconds_at_most']:,.0f} s, for {found['rows_at_most']} rows",
     }
     return "\n".join(f"{name:<10}{text}" for name, text in lines.items())

@@ -128,51 +128,13 @@ def generate(
 
     **Raises** a `T2LocalError` that names what to do next. A run whose rows all failed returns with an empty ``synthetic``.
     """
-    _check_numbers(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
+    check_numbers(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     chosen = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
     run = Run(chosen, seed, Ledger(rows, batch_size, max_batches or chosen.trim.patience * math.ceil(rows / batch_size)), on_event)
     folder = RunFolder(Path(out)) if out else None
     real = ask_other_manager(run, prepare(run, data, target, dictionary, plan, where, balance), manager_model)
     with load(model, run) as loaded:
         return work(run, real, loaded, folder)
-
-
-def forecast(
-    data: pd.DataFrame | Path | str,
-    *,
-    target: str | None = None,
-    rows: int = 200,
-    dictionary: FeatureDictionary | Path | str | None = None,
-    plan: Plan | Path | str = "manager",
-    model: Model | str | None = None,
-    manager_model: Model | str | None = None,
-    where: Sequence[str] = (),
-    balance: str | Mapping[str, float] | None = None,
-    seed: int = 1,
-    batch_size: int = 10,
-    max_batches: int | None = None,
-    settings: Settings | None = None,
-    on_event: Listener = ignore,
-) -> dict[str, float]:
-    """What `generate` would take, from two seconds of writing; nothing is written.
-
-    **Returns** tokens (``prompt``, ``row``, ``context``), bytes (``context_bytes``, ``weight_bytes``), tokens per second (``prompt_speed``,
-    ``row_speed``) and seconds: ``load`` and ``plan`` as they were, ``seconds`` in all if every row is kept, ``seconds_at_most`` for ``rows_at_most`` rows.
-    """
-    _check_numbers(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
-    run = Run(settings or Settings(), seed, Ledger(rows, batch_size, max_batches or 0), on_event)
-    real = ask_other_manager(run, prepare(run, data, target, dictionary, plan, where, balance), manager_model)
-    most = (max_batches or run.settings.trim.patience * math.ceil(rows / batch_size)) * batch_size
-    with load(model, run) as loaded:
-        run.clock.lap("load")
-        team = make_plan(run, real, loaded)
-        run.clock.lap("plan")
-        with AssemblyLine(loaded, real.known, team, real.values, run.settings, seed, real.wishes) as line:
-            run.tell(Decided("rows side by side", str(line.slots.value), line.slots.reason))
-            found = line.forecast(most)
-        before = {part: run.clock.seconds[part] for part in ("load", "plan")}
-        whole = {"seconds": sum(before.values()) + found.seconds(min(rows, most)), "seconds_at_most": sum(before.values()) + found.seconds(most)}
-        return {**vars(found), **before, **whole, "rows": rows, "rows_at_most": most, "weight_bytes": loaded.weight_bytes}
 
 
 def trim_files(
@@ -257,7 +219,7 @@ def work(run: Run, real: Prepared, model: Model, folder: RunFolder | None) -> Re
     run.clock.lap("plan")
     if folder:
         folder.start()
-    inspector = Inspector(real.values, real.known, run.settings.trim, run.seed, wanted_weights(real), real.wishes.like(real.values))
+    inspector = inspector_of(run, real)
     run.ledger.quotas, run.ledger.target = real.wishes.quotas(run.ledger.wanted), real.known.target
     run.clock.lap("trim")
     with AssemblyLine(model, real.known, team, real.values, run.settings, run.seed, real.wishes) as line:
@@ -345,6 +307,11 @@ def load(model: Model | str | None, run: Run, what: str = "model") -> Iterator[M
         yield backbone
 
 
+def inspector_of(run: Run, real: Prepared) -> Inspector:
+    """Who judges the batches of this run."""
+    return Inspector(real.values, real.known, run.settings.trim, run.seed, wanted_weights(real), real.wishes.like(real.values))
+
+
 def wanted_weights(real: Prepared) -> np.ndarray[Any, np.dtype[np.float64]]:
     """What each real row counts for, shape (n,), mean 1: its label's share among the wanted rows over that among the real ones."""
     labels = real.values[real.known.target]
@@ -391,6 +358,9 @@ def weigh(run: Run, line: AssemblyLine) -> None:
         run.tell(
             Decided("labels", told, f"measured on {run.skill.rows} real rows that neither had seen" if run.skill.worker_loss is not None else "nobody is asked")
         )
+    if run.cells and run.settings.team.cells == "calibrated":
+        told = f"{np.mean(list(run.cells.weights.values())):.0%} by the workers, the others by a model of independent columns"
+        run.tell(Decided("cells", told, f"measured on {len(run.cells.worker)} real rows that neither had seen"))
     run.clock.lap("labels")
 
 
@@ -472,7 +442,8 @@ def _refuse_blank_columns(table: Table) -> None:
         raise InputError("Some columns have nothing but blanks.", faults=blank, next_step=next_step)
 
 
-def _check_numbers(**numbers: int | None) -> None:
+def check_numbers(**numbers: int | None) -> None:
+    """**Raises** `UsageError` for numbers below 1."""
     faults = [f"{name}: must be 1 or more" for name, number in numbers.items() if number is not None and number < 1]
     if faults:
         raise UsageError("Some numbers cannot be used:", faults=faults, next_step="python -m t2local generate --help")

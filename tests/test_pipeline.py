@@ -11,6 +11,7 @@ import pytest
 import t2local
 from t2local import pipeline
 from t2local.errors import DecodeError, InputError, PlanError, UsageError
+from t2local.forecast import forecast
 from t2local.ledger import Ledger
 from t2local.llm.grammar import Masks
 from t2local.llm.scripted import ScriptedModel
@@ -153,7 +154,7 @@ def interrupting(after: int):
 
 def test_ctrl_c_delivers_the_rows_that_are_complete(patients, tmp_path):
     written = {**FAST, "team.cells": "worker"}
-    result = generate(patients, rows=100, model=ScriptedModel(interrupting(1200)), settings=written, out=tmp_path / "out")
+    result = generate(patients, rows=100, model=ScriptedModel(interrupting(900)), settings=written, out=tmp_path / "out")
     assert result.report["interrupted"]
     rows = result.report["rows"]
     assert 0 < rows["generated"] < 100
@@ -263,11 +264,11 @@ def test_a_prompt_that_does_not_fit_is_said_before_a_row_is_written(patients, tm
 
 def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(patients, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = pipeline.forecast(patients, rows=50, plan="data", model=ScriptedModel(), settings=Settings.load(FAST))
+    found = forecast(patients, rows=50, plan="data", model=ScriptedModel(), settings=Settings.load(FAST))
     result = generate(patients, rows=50, max_batches=5)
     assert list(tmp_path.iterdir()) == []
     tokens = result.report["tokens"]
-    assert found["stable"] + 5 * (found["prompt"] - found["stable"]) == pytest.approx(tokens["prefix"], rel=0.05)  # four folds and a set of examples
+    assert found["stable"] + 3 * (found["prompt"] - found["stable"]) == pytest.approx(tokens["prefix"], rel=0.05)  # two halves and a set of examples
     assert found["row"] == pytest.approx(tokens["rows"] / (50 + found["asked"]), rel=0.3)
     assert found["context"] == result.report["tokens"]["context"]
     assert found["rows_at_most"] == 250

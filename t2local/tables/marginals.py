@@ -82,7 +82,9 @@ class _Numbers:
         atoms, decimals = np.array([self._repeated.get(step, 0.0) for step in steps.tolist()]), self._written(steps)
         half = 0.5 * 10.0 ** (self._decimals - decimals)[:, None]
         inside = self._below(self._high + 0.5) - self._below(self._low - 0.5)
-        smooth = self._shares[decimals] * ((self._below(steps[:, None] + half) - self._below(steps[:, None] - half)) / inside).mean(axis=1)
+        near = ((self._below(steps[:, None] + half) - self._below(steps[:, None] - half)) / inside).mean(axis=1)
+        # A tenth of the numbers on a grid are on the next coarser one.
+        smooth = self._shares[decimals] * np.where(decimals, 10 / 9, 1.0) * near
         kernel = 1 - sum(self._repeated.values()) / 2
         return np.log((1 - _UNIFORM) * (atoms / 2 + kernel * smooth) + _UNIFORM * uniform)
 

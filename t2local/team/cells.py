@@ -18,7 +18,7 @@ from t2local.team.plan import Component
 from t2local.team.rows import Value
 
 #: Real rows that are scored: each costs as much as writing a row.
-MOST_SCORED = 50
+MOST_SCORED = 30
 #: The weight of a column starts at that of all columns, worth so many rows.
 _PRIOR_ROWS = 10.0
 _STEPS = 50

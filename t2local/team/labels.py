@@ -17,8 +17,10 @@ from t2local.tables.ensemble import FLOOR, Floats, codes, fit, predict
 
 Places = np.ndarray[Any, np.dtype[np.intp]]
 #: Real rows whose labels the worker is asked for, to measure its skill: more cost more than they tell.
-MOST_ASKED = 100
+MOST_ASKED = 60
 FOLDS = 4
+#: Prompts with which real rows are asked about: each shows examples from one half of the folds and asks about the other.
+HALVES = 2
 #: Weight of the prior a = 0, b = 1, in rows: with few real rows the worker has to be clearly right to be heard.
 _PRIOR_ROWS = 2.0
 _WEIGHTS = [place / 20 for place in range(41)]

@@ -28,7 +28,7 @@ from t2local.tables.ensemble import codes
 from t2local.tables.marginals import Marginals
 from t2local.team.aggregates import aggregates
 from t2local.team.cells import MOST_SCORED, CellSkill, Coins, by_cell
-from t2local.team.labels import FOLDS, Labeller, Skill, deal, level_log_probabilities
+from t2local.team.labels import HALVES, Labeller, Skill, deal, level_log_probabilities
 from t2local.team.plan import Component, Plan
 from t2local.team.prompts import render
 from t2local.team.rows import Value, array, brief, cell_ends, longest, parse, records, schema
@@ -70,7 +70,7 @@ class Forecast:
 
     Tokens of the prompt, of which ``stable`` are decoded once a run and the others once for each of ``sets`` sets of examples;
     tokens of a row; tokens per second for both, measured; size of the context in tokens and bytes. The label worker is ``asked``
-    about so many real rows first, with a prompt for each fold.
+    about so many real rows first, with two prompts.
     """
 
     rows: int
@@ -86,7 +86,7 @@ class Forecast:
 
     def seconds(self, rows: int) -> float:
         """Seconds of writing some of the rows."""
-        prompts = math.ceil(self.sets * rows / self.rows) + (FOLDS if self.asked else 0)
+        prompts = math.ceil(self.sets * rows / self.rows) + (HALVES if self.asked else 0)
         return (self.stable + prompts * (self.prompt - self.stable)) / self.prompt_speed + (rows + self.asked) * self.row / self.row_speed
 
 
@@ -196,8 +196,9 @@ class AssemblyLine:
         return self._labeller.skill if self._labeller else None, cells
 
     def _question_team(self) -> CellSkill | None:
-        """Fold by fold, with examples from the others: opinions of labels, and likelihoods of cells."""
+        """Each half of the folds, with examples from the other: opinions of labels, and likelihoods of cells."""
         folds, asked = deal(codes(self._real[self._dictionary.target], self._dictionary[self._dictionary.target]), self._seed)
+        folds = folds % HALVES
         scored = set() if self._wishes.given else set(np.random.default_rng([self._seed, 17]).permutation(asked)[:MOST_SCORED].tolist())
         said, cells, independent = dict[int, list[float]](), dict[int, dict[str, float]](), list[pd.DataFrame]()
         weigh = self.label_policy == "calibrated"
@@ -326,7 +327,8 @@ class AssemblyLine:
             list(self._decoder.complete(requests, until=began + share * seconds / 2))
             row_speed = (self.counters.rows - before) / (time.perf_counter() - began)
         sets, cells = math.ceil(rows / self._settings.team.examples_for), self.counters.cells
-        asked = len(self._labeller.asked) if self._labeller and self.label_policy == "calibrated" else 0
+        examined = min(MOST_SCORED, len(self._records)) if self._examples and not self._wishes.given else 0
+        asked = len(self._labeller.asked) if self._labeller and self.label_policy == "calibrated" else examined
         size = cells * self._model.cell_bytes
         return Forecast(rows, sets, asked, len(prompt), stable, self.expected.row, prompt_speed, row_speed, cells, size)
 
