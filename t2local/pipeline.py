@@ -171,6 +171,7 @@ class Run:
     skill: Skill | None = None  # of the label worker, once it is measured
     cells: CellSkill | None = None  # of the feature workers
     label_policy: str = ""
+    measuring: int = 0  # tokens that the questions about real rows took
     manager: dict[str, str] | None = None  # the model that made the plan, where it is not the workers'
 
     def tell(self, event: Event) -> None:
@@ -361,6 +362,7 @@ def weigh(run: Run, line: AssemblyLine) -> None:
     if run.cells and run.settings.team.cells == "calibrated":
         told = f"{np.mean(list(run.cells.weights.values())):.0%} by the workers, the others by a model of independent columns"
         run.tell(Decided("cells", told, f"measured on {len(run.cells.worker)} real rows that neither had seen"))
+    run.measuring = line.counters.prefix + line.counters.rows
     run.clock.lap("labels")
 
 
@@ -399,6 +401,7 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     run.clock.lap("benefit")
     report = report_of(run.ledger, counters, run.clock, team, model, run.seed, found)
     report["labels"] = {"policy": run.label_policy, **(vars(run.skill) if run.skill else {}), "shares": label_shares(run, real, kept)}
+    report["tokens"]["measuring"] = run.measuring
     report["cells"] = {"policy": run.settings.team.cells, **(run.cells.report(team.line()) if run.cells else {})}
     report["manager"] = run.manager or (report["model"] if team.source == "manager" else None)
     report["given"] = {"features": list(real.wishes.given), "rows of each label": run.ledger.quotas}
