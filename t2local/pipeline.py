@@ -22,7 +22,9 @@ from t2local.runs import RunFolder, as_json
 from t2local.settings import Settings
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary, read_dictionary
-from t2local.tables.files import Table, from_frame, read_table
+from t2local.tables.files import Table, from_frame
+from t2local.tables.identifiers import new_identifiers
+from t2local.tables.reading import read_table
 from t2local.team.cells import CellSkill
 from t2local.team.drawing import Drawing
 from t2local.team.labels import Skill
@@ -204,11 +206,16 @@ def prepare(
 ) -> Prepared:
     """Read and check all that was given, before a model is loaded or a file is written."""
     table = read(data)
+    for note in table.notes:
+        run.tell(Decided(note.what, note.value, note.reason))
     known = understand(run, table, target, dictionary)
     if not isinstance(plan, Plan) and plan not in ("manager", "data"):
         plan = read_plan(_text(Path(plan), PlanError), Path(plan).name, known)
     elif isinstance(plan, Plan) and (faults := plan.check(known)):
         raise PlanError("The plan does not fit the table:", faults=faults, next_step="python -m t2local plan data.csv -o plan.yaml")
+    # A column that says "missing" by a number of its own, and in no other way, says it so again.
+    codes = {feature.name: feature.missing_values[0] for feature in known.features if feature.missing_values}
+    table = replace(table, missing={**codes, **table.missing})
     frame = data if isinstance(data, pd.DataFrame) else None
     return Prepared(table, frame, known, known.values(table.cells), plan if isinstance(plan, Plan) else str(plan), read_wishes(known, where, balance))
 
@@ -408,15 +415,24 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     decisions = [vars(decision) for decision in run.decisions]
     asked = {"model": report["model"], "manager": report["manager"], "seed": run.seed, "decisions": decisions}
     manifest = manifest_of(run.ledger, real.table, run.settings, real.known, run.clock, asked)
+    made = identifiers(real, len(kept), run.seed)
+    order = [str(name) for name in real.table.cells if name in real.known.names or name in made]
     if folder:
         texts = {"dictionary.yaml": real.known.to_yaml(), "plan.yaml": team.to_yaml(), "report.json": as_json(report), "manifest.json": as_json(manifest)}
-        folder.finish(real.table, real.known.cells(kept), with_notes(notes, real.known.cells(rejected)), texts)
-    synthetic, original = real.known.native(kept), real.known.native(real.values)
+        folder.finish(real.table, real.known.cells(kept).assign(**made)[order], with_notes(notes, real.known.cells(rejected)), texts)
+    synthetic = real.known.native(kept).assign(**made)[order]
+    original = real.known.native(real.values).assign(**{name: real.table.cells[name] for name in made})[order]
     if real.frame is not None:
-        original = real.frame[real.known.names].reset_index(drop=True)
-        synthetic = synthetic.astype({name: dtype for name, dtype in original.dtypes.items() if not synthetic[name].isna().any() or dtype.kind in "fO"})
+        original = real.frame.rename(columns=str)[order].reset_index(drop=True)
+        synthetic = synthetic.astype({name: dtype for name, dtype in original.dtypes.items() if not synthetic[name].isna().any() or dtype.kind in "fOmM"})
     augmented = pd.concat([original, synthetic], ignore_index=True)
     return Result(synthetic, with_notes(notes, real.known.native(rejected)), augmented, report, real.known, team, manifest)
+
+
+def identifiers(real: Prepared, rows: int, seed: int) -> dict[str, list[str]]:
+    """New identifiers for the rows that are delivered, by column."""
+    columns = [column.name for column in real.known.left_out if column.make and column.name in real.table.cells]
+    return {name: new_identifiers(real.table.cells[name], rows, seed) for name in columns}
 
 
 def label_shares(run: Run, real: Prepared, kept: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from t2local.errors import ResourceError, UsageError
-from t2local.tables.files import Table, atomic, write_csv
+from t2local.tables.files import Table, atomic
+from t2local.tables.reading import write_like
 
 #: Packages whose versions can change a result.
 _PACKAGES = ("t2local", "llama-cpp-python", "outlines", "llguidance", "pandas", "numpy", "scikit-learn", "networkx")
@@ -53,8 +54,7 @@ class RunFolder:
         * **texts**: the other files, by name; the last one is written last and so marks a complete result.
         """
         for name, cells in (("synthetic.csv", kept), ("rejected.csv", rejected)):
-            blank = cells.astype(object).where(cells.notna(), None)
-            write_csv(self.path / name, cells.columns, blank.itertuples(index=False), delimiter=table.delimiter, bom=table.bom)
+            write_like(table, self.path / name, cells)
         for name, text in texts.items():
             with atomic(self.path / name) as file:
                 file.write(text)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
+from t2local.tables.calendar import whole_days
 from t2local.tables.dictionary import Feature, FeatureDictionary
 
 #: Names and levels of any kind: blanks inside, quotes, brackets, control characters, unicode, digits.
@@ -26,6 +27,26 @@ def numeric_features(draw, name=None):
 
 
 @st.composite
+def temporal_features(draw, name=None):
+    kind, form, size = draw(
+        st.sampled_from(
+            [
+                ("date", "%Y-%m-%d", 20_000),
+                ("date", "%-d.%-m.%Y", 20_000),
+                ("datetime", "%d/%m/%Y %H:%M", 20_000 * 1440),
+                ("datetime", "%Y-%m-%dT%H:%M:%S", 20_000 * 86_400),
+                ("duration", "H:MM", 3000),
+                ("duration", "H:MM:SS", 90_000),
+            ]
+        )
+    )
+    low, high = sorted((draw(st.integers(0, size)), draw(st.integers(0, size))))
+    if kind == "datetime":
+        low, high = whole_days(low, high, form)
+    return Feature(name=name or draw(texts), type=kind, format=form, minimum=low, maximum=high, missing=draw(st.booleans()))
+
+
+@st.composite
 def level_features(draw, name=None):
     codes = st.one_of(texts, st.integers(-99, 999).map(str), st.sampled_from(["01", "1.0", "null", "true", "-0", "1e3", "[1]"]))
     levels = tuple(draw(st.lists(codes, min_size=1, max_size=6, unique=True)))
@@ -36,7 +57,7 @@ def level_features(draw, name=None):
 @st.composite
 def dictionaries(draw, most=6):
     names = draw(st.lists(texts, min_size=2, max_size=most, unique=True))
-    features = [draw(st.one_of(numeric_features(name=name), level_features(name=name))) for name in names]
+    features = [draw(st.one_of(numeric_features(name=name), level_features(name=name), temporal_features(name=name))) for name in names]
     return FeatureDictionary(description=draw(st.one_of(st.just(""), texts)), target=draw(st.sampled_from(names)), features=tuple(features))
 
 

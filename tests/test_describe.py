@@ -4,7 +4,8 @@ import pytest
 from t2local.errors import InputError
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import read_dictionary
-from t2local.tables.files import from_frame, read_table
+from t2local.tables.files import from_frame
+from t2local.tables.reading import read_table
 
 
 def guess(target=None, **columns):
@@ -39,7 +40,7 @@ def test_types_are_recognised_with_a_reason(column, kind, facts):
     ("column", "reason"),
     [
         ([1, 2, 3, 4, 5, 6], "counts the rows"),
-        (["2021-03-04", "2021-3-5", None, "1999-12-31", "2000-01-01", "2020-02-29"], "dates"),
+        (["2021-03-04", "2021-3-5", None, "1999-12-31", "2000-01-01", "2020-02-29"], "dates that are not all written in one way"),
         (["01/02/2020", "3.4.21", "5-6-2001", "1/1/2001", "2/1/2001", "3/1/2001 10:30"], "dates"),
         (["Ann went home", "Bob fell", "no", "pain", "cough", "fine"], "free text"),
         ([None] * 6, "blank"),

@@ -72,7 +72,7 @@ def test_copies_and_cells_that_are_no_numbers_are_rejected_with_their_reason(pat
     assert done.kept.empty
     assert done.rejected["stage"].tolist() == ["sanity"] * 4
     assert "copy" in done.rejected["reason"].iloc[0]
-    assert done.rejected["reason"].iloc[2] == "weight is not a number"
+    assert done.rejected["reason"].iloc[2] == "weight cannot be read as its type in the dictionary"
     assert "heavy" not in str(done.report)
 
 

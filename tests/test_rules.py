@@ -125,7 +125,7 @@ def test_rules_live_in_the_dictionary_and_reject_rows_with_their_reason(patients
     made = patients.assign(age=patients["age"] + 0.4, weight=[39.0] * 5 + [70.0] * 55)
     done = t2local.trim(patients, made, dictionary=with_rules, settings={"trim.replicates": 50})
     reasons = done.rejected.loc[:4, "reason"]
-    assert (reasons == "breaks the rule: an adult weighs 40 kg or more").all()
+    assert (reasons == "breaks the rule 'an adult weighs 40 kg or more'").all()
     assert not done.rejected["reason"].str.contains("age > 60").any()  # most real patients are younger: it is a warning
     result = t2local.generate(
         patients, dictionary=with_rules, rows=5, plan="data", model=t2local.ScriptedModel(), max_batches=1, settings={"trim.replicates": 50}

@@ -47,7 +47,7 @@ def test_conditions_narrow_the_features(known):
         (["six=F"], None, "did you mean 'sex'"),
         (["sex=f"], None, "not one of its levels"),
         (["sex>F"], None, "only = can be asked"),
-        (["age=old"], None, "is a number"),
+        (["age=old"], None, "is no number"),
         (["age>=65", "age<=60"], None, "no value is left"),
         (["age=65.5"], None, "no value is left"),
         (["sex=F", "sex=M"], None, "excluded by another"),
@@ -85,13 +85,16 @@ def test_a_condition_leaves_exactly_the_values_that_meet_it(dictionary, data):
     if not feature.numeric:
         return
     low, high = feature.steps
+    if feature.temporal and (low < 3 or feature.type == "datetime"):
+        return  # no negative durations; a datetime is bounded by whole days
     step, sign = data.draw(st.integers(low - 3, high + 3)), data.draw(st.sampled_from([">", ">=", "<", "<=", "="]))
     bound = step / 10**feature.decimals
     meets = {">": lambda v: v > bound, ">=": lambda v: v >= bound, "<": lambda v: v < bound, "<=": lambda v: v <= bound, "=": lambda v: v == bound}[sign]
     near = [s / 10**feature.decimals for s in {low, high, *range(max(low, step - 3), min(high, step + 3) + 1)}]
     expected = {value for value in near if meets(value)}
     try:
-        narrowed = read_wishes(dictionary, [f"{feature.name}{sign}{bound!r}"], None).narrowed
+        written = feature.plain(bound) if feature.temporal else repr(bound)
+        narrowed = read_wishes(dictionary, [f"{feature.name}{sign}{written}"], None).narrowed
     except UsageError:
         assert not expected or len(dictionary.features) == 1 or any(f.name != feature.name and f.name.startswith(feature.name) for f in dictionary.features)
         return

@@ -68,12 +68,12 @@ class Grammar:
 
 
 def _open(schema: Any) -> bool:
-    """Whether a schema has a string that is not one of a list."""
+    """Whether a schema has a string that is neither one of a list nor of a pattern."""
     if isinstance(schema, list):
         return any(map(_open, schema))
     if not isinstance(schema, dict):
         return False
-    return (schema.get("type") == "string" and not schema.keys() & {"enum", "const"}) or any(map(_open, schema.values()))
+    return (schema.get("type") == "string" and not schema.keys() & {"enum", "const", "pattern"}) or any(map(_open, schema.values()))
 
 
 class Masks:

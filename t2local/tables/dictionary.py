@@ -13,13 +13,15 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer, model_validator
 
 from t2local.errors import DictionaryError, InputError
+from t2local.tables import calendar
 from t2local.tables.files import yaml_text
 from t2local.tables.rules import Rule, RuleFault, binding
 
-FeatureType = Literal["integer", "decimal", "category", "boolean"]
+FeatureType = Literal["integer", "decimal", "date", "datetime", "duration", "category", "ordinal", "boolean"]
+_TEMPORAL = ("date", "datetime", "duration")
 #: Decimals beyond this are noise of floating point, and 10^decimals must stay exact in a double.
 MOST_DECIMALS = 10
 #: What floating point may take from a whole number of steps.
@@ -28,24 +30,36 @@ Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class Feature(BaseModel):
-    """One column that is generated: its type, and the values that it allows."""
+    """One column that is generated: its type, and the values that it allows.
+
+    A date, a datetime and a duration are numbers here (`t2local.tables.calendar`); ``format`` says how the file writes them, and their bounds
+    stand in a dictionary file as they are written there or as 2021-03-04. ``missing_values`` are texts that mean "missing" in this column.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     name: str = Field(min_length=1)
     type: FeatureType
     meaning: str = ""
+    unit: str = ""
+    format: str = ""
     minimum: float | None = None
     maximum: float | None = None
     decimals: int = Field(0, ge=0, le=MOST_DECIMALS)
     levels: tuple[str, ...] = ()
     missing: bool = False
+    missing_values: tuple[str, ...] = ()
     reason: str = ""
 
     @property
     def numeric(self) -> bool:
-        """Whether its values are numbers."""
-        return self.type in ("integer", "decimal")
+        """Whether its values are numbers: dates and durations too."""
+        return self.type in ("integer", "decimal", *_TEMPORAL)
+
+    @property
+    def temporal(self) -> bool:
+        """Whether its values are dates or durations, which are numbers inside and text outside."""
+        return self.type in _TEMPORAL
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -60,6 +74,23 @@ class Feature(BaseModel):
         low, high = (bound * 10.0**self.decimals for bound in self.bounds)
         return math.ceil(low - _ROUNDING), math.floor(high + _ROUNDING)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _dated(cls, raw: Any) -> Any:
+        """Bounds of dates and durations as numbers."""
+        if not isinstance(raw, dict) or raw.get("type") not in _TEMPORAL:
+            return raw
+        form = str(raw.get("format") or ("H:MM" if raw["type"] == "duration" else "%Y-%m-%d" if raw["type"] == "date" else "%Y-%m-%d %H:%M"))
+        bounds = {name: calendar.number(raw[name], form, last=name == "maximum") for name in ("minimum", "maximum") if raw.get(name) is not None}
+        return {**raw, "format": form, **bounds}
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        for name in ("minimum", "maximum") if self.temporal else ():
+            fields[name] = self.plain(getattr(self, name))
+        return fields
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         faults = list(self._number_faults() if self.numeric else self._level_faults())
@@ -70,8 +101,8 @@ class Feature(BaseModel):
     def _number_faults(self) -> Iterable[str]:
         if self.levels:
             yield "a number has no levels"
-        if self.type == "integer" and self.decimals:
-            yield "an integer has no decimals"
+        if self.type != "decimal" and self.decimals:
+            yield f"{'an integer' if self.type == 'integer' else f'a {self.type}'} has no decimals"
         if self.minimum is None or self.maximum is None:
             yield "a number needs a minimum and a maximum"
         elif not (np.isfinite(self.minimum) and np.isfinite(self.maximum)):
@@ -97,8 +128,11 @@ class Feature(BaseModel):
 
     def values(self, cells: pd.Series) -> pd.Series:
         """Cells of text (None is missing) as values: float64, or the text of levels."""
+        cells = cells.astype(object).where(cells.notna() & ~cells.isin(self.missing_values), None)
         if not self.numeric:
-            return cells.astype(object).where(cells.notna(), None)
+            return cells
+        if self.temporal and (text := cells.map(lambda cell: isinstance(cell, str))).any():
+            cells[text] = calendar.to_numbers(cells[text], self.format)
         return pd.to_numeric(cells, errors="coerce").astype(np.float64)
 
     def cells(self, values: pd.Series) -> list[str | None]:
@@ -111,12 +145,24 @@ class Feature(BaseModel):
             return None
         if not self.numeric:
             return str(value)
+        if self.temporal:
+            return calendar.to_text(float(value), self.format)
         text = f"{float(value):.{self.decimals}f}"
         text = text.rstrip("0").rstrip(".") if "." in text else text
         return "0" if text == "-0" else text
 
+    def plain(self, value: float | str | None) -> str | None:
+        """One value as models see it, and people in a dictionary: as `cell`, but dates as 2021-03-04."""
+        return calendar.to_text(float(value), calendar.plain_format(self.format)) if self.temporal and not pd.isna(value) else self.cell(value)
+
+    def number(self, text: str) -> float:
+        """A number, a date or a duration as people write it. **Raises** `ValueError` for what is none."""
+        return calendar.number(text, self.format) if self.temporal else float(text)
+
     def native(self, values: pd.Series) -> pd.Series:
         """Values with the type that people expect of such a column."""
+        if self.temporal:
+            return calendar.native(values, self.format)
         if self.type == "decimal":
             return values.astype("float64")
         if self.type == "integer" or all(re.fullmatch(r"0|-?[1-9]\d{0,14}", level) for level in self.levels):
@@ -142,12 +188,13 @@ class Feature(BaseModel):
 
 
 class LeftOut(BaseModel):
-    """A column that is not generated, and why."""
+    """A column that no model sees or writes, and why; ``make``: whether its cells are made by code (`t2local.tables.identifiers`)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     name: str
     reason: str
+    make: Literal["", "identifier"] = ""
 
 
 class Relation(BaseModel):
@@ -234,7 +281,8 @@ class FeatureDictionary(BaseModel):
                 continue
             column, values = cells[feature.name], feature.values(cells[feature.name])
             broken = {name: ~mask for name, mask in feature.obeyed(values).items()}
-            unknown = broken.pop("levels", None) if not feature.numeric else (column.notna() & values.isna()).to_numpy()
+            present = column.notna() & ~column.isin(feature.missing_values)
+            unknown = broken.pop("levels", None) if not feature.numeric else (present & values.isna()).to_numpy()
             if unknown is not None:
                 what = f"not {'an' if feature.type == 'integer' else 'a'} {feature.type}" if feature.numeric else "not one of its levels"
                 unread += [f"{source}, line {lines[i]}, column {feature.name!r}: {what}" for i in np.flatnonzero(unknown)]

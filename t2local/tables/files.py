@@ -1,14 +1,13 @@
 """Tables in and out: delimiter, encoding, missing cells, and files that appear whole or not at all."""
 
 import csv
-import io
 import os
 import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -18,23 +17,35 @@ import yaml
 from t2local.errors import InputError, ResourceError
 
 #: What people write for "no value"; compared after stripping blanks, in any case.
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "?"})
-_DELIMITERS = (",", ";", "\t")
-#: A patients' table is small; a file beyond this is a mistake that would fill the memory.
-_MOST_BYTES = 2 * 1024**3
+MISSING = frozenset({"", "na", "n/a", "n.a.", "#n/a", "nan", "<na>", "null", "?", "unknown", "missing", "not available"})
+
+
+@dataclass(frozen=True)
+class Note:
+    """A choice that reading a file took, and its reason."""
+
+    what: str
+    value: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table as it was read: cells of text (None is missing), and how the file was written."""
+    """A table as it was read: cells of text (None is missing), and how the file was written.
+
+    ``missing`` has for a column what it writes for a missing value (else nothing), ``styles`` how it writes its numbers.
+    """
 
     cells: pd.DataFrame
     lines: list[int]  # the line of the file where each row begins
     source: str
     delimiter: str = ","
     bom: bool = False
-
     fewest: int = 2
+    encoding: str = "utf-8"
+    missing: dict[str, str] = field(default_factory=dict)
+    styles: dict[str, str] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.cells) < self.fewest:
@@ -44,35 +55,12 @@ class Table:
             )
 
 
-def read_table(path: Path | str, *, fewest: int = 2) -> Table:
-    """Read a CSV file: UTF-8 with or without BOM; comma, semicolon or tab; with this many rows at least.
-
-    **Raises** `InputError` that names file, line and column of every fault.
-    """
-    path = Path(path)
-    text, bom = _decode(path)
-    delimiter = _delimiter(text, path)
-    rows = _records(text, delimiter, path)
-    header = [name.strip() for name in rows[0][1]]
-    _check_header(header, path)
-    uneven = [f"{path.name}, line {line}: {len(row)} cells, the header has {len(header)}" for line, row in rows[1:] if len(row) != len(header)]
-    if uneven:
-        raise InputError(
-            f"{path.name} has rows of another length than its header:",
-            faults=uneven,
-            next_step="mend these lines; a cell that holds the delimiter needs quotes",
-        )
-    cells = [[None if (cell := raw.strip()).casefold() in MISSING else cell for raw in row] for _, row in rows[1:]]
-    frame = pd.DataFrame(cells, columns=header, dtype=object)
-    return Table(frame, [line for line, _ in rows[1:]], path.name, delimiter, bom, fewest)
-
-
-def from_frame(frame: pd.DataFrame) -> Table:
+def from_frame(frame: pd.DataFrame, source: str = "the DataFrame", fewest: int = 2) -> Table:
     """A DataFrame as a table of cells, for the Python API; floats that are whole numbers lose their point."""
     duplicates = [str(name) for name, count in Counter(map(str, frame.columns)).items() if count > 1]
     if duplicates:
-        raise InputError("The DataFrame has columns of the same name.", faults=duplicates, next_step="rename them")
-    return Table(cells_of(frame), list(range(1, len(frame) + 1)), "the DataFrame")
+        raise InputError(f"{source} has columns of the same name.", faults=duplicates, next_step="rename them")
+    return Table(cells_of(frame), list(range(1, len(frame) + 1)), source, fewest=fewest)
 
 
 def cells_of(frame: pd.DataFrame) -> pd.DataFrame:
@@ -85,63 +73,10 @@ def _cell(value: object) -> str | None:
         return None
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat(sep=" ") if value != value.normalize() else value.date().isoformat()
     text = str(value).strip()
     return None if text.casefold() in MISSING else text
-
-
-def _decode(path: Path) -> tuple[str, bool]:
-    if not path.is_file():
-        raise InputError(f"There is no file {path}.", next_step="check the path; 'python -m t2local sample wine -o wine.csv' writes a table to try")
-    if path.stat().st_size > _MOST_BYTES:
-        raise InputError(f"{path.name} is larger than 2 GB.", next_step="t2local is for small tables; pass a sample of the rows")
-    data = path.read_bytes()
-    try:
-        return data.decode("utf-8-sig"), data.startswith(b"\xef\xbb\xbf")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        column = error.start - data.rfind(b"\n", 0, error.start)
-        raise InputError(
-            f"{path.name} is not UTF-8.", faults=[f"{path.name}, line {line}, byte {column}"], next_step=f"iconv -f LATIN1 -t UTF-8 {path.name} -o utf8.csv"
-        ) from None
-
-
-def _delimiter(text: str, path: Path) -> str:
-    """The delimiter that splits the header most often."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    if not first:
-        raise InputError(f"{path.name} is empty.", next_step="pass a CSV file with a header and rows")
-    counts = {delimiter: len(next(csv.reader([first], delimiter=delimiter), [])) for delimiter in _DELIMITERS}
-    return max(counts, key=lambda delimiter: counts[delimiter])
-
-
-def _records(text: str, delimiter: str, path: Path) -> list[tuple[int, list[str]]]:
-    """Line number and cells of every record that is not blank."""
-    records: list[tuple[int, list[str]]] = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    line = 1
-    try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                records.append((line, row))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(
-            f"{path.name} cannot be read as CSV.", faults=[f"{path.name}, line {line}: {error}"], next_step="mend the quotes on that line"
-        ) from None
-    return records
-
-
-def _check_header(header: list[str], path: Path) -> None:
-    faults = [f"column {position} has no name" for position, name in enumerate(header, 1) if not name]
-    faults += [f"column name {name!r} stands there {count} times" for name, count in Counter(header).items() if name and count > 1]
-    if len(header) < 2:
-        faults.append("there is only one column; the delimiter must be a comma, a semicolon or a tab")
-    if faults:
-        raise InputError(
-            f"The header of {path.name} cannot be used:",
-            faults=[f"{path.name}, line 1: {fault}" for fault in faults],
-            next_step="give every column its own name",
-        )
 
 
 class _Dumper(yaml.SafeDumper):
@@ -160,12 +95,12 @@ def yaml_text(comment: str, fields: Mapping[str, object]) -> str:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[IO[str]]:
+def atomic(path: Path, encoding: str = "utf-8") -> Iterator[IO[str]]:
     """Open a text file that appears at ``path`` whole, or not at all; readable by its owner only."""
     temporary: str | None = None
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        with os.fdopen(handle, "w", encoding=encoding, newline="") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -178,9 +113,11 @@ def atomic(path: Path) -> Iterator[IO[str]]:
             Path(temporary).unlink(missing_ok=True)
 
 
-def write_csv(path: Path, header: Iterable[str], rows: Iterable[Iterable[str | None]], *, delimiter: str = ",", bom: bool = False) -> None:
+def write_csv(
+    path: Path, header: Iterable[str], rows: Iterable[Iterable[str | None]], *, delimiter: str = ",", bom: bool = False, encoding: str = "utf-8"
+) -> None:
     """Write cells as CSV, None as a blank cell; the file appears whole or not at all."""
-    with atomic(path) as file:
+    with atomic(path, encoding) as file:
         if bom:
             file.write("\ufeff")
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")

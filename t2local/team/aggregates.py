@@ -50,6 +50,8 @@ def _by_class(feature: Feature, real: pd.DataFrame, dictionary: FeatureDictionar
 
 def _moments(feature: Feature, present: pd.Series) -> str:
     deviation = present.std()
+    if feature.temporal:  # to the month: a mean of eleven days is nobody's day
+        return f"mean {str(feature.plain(round(present.mean())))[:7]}" if feature.type != "duration" else f"mean {feature.plain(round(present.mean()))}"
     # The mean of a column without spread is a value of the table; a range that the dictionary names says as much.
     return f"mean {_short(present.mean())}, sd {_short(deviation)}" if deviation > 0 else f"about {_short(sum(feature.bounds) / 2)}"
 

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from t2local.llm.grammar import fragment
+from t2local.tables import calendar
 from t2local.tables.dictionary import Feature
 
 Value = float | str | None
@@ -21,7 +22,7 @@ _LEVELS_SHOWN = 12
 def brief(feature: Feature, told: str = "") -> str:
     """A feature in words: name, meaning, range or levels, and what is told of the real rows."""
     if feature.numeric:
-        values = " to ".join(str(feature.cell(bound)) for bound in feature.bounds)
+        values = " to ".join(str(feature.plain(bound)) for bound in feature.bounds) + (f" {feature.unit}" if feature.unit else "")
     else:
         shown = [_json(_level(level)) for level in feature.levels[:_LEVELS_SHOWN]]
         values = " or ".join(shown) + (f" or {len(feature.levels) - len(shown)} more" if len(feature.levels) > len(shown) else "")
@@ -61,15 +62,17 @@ def longest(features: Sequence[Feature]) -> int:
 
 
 def _cell(feature: Feature, value: Value) -> str:
-    text = feature.cell(value)
+    text = feature.plain(value)
     if text is None:
         return "null"
-    return text if feature.numeric else _json(_level(text))
+    return _json(text) if feature.temporal else text if feature.numeric else _json(_level(text))
 
 
 def _cell_schema(feature: Feature) -> dict[str, Any]:
     if not feature.numeric:
         cell = {**fragment("level"), "enum": [_level(level) for level in feature.levels]}
+    elif feature.temporal:
+        cell = {**fragment("date"), "pattern": f"^({calendar.pattern(*feature.bounds, feature.format)})$"}
     elif feature.decimals:
         cell = _decimal_schema(feature)
     else:
@@ -112,11 +115,15 @@ def _level(level: str) -> int | str:
 def _value(feature: Feature, cell: object) -> Value:
     if cell is None:
         return None
+    if feature.temporal:
+        return calendar.from_text(str(cell), calendar.plain_format(feature.format))
     return float(cell) if feature.numeric else str(cell)  # type: ignore[arg-type]
 
 
 def _longest_cell(feature: Feature) -> int:
-    if feature.numeric:
+    if feature.temporal:
+        size = 2 + max(len(str(feature.plain(bound))) for bound in feature.bounds)
+    elif feature.numeric:
         whole = max(len(str(int(bound))) for bound in feature.bounds)
         # A sign more: -0.5 has the whole part 0.
         size = whole + 1 + (feature.decimals + 1 if feature.decimals else 0)

@@ -127,20 +127,18 @@ def _narrow(feature: Feature, sign: str, value: str) -> Feature:
             raise _Fault("not one of its levels, or excluded by another --where" + _near(value, feature.levels))
         return feature.model_copy(update={"type": "category", "levels": (value,), "missing": False})
     try:
-        step = float(value) * 10.0**feature.decimals
+        step = feature.number(value) * 10.0**feature.decimals
     except ValueError:
         step = math.nan
     if not math.isfinite(step):
-        raise _Fault(f"{feature.name} is a number, and what stands after {sign} is none")
+        raise _Fault(f"what stands after {sign} is no {'number' if feature.type in ('integer', 'decimal') else feature.type}")
     low, high = feature.steps
     least = {">": math.floor(step + 1e-6) + 1, ">=": math.ceil(step - 1e-6), "=": math.ceil(step - 1e-6)}.get(sign, low)
     most = {"<": math.ceil(step - 1e-6) - 1, "<=": math.floor(step + 1e-6), "=": math.floor(step + 1e-6)}.get(sign, high)
     low, high = max(low, least), min(high, most)
     if low > high:
-        bounds = " to ".join(str(feature.cell(bound)) for bound in feature.bounds)
-        raise _Fault(
-            f"no value is left: {feature.name} goes from {bounds}" + (f" in steps of 10^-{feature.decimals}" if feature.decimals else " in whole numbers")
-        )
+        bounds = " to ".join(str(feature.plain(bound)) for bound in feature.bounds)
+        raise _Fault(f"no value is left: {feature.name} goes from {bounds}" + (f" in steps of 10^-{feature.decimals}" if feature.decimals else ""))
     grid = 10.0**feature.decimals
     return feature.model_copy(update={"minimum": low / grid, "maximum": high / grid, "missing": False})
 

@@ -84,7 +84,7 @@ def _judge(inspector: Inspector, rows: pd.DataFrame, unread: list[str], size: in
     """One verdict for all rows, and an entry for each batch; rows with a cell that is no number are in no batch."""
     whole, batches = Verdict(len(rows)), []
     for column in dict.fromkeys(filter(None, unread)):
-        whole.reject(np.array(unread, dtype=object) == column, "sanity", f"{column} is not a number")
+        whole.reject(np.array(unread, dtype=object) == column, "sanity", f"{column} cannot be read as its type in the dictionary")
     readable = np.flatnonzero(whole.kept)
     parts = [readable[start : start + size] for start in range(0, len(readable), size)]
     inspector.tune([rows.iloc[part] for part in parts])

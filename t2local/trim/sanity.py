@@ -38,7 +38,7 @@ def check(
     for reason, rule in rules.items():
         obeyed = rule.obeyed(rows)
         broken += int((~obeyed).sum())
-        verdict.reject(~obeyed, "sanity", f"breaks the rule: {reason}")
+        verdict.reject(~obeyed, "sanity", f"breaks the rule '{reason}'")
     hashes = row_hashes(rows)
     copies: Mask = np.array([value in seen for value in hashes], dtype=np.bool_)
     repeated = pd.Series(hashes).duplicated().to_numpy()

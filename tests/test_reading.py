@@ -1,0 +1,156 @@
+"""Ugly files: what hospitals send. Each is read as a person would, says what was decided, and is written as it came."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t2local.errors import InputError
+from t2local.tables.reading import _plain, read_table, styled, write_like
+
+
+def read(tmp_path, content, name="t.csv"):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return read_table(path)
+
+
+def said(table):
+    return {note.what: note.value for note in table.notes}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
+def test_encodings(tmp_path, encoding):
+    text = "age;straße;naïve €\n" + "".join(f"{age};Höhe {age % 3};ja\n" for age in range(30, 50))
+    table = read(tmp_path, text.encode(encoding))
+    assert list(table.cells) == ["age", "straße", "naïve €"]
+    assert table.cells["straße"][0] == "Höhe 0"
+    assert bool(table.notes) == (not encoding.startswith("utf-8"))
+    write_like(table, tmp_path / "again.csv", table.cells)
+    assert (tmp_path / "again.csv").read_bytes().decode(encoding).lstrip("\ufeff") == text
+
+
+def test_latin_1_with_a_byte_that_windows_does_not_have(tmp_path):
+    table = read(tmp_path, b"a,b\n1,\xe4\x81\n2,x\n")
+    assert said(table)["encoding"] == "Latin-1"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_delimiters_even_where_another_is_in_the_cells(tmp_path, delimiter):
+    rows = [["name", "note", "n"], *([f"p{i}", f'"a{";,|"[i % 3]} b"', str(i)] for i in range(9))]
+    table = read(tmp_path, "\n".join(delimiter.join(row) for row in rows))
+    assert table.delimiter == delimiter
+    assert table.cells["n"].tolist() == [str(i) for i in range(9)]
+
+
+def test_decimal_commas_are_read_and_written_again(tmp_path):
+    text = "id;kg;price;mixed\n1;70,5;1.234,50;1\n2;-3,25;12.000,00;2,5\n3;;7,10;x\n"
+    table = read(tmp_path, text)
+    assert table.cells["kg"].tolist() == ["70.5", "-3.25", None]
+    assert table.cells["price"].tolist() == ["1234.50", "12000.00", "7.10"]
+    assert table.cells["mixed"].tolist() == ["1", "2,5", "x"]
+    assert said(table) == {"kg": "decimal commas", "price": "decimal commas, points for thousands"}
+    write_like(table, tmp_path / "again.csv", table.cells)
+    assert (tmp_path / "again.csv").read_text() == text
+
+
+def test_commas_for_thousands(tmp_path):
+    table = read(tmp_path, 'n,cost\n1,"1,234"\n2,"12,000.50"\n3,7\n')
+    assert table.cells["cost"].tolist() == ["1234", "12000.50", "7"]
+    assert said(table)["cost"] == "commas for thousands"
+    assert read(tmp_path, "n;m\n1;1,234\n2;2,500\n").cells["m"].tolist() == ["1.234", "2.500"]
+
+
+@given(st.integers(-(10**7), 10**7), st.integers(0, 4), st.sampled_from(["decimal commas", "decimal commas, points for thousands", "commas for thousands"]))
+def test_a_number_survives_every_style(whole, decimals, style):
+    cell = f"{whole}" + (f".{7 * 10 ** (decimals - 1)}" if decimals else "")
+    assert _plain(styled(cell, style), style) == cell
+
+
+def test_missing_values_keep_their_code(tmp_path):
+    text = "a,b,c,d\n1,Unknown,?,\n2,x,1.5,N/A\n3,Unknown,2.5,5\n4,y,?,6\n"
+    table = read(tmp_path, text)
+    assert table.cells.isna().sum().tolist() == [0, 2, 2, 2]
+    assert table.missing["b"] == "Unknown"
+    assert "b" in said(table)
+    assert "c" not in said(table)
+    write_like(table, tmp_path / "again.csv", table.cells)
+    assert (tmp_path / "again.csv").read_text() == text.replace("N/A", "")  # the more common code of a column, the first of two
+
+
+def test_a_header_is_found_missing(tmp_path):
+    table = read(tmp_path, "34,F,1.5\n51,M,2.5\n29,F,0.5\n")
+    assert list(table.cells) == ["column_1", "column_2", "column_3"]
+    assert len(table.cells) == 3
+    assert table.lines == [1, 2, 3]
+    assert "header" in said(table)
+
+
+@pytest.mark.parametrize("header", ["2019,2020,2021", "1,2,3", "x,2020,z", "a,b,c", "age [years],27,q"])
+def test_numbers_may_be_names(tmp_path, header):
+    table = read(tmp_path, header + "\n" + "".join(f"{i},{i * 7 % 5},{i * 3}\n" for i in range(10, 20)))
+    assert list(table.cells) == header.split(",")
+
+
+def test_unnamed_and_doubled_columns_get_names(tmp_path):
+    table = read(tmp_path, ",age,age,age_2\n0,1,2,3\n1,4,5,6\n2,7,8,9\n")
+    assert list(table.cells) == ["column_1", "age", "age_2", "age_2_2"]
+    assert said(table)["column 1"] == "column_1"
+
+
+def test_a_delimiter_at_the_end_of_every_line_is_no_column(tmp_path):
+    table = read(tmp_path, "a;b;\n1;2;\n3;4;\n")
+    assert list(table.cells) == ["a", "b"]
+
+
+def test_quotes_newlines_and_leading_blanks(tmp_path):
+    table = read(tmp_path, 'a,b\n  x ,"say ""no"", he said"\n y,"two\nlines"\n')
+    assert table.cells["a"].tolist() == ["x", "y"]
+    assert table.cells["b"].tolist() == ['say "no", he said', "two\nlines"]
+    assert table.lines == [2, 3]
+
+
+@given(frame=st.integers(0, 2**32 - 1))
+def test_random_tables_are_written_and_read_back_equal(tmp_path_factory, frame):
+    rng = np.random.default_rng(frame)
+    rows = int(rng.integers(3, 12))
+    letters = np.array(list("abcÄß,;\"|\n' "))
+    columns = {
+        "text": ["x" + "".join(rng.choice(letters, 5)).strip() for _ in range(rows)],
+        "whole": rng.integers(-999, 999, rows).astype(str),
+        "number": [f"{x:.2f}" for x in rng.normal(0, 100, rows)],
+        "gaps": [None if rng.random() < 0.3 else "v" for _ in range(rows)],
+    }
+    cells = pd.DataFrame(columns, dtype=object)
+    path = tmp_path_factory.mktemp("r") / "t.csv"
+    delimiter = str(rng.choice([",", ";", "\t"]))
+    from t2local.tables.files import write_csv
+
+    blank = cells.where(cells.notna(), None)
+    write_csv(path, cells.columns, blank.itertuples(index=False), delimiter=delimiter)
+    table = read_table(path)
+    pd.testing.assert_frame_equal(table.cells, cells.where(cells.notna(), None).astype(object))
+    write_like(table, path.with_name("again.csv"), table.cells)
+    assert path.with_name("again.csv").read_bytes() == path.read_bytes()
+
+
+def test_parquet_and_excel_without_their_library_say_what_to_install(tmp_path):
+    for name, extra in (("t.parquet", "parquet"), ("t.xlsx", "excel")):
+        (tmp_path / name).write_bytes(b"not one")
+        with pytest.raises(InputError) as error:
+            read_table(tmp_path / name)
+        assert f"t2local[{extra}]" in str(error.value) or "cannot be read" in str(error.value)
+
+
+def test_excel_and_parquet_are_read_where_their_libraries_are(tmp_path):
+    frame = pd.DataFrame({"age": [34, 51, 29], "kg": [70.5, None, 61.0], "day": pd.to_datetime(["2021-03-04", "2021-05-06", None])})
+    pytest.importorskip("openpyxl")
+    frame.to_excel(tmp_path / "t.xlsx", index=False)
+    cells = read_table(tmp_path / "t.xlsx").cells
+    assert cells["age"].tolist() == ["34", "51", "29"]
+    assert cells["kg"].tolist() == ["70.5", None, "61"]
+    assert cells["day"].tolist() == ["2021-03-04", "2021-05-06", None]
+    pytest.importorskip("pyarrow")
+    frame.to_parquet(tmp_path / "t.parquet")
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.parquet").cells, cells)
