@@ -117,14 +117,19 @@ def generate(
 @main.command()
 @_data
 @_target
+@click.option(
+    "--codebook", type=click.Path(path_type=Path), help="What is known already: REDCap's data dictionary, OMOP's field list (CSV), a Table Schema (JSON)."
+)
+@click.option("--as", "form", type=click.Choice(["yaml", "json", "schema"]), default="yaml", show_default=True, help="schema: the JSON Schema, for editors.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [stdout].")
 @_set
-def describe(data: Path, target: str | None, output: Path | None, values: tuple[str, ...]) -> None:
-    """Guess the feature dictionary of the table DATA, with the reason of each guess."""
+def describe(data: Path, target: str | None, codebook: Path | None, form: str, output: Path | None, values: tuple[str, ...]) -> None:
+    """Guess the feature dictionary of the table DATA, with the reason of each guess; as JSON it is a Frictionless Table Schema."""
     from t2local import pipeline
     from t2local.settings import Settings
 
-    _write(pipeline.describe(data, target=target, settings=Settings.load(_pairs(values))).to_yaml(), output)
+    known = pipeline.describe(data, target=target, codebook=codebook, settings=Settings.load(_pairs(values)), on_event=_Screen(quiet=False))
+    _write({"yaml": known.to_yaml, "json": known.to_table_schema, "schema": known.json_schema}[form](), output)
 
 
 @main.command()

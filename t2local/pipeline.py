@@ -20,6 +20,7 @@ from t2local.llm.decoder import Counters
 from t2local.llm.model import Model
 from t2local.runs import RunFolder, as_json
 from t2local.settings import Settings
+from t2local.tables.codebook import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary, read_dictionary
 from t2local.tables.files import Table, from_frame
@@ -251,10 +252,26 @@ def read(data: pd.DataFrame | Path | str) -> Table:
     return from_frame(data) if isinstance(data, pd.DataFrame) else read_table(data)
 
 
-def describe(data: pd.DataFrame | Path | str, *, target: str | None = None, settings: Settings | None = None) -> FeatureDictionary:
-    """Guess the feature dictionary of a table; each guess says why."""
+def describe(
+    data: pd.DataFrame | Path | str,
+    *,
+    target: str | None = None,
+    codebook: Path | str | None = None,
+    settings: Settings | None = None,
+    on_event: Listener = ignore,
+) -> FeatureDictionary:
+    """Guess the feature dictionary of a table; each guess says why. A codebook (REDCap, OMOP, Table Schema) comes before guesses."""
     table = read(data)
-    return guess_dictionary(table.cells, target=target, settings=(settings or Settings()).table, source=table.source)
+    for note in table.notes:
+        on_event(Decided(note.what, note.value, note.reason))
+    guess = guess_dictionary(table.cells, target=target, settings=(settings or Settings()).table, source=table.source)
+    if codebook is None:
+        return guess
+    book = read_codebook_file(Path(codebook))
+    known = book.apply(guess, table.cells)
+    for message in book.notes:
+        on_event(Noticed(message))
+    return known
 
 
 def plan(

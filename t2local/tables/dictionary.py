@@ -4,6 +4,7 @@ Inside t2local a table is a frame of *values*: numbers are float64 (NaN is missi
 level (None is missing). This file knows no CSV, no model and no prompt.
 """
 
+import json
 import math
 import re
 from collections import Counter
@@ -16,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer, model_validator
 
 from t2local.errors import DictionaryError, InputError
-from t2local.tables import calendar
+from t2local.tables import calendar, vocabulary
 from t2local.tables.files import yaml_text
 from t2local.tables.rules import Rule, RuleFault, binding
 
@@ -311,7 +312,16 @@ class FeatureDictionary(BaseModel):
     def to_yaml(self) -> str:
         """This dictionary as a file that a person can edit."""
         comment = "What each column may hold. Guesses carry their reason; change what is wrong and pass it on with --dictionary."
-        return yaml_text(comment, self.model_dump(mode="json", exclude_defaults=True))
+        return yaml_text(comment, vocabulary.to_file(self.model_dump(mode="json", exclude_defaults=True)))
+
+    def to_table_schema(self) -> str:
+        """This dictionary as a Frictionless Table Schema (JSON), with a few words more that other tools pass over."""
+        return json.dumps(vocabulary.to_file(self.model_dump(mode="json", exclude_defaults=True)), indent=2, ensure_ascii=False) + "\n"
+
+    @staticmethod
+    def json_schema() -> str:
+        """The JSON Schema of dictionary files, for editors that complete and check them."""
+        return json.dumps(vocabulary.json_schema(FeatureDictionary.model_json_schema()), indent=2) + "\n"
 
 
 def read_dictionary(text: str, source: str) -> FeatureDictionary:
@@ -328,16 +338,18 @@ def read_dictionary(text: str, source: str) -> FeatureDictionary:
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
         raise DictionaryError(f"{source} is not readable YAML:", faults=[place + str(problem)], next_step=next_step) from None
-    faults = list(_cross_faults(raw)) if isinstance(raw, dict) else [((), "a dictionary is a mapping with target and features")]
+    told = vocabulary.from_file(raw) if isinstance(raw, dict) else {}
+    faults = list(_cross_faults(told)) if told else [((), "a dictionary is a mapping with target and fields")]
     dictionary = None
-    if isinstance(raw, dict):
+    if told:
         try:
-            dictionary = FeatureDictionary.model_validate(raw)
+            dictionary = FeatureDictionary.model_validate(told)
         except ValidationError as error:
             found = [(e["loc"], e["msg"]) for e in error.errors(include_input=False, include_url=False)]
             faults = [*found, *faults]
     if faults or dictionary is None:
-        described = [f"{source}, {_place(node, path)}: {'.'.join(map(str, path)) or 'file'}: {what}" for path, what in faults]
+        placed = [(vocabulary.place_in_file(path, raw), what) for path, what in faults]
+        described = [f"{source}, {_place(node, path)}: {'.'.join(map(str, path)) or 'file'}: {what}" for path, what in placed]
         raise DictionaryError(f"{source} has {len(described)} faults:", faults=described, next_step=next_step)
     return dictionary
 

@@ -98,8 +98,13 @@ class Plan(BaseModel):
 
 
 def with_label(roles: Sequence[tuple[str, Sequence[str], Sequence[str]]], dictionary: FeatureDictionary, source: Literal["manager", "data"]) -> Plan:
-    """A plan from (role, features, parents) in order, with the label's component added at the end."""
-    components = [Component(role=role, features=tuple(features), parents=tuple(parents)) for role, features, parents in roles]
+    """A plan from (role, features, parents) in order: a component also depends on the earlier ones that share a rule with it; the label comes last."""
+    ruled = [rule.names for rule in dictionary.parsed_rules().values()]
+    components = []
+    for place, (role, features, parents) in enumerate(roles):
+        # Who writes one side of a rule has to see the other.
+        bound = [r for r, other, _ in roles[:place] if any(names & set(features) and names & set(other) for names in ruled)]
+        components.append(Component(role=role, features=tuple(features), parents=tuple(dict.fromkeys([*parents, *bound]))))
     label = LABEL_ROLE if all(role != LABEL_ROLE for role, _, _ in roles) else f"{LABEL_ROLE} of the table"
     last = Component(role=label, features=(dictionary.target,), parents=tuple(component.role for component in components))
     return Plan(source=source, components=(*components, last))
