@@ -24,7 +24,7 @@ from t2local.tables.codebook import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary, read_dictionary
 from t2local.tables.files import Table, from_frame
-from t2local.tables.identifiers import new_identifiers
+from t2local.tables.identifiers import new_identifiers, numbered
 from t2local.tables.reading import read_table
 from t2local.team.cells import CellSkill
 from t2local.team.drawing import Drawing
@@ -437,8 +437,8 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     if folder:
         texts = {"dictionary.yaml": real.known.to_yaml(), "plan.yaml": team.to_yaml(), "report.json": as_json(report), "manifest.json": as_json(manifest)}
         folder.finish(real.table, real.known.cells(kept).assign(**made)[order], with_notes(notes, real.known.cells(rejected)), texts)
-    synthetic = real.known.native(kept).assign(**made)[order]
-    original = real.known.native(real.values).assign(**{name: real.table.cells[name] for name in made})[order]
+    synthetic = real.known.native(kept).assign(**{name: numbered(pd.Series(texts, dtype=object)) for name, texts in made.items()})[order]
+    original = real.known.native(real.values).assign(**{name: numbered(real.table.cells[name]) for name in made})[order]
     if real.frame is not None:
         original = real.frame.rename(columns=str)[order].reset_index(drop=True)
         synthetic = synthetic.astype({name: dtype for name, dtype in original.dtypes.items() if not synthetic[name].isna().any() or dtype.kind in "fOmM"})

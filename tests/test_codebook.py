@@ -20,7 +20,8 @@ from tests.strategies import dictionaries
 HEADER = [
     "Variable / Field Name", "Form Name", "Section Header", "Field Type", "Field Label", "Choices, Calculations, OR Slider Labels", "Field Note",
     "Text Validation Type OR Show Slider Number", "Text Validation Min", "Text Validation Max", "Identifier?",
-    "Branching Logic (Show field only if...)", "Required Field?", "Custom Alignment", "Question Number (surveys only)", "Matrix Group Name", "Matrix Ranking?", "Field Annotation",
+    "Branching Logic (Show field only if...)", "Required Field?", "Custom Alignment", "Question Number (surveys only)",
+    "Matrix Group Name", "Matrix Ranking?", "Field Annotation",
 ]  # fmt: skip
 #: name, type, label, choices, validation, min, max, identifier, branching, required
 FIELDS = [
@@ -59,7 +60,7 @@ def export(rows=60):
     rng = np.random.default_rng(4)
     sex, smoker, age = rng.integers(1, 3, rows), rng.integers(0, 2, rows), rng.integers(20, 80, rows)
     drug = rng.integers(0, 2, (rows, 2))
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "record_id": np.arange(1, rows + 1),
             "surname": [f"Secretname{n:03}" for n in range(rows)],
@@ -81,8 +82,7 @@ def export(rows=60):
             "scan": ["scan.pdf"] * rows,
             "died": np.where(age + rng.normal(0, 8, rows) > 55, 1, 0),
         }
-    )
-    return frame
+    ).astype(dict.fromkeys(("pregnant", "packs", "statin_mg"), "Int64"))
 
 
 @pytest.fixture
@@ -231,9 +231,10 @@ def test_files_are_valid_by_the_schema_for_editors(dictionary):
 
 
 def test_faults_in_the_words_of_the_file_have_their_places():
-    text = "target: y\nfields:\n- name: age\n  type: integer\n  constraints:\n    minimum: old\n    maximum: 9\n- {name: y, type: string, constraints: {enum: [a, b]}, colour: red}\n"
+    text = "target: y\nfields:\n- name: age\n  type: integer\n  constraints:\n    minimum: old\n    maximum: 9\n"
+    text += "- {name: y, type: string, constraints: {enum: [a, b]}, colour: red}\n"
     with pytest.raises(DictionaryError) as caught:
         read_dictionary(text, "d.yaml")
     message = str(caught.value)
     assert "d.yaml, line 6, column 14: fields.0.constraints.minimum" in message
-    assert "line 8, column 70: fields.1.colour" in message
+    assert "line 8, column 64: fields.1.colour" in message

@@ -39,6 +39,11 @@ def new_identifiers(real: pd.Series, rows: int, seed: int) -> list[str]:
     return result
 
 
+def numbered(cells: pd.Series) -> pd.Series:
+    """Identifiers as whole numbers where all of them are."""
+    return cells.astype("int64") if len(cells) and cells.map(lambda text: text.isdecimal() and str(int(text)) == text and len(text) < 18).all() else cells
+
+
 def _drawn(shape: str, pool: str, rng: np.random.Generator) -> str:
     """Another text of the same shape."""
     return "".join(_other(char, pool, rng) for char in shape)
