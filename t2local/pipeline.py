@@ -21,10 +21,10 @@ from t2local.llm.model import Model
 from t2local.runs import RunFolder, as_json
 from t2local.settings import Settings
 from t2local.tables.codebook import read_codebook_file
+from t2local.tables.delivery import deliver
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary, read_dictionary
 from t2local.tables.files import Table, from_frame
-from t2local.tables.identifiers import new_identifiers, numbered
 from t2local.tables.reading import read_table
 from t2local.team.cells import CellSkill
 from t2local.team.drawing import Drawing
@@ -194,6 +194,7 @@ class Prepared:
     values: pd.DataFrame  # the real rows
     plan: Plan | str  # a plan, or who makes it
     wishes: Wishes  # what the rows are to be
+    known_text: str = ""  # the dictionary's own file, comments and all, where there is one
 
 
 def prepare(
@@ -218,7 +219,8 @@ def prepare(
     codes = {feature.name: feature.missing_values[0] for feature in known.features if feature.missing_values}
     table = replace(table, missing={**codes, **table.missing})
     frame = data if isinstance(data, pd.DataFrame) else None
-    return Prepared(table, frame, known, known.values(table.cells), plan if isinstance(plan, Plan) else str(plan), read_wishes(known, where, balance))
+    own = _text(Path(dictionary), DictionaryError) if isinstance(dictionary, str | Path) and target is None else ""
+    return Prepared(table, frame, known, known.values(table.cells), plan if isinstance(plan, Plan) else str(plan), read_wishes(known, where, balance), own)
 
 
 def work(run: Run, real: Prepared, model: Model, folder: RunFolder | None) -> Result:
@@ -432,24 +434,12 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     decisions = [vars(decision) for decision in run.decisions]
     asked = {"model": report["model"], "manager": report["manager"], "seed": run.seed, "decisions": decisions}
     manifest = manifest_of(run.ledger, real.table, run.settings, real.known, run.clock, asked)
-    made = identifiers(real, len(kept), run.seed)
-    order = [str(name) for name in real.table.cells if name in real.known.names or name in made]
+    ready = deliver(real.known, real.table, real.frame, kept, run.seed)
     if folder:
-        texts = {"dictionary.yaml": real.known.to_yaml(), "plan.yaml": team.to_yaml(), "report.json": as_json(report), "manifest.json": as_json(manifest)}
-        folder.finish(real.table, real.known.cells(kept).assign(**made)[order], with_notes(notes, real.known.cells(rejected)), texts)
-    synthetic = real.known.native(kept).assign(**{name: numbered(pd.Series(texts, dtype=object)) for name, texts in made.items()})[order]
-    original = real.known.native(real.values).assign(**{name: numbered(real.table.cells[name]) for name in made})[order]
-    if real.frame is not None:
-        original = real.frame.rename(columns=str)[order].reset_index(drop=True)
-        synthetic = synthetic.astype({name: dtype for name, dtype in original.dtypes.items() if not synthetic[name].isna().any() or dtype.kind in "fOmM"})
-    augmented = pd.concat([original, synthetic], ignore_index=True)
-    return Result(synthetic, with_notes(notes, real.known.native(rejected)), augmented, report, real.known, team, manifest)
-
-
-def identifiers(real: Prepared, rows: int, seed: int) -> dict[str, list[str]]:
-    """New identifiers for the rows that are delivered, by column."""
-    columns = [column.name for column in real.known.left_out if column.make and column.name in real.table.cells]
-    return {name: new_identifiers(real.table.cells[name], rows, seed) for name in columns}
+        dictionary = real.known_text or real.known.to_yaml()
+        texts = {"dictionary.yaml": dictionary, "plan.yaml": team.to_yaml(), "report.json": as_json(report), "manifest.json": as_json(manifest)}
+        folder.finish(real.table, ready.cells, with_notes(notes, real.known.cells(rejected)), texts)
+    return Result(ready.synthetic, with_notes(notes, real.known.native(rejected)), ready.augmented, report, real.known, team, manifest)
 
 
 def label_shares(run: Run, real: Prepared, kept: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import t2local
 from t2local import errors
 from t2local.cli import main
+from t2local.settings import shipped
 
 
 def run(*arguments):
@@ -123,3 +126,15 @@ def test_trim_judges_the_rows_of_another_generator(tmp_path, patients, monkeypat
     assert other.exit_code == 3
     assert "'age'" in other.output
     assert not Path("other.trimmed").exists()
+
+
+def test_the_three_commands_from_a_csv_to_a_reviewed_dictionary(tmp_path, patients):
+    """grammars/DICTIONARY.md, as it stands there."""
+    commands = (shipped("grammars") / "DICTIONARY.md").read_text(encoding="utf-8").split("<!-- dictionary -->")[1].split("```")[1].removeprefix("sh\n")
+    patients.to_csv(tmp_path / "data.csv", index=False)
+    commands = commands.replace("python -m", f"{sys.executable} -m")
+    environment = {**os.environ, "EDITOR": "sed -i s/widened/reviewed/", "PYTHONPATH": str(Path(t2local.__file__).parent.parent)}
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "reviewed" in (tmp_path / "dictionary.yaml").read_text()
+    assert "1. Group 1: " in done.stdout

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from t2local.errors import DictionaryError, InputError
 from t2local.tables import calendar, vocabulary
 from t2local.tables.files import yaml_text
-from t2local.tables.rules import Rule, RuleFault, binding
+from t2local.tables.rules import Formula, Rule, RuleFault, binding
 
 FeatureType = Literal["integer", "decimal", "date", "datetime", "duration", "category", "ordinal", "boolean"]
 _TEMPORAL = ("date", "datetime", "duration")
@@ -198,6 +198,16 @@ class LeftOut(BaseModel):
     make: Literal["", "identifier"] = ""
 
 
+class Derived(BaseModel):
+    """A column that is computed from others (`t2local.tables.rules.Formula`), rounded to ``decimals``; no model sees or writes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    name: str
+    formula: str = Field(max_length=2000)
+    decimals: int = Field(2, ge=0, le=MOST_DECIMALS)
+
+
 class Relation(BaseModel):
     """A rule between features (`t2local.tables.rules`), and why it holds, in words."""
 
@@ -217,6 +227,7 @@ class FeatureDictionary(BaseModel):
     target_reason: str = ""
     features: tuple[Feature, ...] = Field(min_length=2)
     rules: tuple[Relation, ...] = ()
+    derived: tuple[Derived, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
     @field_validator("rules", mode="before")
@@ -237,6 +248,11 @@ class FeatureDictionary(BaseModel):
         if faults:
             raise DictionaryError("Some rules cannot be used:", faults=faults, next_step="mend the rules in the dictionary")
         return parsed
+
+    def computed(self, values: pd.DataFrame) -> dict[str, pd.Series]:
+        """The derived columns of a frame of values, as numbers."""
+        columns = {feature.name: feature.levels for feature in self.features}
+        return {d.name: pd.Series(Formula(d.formula, columns).values(values), index=values.index).round(d.decimals) for d in self.derived}
 
     def __getitem__(self, name: str) -> Feature:
         return next(feature for feature in self.features if feature.name == name)
@@ -296,8 +312,16 @@ class FeatureDictionary(BaseModel):
             )
         self._check_label(cells[self.target], lines, source)
         demoted = binding(self.parsed_rules(), self.values(cells))[1]
+        disagree = {d.name: self._disagreement(d, cells) for d in self.derived if d.name in cells}
+        warnings += [f"{name}: {count} of {len(cells)} real rows are not what the formula gives" for name, count in disagree.items() if count]
         broken_rules = [f"rule {rule!r}: {count} of {len(cells)} real rows break it, so it is not enforced" for rule, count in demoted.items()]
         return [*warnings, *broken_rules]
+
+    def _disagreement(self, derived: Derived, cells: pd.DataFrame) -> int:
+        """How many real rows have another number than the formula gives, beyond rounding."""
+        told = pd.to_numeric(cells[derived.name], errors="coerce")
+        given = self.computed(self.values(cells))[derived.name]
+        return int(((told - given).abs() > 1.001 * 10.0**-derived.decimals).sum())
 
     def _check_label(self, labels: pd.Series, lines: list[int], source: str) -> None:
         """A label in every row, and two classes at least: without them nothing can be judged."""
@@ -373,6 +397,15 @@ def _cross_faults(raw: dict[str, Any]) -> Iterable[tuple[tuple[str | int, ...], 
             Rule(str(relation["rule"] if isinstance(relation, dict) and "rule" in relation else relation), columns)
         except RuleFault as fault:
             yield ("rules", position), str(fault)
+    formulas = raw.get("derived")
+    for position, derived in enumerate(formulas if isinstance(formulas, list) else []):
+        name = str(derived.get("name")) if isinstance(derived, dict) else ""
+        if name in columns:
+            yield ("derived", position, "name"), f"{name!r} is a field already; leave it out there"
+        try:
+            Formula(str(derived.get("formula") if isinstance(derived, dict) else derived), columns)
+        except RuleFault as fault:
+            yield ("derived", position), str(fault)
     if "target" in raw and str(raw["target"]) not in counts:
         yield ("target",), f"the target {str(raw['target'])!r} is not among the features"
 

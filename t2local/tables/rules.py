@@ -185,6 +185,21 @@ def _equal(one: Any, other: Any, size: int) -> _Truth:
     return _Truth(known & true, known & ~true)
 
 
+class Formula(Rule):
+    """A number computed from other columns: ``weight / (height * height)``; checked as a rule is."""
+
+    def obeyed(self, rows: pd.DataFrame) -> Mask:
+        """All rows; a text that is no number is a fault."""
+        self.values(rows)
+        return np.ones(len(rows), dtype=np.bool_)
+
+    def values(self, rows: pd.DataFrame) -> Numbers:
+        """The number of each row, NaN where a column is missing or the formula has no value."""
+        with np.errstate(all="ignore"):
+            result = np.broadcast_to(_numbers(self._eval(self._tree, rows)), len(rows)).astype(np.float64)
+        return np.where(np.isfinite(result), result, np.nan)
+
+
 def _level(column: _Levels, constant: str | float) -> str:
     """A constant of a rule as one of the column's levels."""
     text = constant if isinstance(constant, str) else str(int(constant) if isinstance(constant, float) and constant.is_integer() else constant)
