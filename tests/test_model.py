@@ -17,6 +17,9 @@ import yaml
 
 from t2local.llm.decoder import Decoder, Request, Station
 from t2local.llm.sampling import Stream
+from t2local.tables.dictionary import read_dictionary
+from t2local.tables.reading import read_table
+from tests.test_real_tables import UGLY, ward
 
 pytestmark = pytest.mark.model
 
@@ -39,17 +42,17 @@ def faults(row: dict[str, str], fields: list[dict]) -> list[str]:
     """What is wrong with a row of synthetic.csv, read with csv and yaml alone."""
     found = []
     for field in fields:
-        cell = row[field["name"]]
+        cell, bounds = row[field["name"]], field["constraints"]
         if cell == "":
-            found += [] if field.get("missing") else [f"{field['name']}: blank"]
-        elif field["type"] in ("category", "boolean"):
-            found += [] if cell in field["levels"] else [f"{field['name']}: unknown level"]
+            found += [f"{field['name']}: blank"] if bounds["required"] else []
+        elif "enum" in bounds:
+            found += [] if cell in bounds["enum"] else [f"{field['name']}: unknown level"]
         else:
             decimals = field.get("decimals", 0)
             written = re.fullmatch(r"-?\d+(?:\.(\d+))?", cell)
             if not written or len(written.group(1) or "") > decimals:
                 found.append(f"{field['name']}: not a number with {decimals} decimals")
-            elif not field["minimum"] - 1e-9 <= float(cell) <= field["maximum"] + 1e-9:
+            elif not bounds["minimum"] - 1e-9 <= float(cell) <= bounds["maximum"] + 1e-9:
                 found.append(f"{field['name']}: out of range")
     return found
 
@@ -78,7 +81,7 @@ def test_real_tables_give_rows_that_obey_their_dictionary_and_add_up(name, real_
     done = t2local("generate", "data.csv", "--rows", 40, "--max-batches", batches, "--set", f"team.conditioning={conditioning}", cwd=tmp_path)
     assert done.returncode in (0, 5), done.stderr
     out = tmp_path / "data.t2local"
-    fields = yaml.safe_load((out / "dictionary.yaml").read_text(encoding="utf-8"))["features"]
+    fields = yaml.safe_load((out / "dictionary.yaml").read_text(encoding="utf-8"))["fields"]
     kept, rejected = read(out / "synthetic.csv"), read(out / "rejected.csv")
     # The grammar wrote all of them; stage 1 and this check judge what it wrote, each with code of its own.
     assert [fault for row in kept + rejected for fault in faults(row, fields)] == []
@@ -89,6 +92,19 @@ def test_real_tables_give_rows_that_obey_their_dictionary_and_add_up(name, real_
     assert (done.returncode == 0) == bool(kept)
     real = {tuple(row[field["name"]] for field in fields) for row in read(tmp_path / "data.csv")}
     assert not real & {tuple(row[field["name"]] for field in fields) for row in kept}
+
+
+@pytest.mark.parametrize("name", ["windows", "minus 999", "american dates"])
+def test_ugly_files_go_through_with_the_real_model(name, tmp_path):
+    make, _ = UGLY[name]
+    (tmp_path / "t.csv").write_bytes(make(ward()))
+    done = t2local("generate", "t.csv", "--target", "died", "--rows", 10, "--max-batches", 2, cwd=tmp_path)
+    assert done.returncode in (0, 5), done.stderr
+    read = [read_table(tmp_path / path, fewest=0).cells for path in ("t.csv", "t.t2local/synthetic.csv")]
+    known = read_dictionary((tmp_path / "t.t2local" / "dictionary.yaml").read_text(encoding="utf-8"), "d.yaml")
+    assert list(read[1]) == list(read[0])
+    for feature in known.features:
+        assert all(mask.all() for mask in feature.obeyed(feature.values(read[1][feature.name])).values())
 
 
 def test_without_a_network_the_same_bytes_come_out_and_twice_the_same(tmp_path):
@@ -198,7 +214,10 @@ def test_an_embedding_model_is_refused(starter, tmp_path):
         Backbone(find(str(tmp_path / "embedding.gguf")))
 
 
-def test_ctrl_c_while_llama_cpp_works_is_heard(starter):
+def test_ctrl_c_while_llama_cpp_works_is_heard(starter, request):
+    # A shell that starts tests in the background may have SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     prompt = starter.tokenize("a row of numbers: 1, 2, 3 " * 40)
     with Decoder(starter, slots=1, prefix_cells=len(prompt), row_cells=16) as decoder:
         threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()

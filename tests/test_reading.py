@@ -1,13 +1,17 @@
 """Ugly files: what hospitals send. Each is read as a person would, says what was decided, and is written as it came."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from t2local.errors import InputError
+from t2local.tables.files import MISSING, Table
 from t2local.tables.reading import _plain, read_table, styled, write_like
+from tests.strategies import dictionaries, frame_of, values
 
 
 def read(tmp_path, content, name="t.csv"):
@@ -133,6 +137,31 @@ def test_random_tables_are_written_and_read_back_equal(tmp_path_factory, frame):
     pd.testing.assert_frame_equal(table.cells, cells.where(cells.notna(), None).astype(object))
     write_like(table, path.with_name("again.csv"), table.cells)
     assert path.with_name("again.csv").read_bytes() == path.read_bytes()
+
+
+def readable(dictionary):
+    """Whether every level survives the stated rules of reading: blanks around a cell go, some words mean missing, some commas are decimal."""
+    levels = [level for feature in dictionary.features for level in feature.levels]
+    odd = re.compile(r"[=@\t\r+-].*|[\d.,]*,[\d.,]*|.*[\x00\r].*", re.DOTALL)
+    return all(level == level.strip() and level.casefold() not in MISSING and not odd.fullmatch(level) for level in levels)
+
+
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(
+    data=st.data(), dictionary=dictionaries(most=4).filter(readable), decimal=st.sampled_from(["", "decimal commas", "decimal commas, points for thousands"])
+)
+def test_frames_of_every_type_are_written_and_read_back_equal(tmp_path_factory, data, dictionary, decimal):
+    rows = [{f.name: data.draw(values(f)) for f in dictionary.features} for _ in range(data.draw(st.integers(2, 5)))]
+    assume(all(any(value is not None for value in row.values()) for row in rows))  # a line of nothing is no row
+    frame = frame_of(dictionary, rows)
+    names = {f.name: f"column {i}" for i, f in enumerate(dictionary.features)}
+    plain = dictionary.model_copy(update={"features": tuple(f.model_copy(update={"name": names[f.name]}) for f in dictionary.features)})
+    cells = plain.cells(frame.rename(columns=names))
+    styles = {f.name: decimal for f in plain.features if f.type == "decimal" and any("." in (cell or "") for cell in cells[f.name])} if decimal else {}
+    path = tmp_path_factory.getbasetemp() / "frame.csv"
+    write_like(Table(cells, list(range(len(cells))), "t", ";", styles=styles), path, cells)
+    back = read_table(path)
+    pd.testing.assert_frame_equal(plain.values(back.cells), frame.rename(columns=names))
 
 
 def test_parquet_and_excel_without_their_library_say_what_to_install(tmp_path):

@@ -91,6 +91,15 @@ def test_ugly_files_are_described_and_generated(tmp_path, name):
         assert all(mask.all() for mask in feature.obeyed(feature.values(written.cells[feature.name])).values()), feature.name
 
 
+@pytest.mark.parametrize(("name", "target"), [("heart_failure.csv", "DEATH_EVENT"), ("titanic.csv", "Survived"), ("insurance_charges.csv", "charges")])
+def test_real_tables_go_through(name, target, real_table, tmp_path):
+    result = t2local.generate(real_table(name), model=ScriptedModel(), rows=10, max_batches=3, settings=LOOSE, out=tmp_path / "out")
+    assert result.dictionary.target == target
+    assert len(result.synthetic) + len(result.rejected) == result.report["rows"]["generated"]
+    columns = pipeline.read(real_table(name)).cells.columns
+    assert list(result.synthetic) == [column for column in columns if column in result.synthetic]
+
+
 def test_a_hundred_columns_go_through(tmp_path):
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({f"m{i}": rng.normal(i, 1, 40).round(1) for i in range(60)} | {f"c{i}": rng.choice(["a", "b", "c"], 40) for i in range(40)})

@@ -111,7 +111,7 @@ class Labeller:
         said = np.zeros((len(self._x), max(1, len(self._target.levels))))
         for fold in np.unique(self.folds):
             out = self.folds == fold
-            said[out] = predict(fit(self._x[~out], self._y[~out], self._target, self._seed), self._x[out], self._target)
+            said[out] = predict(fit(self._x[~out], self._y[~out], self._target, self._seed, trees=100), self._x[out], self._target)
         return said
 
 

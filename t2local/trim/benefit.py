@@ -19,7 +19,7 @@ from t2local.tables.ensemble import Floats, codes, fit, predict
 _FOLDS = 5
 _REPEATS = 3
 #: Trees of each forest: 15 folds are averaged.
-_TREES = 50
+_TREES = 30
 _BOOTSTRAPS = 200
 #: Half the width of a 95 % interval, in standard errors.
 _WIDTH = 1.96
