@@ -31,6 +31,7 @@ from t2local.team.drawing import Drawing
 from t2local.team.labels import Skill
 from t2local.team.manager import propose
 from t2local.team.plan import Plan, from_data, read_plan
+from t2local.team.texts import write_texts
 from t2local.team.wishes import Wishes, draw_labels, read_wishes
 from t2local.team.workers import AssemblyLine, Block
 from t2local.trim.benefit import benefit
@@ -434,12 +435,24 @@ def finish(run: Run, real: Prepared, team: Plan, model: Model, counters: Counter
     decisions = [vars(decision) for decision in run.decisions]
     asked = {"model": report["model"], "manager": report["manager"], "seed": run.seed, "decisions": decisions}
     manifest = manifest_of(run.ledger, real.table, run.settings, real.known, run.clock, asked)
-    ready = deliver(real.known, real.table, real.frame, kept, run.seed)
+    ready = deliver(real.known, real.table, real.frame, kept, texts_of(run, real, model, kept), run.seed)
     if folder:
         dictionary = real.known_text or real.known.to_yaml()
         texts = {"dictionary.yaml": dictionary, "plan.yaml": team.to_yaml(), "report.json": as_json(report), "manifest.json": as_json(manifest)}
         folder.finish(real.table, ready.cells, with_notes(notes, real.known.cells(rejected)), texts)
     return Result(ready.synthetic, with_notes(notes, real.known.native(rejected)), ready.augmented, report, real.known, team, manifest)
+
+
+def texts_of(run: Run, real: Prepared, model: Model, kept: pd.DataFrame) -> dict[str, list[str | None]]:
+    """Short texts for the kept rows, where the dictionary asks for some."""
+    columns = [out for out in real.known.left_out if out.make == "text"]
+    if not columns or kept.empty or run.ledger.interrupted:
+        return {}
+    try:
+        return write_texts(model, real.known, columns, kept, run.settings, run.seed)
+    except DecodeError as error:
+        run.tell(Noticed(f"the texts were not written: {error}"))
+        return {}
 
 
 def label_shares(run: Run, real: Prepared, kept: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -170,3 +170,22 @@ def test_five_thousand_rows_are_described_in_two_seconds():
     known = t2local.tables.describe.describe(cells.cells, target="y")
     assert len(known.features) == 30
     assert time.perf_counter() - began < 10  # 2 s on a quiet machine: see the closing note of issue 5; ten times as long would be another order of growth
+
+
+def test_short_texts_are_written_for_kept_rows_and_real_ones_are_never_shown(tmp_path):
+    frame = ward().assign(story=[f"SECRET{n} fell ill" for n in range(40)])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    text = t2local.describe(frame, target="died").to_yaml()
+    assert "- name: story" in text
+    told = text.replace("- name: story", "- name: story\n  make: text\n  meaning: the complaint in the words of the patient\n  max_length: 12")
+    (tmp_path / "d.yaml").write_text(told)
+    model = ScriptedModel(lambda written: b'My \\"leg\\"' if written.endswith(b'["') else b"")
+    out = tmp_path / "out"
+    result = t2local.generate(tmp_path / "t.csv", dictionary=tmp_path / "d.yaml", model=model, plan="data", rows=10, max_batches=3, settings=LOOSE, out=out)
+    assert list(result.synthetic) == list(frame)
+    assert result.synthetic["story"].str.len().between(1, 12).all()
+    assert result.synthetic["story"].str.startswith("M").all()
+    assert "the complaint in the words of the patient (at most 12 letters)" in model.prompts[-1]
+    assert "SECRET" not in "".join(model.prompts)
+    assert "SECRET" not in (out / "synthetic.csv").read_text()
+    assert result.augmented["story"].head(40).tolist() == frame["story"].tolist()

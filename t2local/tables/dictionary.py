@@ -189,13 +189,19 @@ class Feature(BaseModel):
 
 
 class LeftOut(BaseModel):
-    """A column that no model sees or writes, and why; ``make``: whether its cells are made by code (`t2local.tables.identifiers`)."""
+    """A column of which no model sees a cell, and why.
+
+    ``make``: ``identifier`` for new ones made by code (`t2local.tables.identifiers`), ``text`` for short texts that a worker writes from the row and from
+    ``meaning``, ``max_length`` letters at most (`t2local.team.texts`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     name: str
     reason: str
-    make: Literal["", "identifier"] = ""
+    make: Literal["", "identifier", "text"] = ""
+    meaning: str = ""
+    max_length: int = Field(80, ge=1, le=1000)
 
 
 class Derived(BaseModel):
