@@ -159,3 +159,13 @@ def test_all_cells_may_be_given(patients):
         block = line.write(0, 30, 0)
     assert len(block.rows) == 30
     assert set(block.rows["ward"]) <= set(real["ward"])
+
+
+def test_cells_that_a_rule_binds_are_never_given(patients):
+    known = t2local.describe(patients, target="outcome")
+    ruled = type(known).model_validate({**known.model_dump(), "rules": ["weight > 20 or age > 3"]})
+    real = known.values(t2local.tables.files.cells_of(patients))
+    with AssemblyLine(ScriptedModel(), ruled, from_data(real, ruled), real, Settings(), 1) as line:
+        line.examine()
+        tossed = [line.coins.toss([1, row]) for row in range(60)]
+    assert {name for given in tossed for name in given} == {"sex", "smoker", "ward"}

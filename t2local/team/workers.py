@@ -192,7 +192,9 @@ class AssemblyLine:
                 if attempt + 1 == self._settings.team.attempts:
                     raise
         if cells and self._settings.team.cells == "calibrated":
-            self.coins = Coins(self._dictionary, self._real, cells.weights)
+            # A cell that a rule binds to others is its worker's: a column by itself knows nothing of them.
+            bound = set().union(*(rule.names for rule in self._dictionary.parsed_rules().values()))
+            self.coins = Coins(self._dictionary, self._real, {name: weight for name, weight in cells.weights.items() if name not in bound})
         return self._labeller.skill if self._labeller else None, cells
 
     def _question_team(self) -> CellSkill | None:
