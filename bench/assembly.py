@@ -13,8 +13,8 @@ from pathlib import Path
 
 import t2local
 from t2local.llm.backbone import Backbone
-from t2local.llm.catalog import find
 from t2local.llm.machine import system_info
+from t2local.llm.store import find
 from t2local.runs import environment
 
 

@@ -25,9 +25,9 @@ from sklearn.model_selection import cross_val_predict
 
 from bench.tables import interval, real_table
 from t2local.llm.backbone import Backbone
-from t2local.llm.catalog import find
 from t2local.llm.decoder import Request
 from t2local.llm.sampling import Stream
+from t2local.llm.store import find
 from t2local.runs import environment
 from t2local.settings import Settings
 from t2local.tables.describe import describe

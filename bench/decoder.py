@@ -30,11 +30,11 @@ import numpy as np
 from bench import baselines, tables
 from t2local.llm import decoder as decoder_module
 from t2local.llm.backbone import Backbone
-from t2local.llm.catalog import find
 from t2local.llm.decoder import Decoder, Request, Station
 from t2local.llm.grammar import Grammar, Masks
 from t2local.llm.machine import system_info
 from t2local.llm.sampling import Stream
+from t2local.llm.store import find
 from t2local.runs import environment
 from t2local.settings import Settings
 from t2local.team.workers import AssemblyLine

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from t2local.cli_models import bundle, models, render
 from t2local.errors import Interrupted, NothingKept, ResourceError, T2LocalError, UsageError
+from t2local.offline import seal
 
 if TYPE_CHECKING:
     from t2local.pipeline import Event, Progress, Result
@@ -55,8 +57,11 @@ def _fail(ctx: click.Context, error: T2LocalError) -> NoReturn:
 @click.group(cls=_Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="t2local")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def main(debug: bool) -> None:
+@click.pass_context
+def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by _Group
     """Good synthetic rows for a small table, offline, with local language models."""
+    if context.invoked_subcommand != "models":  # that one seals all but 'pull'
+        seal()
 
 
 _target = click.option("--target", metavar="COLUMN", help="The column to predict [a column named like a label, else the last one].")
@@ -201,59 +206,24 @@ def sample(name: str, output: Path | None) -> None:
     _write(frame.to_csv(index=False), output)
 
 
-@main.group()
-def models() -> None:
-    """The models that t2local knows, and where they lie."""
-
-
-@models.command("list")
-@_format
-def list_models(form: str) -> None:
-    """List the catalogue, and which of its models are here."""
-    from t2local.llm.catalog import entries
-
-    known = [
-        {
-            "name": e.name,
-            "here": bool(e.present() or e.parts()),
-            "parameters": e.parameters,
-            "megabytes": round(e.bytes / 1e6),
-            "licence": e.licence,
-            "good_for": e.good_for,
-        }
-        for e in entries().values()
-    ]
-    if form == "json":
-        click.echo(json.dumps(known))
-        return
-    for entry in known:
-        click.echo(f"{entry['name']:<16}{'here' if entry['here'] else '-':<6}{entry['parameters']:>6}{entry['megabytes']:>7} MB  {entry['good_for']}")
-        click.echo(f"{'':<16}{entry['licence']}")
-
-
-@models.command("path")
-@click.argument("name", default="starter")
-def model_path(name: str) -> None:
-    """Print where a model lies, after checking its hash."""
-    from t2local.llm.catalog import find
-
-    click.echo(find(name).path)
-
-
 @main.command()
 @_model
 @_format
-def doctor(model: str | None, form: str) -> None:
-    """Check this installation: versions, CPU, devices, model, and a decode of two tokens."""
+@click.option("--offline-proof", is_flag=True, help="Generate rows without a network, watched from outside; the transcript goes to offline-proof.txt.")
+def doctor(model: str | None, form: str, offline_proof: bool) -> None:
+    """Check this installation: versions, CPU, devices, known problems, model, and a decode of two tokens."""
     from t2local.doctor import examine
 
     findings = examine(model)
-    if form == "json":
-        click.echo(json.dumps(findings, default=str))
-        return
-    for name, value in findings.items():
-        for line in value if isinstance(value, list) else [value]:
-            click.echo(f"{name:<18}{line}")
+    if offline_proof:
+        from t2local.proof import prove
+
+        findings |= prove(model, Path("offline-proof.txt"))
+    render(findings, form)
+
+
+main.add_command(models)
+main.add_command(bundle)
 
 
 class _Screen:
@@ -341,7 +311,7 @@ def _write(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    from t2local.tables.files import atomic
+    from t2local.atomic import atomic
 
     with atomic(output) as file:
         file.write(text)

@@ -11,20 +11,23 @@ from t2local.runs import environment
 
 
 def examine(wanted: str | None) -> dict[str, Any]:
-    """Versions, CPU, devices, model and a two-token decode, by name. **Raises** `ModelError` when the model cannot be used."""
-    from t2local.llm.catalog import find
+    """Versions, CPU, devices, known problems, model store, model and a two-token decode, by name. **Raises** `ModelError` when the model cannot be used."""
+    from t2local.llm.store import find, folder, manifests
 
     file = find(wanted)
     from t2local.llm.backbone import Backbone
-    from t2local.llm.machine import devices, system_info
+    from t2local.llm.machine import devices, problems, system_info, threads
 
     facts = environment()
     findings: dict[str, Any] = {
         "python": f"{facts['python']} on {facts['system']}",
         "packages": [f"{name} {version}" for name, version in facts["packages"].items()],
         "cpu": system_info(),
+        "threads": "{0.value} ({0.reason})".format(threads(0)),
+        "model store": [str(folder()), *(f"{name}: {manifest.bytes / 1e6:,.0f} MB" for name, manifest in manifests().items())],
         "devices": [f"{d['name']} ({d['kind']}): {d['description']}, {d['total'] / 2**30:.1f} GiB" for d in devices()],
         "gpu": "offload is written for Metal and CUDA, and was never run by its developers",
+        "known problems": problems() or ["none found"],
     }
     model = Backbone(file)
     findings["model"] = [

@@ -9,6 +9,7 @@ T2LocalError                 exit code
 │   └── DecodeError          4    llama.cpp or a grammar failed while rows were written
 ├── NothingKept              5    the run is complete, its files are written, no row passed
 ├── ResourceError            6    out of memory or disk
+├── NetworkRefused           1    a library tried to use the network, and was stopped
 └── Interrupted              130  Ctrl-C; what was there is written
 
 Each error says what happened, lists every fault that was found, and ends with the next command to try.
@@ -86,6 +87,10 @@ class ResourceError(T2LocalError):
     """Out of memory or disk."""
 
     exit_code = 6
+
+
+class NetworkRefused(T2LocalError):
+    """A library tried to use the network, and was stopped: a bug."""
 
 
 class Interrupted(T2LocalError):

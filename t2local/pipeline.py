@@ -323,7 +323,7 @@ def load(model: Model | str | None, run: Run, what: str = "model") -> Iterator[M
     if model is not None and not isinstance(model, str):
         yield model
         return
-    from t2local.llm.catalog import find
+    from t2local.llm.store import find
 
     file = find(model)
     from t2local.llm.backbone import Backbone  # only now: llama.cpp is not even imported for a file that was altered

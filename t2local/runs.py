@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from t2local.atomic import atomic
 from t2local.errors import ResourceError, UsageError
-from t2local.tables.files import Table, atomic
+from t2local.tables.files import Table
 from t2local.tables.reading import write_like
 
 #: Packages whose versions can change a result.

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from t2local.atomic import atomic
 from t2local.errors import InputError, ResourceError
-from t2local.tables.files import atomic, from_frame, write_csv
+from t2local.tables.files import from_frame, write_csv
 from t2local.tables.reading import read_table
 
 

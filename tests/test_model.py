@@ -27,7 +27,7 @@ pytestmark = pytest.mark.model
 @pytest.fixture(scope="module")
 def starter():
     from t2local.llm.backbone import Backbone
-    from t2local.llm.catalog import find
+    from t2local.llm.store import find
 
     model = Backbone(find())
     yield model
@@ -202,7 +202,7 @@ def test_blocks_are_the_same_rows_in_any_order(starter):
 def test_an_embedding_model_is_refused(starter, tmp_path):
     from t2local.errors import ModelError
     from t2local.llm.backbone import Backbone
-    from t2local.llm.catalog import find
+    from t2local.llm.store import find
 
     # The starter, with one flag of its header renamed; another string grows by what the name became shorter.
     data = find().path.read_bytes()

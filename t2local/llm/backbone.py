@@ -6,6 +6,7 @@ that a file brings along, and tokenises data as if it were control text. GPU off
 
 import ctypes
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,10 +17,11 @@ import numpy as np
 
 from t2local.errors import DecodeError, ModelError, ResourceError
 from t2local.llm import machine
-from t2local.llm.catalog import ChatFormat, ModelFile, chat_formats
+from t2local.llm.catalog import ChatFormat, chat_formats
 from t2local.llm.grammar import Tokenizer, llamacpp_tokenizer
 from t2local.llm.model import Flags, Ints, Logits, Scores
 from t2local.llm.outputs import AllowedScores, HiddenStates, OutputLayer, ctrl_c_waits
+from t2local.llm.store import ModelFile
 from t2local.settings import Decision
 
 
@@ -30,6 +32,9 @@ def _quiet(level: int, text: bytes, data: Any) -> None:
 
 llama.llama_log_set(_quiet, None)
 llama.llama_backend_init()
+#: The library without the wrapper's checks, for loops over a vocabulary of up to 262,144 tokens.
+_llama = llama.llama_cpp._lib
+_BUFFER = ctypes.create_string_buffer(4096)
 
 
 class Backbone:
@@ -37,7 +42,7 @@ class Backbone:
 
     **Parameters:**
 
-    * **file**: a file whose hash was checked (`catalog.find`): llama.cpp's parser is not made for hostile files.
+    * **file**: a file whose hash was checked (`store.find`): llama.cpp's parser is not made for hostile files.
     * **threads**: CPU threads; 0 for one per core.
 
     **Raises** `ModelError` when llama.cpp cannot load it or it is not a text decoder.
@@ -60,8 +65,12 @@ class Backbone:
         chat = Decision(file.chat, "from the catalogue") if file.chat else self._own_format()
         self._chat: ChatFormat = chat.value
         self.chat_format = Decision(self._chat.name, chat.reason)
-        address = ctypes.cast(llama.llama_cpp._lib.llama_tokenize, ctypes.c_void_p).value or 0
-        ends = [token for token in range(self.n_vocab) if llama.llama_cpp._lib.llama_vocab_is_eog(self._vocab, token)]
+        address = ctypes.cast(_llama.llama_tokenize, ctypes.c_void_p).value or 0
+        ends = [token for token in range(self.n_vocab) if _llama.llama_vocab_is_eog(self._vocab, token)]
+        self._lead: list[int] = []
+        if self._split("[") and self._piece(self._split("[")[0])[:1] == b" ":
+            self._lead = self._split("\n")  # this tokenizer puts a blank before every text, also within a row
+        self._reserved: dict[int, str] = {}  # control tokens, and marked ones that plain text can give
         self.tokenizer: Tokenizer = llamacpp_tokenizer(list(self._pieces()), self._vocab, address, ends)
         self.best_step = machine.best_step()
         self.batch = machine.batch(16 * llama.llama_model_n_embd(self._model) * 4)
@@ -132,24 +141,42 @@ class Backbone:
 
     def _pieces(self) -> Iterator[bytes]:
         """The bytes of every token; 0xFF before the control tokens, so that no grammar ever allows one."""
-        library = llama.llama_cpp._lib  # without the wrapper's checks: a vocabulary has up to 262,144 tokens
-        buffer = ctypes.create_string_buffer(4096)
         for token in range(self.n_vocab):
-            size = library.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, True)
-            piece = buffer.raw[: max(size, 0)]
-            attributes = library.llama_vocab_get_attr(self._vocab, token)
+            piece = self._piece(token)
+            attributes = _llama.llama_vocab_get_attr(self._vocab, token)
             control = attributes & llama.LLAMA_TOKEN_ATTR_CONTROL
             marked = attributes & llama.LLAMA_TOKEN_ATTR_USER_DEFINED and piece.startswith(b"<") and piece.endswith(b">")
+            if control or marked:
+                self._reserved[token] = piece.decode(errors="replace")
             yield b"\xff" + piece if control or marked else piece
 
+    def _piece(self, token: int) -> bytes:
+        """The bytes of a token; a control token gives its name."""
+        size = _llama.llama_token_to_piece(self._vocab, token, _BUFFER, len(_BUFFER), 0, True)
+        return _BUFFER.raw[: max(size, 0)]
+
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
-        """Text to tokens; control tokens are recognised in the text only if ``special``."""
-        data = text.encode()
+        """Text to tokens; control tokens are recognised in the text only if ``special``.
+
+        llama.cpp finds user-defined tokens such as ``<table>`` in any text. In data they stay text: their characters are split one by one.
+        """
+        tokens = self._split(text, special=special)
+        if special or self._reserved.keys().isdisjoint(tokens):
+            return tokens
+        marks = {self._reserved[token] for token in tokens if token in self._reserved}
+        pieces = re.split("(" + "|".join(map(re.escape, sorted(marks))) + ")", text)
+        tokens = [token for piece in pieces for part in (piece if piece in marks else [piece]) if part for token in self._split(part)]
+        return tokens if self._reserved.keys().isdisjoint(tokens) else [token for character in text for token in self._split(character)]
+
+    def _split(self, text: str, *, special: bool = False) -> list[int]:
+        lead = [] if special else self._lead
+        data = ("\n" + text if lead else text).encode()
         tokens = (llama.llama_token * (len(data) + 8))()
         count = llama.llama_tokenize(self._vocab, data, len(data), tokens, len(tokens), False, special)
         if count < 0:
             raise DecodeError("A text cannot be split into tokens.", next_step="python -m t2local doctor")
-        return list(tokens[:count])
+        found = list(tokens[:count])
+        return found[len(lead) :] if found[: len(lead)] == lead else self._split(text, special=True)
 
     def prompt(self, parts: Sequence[str]) -> list[int]:
         """The tokens of a prompt in the model's chat format (plain text for a base model); parts are split one by one."""

@@ -6,6 +6,7 @@ macOS and Windows are written from documentation and were not run by the develop
 
 import ctypes
 import os
+import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ _STEP_ON_CPU, _STEP_ON_GPU = 63, 512
 #: Tokens of one pass: llama.cpp's own choice, and a smaller one that needs a quarter of the working memory.
 _BATCH, _SMALL_BATCH = 512, 128
 _MEGABYTE = 2**20
+#: Signs of a GPU that do not come from llama.cpp.
+_GPU_SIGNS = (
+    (Path("/proc/driver/nvidia/version"), "an NVIDIA GPU", "CUDA"),
+    (Path("/dev/nvidia0"), "an NVIDIA GPU", "CUDA"),
+    (Path("/dev/kfd"), "an AMD GPU", "HIP"),
+)
 _CGROUP, _CPUS = Path("/sys/fs/cgroup"), Path("/sys/devices/system/cpu")
 
 
@@ -62,6 +69,25 @@ def system_info() -> str:
     return str(llama.llama_print_system_info().decode())
 
 
+def problems() -> list[str]:
+    """What is known to go wrong with this build on this machine, and what to do."""
+    found = []
+    again = "pip install --force-reinstall --no-binary llama-cpp-python llama-cpp-python"
+    if not gpus():
+        for sign, device, option in _GPU_SIGNS:
+            if sign.exists():
+                found.append(f"there is {device}, and this build of llama.cpp does not use it: CMAKE_ARGS=-DGGML_{option}=on {again}")
+        if sys.platform == "darwin" and platform.machine() == "arm64":
+            found.append(f"this build of llama.cpp has no Metal: CMAKE_ARGS=-DGGML_METAL=on {again}")
+    flags = set(next((line for line in _read(Path("/proc/cpuinfo")).splitlines() if line.startswith("flags")), "").split())
+    for flag, name in (("avx2", "AVX2"), ("avx512f", "AVX512")):
+        if flag in flags and f"{name} = 1" not in system_info():
+            found.append(f"this CPU has {name}, and this build of llama.cpp does not use it: {again}")
+    if not extra_buffers().value:
+        found.append(f"{extra_buffers().reason}; a build without AMX is faster here (README, Models and machines)")
+    return found
+
+
 def threads(asked: int) -> Decision:
     """CPU threads: one for each physical core that this process may use.
 
@@ -94,6 +120,14 @@ def free_memory() -> int:
     free = int(lines.get("MemAvailable", "0 kB").split()[0]) * 1024
     limit, used = _read(_CGROUP / "memory.max"), _read(_CGROUP / "memory.current")
     return min(free, int(limit) - int(used)) if limit.isdecimal() and used.isdecimal() else free
+
+
+def fits(need: int) -> Decision:
+    """Whether a model that needs so many bytes can run now."""
+    free = free_memory()
+    if not free:
+        return Decision(True, f"needs {need / 1e9:.1f} GB; how much is free is not known")
+    return Decision(need <= free, f"needs {need / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
 
 
 def slots(asked: int, cells: int, cell_bytes: int) -> Decision:

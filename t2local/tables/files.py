@@ -1,20 +1,17 @@
-"""Tables in and out: delimiter, encoding, missing cells, and files that appear whole or not at all."""
+"""Tables in and out: delimiter, encoding, missing cells."""
 
 import csv
-import os
 import re
-import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 import pandas as pd
 import yaml
 
-from t2local.errors import InputError, ResourceError
+from t2local.atomic import atomic
+from t2local.errors import InputError
 
 #: What people write for "no value"; compared after stripping blanks, in any case.
 MISSING = frozenset({"", "na", "n/a", "n.a.", "#n/a", "nan", "<na>", "null", "?", "unknown", "missing", "not available"})
@@ -92,25 +89,6 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 def yaml_text(comment: str, fields: Mapping[str, object]) -> str:
     """Fields as a YAML file that a person can edit, with a comment on top."""
     return f"# {comment}\n" + yaml.dump(dict(fields), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-
-
-@contextmanager
-def atomic(path: Path, encoding: str = "utf-8") -> Iterator[IO[str]]:
-    """Open a text file that appears at ``path`` whole, or not at all; readable by its owner only."""
-    temporary: str | None = None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding=encoding, newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-        temporary = None
-    except OSError as error:
-        raise ResourceError(f"{path} cannot be written: {error.strerror}.", next_step="free some disk space, or choose another folder with --out") from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
 
 
 def write_csv(

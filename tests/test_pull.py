@@ -1,0 +1,155 @@
+"""``models pull`` with the real client of the hub, against a stand-in on 127.0.0.1 (tests/hub.py)."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.tiny import tiny
+
+ROOT = Path(__file__).parents[1]
+COMMIT = "c0ffee" * 6 + "c0ff"
+
+
+class Stand:
+    """A running hub and a home for one test."""
+
+    def __init__(self, folder):
+        self.folder, self.log = folder, folder / "log.txt"
+        keep = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+        self.environment = {**keep, "HOME": str(folder), "T2LOCAL_HOME": str(folder / "home")}
+
+    def serve(self, content):
+        """From now on another file; a hub reads its file when it starts."""
+        (self.folder / "served.gguf").write_bytes(content)
+        command = [sys.executable, str(ROOT / "tests" / "hub.py"), str(self.folder / "served.gguf"), str(self.log)]
+        self.server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.environment["HF_ENDPOINT"] = f"http://127.0.0.1:{self.server.stdout.readline().strip()}"
+
+    def stop(self):
+        self.server.kill()
+        self.server.communicate()
+
+    def pull(self, *arguments, prefix=(), **more):
+        command = [*prefix, sys.executable, "-m", "t2local", "models", "pull", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, env={**self.environment, **more}, cwd=self.folder)
+
+    def requests(self, word):
+        return [line for line in self.log.read_text().splitlines() if word in line]
+
+    def store(self):
+        return sorted(path.name for path in (self.folder / "home" / "models").glob("[!.]*"))
+
+
+@pytest.fixture
+def hub(tmp_path):
+    stand = Stand(tmp_path)
+    stand.serve(tiny(tmp_path / "served.gguf").read_bytes())
+    yield stand
+    stand.stop()
+
+
+def test_a_model_comes_with_its_manifest_and_is_checked(hub):
+    done = hub.pull("good/x", "model.gguf", "--yes", "--name", "mine")
+    assert done.returncode == 0, done.stderr
+    assert "licence: apache-2.0" in done.stderr
+    manifest = json.loads((hub.folder / "home" / "models" / "model.gguf.json").read_text())
+    assert {key: manifest[key] for key in ("name", "repository", "commit", "licence", "source")} == {
+        "name": "mine",
+        "repository": "good/x",
+        "commit": COMMIT,
+        "licence": "apache-2.0",
+        "source": "hub",
+    }
+    assert (hub.folder / "home" / "models" / "model.gguf").read_bytes() == (hub.folder / "served.gguf").read_bytes()
+    assert not [line for line in hub.requests("GET /") if "/resolve/" in line and COMMIT not in line]
+    again = hub.pull("good/x", "model.gguf", "--yes", "--name", "mine")
+    assert again.returncode == 0
+    assert len(hub.requests("/resolve/")) == 1
+
+
+def test_without_a_yes_to_the_licence_nothing_is_fetched(hub):
+    done = hub.pull("good/x", "model.gguf")
+    assert done.returncode == 2
+    assert "licence" in done.stderr
+    assert hub.requests("/resolve/") == []
+
+
+def test_an_interrupted_download_goes_on_where_it_stopped(hub):
+    hub.stop()
+    hub.serve((hub.folder / "served.gguf").read_bytes() + bytes(30 << 20))  # the client keeps what it has in steps of 10 MB
+    first = hub.pull("stops/x", "model.gguf", "--yes")
+    assert first.returncode == 4, first.stderr
+    assert "what was fetched is kept" in first.stderr
+    assert hub.store() == []
+    second = hub.pull("stops/x", "model.gguf", "--yes")
+    assert second.returncode == 0, second.stderr
+    assert f"bytes={10 << 20}-" in hub.requests("/resolve/")[-1]
+    assert hub.store() == ["model.gguf", "model.gguf.json"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["corrupt/x", "model.gguf"], 4, "sha256 expected"),
+        (["gated/x", "model.gguf"], 4, "HF_TOKEN"),
+        (["missing/x", "model.gguf"], 4, "no repository missing/x"),
+        (["good/x", "other.gguf"], 4, "it has model.gguf"),
+        (["good/x", "model.gguf", "--revision", "no"], 4, "no such revision"),
+        (["limited/x", "model.gguf"], 4, "answered 429"),
+        (["broken/x", "model.gguf"], 4, "answered 500"),
+        (["plain/x", "model.gguf"], 4, "no hash"),
+        (["no repository", "model.gguf"], 4, "OWNER/NAME"),
+        (["starter"], 2, "pip install"),
+        (["nothing"], 2, "not in the catalogue"),
+        (["smollm2-135m"], 4, "no file SmolLM2-135M-Instruct.Q4_1.gguf"),
+    ],
+)
+def test_what_goes_wrong_is_said_and_leaves_nothing(hub, arguments, code, said):
+    done = hub.pull(*arguments, "--yes")
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "\nNext: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (hub.folder / "home").is_dir() or hub.store() == []
+
+
+def test_a_token_opens_a_gated_repository(hub):
+    assert hub.pull("gated/x", "model.gguf", "--yes", HF_TOKEN="good").returncode == 0
+
+
+def test_a_text_file_with_the_name_of_a_model_is_refused(hub):
+    hub.stop()
+    hub.serve(b"not a model")
+    done = hub.pull("good/x", "model.gguf", "--yes")
+    assert done.returncode == 4
+    assert "does not begin as one" in done.stderr
+    assert hub.store() == []
+
+
+def test_two_pulls_at_once_fetch_it_once(hub):
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: hub.pull("good/x", "model.gguf", "--yes"), range(2)))
+    assert [run.returncode for run in done] == [0, 0], done[0].stderr + done[1].stderr
+    assert len(hub.requests("/resolve/")) == 1
+    assert hub.store() == ["model.gguf", "model.gguf.json"]
+
+
+def test_no_network_no_space_and_a_store_that_cannot_be_written(hub):
+    assert "cannot be reached" in hub.pull("good/x", "model.gguf", "--yes", HF_ENDPOINT="http://127.0.0.1:9").stderr
+    (hub.folder / "file").write_text("")
+    blocked = hub.pull("good/x", "model.gguf", "--yes", T2LOCAL_HOME=str(hub.folder / "file" / "home"))
+    assert (blocked.returncode, "cannot be written" in blocked.stderr) == (6, True)
+    mounted = ["unshare", "-rm", "bash", "-c", f'mkdir -p {hub.folder}/small && mount -t tmpfs -o size=64k,$0 tmpfs {hub.folder}/small && exec "$@"']
+    if not shutil.which("unshare") or subprocess.run([*mounted, "rw", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not let a user mount a file system")
+    small = {"T2LOCAL_HOME": str(hub.folder / "small")}
+    full = hub.pull("good/x", "model.gguf", "--yes", prefix=[*mounted, "rw"], **small)
+    assert (full.returncode, "needed" in full.stderr) == (6, True), full.stderr
+    read_only = hub.pull("good/x", "model.gguf", "--yes", prefix=[*mounted, "ro"], **small)
+    assert (read_only.returncode, "Read-only" in read_only.stderr) == (6, True), read_only.stderr
