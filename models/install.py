@@ -22,6 +22,10 @@ def main() -> int:
     kit = json.loads((KIT / "kit.json").read_text(encoding="utf-8"))
     here = {"python": ".".join(platform.python_version_tuple()[:2]), "system": platform.system(), "processor": platform.machine()}
     faults = [f"{name}: the kit was made for {wanted}, this is {here[name]}" for name, wanted in kit["machine"].items() if here[name] != wanted]
+    cpu = Path("/proc/cpuinfo")
+    flags = next((line.split() for line in cpu.read_text().splitlines() if line.startswith("flags")), None) if cpu.is_file() else None
+    if flags and (missing := [flag for flag in kit["cpu"] if flag not in flags]):
+        faults.append(f"CPU: the kit's llama.cpp uses {', '.join(missing)}, which this one does not have")
     if faults:
         return stop("This kit is for another kind of machine:", faults, "run install.py with another Python, or make the kit on a machine like this one")
     if faults := altered():

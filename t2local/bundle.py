@@ -57,7 +57,7 @@ def make_kit(target: Path, names: Sequence[str], given: Sequence[Path] = ()) -> 
         first = [_carry(file, target / "models") for file in files.values()]
         shutil.copy(shipped("models") / "install.py", target / "install.py")
         shutil.copy(shipped("models") / "catalog.toml", target / "catalog.toml")
-        (target / "kit.json").write_text(json.dumps({"machine": machine(), "models": first}, indent=2) + "\n", encoding="utf-8")
+        (target / "kit.json").write_text(json.dumps({"machine": machine(), "cpu": _cpu(given), "models": first}, indent=2) + "\n", encoding="utf-8")
         paths = sorted(path for path in target.rglob("*") if path.is_file())
         lines = [f"{_sha256(path)}  {path.relative_to(target).as_posix()}\n" for path in paths]
         (target / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
@@ -69,6 +69,13 @@ def make_kit(target: Path, names: Sequence[str], given: Sequence[Path] = ()) -> 
 def machine() -> dict[str, str]:
     """What a machine must have in common with this one, for wheels that hold compiled code."""
     return {"python": ".".join(platform.python_version_tuple()[:2]), "system": platform.system(), "processor": platform.machine()}
+
+
+def _cpu(given: Sequence[Path]) -> list[str]:
+    """The instruction sets that llama.cpp was built for here; of a wheel that was given nothing is known."""
+    from t2local.llm.machine import instruction_sets
+
+    return [] if any(path.name.startswith("llama_cpp_python") for path in given) else instruction_sets()
 
 
 def requirements(name: str = "t2local") -> dict[str, str]:

@@ -1,8 +1,8 @@
 """A stand-in for the Hugging Face hub on 127.0.0.1, a program of its own: as much of the API as the real client asks for.
 
-    python tests/hub.py FILE LOG
+    python tests/hub.py FILE LOG NAME
 
-serves FILE as ``model.gguf`` of every repository; the owner's name says how well: good/x, corrupt/x, gated/x, missing/x,
+serves FILE as NAME in every repository; the owner's name says how well: good/x, corrupt/x, gated/x, missing/x,
 limited/x, broken/x, stops/x (half a file, then errors, until the next client comes), plain/x (no hash). Each request is a
 line of LOG. Prints its port.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 COMMIT = "c0ffee" * 6 + "c0ff"
-CONTENT, LOG = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2])
+CONTENT, LOG, NAME = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), sys.argv[3]
 #: Answers that owners give to everything: status and the hub's own code.
 REFUSALS = {"gated": (401, "GatedRepo"), "missing": (404, "RepoNotFound"), "limited": (429, ""), "broken": (500, "")}
 stopped = set()
@@ -51,7 +51,7 @@ class Hub(BaseHTTPRequestHandler):
             self.about(path.rsplit("/", 1)[1])
         elif "/paths-info/" in path:
             large = {"oid": hashlib.sha256(CONTENT).hexdigest(), "size": len(CONTENT), "pointerSize": 134}
-            entry = {"type": "file", "path": "model.gguf", "size": len(CONTENT), "oid": "0" * 40, **({} if owner == "plain" else {"lfs": large})}
+            entry = {"type": "file", "path": NAME, "size": len(CONTENT), "oid": "0" * 40, **({} if owner == "plain" else {"lfs": large})}
             self.respond(200, json.dumps([entry]).encode(), Content_Type="application/json")
         else:
             self.send_file(owner)
@@ -66,7 +66,7 @@ class Hub(BaseHTTPRequestHandler):
             "_id": "1",
             "id": "a/b",
             "sha": COMMIT,
-            "siblings": [{"rfilename": "model.gguf"}],
+            "siblings": [{"rfilename": NAME}],
             "cardData": {"license": "apache-2.0"},
             "tags": [],
             "private": False,

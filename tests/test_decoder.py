@@ -21,6 +21,7 @@ WORDS = ["a", "bb", "c" * 30, "dd dd", "e"]
 WORD = Grammar({"enum": WORDS}, MODEL.tokenizer)
 NUMBER = Grammar({"type": "integer", "minimum": 0, "maximum": 99999}, MODEL.tokenizer)
 CLOSED = Grammar({"type": "array", "prefixItems": [{"type": "integer", "minimum": 0, "maximum": 99999}], "items": False, "minItems": 1}, MODEL.tokenizer)
+BARE = Grammar({"enum": ["a", True, None]}, MODEL.tokenizer)  # forces nothing, not even its first byte
 FORCED = Grammar({"const": "always the same"}, MODEL.tokenizer)
 
 
@@ -40,9 +41,9 @@ def write(requests, slots=4, model=MODEL, row_cells=200, **options):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.sampled_from([WORD, CLOSED, FORCED]), min_size=1, max_size=4), max_size=12), st.integers(1, 5))
-def test_no_row_is_lost_doubled_or_changed_by_the_slots(mix, slots):
-    requests = [Request(chain(*map(station, grammars)), Stream(1, row=i)) for i, grammars in enumerate(mix)]
+@given(st.lists(st.lists(st.sampled_from([WORD, CLOSED, FORCED, BARE]), min_size=1, max_size=4), max_size=12), st.sampled_from([b"A", b""]), st.integers(1, 5))
+def test_no_row_is_lost_doubled_or_changed_by_the_slots(mix, given, slots):
+    requests = [Request(chain(*(station(grammar, given) for grammar in grammars)), Stream(1, row=i)) for i, grammars in enumerate(mix)]
     done, counters = write(requests, slots)
     alone = [write([request], 1)[0][0] for request in requests]
     assert sorted(done) == list(range(len(requests)))

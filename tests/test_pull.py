@@ -27,7 +27,7 @@ class Stand:
     def serve(self, content):
         """From now on another file; a hub reads its file when it starts."""
         (self.folder / "served.gguf").write_bytes(content)
-        command = [sys.executable, str(ROOT / "tests" / "hub.py"), str(self.folder / "served.gguf"), str(self.log)]
+        command = [sys.executable, str(ROOT / "tests" / "hub.py"), str(self.folder / "served.gguf"), str(self.log), "model.gguf"]
         self.server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.environment["HF_ENDPOINT"] = f"http://127.0.0.1:{self.server.stdout.readline().strip()}"
 

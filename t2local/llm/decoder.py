@@ -47,7 +47,7 @@ class Station:
 
 @dataclass(frozen=True)
 class Request:
-    """One row to be written: its stations in order (the first one gives at least a token), and where its random numbers come from.
+    """One row to be written: its stations in order, and where its random numbers come from.
 
     ``told``: the texts of the first stations, for a row that is there already and is only weighed (`Completion.weights`).
     """
@@ -201,9 +201,10 @@ class Decoder:
         if not shared:
             return {}
         sequences = [1 + self._sequences + i for i in range(len(shared))]
-        for sequence in sequences:
-            self._context.share(0, sequence)
-        pieces = [(sequence, len(self._prefix), station.opening) for sequence, station in zip(sequences, shared, strict=True)]
+        leads = [self._lead(station) for station in shared]
+        for sequence, lead in zip(sequences, leads, strict=True):
+            self._context.share(0, sequence, len(self._prefix) - len(lead))
+        pieces = [(sequences[i], len(self._prefix) - len(lead), lead + shared[i].opening) for i, lead in enumerate(leads)]
         full = any(station.grammar.open for station in shared)
         scores = self._run(pieces, wanted=True, full=full)
         allowed = self._thread.submit(lambda: [tokens for station in shared for tokens in self._allowed([station.grammar.start()])]).result()
@@ -211,11 +212,17 @@ class Decoder:
         self.counters.sampled += len(shared)
         return {station: _Beginning(sequences[i], allowed[i], np.array(scores[i, allowed[i]])) for i, station in enumerate(shared) if len(allowed[i])}
 
+    def _lead(self, station: Station) -> tuple[int, ...]:
+        """The last token of the prefix, decoded once more where a station opens with no token that could be asked what comes next."""
+        return () if station.opening else (self._prefix[-1],)
+
     def _begin(self, number: int, request: Request, slot: int, beginnings: dict[Station, "_Beginning"]) -> "_Row":
         """A row in a slot, after the prefix or after a beginning that it shares."""
-        row = _Row(number, request, slot, slot + self._sequences - self._slots, len(self._prefix), self._row_cells, self._model.tokenizer)
+        lead = self._lead(request.stations[0])
+        start = len(self._prefix) - len(lead)
+        row = _Row(number, request, slot, slot + self._sequences - self._slots, start, lead, self._row_cells, self._model.tokenizer)
         beginning = beginnings.get(request.stations[0])
-        self._context.share(beginning.sequence if beginning else 0, slot)
+        self._context.share(beginning.sequence if beginning else 0, slot, -1 if beginning else start)
         if beginning:
             row.shared, row.entered = len(row.tokens), False
             row.choose(beginning.scores, beginning.allowed, self._temperature)
@@ -300,7 +307,8 @@ class _Row:
     request: Request
     sequence: int  # the one that is written
     other_sequence: int  # the one that was left last; the same where rows do not branch
-    start: int  # the length of the prefix
+    start: int  # the length of the prefix, without the lead
+    lead: tuple[int, ...]  # tokens before all stations
     budget: int
     tokenizer: Tokenizer
     tokens: list[int] = field(default_factory=list)  # of the sequence as it is now
@@ -347,8 +355,8 @@ class _Row:
     def _enter(self) -> None:
         """Begin a station after those that it sees."""
         self.station = self.request.stations[len(self.texts)]
-        wanted = [token for seen in self.station.sees for token in self.parts[seen]] + list(self.station.opening)
-        self.tokens, self.entered = wanted, True
+        self.tokens = [*self.lead, *(token for seen in self.station.sees for token in self.parts[seen]), *self.station.opening]
+        self.entered = True
         self.parts.append(list(self.station.opening))
         self.weights += [[]] if self._told() else []
         self.matcher: Matcher = self.station.grammar.start()

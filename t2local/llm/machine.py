@@ -29,6 +29,13 @@ _GPU_SIGNS = (
     (Path("/dev/nvidia0"), "an NVIDIA GPU", "CUDA"),
     (Path("/dev/kfd"), "an AMD GPU", "HIP"),
 )
+# fmt: off
+#: Linux's word for what a CPU has, and llama.cpp's for what it uses.
+_INSTRUCTION_SETS = {
+    "avx": "AVX", "avx2": "AVX2", "fma": "FMA", "f16c": "F16C", "bmi2": "BMI2", "avx_vnni": "AVX_VNNI", "amx_int8": "AMX_INT8",
+    "avx512f": "AVX512", "avx512vbmi": "AVX512_VBMI", "avx512_vnni": "AVX512_VNNI", "avx512_bf16": "AVX512_BF16",
+}
+# fmt: on
 _CGROUP, _CPUS = Path("/sys/fs/cgroup"), Path("/sys/devices/system/cpu")
 
 
@@ -80,12 +87,18 @@ def problems() -> list[str]:
         if sys.platform == "darwin" and platform.machine() == "arm64":
             found.append(f"this build of llama.cpp has no Metal: CMAKE_ARGS=-DGGML_METAL=on {again}")
     flags = set(next((line for line in _read(Path("/proc/cpuinfo")).splitlines() if line.startswith("flags")), "").split())
-    for flag, name in (("avx2", "AVX2"), ("avx512f", "AVX512")):
-        if flag in flags and f"{name} = 1" not in system_info():
+    for flag, name in _INSTRUCTION_SETS.items():
+        if flag in flags and flag in ("avx2", "avx512f") and f"{name} = 1" not in system_info():
             found.append(f"this CPU has {name}, and this build of llama.cpp does not use it: {again}")
     if not extra_buffers().value:
         found.append(f"{extra_buffers().reason}; a build without AMX is faster here (README, Models and machines)")
     return found
+
+
+def instruction_sets() -> list[str]:
+    """What a CPU must have to run this build of llama.cpp, in the words of Linux."""
+    info = system_info() + " "
+    return [flag for flag, name in _INSTRUCTION_SETS.items() if f" {name} = 1 " in info]
 
 
 def threads(asked: int) -> Decision:
