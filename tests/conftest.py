@@ -21,9 +21,12 @@ sys.addaudithook(_refuse)
 
 @pytest.fixture(autouse=True)
 def _scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of the person who runs the tests must not reach them; the model store is theirs, so that it is not built anew."""
+    """Settings of the person who runs the tests must not reach them; the model store is theirs, so that it is not built anew.
+
+    Nor must those which the command line sets when it seals a process (``HF_HUB_OFFLINE``): it runs in this one too.
+    """
     for name in os.environ:
-        if name.startswith("T2LOCAL_") and name not in ("T2LOCAL_HOME", "T2LOCAL_BENCH_DATA"):
+        if name.startswith(("T2LOCAL_", "HF_", "TRANSFORMERS_")) and name not in ("T2LOCAL_HOME", "T2LOCAL_BENCH_DATA"):
             monkeypatch.delenv(name)
 
 
