@@ -6,7 +6,7 @@
 
 Imports run downward only; nothing below knows what is above it:
 
-    cli -> pipeline -> ledger -> runs -> team | trim -> llm | tables -> settings -> errors
+    cli -> pipeline -> ledger -> runs -> team | trim | evaluate -> llm | tables -> settings -> errors
 """
 
 from importlib import import_module
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from t2local.errors import T2LocalError
+    from t2local.evaluate.report import evaluate
     from t2local.llm.scripted import ScriptedModel
     from t2local.pipeline import Decided, Noticed, Progress, Result, describe, generate, plan
     from t2local.settings import Settings
     from t2local.tables.dictionary import Feature, FeatureDictionary
-    from t2local.team.plan import Component, Plan
+    from t2local.team.plan import Plan
     from t2local.trim.plugin import trim
 
 #: Where each public name lives. They are imported when they are used: 'python -m t2local --help' must not wait for pandas.
@@ -30,17 +31,16 @@ _HOMES = {
     "Progress": "t2local.pipeline",
     "Result": "t2local.pipeline",
     "describe": "t2local.pipeline",
+    "evaluate": "t2local.evaluate",
     "generate": "t2local.pipeline",
     "plan": "t2local.pipeline",
     "Settings": "t2local.settings",
     "Feature": "t2local.tables.dictionary",
     "FeatureDictionary": "t2local.tables.dictionary",
-    "Component": "t2local.team.plan",
     "Plan": "t2local.team.plan",
     "trim": "t2local.trim",
 }
 __all__ = [
-    "Component",
     "Decided",
     "Feature",
     "FeatureDictionary",
@@ -52,6 +52,7 @@ __all__ = [
     "Settings",
     "T2LocalError",
     "describe",
+    "evaluate",
     "generate",
     "plan",
     "trim",
@@ -62,4 +63,4 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 't2local' has no attribute {name!r}")
     module = import_module(_HOMES[name])
-    return module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)  # t2local.trim can be called as it is
+    return module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)  # t2local.trim and .evaluate can be called as they are

@@ -173,11 +173,11 @@ def plan(data: Path, form: str, output: Path | None, values: tuple[str, ...], **
 @_format
 def trim(real: Path, synthetic: Path, out: Path | None, preset: str, values: tuple[str, ...], form: str, **asked: Any) -> None:
     """Judge the rows of any generator in the table SYNTHETIC by the rows of the table REAL (both CSV)."""
-    from t2local import pipeline
     from t2local.settings import Settings
+    from t2local.two_tables import trim_files
 
     out = out or synthetic.with_suffix(".trimmed")
-    done = pipeline.trim_files(real, synthetic, out=out, settings=Settings.load(_pairs(values), preset), **asked)
+    done = trim_files(real, synthetic, out=out, settings=Settings.load(_pairs(values), preset), **asked)
     report = done.report
     if form == "json":
         click.echo(json.dumps(report, default=float))
@@ -189,6 +189,24 @@ def trim(real: Path, synthetic: Path, out: Path | None, preset: str, values: tup
         click.echo(f"Written to {out}: synthetic.csv, rejected.csv, report.json")
     if done.kept.empty:
         raise NothingKept(f"No row passed the quality stages; {out / 'rejected.csv'} has every row with its reason.", next_step="see the reasons")
+
+
+@main.command()
+@click.argument("real", type=click.Path(path_type=Path))
+@click.argument("synthetic", type=click.Path(path_type=Path))
+@_target
+@_dictionary
+@click.option("--holdout", type=click.Path(path_type=Path), help="Real rows that had no part in making the synthetic ones: the best reference.")
+@_seed
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of report.json [SYNTHETIC with the ending .evaluated].")
+@_format
+def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **asked: Any) -> None:
+    """Measure the rows of any generator in the table SYNTHETIC against those of the table REAL (both CSV)."""
+    from t2local.two_tables import evaluate_files
+
+    out = out or synthetic.with_suffix(".evaluated")
+    done = evaluate_files(real, synthetic, out=out, **asked)
+    click.echo(json.dumps(done.as_report()) if form == "json" else f"{done.text()}\nWritten to {out}: report.json")
 
 
 @main.command()

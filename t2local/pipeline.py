@@ -25,7 +25,7 @@ from t2local.tables.delivery import deliver
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary, read_dictionary
 from t2local.tables.files import Table, from_frame
-from t2local.tables.reading import read_table
+from t2local.tables.reading import read_table, read_text
 from t2local.team.cells import CellSkill
 from t2local.team.drawing import Drawing
 from t2local.team.labels import Skill
@@ -36,8 +36,6 @@ from t2local.team.wishes import Wishes, draw_labels, read_wishes
 from t2local.team.workers import AssemblyLine, Block
 from t2local.trim.benefit import benefit
 from t2local.trim.inspector import Inspector
-from t2local.trim.plugin import Trimmed
-from t2local.trim.plugin import trim as judge_rows
 from t2local.trim.verdict import Verdict, with_notes
 
 
@@ -141,27 +139,6 @@ def generate(
         return work(run, real, loaded, folder)
 
 
-def trim_files(
-    real: Path | str,
-    synthetic: Path | str,
-    *,
-    out: Path | str,
-    target: str | None = None,
-    dictionary: Path | str | None = None,
-    batch_size: int | None = None,
-    seed: int = 1,
-    settings: Settings | None = None,
-) -> Trimmed:
-    """`t2local.trim` for two CSV files: the folder ``out`` gets synthetic.csv (the kept rows), rejected.csv and report.json."""
-    folder = RunFolder(Path(out))
-    table, rows = read_table(real), read_table(synthetic, fewest=0)
-    known = read_dictionary(_text(Path(dictionary), DictionaryError), Path(dictionary).name) if dictionary else None
-    done = judge_rows(table.cells, rows.cells, target=target, dictionary=known, seed=seed, batch_size=batch_size, settings=settings)
-    folder.start()
-    folder.finish(rows, done.kept, done.rejected, {"report.json": as_json(done.report)})
-    return done
-
-
 @dataclass
 class Run:
     """What the steps of a run share: what was asked for, who listens, and what was decided and counted so far."""
@@ -213,14 +190,14 @@ def prepare(
         run.tell(Decided(note.what, note.value, note.reason))
     known = understand(run, table, target, dictionary)
     if not isinstance(plan, Plan) and plan not in ("manager", "data"):
-        plan = read_plan(_text(Path(plan), PlanError), Path(plan).name, known)
+        plan = read_plan(read_text(Path(plan), PlanError), Path(plan).name, known)
     elif isinstance(plan, Plan) and (faults := plan.check(known)):
         raise PlanError("The plan does not fit the table:", faults=faults, next_step="python -m t2local plan data.csv -o plan.yaml")
     # A column that says "missing" by a number of its own, and in no other way, says it so again.
     codes = {feature.name: feature.missing_values[0] for feature in known.features if feature.missing_values}
     table = replace(table, missing={**codes, **table.missing})
     frame = data if isinstance(data, pd.DataFrame) else None
-    own = _text(Path(dictionary), DictionaryError) if isinstance(dictionary, str | Path) and target is None else ""
+    own = read_text(Path(dictionary), DictionaryError) if isinstance(dictionary, str | Path) and target is None else ""
     return Prepared(table, frame, known, known.values(table.cells), plan if isinstance(plan, Plan) else str(plan), read_wishes(known, where, balance), own)
 
 
@@ -305,7 +282,7 @@ def understand(run: Run, table: Table, target: str | None, given: FeatureDiction
         _refuse_blank_columns(table)
         known = guess_dictionary(table.cells, target=target, settings=run.settings.table, source=table.source)
     else:
-        known = given if isinstance(given, FeatureDictionary) else read_dictionary(_text(Path(given), DictionaryError), Path(given).name)
+        known = given if isinstance(given, FeatureDictionary) else read_dictionary(read_text(Path(given), DictionaryError), Path(given).name)
         if target and target not in known.names:
             raise UsageError(f"The dictionary has no feature {target!r}.", next_step=f"pass one of: {', '.join(known.names)}")
         known = known.model_copy(update={"target": target or known.target})
@@ -486,12 +463,3 @@ def check_numbers(**numbers: int | None) -> None:
     faults = [f"{name}: must be 1 or more" for name, number in numbers.items() if number is not None and number < 1]
     if faults:
         raise UsageError("Some numbers cannot be used:", faults=faults, next_step="python -m t2local generate --help")
-
-
-def _text(path: Path, error: type[InputError]) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise error(f"There is no file {path}.", next_step="check the path") from None
-    except (UnicodeDecodeError, OSError):
-        raise error(f"{path} cannot be read as UTF-8 text.", next_step="check that it is the right file") from None

@@ -56,6 +56,10 @@ class RunFolder:
         """
         for name, cells in (("synthetic.csv", kept), ("rejected.csv", rejected)):
             write_like(table, self.path / name, cells)
+        self.write(texts)
+
+    def write(self, texts: Mapping[str, str]) -> None:
+        """Write files of text, by name, in this order."""
         for name, text in texts.items():
             with atomic(self.path / name) as file:
                 file.write(text)

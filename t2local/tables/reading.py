@@ -75,6 +75,16 @@ def read_table(path: Path | str, *, fewest: int = 2) -> Table:
     )
 
 
+def read_text(path: Path, error: type[InputError]) -> str:
+    """The text of a small file, such as a dictionary; **raises** ``error`` when there is none."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise error(f"There is no file {path}.", next_step="check the path") from None
+    except (UnicodeDecodeError, OSError):
+        raise error(f"{path} cannot be read as UTF-8 text.", next_step="check that it is the right file") from None
+
+
 def _bytes(path: Path) -> bytes:
     if not path.is_file():
         raise InputError(f"There is no file {path}.", next_step="check the path; 'python -m t2local sample wine -o wine.csv' writes a table to try")
