@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import t2local
 from t2local.settings import Settings
-from t2local.team.labels import Labeller, level_log_probabilities
+from t2local.team.labels import Labeller, level_log_probabilities, likeliest
 from t2local.team.plan import from_data
 from t2local.team.workers import AssemblyLine
 
@@ -137,6 +137,17 @@ def test_drawn_labels_have_the_probabilities_and_likeliest_ones_are_the_likelies
     assert set(labeller.label(rows, worker)) == {"0"}
     drawn = labeller.label(rows, worker, np.random.default_rng(1))
     assert abs((drawn == "0").mean() - 0.7) < 0.03
+
+
+def test_a_class_of_few_rows_is_not_emptied_and_gets_the_rows_that_fit_it_best():
+    p = np.column_stack([np.full(100, 0.6), np.linspace(0.3, 0.1, 100), np.linspace(0.1, 0.3, 100)])
+    few = likeliest(np.log(p), np.array([7, 2, 1]))
+    assert np.bincount(few).tolist() == [70, 20, 10]
+    assert set(np.flatnonzero(few == 1)) == set(range(20))
+    assert set(np.flatnonzero(few == 2)) == set(range(90, 100))
+    assert set(likeliest(np.log(p), np.array([70, 20, 10]))) == {0}
+    unseen = likeliest(np.log(np.column_stack([p[:, :2], np.full(100, 0.7)])), np.array([8, 2, 0]))
+    assert set(unseen) == {2}
 
 
 def test_a_class_that_got_lost_is_said(patients):

@@ -32,8 +32,8 @@ def downstream(known: FeatureDictionary, train: pd.DataFrame, test: pd.DataFrame
         if not target.levels:
             return {"r2": 100 * float(np.mean([_r2(model.fit(x, y).predict(x_test), y_test) for model in _regressors(seed)]))}
         said = [_probabilities(model, x, y.astype(np.intp), x_test, len(target.levels)) for model in _classifiers(seed)]
-    scores = [_scores(p, y_test.astype(np.intp), target.levels) for p in said]
-    return {name: float(np.mean([score[name] for score in scores])) for name in scores[0]}
+    found = [scores(p, y_test.astype(np.intp), target.levels) for p in said]
+    return {name: float(np.mean([score[name] for score in found])) for name in found[0]}
 
 
 def _classifiers(seed: int) -> list[Any]:
@@ -77,7 +77,8 @@ def _probabilities(model: Any, x: Matrix, y: Any, x_test: Matrix, classes: int) 
     return scores
 
 
-def _scores(p: Matrix, y: Any, levels: tuple[str, ...]) -> dict[str, float]:
+def scores(p: Matrix, y: Any, levels: tuple[str, ...]) -> dict[str, float]:
+    """What predictions are worth, in percent: ``p`` (n, classes), higher for likelier, and the true class numbers ``y`` (n,)."""
     from sklearn.metrics import f1_score, recall_score, roc_auc_score
 
     present = [number for number in np.unique(y) if number >= 0]

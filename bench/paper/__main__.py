@@ -1,0 +1,144 @@
+"""python -m bench.paper run | table | plot: the paper's studies with local models (bench/paper/RESULTS.md).
+
+run     writes one JSON line for each method, setting and seed to results/STUDY.jsonl; what stands there is not run again
+table   prints the tables of a study as Markdown
+plot    draws AUC against n, the stages, and t-SNE pictures (matplotlib)
+"""
+
+import argparse
+import json
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.paper import classical, prompting, table, team
+from bench.paper.data import Unavailable
+from bench.paper.prompting import Written
+from bench.paper.studies import STUDIES, Setting, Task
+from t2local.evaluate import privacy, utility
+from t2local.evaluate.report import likeness
+
+RESULTS = Path(__file__).parent / "results"
+DOMAINS = {"Risk": "diabetes risk factors", "Outcome": "diabetes risk factors", "accept": "travel behaviour and incentives"}
+DOMAINS |= {"twoyearrecid": "criminal recidivism", "nicotine": "features leading to drug usage"}
+
+
+class _Model:
+    """The backbone, loaded when the first method asks for it."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._loaded = name, None
+
+    def __call__(self) -> Any:
+        if self._loaded is None:
+            from t2local.llm.backbone import Backbone
+            from t2local.llm.store import find
+
+            self._loaded = Backbone(find(self._name))
+        return self._loaded
+
+
+def groups(model: _Model) -> dict[str, Callable[[Task], dict[str, Written]]]:
+    """What is run together: a name to a function that gives the rows of one or more methods."""
+    alone = {name: lambda task, name=name, method=method: {name: Written(method(task), 0, 0)} for name, method in classical.METHODS.items()}
+    return {
+        "D_ori": lambda task: {"D_ori": Written(task.real.head(0), 0, 0)},
+        "the ensemble itself": lambda task: {"the ensemble itself": Written(task.real.head(0), 0, 0)},
+        **alone,
+        "CLLM": lambda task: {"CLLM": prompting.cllm(task, model(), DOMAINS[task.known.target])},
+        "EPIC": lambda task: {"EPIC": prompting.epic(task, model())},
+        "paper mode": lambda task: team.paper_mode(task, model()),
+        "ours": lambda task: team.stages(task, model()),
+        "ablations": lambda task: team.ablations(task, model()),
+    }
+
+
+def judged(task: Task, name: str, rows: pd.DataFrame, *, fidelity: bool) -> dict[str, float]:
+    """The figures of a method's rows."""
+    if name == "the ensemble itself":
+        return utility.scores(*classical.ensemble_scores(task), task.known[task.known.target].levels)
+    train = pd.concat([task.real, rows], ignore_index=True)[task.known.names]
+    found = utility.downstream(task.known, train, task.test, task.seed)
+    if fidelity and len(rows) >= 10:
+        held = task.test.head(max(10, len(rows)))
+        found |= likeness(task.known, held, rows, task.seed)
+        gower = privacy.Gower(task.known, task.known.names, task.real)
+        found |= privacy.closeness(gower, task.real, rows, len(task.known.names))
+    return found
+
+
+def cells(setting: Setting, task: Task, name: str, method: Callable[[Task], dict[str, Written]]) -> Iterator[dict[str, Any]]:
+    """One line for each method of a group; a failure is a line too."""
+    base, began = {"setting": setting.name, "n": setting.n, "seed": task.seed}, time.perf_counter()
+    try:
+        made = method(task)
+    except Exception as error:  # noqa: BLE001 - a method that fails on a seed is named and counted, and the others go on
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        yield {**base, "group": name, "method": name, "error": f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"}
+        return
+    seconds = time.perf_counter() - began
+    for method_name, written in made.items():
+        figures = judged(task, method_name, written.rows, fidelity=setting.fidelity)
+        line = {**base, "group": name, "method": method_name, "rows": len(written.rows), "seconds": round(seconds, 2)}
+        yield {**line, "tokens": [written.prompt, written.text], "figures": {key: round(value, 4) for key, value in figures.items()}}
+
+
+def run(asked: argparse.Namespace) -> None:
+    asked.out.mkdir(parents=True, exist_ok=True)
+    suffix = "" if asked.model == "starter" else f"-{asked.model}"
+    path = asked.out / f"{asked.study}{suffix}.jsonl"
+    done = {(line["setting"], line["seed"], line["group"]) for line in table.read(path)}
+    first, last = map(int, asked.seeds.split("-"))
+    every = groups(_Model(asked.model))
+    chosen = [name for name in every if name != "ablations"] if asked.methods == "all" else asked.methods.split(",")
+    if unknown := [name for name in chosen if name not in every]:
+        sys.exit(f"no such methods: {', '.join(unknown)}; there are {', '.join(every)}")
+    for seed in range(first, last + 1):
+        for setting in STUDIES[asked.study]:
+            if asked.setting and asked.setting not in setting.name:
+                continue
+            try:
+                task = setting.task(seed)
+            except Unavailable as error:
+                print(f"skipped: {setting.name}: {error}", file=sys.stderr)
+                continue
+            for name in chosen:
+                if (setting.name, seed, name) not in done:
+                    for line in cells(setting, task, name, every[name]):
+                        with path.open("a", encoding="utf-8") as file:
+                            file.write(json.dumps(line) + "\n")
+                        told = line.get("error") or f"AUC {line['figures'].get('auc', float('nan')):.1f}, {line['rows']} rows, {line['seconds']} s"
+                        print(f"{seed} {setting.name:<32} {line['method']:<28} {told}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    one = commands.add_parser("run")
+    one.add_argument("--study", choices=STUDIES, required=True)
+    one.add_argument("--seeds", default="0-9", help="first and last; 100-109 are for reporting, once")
+    one.add_argument("--methods", default="all", help="names with commas, or all (the ablations are asked for by name)")
+    one.add_argument("--setting", help="only settings whose name has this")
+    one.add_argument("--model", default="starter")
+    one.add_argument("--out", type=Path, default=RESULTS)
+    one.set_defaults(do=run)
+    two = commands.add_parser("table")
+    two.add_argument("files", nargs="+", type=Path)
+    two.add_argument("--seeds", default="100-109")
+    two.set_defaults(do=lambda asked: print(table.markdown(asked.files, asked.seeds)))
+    three = commands.add_parser("plot")
+    three.add_argument("files", nargs="+", type=Path)
+    three.add_argument("--seeds", default="100-109")
+    three.add_argument("-o", "--output", type=Path, default=RESULTS)
+    three.set_defaults(do=lambda asked: __import__("bench.paper.plots", fromlist=["draw"]).draw(asked.files, asked.seeds, asked.output))
+    asked = parser.parse_args()
+    asked.do(asked)
+
+
+if __name__ == "__main__":
+    main()

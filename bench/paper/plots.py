@@ -1,0 +1,80 @@
+"""Pictures of the studies: AUC against n, the stages, and t-SNE of real and added rows."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+
+from bench.paper import classical, table
+from bench.paper.studies import STUDIES
+from bench.tables import interval
+from t2local.tables.encoding import Encoder
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+#: The methods that a picture with all of them could not show.
+SHOWN = ["D_ori", "the ensemble itself", "SMOTE", "TVAE", "CLLM", "EPIC", "team alone", "ours"]
+STAGES = ["team alone", "team + sanity", "team + sanity + cost", "ours", "paper mode"]
+
+
+def draw(files: list[Path], seeds: str, folder: Path) -> None:
+    """Write every picture that the results have data for, as SVG."""
+    results = table.frame(files, seeds)
+    results = results[results["auc"].notna()]
+    name = "-".join(path.stem for path in files)
+    if len(set(results["n"])) > 1:
+        against_n(results, folder / f"{name}-auc.svg")
+    stages(results, folder / f"{name}-stages.svg")
+    neighbours(folder / f"{name}-tsne.svg", files[0].stem.split("-")[0], int(seeds.split("-", maxsplit=1)[0]))
+    print(f"written to {folder}")
+
+
+def against_n(results: pd.DataFrame, path: Path) -> None:
+    """AUC by the number of real rows, one picture for each table."""
+    families = results["setting"].str.replace(r", n=\d+$", "", regex=True)
+    figure, axes = plt.subplots(1, families.nunique(), figsize=(4.5 * families.nunique(), 4), squeeze=False)
+    for axis, (family, own) in zip(axes[0], results.groupby(families, sort=False), strict=True):
+        for method in SHOWN:
+            by_n = own[own["method"] == method].groupby("n")["auc"]
+            if len(by_n):
+                axis.errorbar(by_n.mean().index, by_n.mean(), yerr=by_n.apply(lambda v: interval(v.to_numpy())[1]), label=method, capsize=2)
+        axis.set(title=family, xlabel="real rows", ylabel="AUC (%)")
+    axes[0][0].legend(fontsize=7)
+    _save(figure, path)
+
+
+def stages(results: pd.DataFrame, path: Path) -> None:
+    """What each stage adds: the change of AUC over D_ori, mean over settings and seeds."""
+    wide = results.pivot_table(index=["setting", "seed"], columns="method", values="auc")
+    present = [method for method in STAGES if method in wide]
+    changes = [interval((wide[method] - wide["D_ori"]).dropna().to_numpy()) for method in present]
+    figure, axis = plt.subplots(figsize=(6, 3.5))
+    axis.bar(present, [mean for mean, _ in changes], yerr=[half for _, half in changes], capsize=3)
+    axis.axhline(0, color="black", linewidth=0.8)
+    axis.set(ylabel="change of AUC (points)")
+    axis.tick_params(axis="x", labelrotation=15, labelsize=8)
+    _save(figure, path)
+
+
+def neighbours(path: Path, study: str, seed: int) -> None:
+    """t-SNE of D_ori, test rows and the rows of methods that need no model."""
+    from sklearn.manifold import TSNE
+
+    task = STUDIES[study][0].task(seed)
+    encoder = Encoder(task.known, task.real)
+    sets = {"test rows": task.test.head(200), "SMOTE": classical.smote(task), "columns": classical.columns(task), "D_ori": task.real}
+    points = TSNE(random_state=1, perplexity=20, init="pca").fit_transform(np.vstack([encoder.transform(rows) for rows in sets.values()]))
+    figure, axis = plt.subplots(figsize=(5, 5))
+    for (name, _), part in zip(sets.items(), np.split(points, np.cumsum([len(rows) for rows in sets.values()])[:-1]), strict=True):
+        axis.scatter(part[:, 0], part[:, 1], s=30 if name == "D_ori" else 8, label=name)
+    axis.legend(fontsize=8)
+    axis.set(xticks=[], yticks=[])
+    _save(figure, path)
+
+
+def _save(figure: plt.Figure, path: Path) -> None:
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)

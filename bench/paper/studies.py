@@ -1,0 +1,59 @@
+"""Which settings each study has, and what one of them asks of a method."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bench.paper.data import Source, compas_source, drug_source, noisy_source, risk_source
+from t2local.tables.dictionary import FeatureDictionary
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a method is given: D_ori (values), the dictionary, how many rows to add; ``test`` is for judging alone."""
+
+    known: FeatureDictionary
+    real: pd.DataFrame
+    test: pd.DataFrame
+    rows: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One column of a table: a source, the size of D_ori, the rows to add; ``fidelity``: the rows are also held against real ones."""
+
+    name: str
+    source: Callable[[], Source]
+    n: int
+    rows: int = 100
+    fidelity: bool = False
+
+    def task(self, seed: int) -> Task:
+        source = self.source()
+        real, test = source.split(self.n, seed)
+        return Task(source.known, real, test, self.rows, seed)
+
+
+def _noise(name: str, flip: float, n: int) -> Setting:
+    return Setting(f"{name}, {flip:.0%} flipped, n={n}", lambda: noisy_source(name, flip), n)
+
+
+def _real(name: str, source: Callable[[], Source], n: int) -> Setting:
+    return Setting(f"{name}, n={n}", source, n, fidelity=True)
+
+
+STUDIES: dict[str, list[Setting]] = {
+    "imbalance": [Setting("7:2:1, n=10", lambda: risk_source({"LR": 7, "MR": 2, "HR": 1}), 10)],
+    "incompleteness": [Setting("8:2:0, n=10", lambda: risk_source({"LR": 8, "MR": 2}), 10)],
+    "noise": [
+        *(_noise("Diabetes", flip, n) for flip in (0.2, 0.3, 0.4) for n in (20, 60, 100)),
+        *(_noise("TravelBehavior", flip, 60) for flip in (0.0, 0.3, 0.4)),
+    ],
+    "sizes": [
+        *(_real("COMPAS", compas_source, n) for n in (20, 60, 200)),
+        *(_real(f"Drug-{group}", lambda group=group: drug_source(group), n) for group in "AB" for n in (40, 150)),
+    ],
+    "smoke": [Setting("7:2:1, n=10", lambda: risk_source({"LR": 7, "MR": 2, "HR": 1}), 10, rows=20, fidelity=True)],
+}

@@ -1,0 +1,73 @@
+"""Our own methods: the team, the team with each stage, paper mode, the default; and the ablations that decide our defaults."""
+
+from typing import Any
+
+import pandas as pd
+
+import t2local
+from bench.paper.prompting import Written
+from bench.paper.studies import Task
+from t2local.errors import T2LocalError
+from t2local.llm.backbone import Backbone
+
+#: What is asked of `t2local.generate` beyond its defaults.
+ABLATIONS: dict[str, dict[str, Any]] = {
+    "labels: worker": {"settings": {"team.labels": "worker"}},
+    "labels: classifier": {"settings": {"team.labels": "classifier"}},
+    "labels: drawn": {"settings": {"team.label_choice": "drawn"}},
+    "cells: worker": {"settings": {"team.cells": "worker"}},
+    "conditioning: parents": {"settings": {"team.conditioning": "parents"}},
+    "examples: 10": {"settings": {"team.examples": 10}},
+    "examples: 40": {"settings": {"team.examples": 40}},
+    "examples: 0": {"settings": {"team.examples": 0}},
+    "temperature: 0.7": {"settings": {"team.temperature": 0.7}},
+    "plan: data": {"plan": "data"},
+    "gate: ig_refit": {"settings": {"trim.gate": "ig_refit"}},
+    "label first, balanced": {"balance": "uniform"},
+    "worst share: 0.3": {"settings": {"trim.worst_share": 0.3}},
+    "worst share: 0": {"settings": {"trim.worst_share": 0.0}},
+    "judge: several": {"settings": {"trim.model": "several"}},
+}
+
+
+def run(task: Task, model: Backbone, **options: Any) -> tuple[pd.DataFrame, pd.DataFrame, Written]:
+    """One call of `t2local.generate`: all rows in the order of writing, with the stage that rejected them (blank: kept)."""
+    settings = {"table.widen": 0.0, **options.pop("settings", {})}
+    done = t2local.generate(task.real, dictionary=task.known, rows=task.rows, seed=task.seed + 1, model=model, settings=settings, **options)
+    rejected = done.rejected.set_index("row")
+    names = task.known.names
+    numbers = [number for number in range(1, len(rejected) + len(done.synthetic) + 1) if number not in rejected.index]
+    kept = done.synthetic[names].set_axis(numbers).assign(_stage="")
+    parts = [part for part in (kept, rejected[names].assign(_stage=rejected["stage"])) if len(part)]
+    every = pd.concat(parts).sort_index()
+    tokens = done.report["tokens"]
+    return every[names], every["_stage"], Written(done.synthetic[names], tokens["prefix"], tokens["rows"])
+
+
+def stages(task: Task, model: Backbone) -> dict[str, Written]:
+    """The default run, and what it would have been with fewer stages: the same rows in the same order."""
+    rows, stage, written = run(task, model)
+    found = {"ours": written}
+    for name, refused in {
+        "team alone": (),
+        "team + sanity": ("sanity",),
+        "team + sanity + cost": ("sanity", "cost"),
+    }.items():
+        some = rows[~stage.isin(refused)].head(task.rows).reset_index(drop=True)
+        found[name] = Written(some, written.prompt, written.text)
+    return found
+
+
+def paper_mode(task: Task, model: Backbone) -> dict[str, Written]:
+    """The paper's choices of everything, with the number of batches fixed."""
+    try:
+        return {"paper mode": run(task, model, preset="paper", settings={})[2]}
+    except T2LocalError as error:
+        raise RuntimeError(error.message) from error
+
+
+def ablations(task: Task, model: Backbone) -> dict[str, Written]:
+    return {
+        name: run(task, model, **{key: dict(value) if isinstance(value, dict) else value for key, value in options.items()})[2]
+        for name, options in ABLATIONS.items()
+    }
