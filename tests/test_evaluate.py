@@ -189,3 +189,5 @@ def test_what_cannot_be_evaluated_is_said():
         t2local.evaluate(two(), two().drop(columns="q"), target="y")
     with pytest.raises(InputError, match="no label"):
         t2local.evaluate(two(), two().assign(y=None), target="y")
+    with pytest.raises(InputError, match="60 synthetic rows have a label"):
+        t2local.evaluate(two(), two().assign(y="maybe"), target="y")

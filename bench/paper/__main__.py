@@ -92,7 +92,7 @@ def run(asked: argparse.Namespace) -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     suffix = "" if asked.model == "starter" else f"-{asked.model}"
     path = asked.out / f"{asked.study}{suffix}.jsonl"
-    done = {(line["setting"], line["seed"], line["group"]) for line in table.read(path)}
+    done = {(line["setting"], line["seed"], line["group"]) for line in table.read(path) if "error" not in line}
     first, last = map(int, asked.seeds.split("-"))
     every = groups(_Model(asked.model))
     chosen = [name for name in every if name != "ablations"] if asked.methods == "all" else asked.methods.split(",")
@@ -102,18 +102,23 @@ def run(asked: argparse.Namespace) -> None:
         for setting in STUDIES[asked.study]:
             if asked.setting and asked.setting not in setting.name:
                 continue
+            waiting = [name for name in chosen if (setting.name, seed, name) not in done]
             try:
                 task = setting.task(seed)
             except Unavailable as error:
-                print(f"skipped: {setting.name}: {error}", file=sys.stderr)
+                keep(path, {"setting": setting.name, "n": setting.n, "seed": seed, "group": "data", "method": "(all)", "error": str(error)})
                 continue
-            for name in chosen:
-                if (setting.name, seed, name) not in done:
-                    for line in cells(setting, task, name, every[name]):
-                        with path.open("a", encoding="utf-8") as file:
-                            file.write(json.dumps(line) + "\n")
-                        told = line.get("error") or f"AUC {line['figures'].get('auc', float('nan')):.1f}, {line['rows']} rows, {line['seconds']} s"
-                        print(f"{seed} {setting.name:<32} {line['method']:<28} {told}", flush=True)
+            for name in waiting:
+                for line in cells(setting, task, name, every[name]):
+                    keep(path, line)
+
+
+def keep(path: Path, line: dict[str, Any]) -> None:
+    """Append a line to the results, and show it."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    told = line.get("error") or f"AUC {line['figures'].get('auc', float('nan')):.1f}, {line['rows']} rows, {line['seconds']} s"
+    print(f"{line['seed']} {line['setting']:<36} {line['method']:<28} {told}", flush=True)
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import cells_of
 
-#: Files of the folder, as they must be; a script for people with a network is bench/paper/download.py.
+#: Files of the folder, as they must be.
 CHECKSUMS = {
     "compas_openml42192_rebuilt.csv": "1b4c2e34ddde",
     "drug_consumption_decoded_1885.csv": "d03aed788441",
@@ -125,7 +125,7 @@ def file(name: str) -> pd.DataFrame:
     """A real table, checked."""
     path = real_table(name)
     if not path.is_file():
-        raise Unavailable(f"{name} is not in {path.parent}: set T2LOCAL_BENCH_DATA, or run python -m bench.paper.download")
+        raise Unavailable(f"{name} is not in {path.parent}: set T2LOCAL_BENCH_DATA to the folder that has it")
     if hashlib.sha256(path.read_bytes()).hexdigest()[:12] != CHECKSUMS[name]:
         raise Unavailable(f"{path} is not the file that it should be (sha256 {CHECKSUMS[name]}...)")
     return pd.read_csv(path)

@@ -37,18 +37,18 @@ class Setting:
 
 
 def _noise(name: str, flip: float, n: int) -> Setting:
-    return Setting(f"{name}, {flip:.0%} flipped, n={n}", lambda: noisy_source(name, flip), n)
+    return Setting(f"{name}, {flip:.0%} flipped, n={n}", lambda: noisy_source(name, flip), n, rows=60)
 
 
 def _real(name: str, source: Callable[[], Source], n: int) -> Setting:
-    return Setting(f"{name}, n={n}", source, n, fidelity=True)
+    return Setting(f"{name}, n={n}", source, n, rows=60, fidelity=True)
 
 
 STUDIES: dict[str, list[Setting]] = {
     "imbalance": [Setting("7:2:1, n=10", lambda: risk_source({"LR": 7, "MR": 2, "HR": 1}), 10)],
     "incompleteness": [Setting("8:2:0, n=10", lambda: risk_source({"LR": 8, "MR": 2}), 10)],
     "noise": [
-        *(_noise("Diabetes", flip, n) for flip in (0.2, 0.3, 0.4) for n in (20, 60, 100)),
+        *(_noise("Diabetes", flip, 60) for flip in (0.2, 0.3, 0.4)),
         *(_noise("TravelBehavior", flip, 60) for flip in (0.0, 0.3, 0.4)),
     ],
     "sizes": [

@@ -37,20 +37,31 @@ def ranks(results: pd.DataFrame, figure: str = "auc", higher: bool = True) -> pd
 
 
 def markdown(paths: list[Path], seeds: str) -> str:
-    """A table of AUCs for each setting, the ranks, costs, and what failed."""
+    """A table of AUCs for each setting, the ranks, the paired changes against D_ori, costs, and what failed."""
     results = frame(paths, seeds)
     if results.empty:
         return f"no results for seeds {seeds}"
-    parts = [_aucs(results), _fidelity(results), _costs(results)]
-    failed = results[results["error"].notna()] if "error" in results else results.head(0)
-    if len(failed):
-        counts = failed.groupby("method").size()
-        parts.append("Failed: " + "; ".join(f"{name} {count} times ({failed[failed['method'] == name]['error'].iloc[0]})" for name, count in counts.items()))
+    parts = [_aucs(results), _changes(results), _fidelity(results), _costs(results)]
+    parts.append(_failures(results))
     return "\n\n".join(filter(None, parts))
 
 
+def _failures(results: pd.DataFrame) -> str:
+    """What failed and was not made up for by a later run: named and counted; a cell with fewer seeds than others says how many it has."""
+    if "error" not in results:
+        return ""
+    failed = results[results["error"].notna()]
+    good = set(map(tuple, results[results["error"].isna()][["setting", "seed", "group"]].to_numpy().tolist()))
+    left = failed[[tuple(key) not in good for key in failed[["setting", "seed", "group"]].to_numpy().tolist()]]
+    left = left.drop_duplicates(["setting", "seed", "group"])
+    return "\n".join(f"Failed: {name}, {len(own)} times; the first: {own['error'].iloc[0]}" for name, own in left.groupby("method"))
+
+
 def _aucs(results: pd.DataFrame) -> str:
-    good = results[results["auc"].notna()]
+    good = results[results["auc"].notna()] if "auc" in results else results.head(0)
+    if good.empty:
+        return ""
+    seeds = good["seed"].nunique()
     settings, mean_rank = list(dict.fromkeys(good["setting"])), ranks(good)
     classes = [name for name in good if name.startswith("auc of ") and len(settings) == 1]
     header = ["method", *(f"{s}{'' if len(settings) > 1 else ': AUC'}" for s in settings), *(c.removeprefix("auc of ") for c in classes), "rank", "rows"]
@@ -59,10 +70,28 @@ def _aucs(results: pd.DataFrame) -> str:
         own = good[good["method"] == method]
         if own.empty:
             continue
-        cells = [_shown(own[own["setting"] == s]["auc"]) for s in settings] + [_shown(own[c]) for c in classes]
+        cells = [_shown(own[own["setting"] == s]["auc"], seeds) for s in settings] + [_shown(own[c], seeds) for c in classes]
         rank = f"{mean_rank[method]:.1f}" if method in mean_rank else ""
         lines.append([method, *cells, rank, f"{own['rows'].mean():.0f}"])
     return _table(header, lines)
+
+
+def _changes(results: pd.DataFrame) -> str:
+    """What the default adds to the AUC of D_ori, and how it stands to the best other method and to the ensemble: paired over seeds."""
+    good = results[results["auc"].notna()] if "auc" in results else results.head(0)
+    if "ours" not in set(good["method"]) or "D_ori" not in set(good["method"]):
+        return ""
+    lines = []
+    for setting, own in good.groupby("setting", sort=False):
+        wide = own.pivot_table(index="seed", columns="method", values="auc")
+        if not {"ours", *REFERENCES} <= set(wide):
+            continue
+        others = wide.drop(columns=[name for name in wide if name in (*REFERENCES, "ours") or str(name).startswith("team")]).mean()
+        best = str(others.idxmax()) if len(others) else ""
+        pairs = [wide["ours"] - wide["D_ori"], wide["ours"] - wide[best] if best else None, wide["ours"] - wide[REFERENCES[1]]]
+        cells = [_shown(pair, len(wide)) if pair is not None else "-" for pair in pairs]
+        lines.append([str(setting), cells[0], f"{cells[1]} ({best})", cells[2]])
+    return _table(["ours minus ...", "D_ori", "the best other method", "the ensemble itself"], lines)
 
 
 def _fidelity(results: pd.DataFrame) -> str:
@@ -71,13 +100,16 @@ def _fidelity(results: pd.DataFrame) -> str:
     names = ["detection (GOGGLE)", "told apart, trees", "alpha-precision", "beta-recall", "near copies"]
     parts = []
     for setting, own in results[results["alpha-precision"].notna()].groupby("setting", sort=False):
-        lines = [[method, *(_shown(100 * rows[name]) for name in names)] for method, rows in own.groupby("method", sort=False)]
+        seeds = own["seed"].nunique()
+        lines = [[method, *(_shown(100 * rows[name], seeds) for name in names)] for method, rows in own.groupby("method", sort=False)]
         parts.append(_table([f"{setting} (%)", *names], lines))
     return "\n\n".join(parts)
 
 
 def _costs(results: pd.DataFrame) -> str:
     """Tokens decoded and seconds for a row that was kept, by method."""
+    if "seconds" not in results:
+        return ""
     costly = results[results["seconds"].notna() & (results["rows"] > 0)]
     if costly.empty:
         return ""
@@ -88,12 +120,14 @@ def _costs(results: pd.DataFrame) -> str:
     return _table(["method", "prompt tokens a row", "row tokens a row", "seconds a run"], lines)
 
 
-def _shown(values: pd.Series) -> str:
+def _shown(values: pd.Series, seeds: int) -> str:
+    """Mean and half of the 95 % interval, and in brackets how many seeds where it is not all of them."""
     values = values.dropna()
+    fewer = f" [{len(values)}]" if len(values) < seeds else ""
     if len(values) < 2:
-        return f"{values.iloc[0]:.1f}" if len(values) else "-"
+        return f"{values.iloc[0]:.1f}{fewer}" if len(values) else "-"
     mean, half = interval(values.to_numpy())
-    return f"{mean:.1f} ± {half:.1f}"
+    return f"{mean:.1f} ± {half:.1f}{fewer}"
 
 
 def _table(header: list[str], lines: list[list[str]]) -> str:

@@ -9,6 +9,7 @@ from bench.paper.prompting import Written
 from bench.paper.studies import Task
 from t2local.errors import T2LocalError
 from t2local.llm.backbone import Backbone
+from t2local.tables.files import cells_of
 
 #: What is asked of `t2local.generate` beyond its defaults.
 ABLATIONS: dict[str, dict[str, Any]] = {
@@ -40,8 +41,9 @@ def run(task: Task, model: Backbone, **options: Any) -> tuple[pd.DataFrame, pd.D
     kept = done.synthetic[names].set_axis(numbers).assign(_stage="")
     parts = [part for part in (kept, rejected[names].assign(_stage=rejected["stage"])) if len(part)]
     every = pd.concat(parts).sort_index()
-    tokens = done.report["tokens"]
-    return every[names], every["_stage"], Written(done.synthetic[names], tokens["prefix"], tokens["rows"])
+    tokens, rows = done.report["tokens"], task.known.values(cells_of(every[names]))  # delivered in the types of the input
+    stage = every["_stage"].reset_index(drop=True)
+    return rows, stage, Written(rows[stage == ""].reset_index(drop=True), tokens["prefix"], tokens["rows"])
 
 
 def stages(task: Task, model: Backbone) -> dict[str, Written]:

@@ -114,6 +114,11 @@ def _values(known: FeatureDictionary, frame: pd.DataFrame, name: str) -> pd.Data
     values = known.values(cells_of(frame)).reset_index(drop=True)
     if blank := int(values[known.target].isna().sum()):
         raise InputError(f"{blank} {name} rows have no label in {known.target!r}.", next_step="leave these rows out")
+    levels = known[known.target].levels
+    if levels and (unknown := int((~values[known.target].isin(levels)).sum())):
+        raise InputError(
+            f"{unknown} {name} rows have a label in {known.target!r} that the dictionary does not have.", next_step="add the label to a dictionary, and pass it"
+        )
     return values
 
 
