@@ -22,7 +22,7 @@ def run(out, *arguments, **environment):
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment or None)
 
 
-@pytest.mark.parametrize("study", ["imbalance", "incompleteness", "noise"])
+@pytest.mark.parametrize("study", ["imbalance", "incompleteness", "noise", "travel"])
 def test_methods_give_as_many_rows_as_they_are_asked_for_within_the_dictionary(study):
     task = STUDIES[study][0].task(3)
     for name in PLAIN:
@@ -46,7 +46,7 @@ def test_settings_are_what_they_say():
 
 
 def test_the_curation_of_cllm_drops_what_d_ori_finds_wrong():
-    task = STUDIES["noise"][3].task(1)
+    task = STUDIES["travel"][0].task(1)
     wrong = task.test.assign(accept=task.test["accept"].map({"yes": "no", "no": "yes"}))
     kept = prompting.curate(task, pd.concat([task.test, wrong], ignore_index=True))
     assert (kept.index < len(task.test)).mean() > 0.8

@@ -25,7 +25,7 @@ from t2local.tables.encoding import Encoder
 from t2local.tables.ensemble import codes
 from t2local.team.rows import array, longest, parse, records, schema
 
-_ROWS_A_CALL, _EXAMPLES = 20, 20
+_ROWS_A_CALL, _EXAMPLES = 60, 20
 CLLM_TEMPERATURE, EPIC_TEMPERATURE = 0.9, 1.0
 #: EPIC: rows of a class in a group, groups in a prompt.
 _GROUP_ROWS, _GROUPS = 15, 4
@@ -152,7 +152,7 @@ def _complete(
         stations = [grammar_station(model, features, grammar, balanced[row % len(balanced)] if balanced else None) for row in wanted]
         requests = [Request((station,), Stream(task.seed, before + call, row)) for station, row in zip(stations, wanted, strict=True)]
         cells = longest(features) + begun
-        with Decoder(model, slots=_ROWS_A_CALL, prefix_cells=len(parts), row_cells=cells, usual_cells=cells // 2, temperature=temperature) as decoder:
+        with Decoder(model, slots=min(32, len(wanted)), prefix_cells=len(parts), row_cells=cells, usual_cells=cells // 2, temperature=temperature) as decoder:
             decoder.prefill(parts)
             for index, completion in decoder.complete(requests):
                 if not completion.failure:
