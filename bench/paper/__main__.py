@@ -2,7 +2,7 @@
 
 run     writes one JSON line for each method, setting and seed to results/STUDY.jsonl; what stands there is not run again
 table   prints the tables of a study as Markdown
-plot    draws AUC against n, the stages, and t-SNE pictures (matplotlib)
+plot    draws AUC against n, the stages, and t-SNE pictures with the starter's rows (matplotlib)
 """
 
 import argparse

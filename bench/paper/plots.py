@@ -6,9 +6,11 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
-from bench.paper import classical, table
+from bench.paper import classical, table, team
 from bench.paper.studies import STUDIES
 from bench.tables import interval
+from t2local.llm.backbone import Backbone
+from t2local.llm.store import find
 from t2local.tables.encoding import Encoder
 
 mpl.use("Agg")
@@ -59,12 +61,12 @@ def stages(results: pd.DataFrame, path: Path) -> None:
 
 
 def neighbours(path: Path, study: str, seed: int) -> None:
-    """t-SNE of D_ori, test rows and the rows of methods that need no model."""
+    """t-SNE of D_ori, test rows, SMOTE's rows and those of the default with the starter model."""
     from sklearn.manifold import TSNE
 
     task = STUDIES[study][0].task(seed)
     encoder = Encoder(task.known, task.real)
-    sets = {"test rows": task.test.head(200), "SMOTE": classical.smote(task), "columns": classical.columns(task), "D_ori": task.real}
+    sets = {"test rows": task.test.head(200), "SMOTE": classical.smote(task), "ours": team.stages(task, Backbone(find()))["ours"].rows, "D_ori": task.real}
     points = TSNE(random_state=1, perplexity=20, init="pca").fit_transform(np.vstack([encoder.transform(rows) for rows in sets.values()]))
     figure, axis = plt.subplots(figsize=(5, 5))
     for (name, _), part in zip(sets.items(), np.split(points, np.cumsum([len(rows) for rows in sets.values()])[:-1]), strict=True):

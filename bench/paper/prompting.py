@@ -7,7 +7,6 @@ Faults of CLLM's own code that are mended here: it draws its examples from its l
 it counts earlier answers again. Its language model's top_p is not used: our decoder has none.
 """
 
-import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -143,15 +142,13 @@ def _complete(
     task: Task, model: Backbone, features: list[Feature], prompt: Any, rows: int, before: int, temperature: float, balanced: list[str] | None = None
 ) -> Written:
     """Rows after prompts, `_ROWS_A_CALL` after each; ``balanced``: labels of the first feature that are given in turn."""
-    grammar = Grammar(schema(features), model.tokenizer)
-    begun = len('["AAA"') if balanced else 0
+    given = [{features[0].name: label} for label in balanced] if balanced else [{}]
+    grammars, cells = [Grammar(schema(features, cell), model.tokenizer) for cell in given], longest(features)
     made, tokens = [], Counters()
     for call in range(math.ceil(rows / _ROWS_A_CALL)):
         parts = model.prompt(prompt(before + call))
         wanted = range(call * _ROWS_A_CALL, min(rows, (call + 1) * _ROWS_A_CALL))
-        stations = [grammar_station(model, features, grammar, balanced[row % len(balanced)] if balanced else None) for row in wanted]
-        requests = [Request((station,), Stream(task.seed, before + call, row)) for station, row in zip(stations, wanted, strict=True)]
-        cells = longest(features) + begun
+        requests = [Request((Station((), grammars[row % len(grammars)]),), Stream(task.seed, before + call, row)) for row in wanted]
         with Decoder(model, slots=min(32, len(wanted)), prefix_cells=len(parts), row_cells=cells, usual_cells=cells // 2, temperature=temperature) as decoder:
             decoder.prefill(parts)
             for index, completion in decoder.complete(requests):
@@ -161,20 +158,3 @@ def _complete(
             tokens.rows += decoder.counters.rows
     frame = pd.DataFrame([row for _, row in sorted(made, key=lambda pair: pair[0])], columns=[f.name for f in features])
     return Written(frame, tokens.prefix, tokens.rows)
-
-
-def grammar_station(model: Backbone, features: list[Feature], grammar: Grammar, label: str | None) -> Station:
-    """A row; with a label its first cell is that one, as a constant in the grammar."""
-    if label is None:
-        return Station((), grammar)
-    return Station((), _given(model, features, label))
-
-
-def _given(model: Backbone, features: list[Feature], label: str) -> Grammar:
-    key = (id(model), json.dumps([f.name for f in features]), label)
-    if key not in _GIVEN:
-        _GIVEN[key] = Grammar(schema(features, {features[0].name: label}), model.tokenizer)
-    return _GIVEN[key]
-
-
-_GIVEN: dict[tuple[int, str, str], Grammar] = {}
