@@ -10,7 +10,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def groups(model: _Model) -> dict[str, Callable[[Task], dict[str, Written]]]:
         "EPIC": lambda task: {"EPIC": prompting.epic(task, model())},
         "paper mode": lambda task: team.paper_mode(task, model()),
         "ours": lambda task: team.stages(task, model()),
-        "ablations": lambda task: team.ablations(task, model()),
+        **{name: lambda task, name=name: team.ablation(task, model(), name) for name in team.ABLATIONS},
     }
 
 
@@ -72,20 +72,20 @@ def judged(task: Task, name: str, rows: pd.DataFrame, *, fidelity: bool) -> dict
     return found
 
 
-def cells(setting: Setting, task: Task, name: str, method: Callable[[Task], dict[str, Written]]) -> Iterator[dict[str, Any]]:
+def cells(setting: Setting, task: Task, name: str, method: Callable[[Task], dict[str, Written]]) -> list[dict[str, Any]]:
     """One line for each method of a group; a failure is a line too."""
     base, began = {"setting": setting.name, "n": setting.n, "seed": task.seed}, time.perf_counter()
     try:
         made = method(task)
     except Exception as error:  # noqa: BLE001 - a method that fails on a seed is named and counted, and the others go on
         where = traceback.extract_tb(error.__traceback__)[-1]
-        yield {**base, "group": name, "method": name, "error": f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"}
-        return
-    seconds = time.perf_counter() - began
+        return [{**base, "group": name, "method": name, "error": f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"}]
+    seconds, lines = time.perf_counter() - began, []
     for method_name, written in made.items():
         figures = judged(task, method_name, written.rows, fidelity=setting.fidelity)
         line = {**base, "group": name, "method": method_name, "rows": len(written.rows), "seconds": round(seconds, 2)}
-        yield {**line, "tokens": [written.prompt, written.text], "figures": {key: round(value, 4) for key, value in figures.items()}}
+        lines.append({**line, "tokens": [written.prompt, written.text], "figures": {key: round(value, 4) for key, value in figures.items()}})
+    return lines
 
 
 def run(asked: argparse.Namespace) -> None:
@@ -95,7 +95,8 @@ def run(asked: argparse.Namespace) -> None:
     done = {(line["setting"], line["seed"], line["group"]) for line in table.read(path) if "error" not in line}
     first, last = map(int, asked.seeds.split("-"))
     every = groups(_Model(asked.model))
-    chosen = [name for name in every if name != "ablations"] if asked.methods == "all" else asked.methods.split(",")
+    sets = {"all": [name for name in every if name not in team.ABLATIONS], "ablations": list(team.ABLATIONS)}
+    chosen = sets.get(asked.methods) or asked.methods.split(",")
     if unknown := [name for name in chosen if name not in every]:
         sys.exit(f"no such methods: {', '.join(unknown)}; there are {', '.join(every)}")
     for seed in range(first, last + 1):
@@ -106,19 +107,19 @@ def run(asked: argparse.Namespace) -> None:
             try:
                 task = setting.task(seed)
             except Unavailable as error:
-                keep(path, {"setting": setting.name, "n": setting.n, "seed": seed, "group": "data", "method": "(all)", "error": str(error)})
+                keep(path, [{"setting": setting.name, "n": setting.n, "seed": seed, "group": "data", "method": "(all)", "error": str(error)}])
                 continue
             for name in waiting:
-                for line in cells(setting, task, name, every[name]):
-                    keep(path, line)
+                keep(path, cells(setting, task, name, every[name]))
 
 
-def keep(path: Path, line: dict[str, Any]) -> None:
-    """Append a line to the results, and show it."""
+def keep(path: Path, lines: list[dict[str, Any]]) -> None:
+    """Append the lines of a group to the results in one piece, so that a run that is cut off leaves none half done; and show them."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-    told = line.get("error") or f"AUC {line['figures'].get('auc', float('nan')):.1f}, {line['rows']} rows, {line['seconds']} s"
-    print(f"{line['seed']} {line['setting']:<36} {line['method']:<28} {told}", flush=True)
+        file.write("".join(json.dumps(line) + "\n" for line in lines))
+    for line in lines:
+        told = line.get("error") or f"AUC {line['figures'].get('auc', float('nan')):.1f}, {line['rows']} rows, {line['seconds']} s"
+        print(f"{line['seed']} {line['setting']:<36} {line['method']:<28} {told}", flush=True)
 
 
 def main() -> None:
@@ -127,7 +128,7 @@ def main() -> None:
     one = commands.add_parser("run")
     one.add_argument("--study", choices=STUDIES, required=True)
     one.add_argument("--seeds", default="0-9", help="first and last; 100-109 are for reporting, once")
-    one.add_argument("--methods", default="all", help="names with commas, or all (the ablations are asked for by name)")
+    one.add_argument("--methods", default="all", help="names with commas, all, or ablations")
     one.add_argument("--setting", help="only settings whose name has this")
     one.add_argument("--model", default="starter")
     one.add_argument("--out", type=Path, default=RESULTS)

@@ -30,8 +30,8 @@ def frame(paths: list[Path], seeds: str) -> pd.DataFrame:
 
 
 def ranks(results: pd.DataFrame, figure: str = "auc", higher: bool = True) -> pd.Series:
-    """Mean rank of each method that adds rows, over settings and seeds; 1 is best."""
-    adding = results[~results["method"].isin(REFERENCES) & results.get(figure, pd.Series(dtype=float)).notna()]
+    """Mean rank of each method that adds rows, over settings and seeds; 1 is best. Parts of ours (the stages) are not ranked beside it."""
+    adding = results[~results["method"].isin(REFERENCES) & ~results["method"].str.startswith("team") & results.get(figure, pd.Series(dtype=float)).notna()]
     by_cell = adding.groupby(["setting", "seed"])[figure].rank(ascending=not higher)
     return by_cell.groupby(adding["method"]).mean().sort_values()
 
@@ -64,15 +64,24 @@ def _aucs(results: pd.DataFrame) -> str:
     seeds = good["seed"].nunique()
     settings, mean_rank = list(dict.fromkeys(good["setting"])), ranks(good)
     classes = [name for name in good if name.startswith("auc of ") and len(settings) == 1]
-    header = ["method", *(f"{s}{'' if len(settings) > 1 else ': AUC'}" for s in settings), *(c.removeprefix("auc of ") for c in classes), "rank", "rows"]
+    wide = good.pivot_table(index=["setting", "seed"], columns="method", values="auc")
+    header = [
+        "method",
+        *(f"{s}{'' if len(settings) > 1 else ': AUC'}" for s in settings),
+        *(c.removeprefix("auc of ") for c in classes),
+        "rank",
+        "minus ours",
+        "rows",
+    ]
     lines = []
-    for method in [*REFERENCES, *mean_rank.index]:
+    for method in [*REFERENCES, *mean_rank.index, *(name for name in dict.fromkeys(good["method"]) if name.startswith("team"))]:
         own = good[good["method"] == method]
         if own.empty:
             continue
         cells = [_shown(own[own["setting"] == s]["auc"], seeds) for s in settings] + [_shown(own[c], seeds) for c in classes]
         rank = f"{mean_rank[method]:.1f}" if method in mean_rank else ""
-        lines.append([method, *cells, rank, f"{own['rows'].mean():.0f}"])
+        pairs = wide[method] - wide["ours"] if method != "ours" and "ours" in wide else pd.Series(dtype=float)
+        lines.append([method, *cells, rank, _shown(pairs, len(pairs)), f"{own['rows'].mean():.0f}"])
     return _table(header, lines)
 
 
@@ -86,7 +95,7 @@ def _changes(results: pd.DataFrame) -> str:
         wide = own.pivot_table(index="seed", columns="method", values="auc")
         if not {"ours", *REFERENCES} <= set(wide):
             continue
-        others = wide.drop(columns=[name for name in wide if name in (*REFERENCES, "ours") or str(name).startswith("team")]).mean()
+        others = wide.drop(columns=[name for name in wide if name in (*REFERENCES, "ours") or name.startswith("team")]).mean()
         best = str(others.idxmax()) if len(others) else ""
         pairs = [wide["ours"] - wide["D_ori"], wide["ours"] - wide[best] if best else None, wide["ours"] - wide[REFERENCES[1]]]
         cells = [_shown(pair, len(wide)) if pair is not None else "-" for pair in pairs]

@@ -10,31 +10,45 @@ from bench.paper.studies import Task
 from t2local.errors import T2LocalError
 from t2local.llm.backbone import Backbone
 from t2local.tables.files import cells_of
+from t2local.team.plan import Plan, with_label
 
-#: What is asked of `t2local.generate` beyond its defaults.
+
+def shares(task: Task) -> dict[str, float]:
+    """The shares of the labels in D_ori."""
+    return {str(label): float(share) for label, share in task.real[task.known.target].value_counts(normalize=True).items()}
+
+
+def single(task: Task) -> Plan:
+    """One worker for all features: a single LLM instead of a team."""
+    return with_label([("Features", task.known.inputs, ())], task.known, "data")
+
+
+#: What is asked of `t2local.generate` beyond its defaults: the choices that decide them, on seeds 0-9.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "labels: worker": {"settings": {"team.labels": "worker"}},
     "labels: classifier": {"settings": {"team.labels": "classifier"}},
     "labels: drawn": {"settings": {"team.label_choice": "drawn"}},
     "cells: worker": {"settings": {"team.cells": "worker"}},
     "conditioning: parents": {"settings": {"team.conditioning": "parents"}},
+    "examples: 0": {"settings": {"team.examples": 0}},
     "examples: 10": {"settings": {"team.examples": 10}},
     "examples: 40": {"settings": {"team.examples": 40}},
-    "examples: 0": {"settings": {"team.examples": 0}},
     "temperature: 0.7": {"settings": {"team.temperature": 0.7}},
     "plan: data": {"plan": "data"},
-    "gate: ig_refit": {"settings": {"trim.gate": "ig_refit"}},
+    "plan: one component": {"plan": single},
+    "label first": {"balance": shares},
     "label first, balanced": {"balance": "uniform"},
-    "worst share: 0.3": {"settings": {"trim.worst_share": 0.3}},
-    "worst share: 0": {"settings": {"trim.worst_share": 0.0}},
+    "gate: ig_refit": {"settings": {"trim.gate": "ig_refit"}},
     "judge: several": {"settings": {"trim.model": "several"}},
+    "worst share: 0": {"settings": {"trim.worst_share": 0.0}},
+    "worst share: 0.3": {"settings": {"trim.worst_share": 0.3}},
 }
 
 
 def run(task: Task, model: Backbone, **options: Any) -> tuple[pd.DataFrame, pd.DataFrame, Written]:
     """One call of `t2local.generate`: all rows in the order of writing, with the stage that rejected them (blank: kept)."""
-    settings = {"table.widen": 0.0, **options.pop("settings", {})}
-    done = t2local.generate(task.real, dictionary=task.known, rows=task.rows, seed=task.seed + 1, model=model, settings=settings, **options)
+    options["settings"] = {"table.widen": 0.0, **options.get("settings", {})}
+    done = t2local.generate(task.real, dictionary=task.known, rows=task.rows, seed=task.seed + 1, model=model, **options)
     rejected = done.rejected.set_index("row")
     names = task.known.names
     numbers = [number for number in range(1, len(rejected) + len(done.synthetic) + 1) if number not in rejected.index]
@@ -68,8 +82,7 @@ def paper_mode(task: Task, model: Backbone) -> dict[str, Written]:
         raise RuntimeError(error.message) from error
 
 
-def ablations(task: Task, model: Backbone) -> dict[str, Written]:
-    return {
-        name: run(task, model, **{key: dict(value) if isinstance(value, dict) else value for key, value in options.items()})[2]
-        for name, options in ABLATIONS.items()
-    }
+def ablation(task: Task, model: Backbone, name: str) -> dict[str, Written]:
+    """The default run with one choice made otherwise."""
+    options = {key: value(task) if callable(value) else value for key, value in ABLATIONS[name].items()}
+    return {name: run(task, model, **options)[2]}
