@@ -1,13 +1,13 @@
-"""Who should write a cell? Ways to pool the workers with a model of independent columns, by what their rows are like (issue 4).
+"""Who should write a cell? Ways to pool the workers with models of the columns, by what their rows are like (issue 4).
 
 For each table: ``n`` real rows, rows written after them, and the rest of the table held out. Printed: held-out log-likelihood of
-real rows in nats (worker, independent columns, half and half, fitted weights), and of the written rows how well a forest tells
+real rows in nats (worker, independent columns, tree of columns, half and half, fitted weights), and of the written rows how well a forest tells
 them from held-out real ones (C2ST, 0.5 is best) and the AUC of a logistic regression on real and written rows. Labels are the
 ensemble's in every way, so that the ways differ in the features alone.
 
-* ``worker``: as the model writes them. ``independent``: all cells from the columns' model. ``half``, ``fitted``: a coin a cell.
+* ``worker``: as the model writes them. ``independent``, ``tree``: all cells from that model. ``half``, ``fitted``: coins between worker and tree.
 * ``resampled``: three times as many rows from the worker, of which a share is drawn by the weight that the fitted mixture gives
-  the whole row over the worker. ``log-linear``: the same with the weight (p_independent / p_worker)^(1/2).
+  the whole row over the worker. ``log-linear``: the same with the weight (p_tree / p_worker)^(1/2).
 
 python -m bench.cells [--seeds 100-102] [--model starter] [--out bench/results/cells.json]
 """
@@ -47,17 +47,15 @@ TIMES = 3
 
 def written(line: AssemblyLine, known: FeatureDictionary, real: pd.DataFrame, skill: CellSkill, rows: int) -> dict[str, pd.DataFrame]:
     """Rows of every way."""
-    result = {}
-    for name, weight in {"worker": None, "independent": 0.0, "half": 0.5}.items():
-        line.coins = None if weight is None else Coins(known, real, dict.fromkeys(known.inputs, weight))
+    rng, marginals, tree = np.random.default_rng(0), Marginals(known, real), line._tree(real)
+    result = {"independent": pd.DataFrame([{name: marginals.draw(name, rng) for name in known.inputs} for _ in range(rows)])}
+    for name, weights in {"worker": None, "tree": 0.0, "half": 0.5, "fitted": skill.weights}.items():
+        line.coins = None if weights is None else Coins(tree, weights if isinstance(weights, dict) else dict.fromkeys(known.inputs, weights))
         result[name] = line.write(1, rows, 0).rows
-    line.coins = Coins(known, real, skill.weights)
-    result["fitted"] = line.write(1, rows, 0).rows
     line.coins = None
     candidates = line.write(2, TIMES * rows, 0).rows
-    worker, independent = scored(line, candidates), Marginals(known, real).log_probability(candidates)[known.inputs]
-    rng = np.random.default_rng(0)
-    ways = {"resampled": mixture(worker, independent, skill.weights) - worker, "log-linear": (independent - worker) / 2}
+    worker, other = scored(line, candidates), tree.log_probability(candidates)[known.inputs]
+    ways = {"resampled": mixture(worker, other, skill.weights) - worker, "log-linear": (other - worker) / 2}
     for name, weights in ways.items():  # without replacement, by Gumbel's trick
         order = np.argsort(-(weights.sum(axis=1).to_numpy() + rng.gumbel(size=len(candidates))))
         result[name] = candidates.iloc[order[:rows]].reset_index(drop=True)
@@ -99,7 +97,7 @@ def one(model: Backbone, name: str, target: str, n: int, rows: int, seed: int) -
         _, skill = line.examine()
         assert skill is not None
         report = skill.report([])
-        half = mixture(skill.worker, skill.independent, dict.fromkeys(known.inputs, 0.5)).sum(axis=1).mean()
+        half = mixture(skill.worker, skill.tree, dict.fromkeys(known.inputs, 0.5)).sum(axis=1).mean()
         result = {"nats": {**report["nats a row"], "half": float(half)}, "weights": report["weights"]}
         for way, made in written(line, known, real, skill, rows).items():
             result[way] = judged(known, real, test, made, seed)

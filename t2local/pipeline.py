@@ -364,7 +364,7 @@ def weigh(run: Run, line: AssemblyLine) -> None:
             Decided("labels", told, f"measured on {run.skill.rows} real rows that neither had seen" if run.skill.worker_loss is not None else "nobody is asked")
         )
     if run.cells and run.settings.team.cells == "calibrated":
-        told = f"{np.mean(list(run.cells.weights.values())):.0%} by the workers, the others by a model of independent columns"
+        told = f"{np.mean(list(run.cells.weights.values())):.0%} by the workers, the others by a tree of the columns"
         run.tell(Decided("cells", told, f"measured on {len(run.cells.worker)} real rows that neither had seen"))
     run.measuring = line.counters.prefix + line.counters.rows
     run.clock.lap("labels")

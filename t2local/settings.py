@@ -50,7 +50,7 @@ class TeamSettings(_Group):
     )
     label_choice: Literal["likeliest", "drawn"] = Field("likeliest", description="what is taken of the weighed probabilities of the labels")
     cells: Literal["calibrated", "worker"] = Field(
-        "calibrated", description="who writes a cell: the worker, or by a coin the worker or a model of independent columns, weighed on real rows"
+        "calibrated", description="who writes a cell: the worker, or by a coin the worker or a tree of the columns, weighed on real rows"
     )
     examples: int = Field(20, ge=0, le=1000, description="real rows shown in the prompt (the paper: 10); 0: none, only means and shares of 11 rows or more")
     examples_for: int = Field(100, ge=1, le=100_000, description="rows written before other examples are drawn")

@@ -1,4 +1,4 @@
-"""What the workers know of the cells: likelihoods of rows that are there, the model of independent columns, and the coin between them."""
+"""What the workers know of the cells: likelihoods of rows that are there, the models of the columns, and the coin between worker and tree."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from t2local.llm.sampling import Stream
 from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
 from t2local.tables.dictionary import Feature, FeatureDictionary
-from t2local.tables.marginals import Marginals
+from t2local.tables.marginals import Marginals, Tree
 from t2local.team.cells import CellSkill, Coins, by_cell, mixture
 from t2local.team.plan import from_data
 from t2local.team.rows import array, cell_ends, longest, schema
@@ -86,6 +86,7 @@ def test_draws_have_the_probabilities_that_are_said_of_them():
         features=(Feature(name="a", type="integer", minimum=0, maximum=40, missing=True), Feature(name="b", type="category", levels=("x", "y", "z"))),
     )
     real = pd.DataFrame({"a": [5.0, 7, 7, 7, 12, 20, 21, 30, np.nan, np.nan], "b": pd.Series(list("xxxxxxyyyz"), dtype=object)})
+    real = pd.concat([real] * 10, ignore_index=True)  # what no real row has is possible, and never drawn: with 100 rows the two hardly differ
     marginals, rng = Marginals(known, real), np.random.default_rng(1)
     for name, every in {"a": [*map(float, range(41)), None], "b": ["x", "y", "z"]}.items():
         drawn = pd.Series([marginals.draw(name, rng) for _ in range(20_000)], dtype=object)
@@ -95,17 +96,54 @@ def test_draws_have_the_probabilities_that_are_said_of_them():
         assert np.abs(said - seen).max() < 0.015
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.data(), dictionaries(most=4))
+def test_a_tree_is_a_distribution_of_rows_and_its_rows_are_allowed(data, dictionary):
+    rows = [{f.name: data.draw(values(f)) for f in dictionary.features} for _ in range(data.draw(st.integers(2, 12)))]
+    real = frame_of(dictionary, rows)
+    tree, rng = Tree(dictionary, real, dictionary.names, 1), np.random.default_rng(0)
+    drawn = pd.DataFrame([tree.row(rng) for _ in range(20)], dtype=object)
+    for feature in dictionary.features:
+        assert all(mask.all() for mask in feature.obeyed(feature.values(drawn[feature.name])).values())
+    levelled = [f for f in dictionary.features if not f.numeric and f.name in tree.follows]
+    for feature in levelled:
+        every = [*feature.levels, *([None] if feature.missing else [])]
+        same = pd.concat([real.head(1)] * len(every), ignore_index=True).assign(**{feature.name: pd.Series(every, dtype=object)})
+        assert abs(np.exp(tree.log_probability(same)[feature.name]).sum() - 1) < 1e-6
+
+
+def test_columns_that_follow_one_another_stay_together_and_others_do_not():
+    rng = np.random.default_rng(0)
+    age = rng.integers(20, 90, 80)
+    frame = pd.DataFrame({"age": age, "band": np.where(age < 40, "young", np.where(age < 65, "middle", "old")), "noise": rng.integers(0, 99, 80), "y": "0"})
+    frame.loc[0, "y"] = "1"
+    known = t2local.describe(frame, target="y")
+    real = known.values(frame.astype(str))
+    tree = Tree(known, real, known.inputs, 1)
+    before, share = tree.follows["band"]
+    assert before == "age"
+    assert share > 0.7
+    assert tree.follows.get("noise", ("", 0.0))[1] < 0.3
+    drawn = pd.DataFrame([tree.row(rng) for _ in range(300)])
+    right = np.where(drawn["age"] < 40, "young", np.where(drawn["age"] < 65, "middle", "old"))
+    assert (drawn["band"] == right).mean() > 0.8  # drawn independently: 0.35
+    held = pd.DataFrame({"age": [25.0, 25.0], "band": ["young", "old"], "noise": [50.0, 50.0]})
+    likely, unlikely = tree.log_probability(held)["band"]
+    assert likely - unlikely > 2
+    assert tree.row(np.random.default_rng(5)) == tree.row(np.random.default_rng(5))
+
+
 def test_the_weight_of_a_column_is_the_one_of_the_highest_likelihood():
     rng = np.random.default_rng(0)
     worker = pd.DataFrame({"good": rng.normal(-1, 0.5, 400), "poor": rng.normal(-4, 1, 400), "even": rng.normal(-2, 1, 400)})
-    independent = pd.DataFrame({name: rng.normal(-2, 1, 400) for name in worker})
-    skill = CellSkill(worker, independent)
+    tree = pd.DataFrame({name: rng.normal(-2, 1, 400) for name in worker})
+    skill = CellSkill(worker, tree, tree - 1)
     for name, weight in skill.weights.items():
         grid = np.linspace(0.01, 0.99, 99)
-        one = [mixture(worker[[name]], independent[[name]], {name: w}).to_numpy().sum() for w in grid]
+        one = [mixture(worker[[name]], tree[[name]], {name: w}).to_numpy().sum() for w in grid]
         assert abs(weight - grid[int(np.argmax(one))]) < 0.05
     report = skill.report([])
-    assert report["nats a row"]["both"] > max(report["nats a row"]["worker"], report["nats a row"]["independent"])
+    assert report["nats a row"]["both"] > max(report["nats a row"]["worker"], report["nats a row"]["tree"])
 
 
 @pytest.mark.parametrize("conditioning", ["row", "parents"])
@@ -155,7 +193,7 @@ def test_all_cells_may_be_given(patients):
     known = t2local.describe(patients, target="outcome")
     real = known.values(patients.astype(object).where(patients.notna(), None).astype(str).where(patients.notna(), None))
     with AssemblyLine(ScriptedModel(), known, from_data(real, known), real, Settings.load({"team.labels": "classifier"}), 1) as line:
-        line.coins = Coins(known, real, dict.fromkeys(known.inputs, 0.0))
+        line.coins = Coins(Tree(known, real, known.inputs, 1), dict.fromkeys(known.inputs, 0.0))
         block = line.write(0, 30, 0)
     assert len(block.rows) == 30
     assert set(block.rows["ward"]) <= set(real["ward"])

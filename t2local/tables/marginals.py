@@ -1,14 +1,20 @@
-"""Every column by itself: how likely a cell is, and cells drawn from that. The yardstick and the partner of the feature workers.
+"""What the real rows say of the columns without a language model: the yardstick and the partner of the feature workers.
 
-Levels have smoothed frequencies; numbers a kernel density on the steps of their dictionary, mixed with the values that real
-rows repeat (rounded weights, scores) and a little of everything that is allowed. A missing cell is a level of its own.
+`Marginals` takes every column by itself: levels have smoothed frequencies; numbers a kernel density on the steps of their
+dictionary, mixed with the values that real rows repeat (rounded weights, scores) and a little of everything that is allowed.
+A missing cell is a level of its own. `Tree` lets each column follow one column before it.
+
+All of it is one formula: a cell looks like that of real row i with the probability K(cell, i), its kernel, and the rows have weights. Cells are
+codes: a number counts the steps of its column, a level has its place, and a missing cell is NaN.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from t2local.tables.association import associations
 from t2local.tables.dictionary import Feature, FeatureDictionary
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -16,6 +22,13 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 _UNIFORM = 0.05
 #: What each level gets before it is counted (Jeffreys' prior).
 _PRIOR = 0.5
+#: Real rows of which a tree is learnt at most: its cost grows with their square.
+_MOST_ROWS = 500
+#: A weaker tie than this is what unrelated columns show by chance.
+_TIE = 0.1
+#: Rows that speak against a tie before any is seen.
+_DOUBT = 4.0
+_ROUNDS = 30
 
 
 class Marginals:
@@ -27,82 +40,188 @@ class Marginals:
     """
 
     def __init__(self, dictionary: FeatureDictionary, real: pd.DataFrame) -> None:
-        self._columns = {f.name: (_Numbers if f.numeric else _Levels)(f, real[f.name].dropna()) for f in dictionary.features}
-        self._missing = {f.name: (real[f.name].isna().sum() + _PRIOR) / (len(real) + 2 * _PRIOR) if f.missing else 0.0 for f in dictionary.features}
+        self._columns = {f.name: _Column(f, real[f.name]) for f in dictionary.features}
 
     def log_probability(self, values: pd.DataFrame) -> pd.DataFrame:
         """Log-probability of each cell, shape of ``values``."""
-        return pd.DataFrame({name: self._log(str(name), values[name]) for name in values}, index=values.index)
+        found = {name: self._columns[str(name)] for name in values}
+        return pd.DataFrame({name: np.log(column.probability(column.codes(values[name]))) for name, column in found.items()}, index=values.index)
 
     def draw(self, name: str, rng: np.random.Generator) -> float | str | None:
         """A value of a column."""
-        return None if rng.random() < self._missing[name] else self._columns[name].draw(rng)
-
-    def _log(self, name: str, values: pd.Series) -> Floats:
-        result, present = np.full(len(values), np.log(max(self._missing[name], 1e-12))), values.notna().to_numpy()
-        result[present] = np.log1p(-self._missing[name]) + self._columns[name].log(values[present])
-        return result
+        return self._columns[name].value(self._columns[name].draw(rng))
 
 
-class _Levels:
-    def __init__(self, feature: Feature, present: pd.Series) -> None:
-        counts = present.value_counts().reindex(list(feature.levels), fill_value=0) + _PRIOR
-        self._shares: pd.Series = counts / counts.sum()
+class Tree:
+    """The columns of a table, each of which may follow one before it (a Chow-Liu tree along a given order).
 
-    def log(self, values: pd.Series) -> Floats:
-        return np.log(values.map(self._shares).to_numpy(dtype=np.float64))
+    A column follows the one that it is tied to most; how far, a share says that is fitted on real rows left out one by one. For the
+    next cell a real row then counts by how well its cell in the column before fits the one that is there.
 
-    def draw(self, rng: np.random.Generator) -> str:
-        return str(rng.choice(self._shares.index.to_numpy(dtype=object), p=self._shares.to_numpy()))
+    **Parameters:**
 
-
-class _Numbers:
-    """Counted in steps of the dictionary, so that a probability is one of a written number.
-
-    A column of 3 decimals may hold whole numbers mostly: how many decimals a number is written with has shares of its own.
+    * **real**: frame of values (n, d); **order**: the columns, and which comes before which.
     """
 
-    def __init__(self, feature: Feature, present: pd.Series) -> None:
-        self._grid, self._decimals = 10.0**feature.decimals, feature.decimals
-        self._low, self._high = feature.steps
-        self._steps = np.round(present.to_numpy(dtype=np.float64) * self._grid)
-        values, counts = np.unique(self._steps, return_counts=True)
-        self._repeated = dict(zip(values[counts > 1].tolist(), (counts[counts > 1] / max(1, len(self._steps))).tolist(), strict=True))
-        written = np.bincount(self._written(self._steps), minlength=feature.decimals + 1) + _PRIOR
+    def __init__(self, dictionary: FeatureDictionary, real: pd.DataFrame, order: Sequence[str], seed: int) -> None:
+        if len(real) > _MOST_ROWS:
+            real = real.iloc[np.sort(np.random.default_rng([seed, 23]).permutation(len(real))[:_MOST_ROWS])]
+        self._columns = {name: _Column(dictionary[name], real[name]) for name in order}
+        ties, places = associations(real, dictionary), {name: dictionary.names.index(name) for name in order}
+        #: Of each column that follows another: which, and how far.
+        self.follows: dict[str, tuple[str, float]] = {}
+        for number, name in enumerate(order[1:], 1):
+            before = max(order[:number], key=lambda other: ties[places[name], places[other]])
+            if len(real) > 1 and ties[places[name], places[before]] > _TIE:
+                self.follows[name] = (before, self._share(real, name, before))
+
+    def log_probability(self, values: pd.DataFrame) -> pd.DataFrame:
+        """Log-probability of each cell of the tree's columns, given the cell that it follows; shape (n, columns)."""
+        codes = {name: column.codes(values[name]) for name, column in self._columns.items()}
+        found = {name: np.log(column.probability(codes[name], self._weights(name, codes))) for name, column in self._columns.items()}
+        return pd.DataFrame(found, index=values.index)
+
+    def row(self, rng: np.random.Generator) -> dict[str, float | str | None]:
+        """A whole row."""
+        codes: dict[str, Floats] = {}
+        for name, column in self._columns.items():
+            weights = self._weights(name, codes)
+            codes[name] = np.array([column.draw(rng, None if weights is None else weights[0])])
+        return {name: column.value(codes[name][0]) for name, column in self._columns.items()}
+
+    def _weights(self, name: str, codes: dict[str, Floats]) -> Floats | None:
+        """Weights of the real rows for the next cells, shape (m, n); none: all alike."""
+        if name not in self.follows:
+            return None
+        before, share = self.follows[name]
+        return _mixed(self._columns[before].kernel(codes[before]), share)
+
+    def _share(self, real: pd.DataFrame, name: str, before: str) -> float:
+        """How far a column follows another: the share of the highest likelihood, by expectation maximisation."""
+        others, column, other = 1 - np.eye(len(real)), self._columns[name], self._columns[before]
+        codes = column.codes(real[name])
+        alone = column.probability(codes, _mixed(others, 1))
+        tied = column.probability(codes, _mixed(others * other.kernel(other.codes(real[before])), 1))
+        share = 0.5
+        for _ in range(_ROUNDS):
+            share = float((share * tied / (share * tied + (1 - share) * alone)).sum() / (len(real) + _DOUBT))
+        return share
+
+
+def _mixed(likeness: Floats, share: float) -> Floats:
+    """Weights of real rows: a share of them by likeness, the rest alike; shape (m, n), the sum of a row is 1."""
+    total, n = likeness.sum(axis=1, keepdims=True), likeness.shape[1]
+    return (1 - share) / n + share * np.where(total > 0, likeness / np.where(total > 0, total, 1), 1 / n)
+
+
+class _Column:
+    """One column: its real cells, and how a new cell looks like each of them.
+
+    A probability is one of a written number. A column of 3 decimals may hold whole numbers mostly: how many decimals a number is
+    written with has shares of its own.
+    """
+
+    def __init__(self, feature: Feature, cells: pd.Series) -> None:
+        self._feature = feature
+        self._real = self.codes(cells)
+        self._missing = np.isnan(self._real)
+        present = self._real[~self._missing]
+        #: Share of the uniform distribution in the probability of a cell, and its height.
+        if feature.numeric:
+            self._low, self._high = feature.steps
+            self._floor, self._height = _UNIFORM if len(present) else 1.0, 1 / (self._high - self._low + 1)
+            self._learn(present)
+        else:
+            size = _PRIOR * len(feature.levels)
+            self._floor, self._height = size / (len(present) + size), 1 / len(feature.levels)
+
+    def codes(self, cells: pd.Series) -> Floats:
+        """Cells as numbers, shape (m,)."""
+        if self._feature.numeric:
+            return np.round(cells.to_numpy(dtype=np.float64, na_value=np.nan) * 10.0**self._feature.decimals)
+        places = pd.Index(self._feature.levels, dtype=object).get_indexer(pd.Index(cells, dtype=object))
+        return np.where(places < 0, np.nan, places)
+
+    def value(self, code: float) -> float | str | None:
+        """The cell of a code."""
+        if np.isnan(code):
+            return None
+        return code / 10.0**self._feature.decimals if self._feature.numeric else self._feature.levels[int(code)]
+
+    def kernel(self, codes: Floats) -> Floats:
+        """How likely each cell is to be written by one who looks at each real row, shape (m, n)."""
+        same = np.equal(codes[:, None], self._real)
+        looks = np.where(self._repeated, (same + self._near(codes)) / 2, self._near(codes)) if self._feature.numeric else same
+        missing = np.isnan(codes)[:, None]
+        return np.where(missing | self._missing, missing & self._missing, looks).astype(np.float64)
+
+    def probability(self, codes: Floats, weights: Floats | None = None) -> Floats:
+        """Of each cell, shape (m,), under weights (m, n) of the real rows; none: all alike."""
+        weights = self._alike(len(codes)) if weights is None else weights
+        present = weights[:, ~self._missing].sum(axis=1)
+        looks = np.where(present > 0, (weights * self.kernel(codes)).sum(axis=1) / np.where(present > 0, present, 1), self._height)
+        lacking = self._lacking(weights)
+        value = (1 - lacking) * ((1 - self._floor) * looks + self._floor * self._height)
+        return np.maximum(np.where(np.isnan(codes), lacking, value), 1e-12)
+
+    def draw(self, rng: np.random.Generator, weights: Floats | None = None) -> float:
+        """A code, under weights (n,) of the real rows. The floor is there so that no cell is impossible, not so that it is written: it is left out."""
+        weights = self._alike(1)[0] if weights is None else weights
+        if rng.random() < self._lacking(weights[None, :])[0]:
+            return np.nan
+        among = np.where(self._missing, 0.0, weights)
+        if not among.sum() > 0:
+            low, high = (self._low, self._high) if self._feature.numeric else (0, len(self._feature.levels) - 1)
+            return float(rng.integers(low, high, endpoint=True))
+        place = int(rng.choice(len(among), p=among / among.sum()))
+        return self._moved(place, rng) if self._feature.numeric else float(self._real[place])
+
+    def _alike(self, rows: int) -> Floats:
+        return np.full((rows, len(self._real)), 1 / max(1, len(self._real)))
+
+    def _lacking(self, weights: Floats) -> Floats:
+        """The probability that a cell is missing, shape (m,)."""
+        if not self._feature.missing:
+            return np.zeros(len(weights))
+        return (len(self._real) * weights[:, self._missing].sum(axis=1) + _PRIOR) / (len(self._real) + 2 * _PRIOR)
+
+    def _learn(self, present: Floats) -> None:
+        values, counts = np.unique(present, return_counts=True)
+        self._repeated = np.isin(self._real, values[counts > 1])
+        written = np.bincount(self._written(present), minlength=self._feature.decimals + 1) + _PRIOR
         self._shares = written / written.sum()
-        spread = min(self._steps.std(), (np.quantile(self._steps, 0.75) - np.quantile(self._steps, 0.25)) / 1.34 or np.inf) if len(values) > 1 else 0.0
+        spread = min(present.std(), (np.quantile(present, 0.75) - np.quantile(present, 0.25)) / 1.34 or np.inf) if len(values) > 1 else 0.0
         # Silverman's rule; the kernel is logistic, whose scale is its deviation times sqrt(3) / pi.
-        self._scale = max(0.9 * spread * max(1, len(self._steps)) ** -0.2, 0.5) * np.sqrt(3) / np.pi
+        width = max(0.9 * spread * max(1, len(present)) ** -0.2, 0.5)
+        self._scale = width * np.sqrt(3) / np.pi
+        # Drawn in towards the mean, so that the kernels do not widen the column.
+        mean, variance = (present.mean(), present.var()) if len(present) else (0.0, 0.0)
+        self._centres = mean + (self._real - mean) * np.sqrt(variance / (variance + width**2))
 
-    def log(self, values: pd.Series) -> Floats:
-        steps = np.round(values.to_numpy(dtype=np.float64) * self._grid)
-        uniform = 1 / (self._high - self._low + 1)
-        if not len(self._steps):
-            return np.full(len(steps), np.log(uniform))
-        atoms, decimals = np.array([self._repeated.get(step, 0.0) for step in steps.tolist()]), self._written(steps)
-        half = 0.5 * 10.0 ** (self._decimals - decimals)[:, None]
+    def _near(self, codes: Floats) -> Floats:
+        """A number near that of each real row, with as many decimals as it has, shape (m, n)."""
+        decimals = self._written(codes)
+        half = 0.5 * 10.0 ** (self._feature.decimals - decimals)[:, None]
         inside = self._below(self._high + 0.5) - self._below(self._low - 0.5)
-        near = ((self._below(steps[:, None] + half) - self._below(steps[:, None] - half)) / inside).mean(axis=1)
+        near = (self._below(codes[:, None] + half) - self._below(codes[:, None] - half)) / inside
         # A tenth of the numbers on a grid are on the next coarser one.
-        smooth = self._shares[decimals] * np.where(decimals, 10 / 9, 1.0) * near
-        kernel = 1 - sum(self._repeated.values()) / 2
-        return np.log((1 - _UNIFORM) * (atoms / 2 + kernel * smooth) + _UNIFORM * uniform)
+        return (self._shares[decimals] * np.where(decimals, 10 / 9, 1.0))[:, None] * near
 
-    def draw(self, rng: np.random.Generator) -> float:
-        if rng.random() < _UNIFORM or not len(self._steps):
-            return int(rng.integers(self._low, self._high, endpoint=True)) / self._grid
-        step = float(rng.choice(self._steps))
-        if not (step in self._repeated and rng.random() < 1 / 2):
-            coarse = 10.0 ** (self._decimals - int(self._written(np.array([step]))[0]))
-            moved = np.round((step + self._scale * rng.logistic(size=20)) / coarse) * coarse
+    def _moved(self, place: int, rng: np.random.Generator) -> float:
+        """The number of a real row, or one near it with as many decimals."""
+        step = float(self._real[place])
+        if not (self._repeated[place] and rng.random() < 1 / 2):
+            coarse = 10.0 ** (self._feature.decimals - int(self._written(self._real[[place]])[0]))
+            moved = np.round((float(self._centres[place]) + self._scale * rng.logistic(size=20)) / coarse) * coarse
             step = next((s for s in moved.tolist() if self._low <= s <= self._high), step)
-        return float(np.clip(step, self._low, self._high)) / self._grid
+        return float(np.clip(step, self._low, self._high))
 
-    def _written(self, steps: Floats) -> "np.ndarray[Any, np.dtype[np.intp]]":
+    def _written(self, codes: Floats) -> "np.ndarray[Any, np.dtype[np.intp]]":
         """With how many decimals each number is written."""
-        zeros = np.sum([steps % 10.0**power == 0 for power in range(1, self._decimals + 1)], axis=0, dtype=np.intp)
-        return self._decimals - np.broadcast_to(zeros, steps.shape)
+        powers = range(1, self._feature.decimals + 1)
+        zeros = np.sum([codes % 10.0**power == 0 for power in powers], axis=0, dtype=np.intp)
+        return self._feature.decimals - np.broadcast_to(zeros, codes.shape)
 
     def _below(self, step: Any) -> Floats:
         """The share of each kernel that lies below a step."""
-        return 1 / (1 + np.exp(-np.clip((step - self._steps) / self._scale, -500, 500)))
+        return 1 / (1 + np.exp(-np.clip((step - self._centres) / self._scale, -500, 500)))

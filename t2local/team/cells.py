@@ -1,8 +1,8 @@
 """What the feature workers know of the columns, measured on real rows, and cells that are calibrated by it (METHOD section 1).
 
 The yardstick is a model of independent columns. A worker that sees how columns hang together finds a held-out real row
-likelier than this model does. Cell by cell each of the two is better on about half of the columns, so with calibrated cells
-a coin of weight w, one for each column, says whether the worker writes the cell or the columns' model gives it.
+likelier than this model does. Cell by cell a model that knows the real rows alone (`Tree`) is often the better of the two, so with
+calibrated cells a coin of weight w, one for each column, says whether the worker writes the cell or the tree gives it.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from t2local.tables.dictionary import FeatureDictionary
-from t2local.tables.marginals import Floats, Marginals
+from t2local.tables.marginals import Floats, Tree
 from t2local.team.plan import Component
 from t2local.team.rows import Value
 
@@ -26,33 +25,36 @@ _STEPS = 50
 
 @dataclass(frozen=True)
 class CellSkill:
-    """Log-likelihoods of real rows that neither source had seen, cell by cell, in nats.
+    """Log-likelihoods of real rows that no source had seen, cell by cell, in nats.
 
     **Parameters:**
 
-    * **worker**, **independent**: frames (m, columns): under the workers' model, and under that of independent columns.
+    * **worker**, **tree**, **independent**: frames (m, columns): under the workers' model, under the tree of the columns, and under that of
+      independent columns.
     """
 
     worker: pd.DataFrame
+    tree: pd.DataFrame
     independent: pd.DataFrame
 
     @property
     def weights(self) -> dict[str, float]:
-        """For each column the weight of the worker in the mixture, fitted by expectation maximisation."""
-        worker, independent = self.worker.to_numpy(), self.independent.to_numpy()
+        """For each column the weight of the worker in its mixture with the tree, fitted by expectation maximisation."""
+        worker, tree = self.worker.to_numpy(), self.tree.to_numpy()
         shared = np.full(1, 0.5)
         for _ in range(_STEPS):
-            shared = _responsible(shared, worker, independent).mean(keepdims=True)[0]
+            shared = _responsible(shared, worker, tree).mean(keepdims=True)[0]
         weights = np.repeat(shared, worker.shape[1])
         for _ in range(_STEPS):
-            weights = (_responsible(weights, worker, independent).sum(axis=0) + _PRIOR_ROWS * shared) / (len(worker) + _PRIOR_ROWS)
+            weights = (_responsible(weights, worker, tree).sum(axis=0) + _PRIOR_ROWS * shared) / (len(worker) + _PRIOR_ROWS)
         return dict(zip(map(str, self.worker), weights.tolist(), strict=True))
 
     def report(self, line: Sequence[Component]) -> dict[str, Any]:
         """Nats a row, by component and in all, and the weight of the worker in each column."""
         weights = self.weights
-        both = mixture(self.worker, self.independent, weights)
-        sums = {name: frame.mean() for name, frame in (("worker", self.worker), ("independent", self.independent), ("both", both))}
+        both = mixture(self.worker, self.tree, weights)
+        frames = {"worker": self.worker, "tree": self.tree, "both": both, "independent": self.independent}
+        sums = {name: frame.mean() for name, frame in frames.items()}
         parts = {c.role: [name for name in c.features if name in self.worker] for c in line}
         components = {role: {name: float(mean[columns].sum()) for name, mean in sums.items()} for role, columns in parts.items() if columns}
         difference = (self.worker - self.independent).sum(axis=1)
@@ -67,28 +69,31 @@ class CellSkill:
         }
 
 
-def mixture(worker: pd.DataFrame, independent: pd.DataFrame, weights: dict[str, float]) -> pd.DataFrame:
-    """Log-likelihood of each cell under w worker + (1 - w) independent."""
+def mixture(worker: pd.DataFrame, other: pd.DataFrame, weights: dict[str, float]) -> pd.DataFrame:
+    """Log-likelihood of each cell under w worker + (1 - w) other."""
     w = np.array([weights[str(name)] for name in worker])
-    return pd.DataFrame(np.logaddexp(np.log(w) + worker.to_numpy(), np.log1p(-w) + independent.to_numpy()), columns=worker.columns, index=worker.index)
+    return pd.DataFrame(np.logaddexp(np.log(w) + worker.to_numpy(), np.log1p(-w) + other.to_numpy()), columns=worker.columns, index=worker.index)
 
 
 class Coins:
-    """Says for each row that is to be written which cells the model of independent columns gives, and their values."""
+    """Says for each row that is to be written which cells the tree of the columns gives, and their values.
 
-    def __init__(self, dictionary: FeatureDictionary, real: pd.DataFrame, weights: dict[str, float]) -> None:
-        self._marginals, self._weights = Marginals(dictionary, real), weights
+    One random number decides all coins of a row, so that cells which hang together come from the same source as often as can be.
+    """
+
+    def __init__(self, tree: Tree, weights: dict[str, float]) -> None:
+        self._tree, self._weights = tree, weights
 
     def toss(self, key: Sequence[int]) -> dict[str, Value]:
         """The given cells of a row; ``key`` decides every random number."""
         rng = np.random.default_rng(key)
-        heads = {name: rng.random() >= weight for name, weight in self._weights.items()}
-        return {name: self._marginals.draw(name, rng) for name, given in heads.items() if given}
+        heads, row = rng.random(), self._tree.row(rng)
+        return {name: row[name] for name, weight in self._weights.items() if heads >= weight}
 
 
-def _responsible(weights: Floats, worker: Floats, independent: Floats) -> Floats:
+def _responsible(weights: Floats, worker: Floats, tree: Floats) -> Floats:
     """How far the worker is responsible for each cell."""
-    odds = np.log(weights) - np.log1p(-weights) + worker - independent
+    odds = np.log(weights) - np.log1p(-weights) + worker - tree
     return np.clip(1 / (1 + np.exp(-np.clip(odds, -500, 500))), 1e-6, 1 - 1e-6)
 
 

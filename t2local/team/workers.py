@@ -25,7 +25,7 @@ from t2local.llm.sampling import Stream
 from t2local.settings import Settings
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.ensemble import codes
-from t2local.tables.marginals import Marginals
+from t2local.tables.marginals import Marginals, Tree
 from t2local.team.aggregates import aggregates
 from t2local.team.cells import MOST_SCORED, CellSkill, Coins, by_cell
 from t2local.team.labels import HALVES, Labeller, Skill, deal, level_log_probabilities
@@ -192,9 +192,9 @@ class AssemblyLine:
                 if attempt + 1 == self._settings.team.attempts:
                     raise
         if cells and self._settings.team.cells == "calibrated":
-            # A cell that a rule binds to others is its worker's: a column by itself knows nothing of them.
+            # A cell that a rule binds to others is its worker's: the tree knows nothing of rules.
             bound = set().union(*(rule.names for rule in self._dictionary.parsed_rules().values()))
-            self.coins = Coins(self._dictionary, self._real, {name: weight for name, weight in cells.weights.items() if name not in bound})
+            self.coins = Coins(self._tree(self._real), {name: weight for name, weight in cells.weights.items() if name not in bound})
         return self._labeller.skill if self._labeller else None, cells
 
     def _question_team(self) -> CellSkill | None:
@@ -202,7 +202,7 @@ class AssemblyLine:
         folds, asked = deal(codes(self._real[self._dictionary.target], self._dictionary[self._dictionary.target]), self._seed)
         folds = folds % HALVES
         scored = set() if self._wishes.given else set(np.random.default_rng([self._seed, 17]).permutation(asked)[:MOST_SCORED].tolist())
-        said, cells, independent = dict[int, list[float]](), dict[int, dict[str, float]](), list[pd.DataFrame]()
+        said, cells, alone, tied = dict[int, list[float]](), dict[int, dict[str, float]](), list[pd.DataFrame](), list[pd.DataFrame]()
         weigh = self.label_policy == "calibrated"
         self._prompt_sha256 = ""
         for fold in np.unique(folds[asked]):
@@ -217,12 +217,17 @@ class AssemblyLine:
                     said[rows[index]] = self._opinion(completion)
                 if rows[index] in scored and not completion.failure:
                     cells[rows[index]] = self._cells(rows[index], completion)
-            independent.append(Marginals(self._dictionary, self._real.iloc[others]).log_probability(self._real[folds == fold].reset_index(drop=True)))
-            independent[-1].index = np.flatnonzero(folds == fold)
+            values = self._real.iloc[rows].set_axis(rows)
+            alone.append(Marginals(self._dictionary, self._real.iloc[others]).log_probability(values))
+            tied.append(self._tree(self._real.iloc[others]).log_probability(values))
         if weigh and self._labeller:
             self._labeller.learn(np.array([said[row] for row in asked.tolist()]))
         worker = pd.DataFrame.from_dict(cells, orient="index")
-        return CellSkill(worker, pd.concat(independent).loc[worker.index, worker.columns]) if len(worker) else None
+        return CellSkill(worker, *(pd.concat(parts).loc[worker.index, worker.columns] for parts in (tied, alone))) if len(worker) else None
+
+    def _tree(self, real: pd.DataFrame) -> Tree:
+        """The tree of the columns, in the order in which they are written."""
+        return Tree(self._dictionary, real, [f.name for part in self._parts for f in part.features if f.name != self._dictionary.target], self._seed)
 
     def _examination(self, row: int, *, scored: bool) -> Request:
         """A real row, of which the label worker is asked the label; if ``scored``, every other cell is weighed on the way."""
