@@ -14,7 +14,7 @@ prompting = pytest.importorskip("bench.paper.prompting")
 table = pytest.importorskip("bench.paper.table")
 STUDIES = pytest.importorskip("bench.paper.studies").STUDIES
 ROOT = Path(__file__).parents[1]
-PLAIN = ["oversampling", "jitter", "columns + ensemble labels", "jitter + ensemble labels"]
+PLAIN = ["oversampling", "jitter", "columns + ensemble labels", "tree + ensemble labels", "jitter + ensemble labels"]
 
 
 def run(out, *arguments, **environment):

@@ -11,7 +11,7 @@ import pandas as pd
 from bench.paper.studies import Task
 from t2local.tables.encoding import Encoder
 from t2local.tables.ensemble import codes, fit, predict
-from t2local.tables.marginals import Marginals
+from t2local.tables.marginals import Marginals, Tree
 
 #: Standard deviation of the jitter, as a share of the column's.
 JITTER = 0.25
@@ -96,6 +96,12 @@ def columns(task: Task) -> pd.DataFrame:
     return labelled(task, pd.DataFrame({name: [marginals.draw(name, random) for _ in range(task.rows)] for name in task.known.inputs}))
 
 
+def tree(task: Task) -> pd.DataFrame:
+    """Rows of the tree of the columns, with the ensemble's labels: ours without a language model and without trimming."""
+    drawn, random = Tree(task.known, task.real, task.known.inputs, task.seed), rng(task, 4)
+    return labelled(task, pd.DataFrame([drawn.row(random) for _ in range(task.rows)]))
+
+
 def labelled(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the most likely label by an ensemble trained on D_ori."""
     target, encoder = task.known[task.known.target], Encoder(task.known, task.real)
@@ -118,6 +124,7 @@ METHODS = {
     "CTGAN": lambda task: gan(task, "CTGAN"),
     "TVAE": lambda task: gan(task, "TVAE"),
     "columns + ensemble labels": columns,
+    "tree + ensemble labels": tree,
     "jitter + ensemble labels": lambda task: labelled(task, jitter(task)),
     "SMOTE + ensemble labels": lambda task: labelled(task, smote(task)),
 }

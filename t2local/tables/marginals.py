@@ -194,7 +194,7 @@ class _Column:
         # Silverman's rule; the kernel is logistic, whose scale is its deviation times sqrt(3) / pi.
         width = max(0.9 * spread * max(1, len(present)) ** -0.2, 0.5)
         self._scale = width * np.sqrt(3) / np.pi
-        # Drawn in towards the mean, so that the kernels do not widen the column.
+        # Drawn in towards the mean, so that the kernels do not widen the column (Silverman and Young 1987, The bootstrap: to smooth or not to smooth?).
         mean, variance = (present.mean(), present.var()) if len(present) else (0.0, 0.0)
         self._centres = mean + (self._real - mean) * np.sqrt(variance / (variance + width**2))
 
