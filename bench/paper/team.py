@@ -37,7 +37,7 @@ ABLATIONS: dict[str, dict[str, Any]] = {
     "plan: data": {"plan": "data"},
     "plan: one component": {"plan": single},
     "label first": {"balance": shares},
-    "label first, balanced": {"balance": "uniform"},
+    "label first and balanced": {"balance": "uniform"},
     "gate: ig_refit": {"settings": {"trim.gate": "ig_refit"}},
     "judge: several": {"settings": {"trim.model": "several"}},
     "worst share: 0": {"settings": {"trim.worst_share": 0.0}},
