@@ -6,8 +6,7 @@ that a file brings along, and tokenises data as if it were control text. GPU off
 
 import ctypes
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,11 @@ import numpy as np
 from t2local.errors import DecodeError, ModelError, ResourceError
 from t2local.llm import machine
 from t2local.llm.catalog import ChatFormat, chat_formats
-from t2local.llm.grammar import Tokenizer, llamacpp_tokenizer
+from t2local.llm.grammar import Tokenizer
 from t2local.llm.model import Flags, Ints, Logits, Scores
 from t2local.llm.outputs import AllowedScores, HiddenStates, OutputLayer, ctrl_c_waits
 from t2local.llm.store import ModelFile
+from t2local.llm.vocabulary import Vocabulary
 from t2local.settings import Decision
 
 
@@ -32,9 +32,6 @@ def _quiet(level: int, text: bytes, data: Any) -> None:
 
 llama.llama_log_set(_quiet, None)
 llama.llama_backend_init()
-#: The library without the wrapper's checks, for loops over a vocabulary of up to 262,144 tokens.
-_llama = llama.llama_cpp._lib
-_BUFFER = ctypes.create_string_buffer(4096)
 
 
 class Backbone:
@@ -58,20 +55,14 @@ class Backbone:
         if not self._model:
             raise ModelError(f"llama.cpp cannot load {file.path.name}.", next_step="python -m t2local doctor")
         self._check_kind(file)
-        self._vocab = llama.llama_model_get_vocab(self._model)
-        self.n_vocab = int(llama.llama_vocab_n_tokens(self._vocab))
         self.longest_sequence = int(llama.llama_model_n_ctx_train(self._model))
         self.weight_bytes, self.cell_bytes = int(llama.llama_model_size(self._model)), self._cell_bytes()
         chat = Decision(file.chat, "from the catalogue") if file.chat else self._own_format()
         self._chat: ChatFormat = chat.value
         self.chat_format = Decision(self._chat.name, chat.reason)
-        address = ctypes.cast(_llama.llama_tokenize, ctypes.c_void_p).value or 0
-        ends = [token for token in range(self.n_vocab) if _llama.llama_vocab_is_eog(self._vocab, token)]
-        self._lead: list[int] = []
-        if self._split("[") and self._piece(self._split("[")[0])[:1] == b" ":
-            self._lead = self._split("\n")  # this tokenizer puts a blank before every text, also within a row
-        self._reserved: dict[int, str] = {}  # control tokens, and marked ones that plain text can give
-        self.tokenizer: Tokenizer = llamacpp_tokenizer(list(self._pieces()), self._vocab, address, ends)
+        self._vocabulary = Vocabulary(self._model)
+        self.n_vocab = self._vocabulary.size
+        self.tokenizer: Tokenizer = self._vocabulary.tokenizer
         self.best_step = machine.best_step()
         self.batch = machine.batch(16 * llama.llama_model_n_embd(self._model) * 4)
         self.output_layer = self._find_output_layer(file.path)
@@ -101,7 +92,7 @@ class Backbone:
         with closing(LlamaContext(self._model, self.n_vocab, 256, 1, self.threads.value, 32, layer)) as context:
             context.hidden.stop = False
             one = np.zeros(1, dtype=np.int32)
-            context.decode(one + max(0, llama.llama_vocab_bos(self._vocab)), one, one, np.ones(1, dtype=np.bool_))
+            context.decode(one + max(0, self._vocabulary.begin), one, one, np.ones(1, dtype=np.bool_))
             if context.hidden.taken is None or not layer.agrees(context.hidden.taken[0], context.logits(1)[0]):
                 return Decision(None, "this model does more there than a product of matrices")
         return Decision(layer, f"a grammar allows few of the {self.n_vocab} tokens; checked against llama.cpp's own logits")
@@ -139,50 +130,14 @@ class Backbone:
             return Decision(known[0], f"its template has {known[0].marker}")
         return Decision(chat_formats()["plain"], "a chat template that is not known" if template else "a base model: it has no chat template")
 
-    def _pieces(self) -> Iterator[bytes]:
-        """The bytes of every token; 0xFF before the control tokens, so that no grammar ever allows one."""
-        for token in range(self.n_vocab):
-            piece = self._piece(token)
-            attributes = _llama.llama_vocab_get_attr(self._vocab, token)
-            control = attributes & llama.LLAMA_TOKEN_ATTR_CONTROL
-            marked = attributes & llama.LLAMA_TOKEN_ATTR_USER_DEFINED and piece.startswith(b"<") and piece.endswith(b">")
-            if control or marked:
-                self._reserved[token] = piece.decode(errors="replace")
-            yield b"\xff" + piece if control or marked else piece
-
-    def _piece(self, token: int) -> bytes:
-        """The bytes of a token; a control token gives its name."""
-        size = _llama.llama_token_to_piece(self._vocab, token, _BUFFER, len(_BUFFER), 0, True)
-        return _BUFFER.raw[: max(size, 0)]
-
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
-        """Text to tokens; control tokens are recognised in the text only if ``special``.
-
-        llama.cpp finds user-defined tokens such as ``<table>`` in any text. In data they stay text: their characters are split one by one.
-        """
-        tokens = self._split(text, special=special)
-        if special or self._reserved.keys().isdisjoint(tokens):
-            return tokens
-        marks = {self._reserved[token] for token in tokens if token in self._reserved}
-        pieces = re.split("(" + "|".join(map(re.escape, sorted(marks))) + ")", text)
-        tokens = [token for piece in pieces for part in (piece if piece in marks else [piece]) if part for token in self._split(part)]
-        return tokens if self._reserved.keys().isdisjoint(tokens) else [token for character in text for token in self._split(character)]
-
-    def _split(self, text: str, *, special: bool = False) -> list[int]:
-        lead = [] if special else self._lead
-        data = ("\n" + text if lead else text).encode()
-        tokens = (llama.llama_token * (len(data) + 8))()
-        count = llama.llama_tokenize(self._vocab, data, len(data), tokens, len(tokens), False, special)
-        if count < 0:
-            raise DecodeError("A text cannot be split into tokens.", next_step="python -m t2local doctor")
-        found = list(tokens[:count])
-        return found[len(lead) :] if found[: len(lead)] == lead else self._split(text, special=True)
+        """Text to tokens; control tokens are recognised in the text only if ``special``."""
+        return self._vocabulary.tokenize(text, special=special)
 
     def prompt(self, parts: Sequence[str]) -> list[int]:
         """The tokens of a prompt in the model's chat format (plain text for a base model); parts are split one by one."""
-        begin = [llama.llama_vocab_bos(self._vocab)] if llama.llama_vocab_get_add_bos(self._vocab) else []
         opening, closing = (self.tokenize(part, special=True) if part else [] for part in (self._chat.opening, self._chat.closing))
-        return [*begin, *opening, *(token for part in parts for token in self.tokenize(part)), *closing]
+        return [*self._vocabulary.opening, *opening, *(token for part in parts for token in self.tokenize(part)), *closing]
 
     def context(self, cells: int, sequences: int) -> "LlamaContext":
         """A context with room for ``cells`` tokens in ``sequences`` sequences."""
