@@ -123,7 +123,7 @@ def test_hostile_cells_stay_data(listening):
     assert len(written) == 20
     assert set(written["cell"]) <= set(HOSTILE)
     ours = set(model.prompt([])) | set(model.tokenize("a\nb"))
-    assert seen & model._reserved.keys() <= ours
+    assert seen & model._vocabulary.reserved.keys() <= ours
 
 
 def test_bit_flips_and_truncations_neither_hang_nor_crash(tmp_path, monkeypatch):

@@ -22,7 +22,8 @@ class Vocabulary:
 
     * **model**: a pointer of llama.cpp.
 
-    ``begin``: the token that texts begin with, ``opening``: the tokens that a prompt does (none, where the model was trained without).
+    ``begin``: the token that texts begin with, ``opening``: the tokens that a prompt does (none, where the model was trained without);
+    ``reserved``: control tokens and marked ones that plain text can give, with their texts.
     """
 
     def __init__(self, model: Any) -> None:
@@ -33,7 +34,7 @@ class Vocabulary:
         self._lead: list[int] = []
         if self._split("[") and self._piece(self._split("[")[0])[:1] == b" ":
             self._lead = self._split("\n")  # this tokenizer puts a blank before every text, also within a row
-        self._reserved: dict[int, str] = {}  # control tokens, and marked ones that plain text can give
+        self.reserved: dict[int, str] = {}
         address = ctypes.cast(_llama.llama_tokenize, ctypes.c_void_p).value or 0
         ends = [token for token in range(self.size) if _llama.llama_vocab_is_eog(self._vocab, token)]
         self.tokenizer: Tokenizer = llamacpp_tokenizer(list(self._pieces()), self._vocab, address, ends)
@@ -44,12 +45,12 @@ class Vocabulary:
         llama.cpp finds user-defined tokens such as ``<table>`` in any text. In data they stay text: their characters are split one by one.
         """
         tokens = self._split(text, special=special)
-        if special or self._reserved.keys().isdisjoint(tokens):
+        if special or self.reserved.keys().isdisjoint(tokens):
             return tokens
-        marks = {self._reserved[token] for token in tokens if token in self._reserved}
+        marks = {self.reserved[token] for token in tokens if token in self.reserved}
         pieces = re.split("(" + "|".join(map(re.escape, sorted(marks))) + ")", text)
         tokens = [token for piece in pieces for part in (piece if piece in marks else [piece]) if part for token in self._split(part)]
-        return tokens if self._reserved.keys().isdisjoint(tokens) else [token for character in text for token in self._split(character)]
+        return tokens if self.reserved.keys().isdisjoint(tokens) else [token for character in text for token in self._split(character)]
 
     def _split(self, text: str, *, special: bool = False) -> list[int]:
         lead = [] if special else self._lead
@@ -69,7 +70,7 @@ class Vocabulary:
             control = attributes & llama.LLAMA_TOKEN_ATTR_CONTROL
             marked = attributes & llama.LLAMA_TOKEN_ATTR_USER_DEFINED and piece.startswith(b"<") and piece.endswith(b">")
             if control or marked:
-                self._reserved[token] = piece.decode(errors="replace")
+                self.reserved[token] = piece.decode(errors="replace")
             yield b"\xff" + piece if control or marked else piece
 
     def _piece(self, token: int) -> bytes:
