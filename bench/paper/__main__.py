@@ -43,7 +43,7 @@ class _Model:
         return self._loaded
 
 
-def groups(model: _Model) -> dict[str, Callable[[Task], dict[str, Written]]]:
+def groups(model: _Model, manager: str | None) -> dict[str, Callable[[Task], dict[str, Written]]]:
     """What is run together: a name to a function that gives the rows of one or more methods."""
     alone = {name: lambda task, name=name, method=method: {name: Written(method(task), 0, 0)} for name, method in classical.METHODS.items()}
     return {
@@ -53,7 +53,7 @@ def groups(model: _Model) -> dict[str, Callable[[Task], dict[str, Written]]]:
         "CLLM": lambda task: {"CLLM": prompting.cllm(task, model(), DOMAINS[task.known.target])},
         "EPIC": lambda task: {"EPIC": prompting.epic(task, model())},
         "paper mode": lambda task: team.paper_mode(task, model()),
-        "ours": lambda task: team.stages(task, model()),
+        "ours": lambda task: team.stages(task, model(), manager),
         **{name: lambda task, name=name: team.ablation(task, model(), name) for name in team.ABLATIONS},
     }
 
@@ -90,11 +90,11 @@ def cells(setting: Setting, task: Task, name: str, method: Callable[[Task], dict
 
 def run(asked: argparse.Namespace) -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
-    suffix = "" if asked.model == "starter" else f"-{asked.model}"
-    path = asked.out / f"{asked.study}{suffix}.jsonl"
+    others = [f"-{part}-{Path(name).stem}" for part, name in (("model", asked.model), ("manager", asked.manager)) if name not in (None, "starter")]
+    path = asked.out / f"{asked.study}{''.join(others)}.jsonl"
     done = {(line["setting"], line["seed"], line["group"]) for line in table.read(path) if "error" not in line}
     first, last = map(int, asked.seeds.split("-"))
-    every = groups(_Model(asked.model))
+    every = groups(_Model(asked.model), asked.manager)
     sets = {"all": [name for name in every if name not in team.ABLATIONS], "ablations": list(team.ABLATIONS)}
     chosen = sets.get(asked.methods) or asked.methods.split(",")
     if unknown := [name for name in chosen if name not in every]:
@@ -131,6 +131,7 @@ def main() -> None:
     one.add_argument("--methods", default="all", help="names with commas, all, or ablations")
     one.add_argument("--setting", help="only settings whose name has this")
     one.add_argument("--model", default="starter")
+    one.add_argument("--manager", help="another model for our plans")
     one.add_argument("--out", type=Path, default=RESULTS)
     one.set_defaults(do=run)
     two = commands.add_parser("table")

@@ -60,9 +60,9 @@ def run(task: Task, model: Backbone, **options: Any) -> tuple[pd.DataFrame, pd.D
     return rows, stage, Written(rows[stage == ""].reset_index(drop=True), tokens["prefix"], tokens["rows"])
 
 
-def stages(task: Task, model: Backbone) -> dict[str, Written]:
+def stages(task: Task, model: Backbone, manager: str | None = None) -> dict[str, Written]:
     """The default run, and what it would have been with fewer stages: the same rows in the same order."""
-    rows, stage, written = run(task, model)
+    rows, stage, written = run(task, model, manager_model=manager)
     found = {"ours": written}
     for name, refused in {
         "team alone": (),
