@@ -90,7 +90,7 @@ def cells(setting: Setting, task: Task, name: str, method: Callable[[Task], dict
 
 def run(asked: argparse.Namespace) -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
-    others = [f"-{part}-{Path(name).stem}" for part, name in (("model", asked.model), ("manager", asked.manager)) if name not in (None, "starter")]
+    others = [f"-{part}-{Path(name).stem}" for part, name, usual in (("model", asked.model, "starter"), ("manager", asked.manager, None)) if name != usual]
     path = asked.out / f"{asked.study}{''.join(others)}.jsonl"
     done = {(line["setting"], line["seed"], line["group"]) for line in table.read(path) if "error" not in line}
     first, last = map(int, asked.seeds.split("-"))
