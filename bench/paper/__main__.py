@@ -49,6 +49,7 @@ def groups(model: _Model, manager: str | None) -> dict[str, Callable[[Task], dic
     return {
         "D_ori": lambda task: {"D_ori": Written(task.real.head(0), 0, 0)},
         "the ensemble itself": lambda task: {"the ensemble itself": Written(task.real.head(0), 0, 0)},
+        "other real rows": lambda task: {"other real rows": Written(task.test.iloc[task.rows :].head(task.rows), 0, 0)},
         **alone,
         "CLLM": lambda task: {"CLLM": prompting.cllm(task, model(), DOMAINS[task.known.target])},
         "EPIC": lambda task: {"EPIC": prompting.epic(task, model())},
@@ -62,8 +63,10 @@ def judged(task: Task, name: str, rows: pd.DataFrame, *, fidelity: bool) -> dict
     """The figures of a method's rows."""
     if name == "the ensemble itself":
         return utility.scores(*classical.ensemble_scores(task), task.known[task.known.target].levels)
-    train = pd.concat([task.real, rows], ignore_index=True)[task.known.names]
-    found = utility.downstream(task.known, train, task.test, task.seed)
+    found: dict[str, float] = {}
+    if name != "other real rows":  # which are test rows: they show what fidelity can be
+        train = pd.concat([task.real, rows], ignore_index=True)[task.known.names]
+        found = utility.downstream(task.known, train, task.test, task.seed)
     if fidelity and len(rows) >= 10:
         held = task.test.head(max(10, len(rows)))
         found |= likeness(task.known, held, rows, task.seed)

@@ -165,6 +165,6 @@ def real_source(name: str, frame: pd.DataFrame, target: str, labels: tuple[str, 
         tests = [mixed[mixed[target] == label].head(round(test * (0.5 if balanced else share[label]))) for label in labels]
         rest = mixed.drop(index=pd.concat(tests).index)
         reals = [rest[rest[target] == label].head(round(n * (0.5 if balanced else share[label]))) for label in labels]
-        return pd.concat(reals), pd.concat(tests)
+        return pd.concat(reals), pd.concat(tests).sample(frac=1, random_state=seed)
 
     return with_dictionary(name, target, frame, labels, split)
