@@ -99,6 +99,7 @@ def generate(
 ) -> None:
     """Write synthetic rows for the table DATA (CSV), and keep those that pass the quality stages."""
     from t2local import pipeline
+    from t2local.runs import as_json
     from t2local.settings import Settings
 
     chosen = {**_pairs(values), **({"team.examples": examples} if examples is not None else {})}
@@ -115,7 +116,7 @@ def generate(
         result = pipeline.generate(data, settings=settings, out=out, on_event=screen, **asked)
     finally:
         screen.close()
-    click.echo(json.dumps(result.report, default=float) if form == "json" else _summary(result, out))
+    click.echo(as_json(result.report, indent=None) if form == "json" else f"{_summary(result, out)}\n", nl=False)
     _end(result, out)
 
 
@@ -173,6 +174,7 @@ def plan(data: Path, form: str, output: Path | None, values: tuple[str, ...], **
 @_format
 def trim(real: Path, synthetic: Path, out: Path | None, preset: str, values: tuple[str, ...], form: str, **asked: Any) -> None:
     """Judge the rows of any generator in the table SYNTHETIC by the rows of the table REAL (both CSV)."""
+    from t2local.runs import as_json
     from t2local.settings import Settings
     from t2local.two_tables import trim_files
 
@@ -180,7 +182,7 @@ def trim(real: Path, synthetic: Path, out: Path | None, preset: str, values: tup
     done = trim_files(real, synthetic, out=out, settings=Settings.load(_pairs(values), preset), **asked)
     report = done.report
     if form == "json":
-        click.echo(json.dumps(report, default=float))
+        click.echo(as_json(report, indent=None), nl=False)
     else:
         refused = ", ".join(f"{stage} {count}" for stage, count in report["rejected_by"].items() if count)
         click.echo(f"{report['rows']['kept']} of {report['rows']['generated']} rows were kept" + (f" (rejected by {refused})." if refused else "."))
@@ -202,11 +204,12 @@ def trim(real: Path, synthetic: Path, out: Path | None, preset: str, values: tup
 @_format
 def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **asked: Any) -> None:
     """Measure the rows of any generator in the table SYNTHETIC against those of the table REAL (both CSV)."""
+    from t2local.runs import as_json
     from t2local.two_tables import evaluate_files
 
     out = out or synthetic.with_suffix(".evaluated")
     done = evaluate_files(real, synthetic, out=out, **asked)
-    click.echo(json.dumps(done.as_report()) if form == "json" else f"{done.text()}\nWritten to {out}: report.json")
+    click.echo(as_json(done.as_report(), indent=None) if form == "json" else f"{done.text()}\nWritten to {out}: report.json\n", nl=False)
 
 
 @main.command()

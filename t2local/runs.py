@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import platform
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -43,7 +44,7 @@ class RunFolder:
     def note(self, entry: dict[str, Any]) -> None:
         """Append what happened to the journal; an entry holds counts and figures, never a cell."""
         with (self.path / "journal.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry, default=float) + "\n")
+            file.write(as_json(entry, indent=None))
 
     def finish(self, table: Table, kept: pd.DataFrame, rejected: pd.DataFrame, texts: Mapping[str, str]) -> None:
         """Write the result: the kept rows and nothing else in synthetic.csv, every other row with its reason in rejected.csv.
@@ -87,6 +88,17 @@ def fingerprint(table: Table) -> dict[str, Any]:
     return {"name": table.source, "rows": len(table.cells), "columns": table.cells.shape[1], "cells_sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
-def as_json(value: Mapping[str, Any]) -> str:
-    """A report or a manifest as the text of its file."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=float) + "\n"
+def as_json(value: Mapping[str, Any], *, indent: int | None = 2) -> str:
+    """A report or a manifest as the text of its file; a number that is none (a mean of nothing, no lower bound) is null, as JSON has no other word."""
+    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None

@@ -174,10 +174,14 @@ def test_every_figure_has_range_direction_and_reference(tmp_path, monkeypatch):
         assert figure["better"]
         assert figure["against"]
     assert json.loads(done.stdout) == report
-    alone = CliRunner().invoke(main, ["evaluate", "real.csv", "made.csv", "--target", "y"])
+    alone = CliRunner().invoke(main, ["evaluate", "real.csv", "made.csv", "--target", "p"])  # a number: its r2 has no lower bound
     assert alone.exit_code == 0
     assert "alpha-precision" in alone.stdout
     assert "half of the real rows" in alone.stdout
+    text = (tmp_path / "made.evaluated" / "report.json").read_text()
+    assert json.loads(text)["figures"][0]["lowest"] is None
+    assert "Infinity" not in text
+    assert "NaN" not in text
 
 
 def test_what_cannot_be_evaluated_is_said():
