@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sklearn.datasets
+from scipy.stats import t
 
 import t2local
 from t2local.tables.dictionary import Feature, FeatureDictionary
@@ -124,5 +125,5 @@ def real_table(name: str) -> Path:
 
 
 def interval(values: list[float] | np.ndarray) -> tuple[float, float]:
-    """Mean, and half the width of its 95 % interval (normal approximation)."""
-    return float(np.mean(values)), 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    """Mean, and half the width of its 95 % interval (Student's t)."""
+    return float(np.mean(values)), float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1)) / math.sqrt(len(values))

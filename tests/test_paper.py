@@ -79,11 +79,16 @@ def test_tables_have_means_intervals_ranks_and_the_seeds_that_are_missing(tmp_pa
     lines.append({"setting": "s", "n": 10, "seed": 2, "group": "other", "method": "other", "error": "ValueError: no"})
     (tmp_path / "s.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     said = table.markdown([tmp_path / "s.jsonl"], "0-9")
-    assert "| ours | 82.0 ± 2.3 |" in said
+    assert "| ours | 82.0 ± 5.0 |" in said
     assert "[2]" in said
     assert "Failed: other, 1 times; the first: ValueError: no" in said
     ranks = table.ranks(table.frame([tmp_path / "s.jsonl"], "0-9"))
     assert ranks.to_dict() == {"ours": 1.0, "other": 2.0}
+    assert "ours (mean rank" not in said  # one setting is no standing
+    elsewhere = [{**line, "setting": "t", "figures": {"auc": 100 - line["figures"]["auc"]}} for line in lines[:-1]]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(line) + "\n" for line in elsewhere))
+    both = table.markdown([tmp_path / "s.jsonl", tmp_path / "t.jsonl"], "0-9")
+    assert "| D_ori |  | 0.0 ± 13.9 | 1 of 2 | 1 of 2 |" in both  # 10, 12, 14 above in s, as far below in t
 
 
 @pytest.mark.model

@@ -37,11 +37,11 @@ def ranks(results: pd.DataFrame, figure: str = "auc", higher: bool = True) -> pd
 
 
 def markdown(paths: list[Path], seeds: str) -> str:
-    """A table of AUCs for each setting, the ranks, the paired changes against D_ori, costs, and what failed."""
+    """A table of AUCs for each setting, the ranks, the paired changes against D_ori, where ours stands, fidelity, costs, and what failed."""
     results = frame(paths, seeds)
     if results.empty:
         return f"no results for seeds {seeds}"
-    parts = [_aucs(results), _changes(results), _fidelity(results), _costs(results)]
+    parts = [_aucs(results), _changes(results), _standing(results), _fidelity(results), _costs(results)]
     parts.append(_failures(results))
     return "\n\n".join(filter(None, parts))
 
@@ -102,6 +102,20 @@ def _changes(results: pd.DataFrame) -> str:
         cells = [_shown(pair, len(wide)) if pair is not None else "-" for pair in pairs]
         lines.append([str(setting), cells[0], f"{cells[1]} ({best})", cells[2]])
     return _table(["ours minus ...", "D_ori", "the best other method", "the ensemble itself"], lines)
+
+
+def _standing(results: pd.DataFrame) -> str:
+    """Ours beside each method over all settings: the paired difference, and in how many settings one is above the other by more than the interval."""
+    good = results[results["auc"].notna()] if "auc" in results else results.head(0)
+    if good["setting"].nunique() < 2 or "ours" not in set(good["method"]):
+        return ""
+    wide, mean_rank, lines = good.pivot_table(index=["setting", "seed"], columns="method", values="auc"), ranks(good), []
+    for method in [name for name in (*REFERENCES, *mean_rank.index) if name in wide and name != "ours"]:
+        pairs = (wide["ours"] - wide[method]).dropna()
+        by_setting = [interval(own.to_numpy()) for _, own in pairs.groupby("setting") if len(own) > 1]
+        counts = [f"{sum(sign * mean > half for mean, half in by_setting)} of {len(by_setting)}" for sign in (1, -1)]
+        lines.append([method, f"{mean_rank[method]:.1f}" if method in mean_rank else "", _shown(pairs, len(pairs)), *counts])
+    return _table([f"ours (mean rank {mean_rank['ours']:.1f}) beside", "mean rank", "ours minus it", "settings with ours above", "with ours below"], lines)
 
 
 def _fidelity(results: pd.DataFrame) -> str:
