@@ -26,16 +26,16 @@ def draw(files: list[Path], seeds: str, folder: Path) -> None:
     results = table.frame(files, seeds)
     results = results[results["auc"].notna()]
     name = "-".join(path.stem for path in files)
-    if len(set(results["n"])) > 1:
-        against_n(results, folder / f"{name}-auc.svg")
+    families = results["setting"].str.replace(r", n=\d+$", "", regex=True)
+    if (several := results.groupby(families)["n"].transform("nunique") > 1).any():
+        against_n(results[several], families[several], folder / f"{name}-auc.svg")
     stages(results, folder / f"{name}-stages.svg")
     neighbours(folder / f"{name}-tsne.svg", files[0].stem.split("-")[0], int(seeds.split("-", maxsplit=1)[0]))
     print(f"written to {folder}")
 
 
-def against_n(results: pd.DataFrame, path: Path) -> None:
-    """AUC by the number of real rows, one picture for each table."""
-    families = results["setting"].str.replace(r", n=\d+$", "", regex=True)
+def against_n(results: pd.DataFrame, families: pd.Series, path: Path) -> None:
+    """AUC by the number of real rows, one picture for each table (``families``: of each row) that was taken with several."""
     figure, axes = plt.subplots(1, families.nunique(), figsize=(4.5 * families.nunique(), 4), squeeze=False)
     for axis, (family, own) in zip(axes[0], results.groupby(families, sort=False), strict=True):
         for method in SHOWN:
