@@ -23,7 +23,7 @@ from tests.strategies import dictionaries, frame_of, values
 LOOSE = {"trim.label_chance": 1, "trim.worst_share": 0, "trim.replicates": 50}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(dictionary=dictionaries(), seed=st.integers(1, 99))
 def test_a_row_that_is_told_has_the_likelihood_with_which_it_was_written(dictionary, seed):
     model = ScriptedModel(lambda text: bytes([48 + text[-1] % 10]))  # some digits are likelier than others
@@ -182,11 +182,8 @@ def test_given_cells_enter_the_rows_and_the_run_says_how_often(patients, conditi
     assert weights["weight"] < 0.3
     every = pd.concat([result.synthetic, result.rejected])
     assert abs(every["weight"].median() - patients["weight"].median()) < 10
-    sampled = {
-        name: t2local.generate(patients, model=ScriptedModel(), plan="data", rows=20, max_batches=4, settings={**settings, "team.cells": name}).report
-        for name in ("worker", "calibrated")
-    }
-    assert sampled["calibrated"]["tokens"]["sampled"] < sampled["worker"]["tokens"]["sampled"]
+    workers = t2local.generate(patients, model=ScriptedModel(), plan="data", rows=20, max_batches=4, settings={**settings, "team.cells": "worker"})
+    assert result.report["tokens"]["sampled"] < workers.report["tokens"]["sampled"]
 
 
 def test_all_cells_may_be_given(patients):

@@ -132,7 +132,7 @@ def test_given_values_are_written_first_and_every_row_has_them(patients, conditi
 @pytest.mark.parametrize("conditioning", ["row", "parents"])
 def test_the_shares_of_the_kept_labels_are_those_asked_for(patients, conditioning):
     settings = {**LOOSE, "team.conditioning": conditioning}
-    result = t2local.generate(patients, model=ScriptedModel(), plan="data", rows=20, balance={"0": 0.25, "1": 0.75}, max_batches=200, settings=settings)
+    result = t2local.generate(patients, model=ScriptedModel(), plan="data", rows=20, balance={"0": 0.25, "1": 0.75}, max_batches=60, settings=settings)
     counts = result.synthetic["outcome"].value_counts()
     assert result.report["given"]["rows of each label"] == {"0": 5, "1": 15}
     assert counts.get(0, 0) <= 5
