@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError, DictionaryError, InputError, PlanError, UsageError
+from t2local.interrupts import deferred
 from t2local.ledger import Clock, Ledger, manifest_of, report_of
 from t2local.llm.decoder import Counters
 from t2local.llm.model import Model
@@ -217,14 +218,17 @@ def work(run: Run, real: Prepared, model: Model, folder: RunFolder | None) -> Re
             weigh(run, line)
             while not run.ledger.done:
                 block = assemble(run, line)
-                trim(run, block, inspector, folder)
+                with deferred() as ctrl_c:
+                    trim(run, block, inspector, folder)
+                run.ledger.interrupted |= bool(ctrl_c)
                 run.tell(_progress(run, line, run.ledger.generated))
         except KeyboardInterrupt:
             run.ledger.interrupted = True
         except DecodeError:
             finish(run, real, team, model, line.counters, folder)
             raise
-        return finish(run, real, team, model, line.counters, folder)
+        with deferred():
+            return finish(run, real, team, model, line.counters, folder)
 
 
 def read(data: pd.DataFrame | Path | str) -> Table:

@@ -1,6 +1,7 @@
 """Whole runs with the scripted model: every part is real but the weights."""
 
 import json
+import signal
 import threading
 import time
 
@@ -12,6 +13,7 @@ import t2local
 from t2local import pipeline
 from t2local.errors import DecodeError, InputError, PlanError, UsageError
 from t2local.forecast import forecast
+from t2local.interrupts import deferred
 from t2local.ledger import Ledger
 from t2local.llm.grammar import Masks
 from t2local.llm.scripted import ScriptedModel
@@ -160,6 +162,36 @@ def test_ctrl_c_delivers_the_rows_that_are_complete(patients, tmp_path):
     assert 0 < rows["generated"] < 100
     assert rows["generated"] == rows["kept"] + rows["rejected"]
     assert (tmp_path / "out" / "synthetic.csv").is_file()
+
+
+@pytest.mark.parametrize(("owner", "name"), [(Inspector, "judge"), (t2local.FeatureDictionary, "native")])
+def test_ctrl_c_while_a_block_is_judged_or_delivered_loses_none_of_its_rows(owner, name, patients, tmp_path, monkeypatch):
+    done, sent = getattr(owner, name), []
+
+    def interrupted_once(*arguments):
+        if not sent:
+            sent.append(signal.raise_signal(signal.SIGINT))
+        return done(*arguments)
+
+    monkeypatch.setattr(owner, name, interrupted_once)
+    report = generate(patients, rows=40, out=tmp_path / "out").report
+    assert sent
+    assert report["interrupted"] == (name == "judge")  # while the last figures are made nothing is left to be stopped
+    assert report["rows"]["generated"] == report["rows"]["kept"] + report["rows"]["rejected"] >= 40
+    assert len(pd.read_csv(tmp_path / "out" / "rejected.csv")) == report["rows"]["rejected"]
+
+
+def test_a_second_ctrl_c_is_not_put_off():
+    def impatient():
+        with deferred() as came:
+            signal.raise_signal(signal.SIGINT)
+            assert came
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        impatient()
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_bad_input_is_refused_before_anything_is_written(patients, tmp_path):

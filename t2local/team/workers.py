@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError
+from t2local.interrupts import deferred
 from t2local.llm.decoder import Completion, Counters, Decoder, Request, Station, common_length
 from t2local.llm.grammar import Grammar
 from t2local.llm.model import Model
@@ -169,14 +170,20 @@ class AssemblyLine:
                 self._write(number, attempt, begins, examples, done, on_row)
         except KeyboardInterrupt:
             interrupted = True
-        complete = [done[row] for row in sorted(done)]
+        with deferred() as ctrl_c:
+            typed = self._typed(number, [done[row] for row in sorted(done)])
+        interrupted |= bool(ctrl_c)
+        return Block(number, typed, 0 if interrupted else rows - len(done), self._prompt_sha256, interrupted)
+
+    def _typed(self, number: int, complete: list[Completion]) -> pd.DataFrame:
+        """The values of a block's complete rows, with the labels that the label worker and the ensemble give them together."""
         frame = pd.DataFrame([self._values(completion.texts) for completion in complete], columns=self._dictionary.names, dtype=object)
         typed = pd.DataFrame({f.name: f.values(frame[f.name]) for f in self._dictionary.features})
         if self._labeller:
             draw = np.random.default_rng([self._seed, 19, number]) if self._settings.team.label_choice == "drawn" else None
             said = [self._opinion(completion) for completion in complete] if self.label_policy == "calibrated" else None
             typed[self._dictionary.target] = self._labeller.label(typed, np.array(said) if said else None, draw)
-        return Block(number, typed, 0 if interrupted else rows - len(done), self._prompt_sha256, interrupted)
+        return typed
 
     def examine(self) -> tuple[Skill | None, CellSkill | None]:
         """Put real rows to the team that its examples do not show: how far the label worker's word counts, and what the feature workers know of the cells.
