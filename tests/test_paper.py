@@ -11,6 +11,7 @@ import pytest
 
 classical = pytest.importorskip("bench.paper.classical", reason="bench/ is not beside an installed package")
 prompting = pytest.importorskip("bench.paper.prompting")
+report = pytest.importorskip("bench.paper.report")
 table = pytest.importorskip("bench.paper.table")
 STUDIES = pytest.importorskip("bench.paper.studies").STUDIES
 ROOT = Path(__file__).parents[1]
@@ -63,9 +64,35 @@ def test_a_study_is_resumed_and_failures_are_named_and_counted(tmp_path):
     assert [line["method"] for line in table.read(path)] == ["D_ori", "oversampling", "jitter"] * 1 + ["D_ori", "oversampling"]
     done = run(tmp_path, "--study", "sizes", "--setting", "COMPAS, n=20", "--seeds", "0-0", PATH="", T2LOCAL_BENCH_DATA=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    said = table.markdown([tmp_path / "sizes.jsonl"], "0-9")
-    assert "Failed: (all), 2 times" in said  # n=20 and n=200
+    said = table.markdown([tmp_path / "sizes.jsonl"], range(10))
+    assert "Failed: D_ori, 2 times" in said  # n=20 and n=200
+    assert "Failed: ours, 2 times" in said
     assert "T2LOCAL_BENCH_DATA" in said
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (["--seeds", "9-0"], "'9-0' is neither a seed nor a first and a last one"),
+        (["--setting", "n=11"], "no such setting: n=11; there are Diabetes 7:2:1, n=10"),
+        (["--methods", "D_ori,mine"], "no such methods: mine; there are D_ori,"),
+    ],
+)
+def test_a_study_that_cannot_be_run_is_refused(wrong, told, tmp_path):
+    done = run(tmp_path, "--study", "smoke", *wrong)
+    assert done.returncode
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_results_page_is_its_text_and_its_results_and_the_readme_claims_what_it_says():
+    page = report.TARGET.read_text(encoding="utf-8")
+    assert page == report.written(), "python -m bench.paper report"
+    assert "{{" not in page
+    claims = (ROOT / "README.md").read_text(encoding="utf-8").split("## What added rows are worth")[1].split("\n## ")[0]
+    lines = [line for line in claims.splitlines() if line.startswith("| ")]
+    assert len(lines) > 10
+    assert not set(lines) - set(page.splitlines())
 
 
 def test_tables_have_means_intervals_ranks_and_the_seeds_that_are_missing(tmp_path):
@@ -78,16 +105,16 @@ def test_tables_have_means_intervals_ranks_and_the_seeds_that_are_missing(tmp_pa
     lines.pop()
     lines.append({"setting": "s", "n": 10, "seed": 2, "group": "other", "method": "other", "error": "ValueError: no"})
     (tmp_path / "s.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    said = table.markdown([tmp_path / "s.jsonl"], "0-9")
+    said = table.markdown([tmp_path / "s.jsonl"], range(10))
     assert "| ours | 82.0 ± 5.0 |" in said
     assert "[2]" in said
     assert "Failed: other, 1 times; the first: ValueError: no" in said
-    ranks = table.ranks(table.frame([tmp_path / "s.jsonl"], "0-9"))
+    ranks = table.ranks(table.frame([tmp_path / "s.jsonl"], range(10)))
     assert ranks.to_dict() == {"ours": 1.0, "other": 2.0}
     assert "ours (mean rank" not in said  # one setting is no standing
     elsewhere = [{**line, "setting": "t", "figures": {"auc": 100 - line["figures"]["auc"]}} for line in lines[:-1]]
     (tmp_path / "t.jsonl").write_text("".join(json.dumps(line) + "\n" for line in elsewhere))
-    both = table.markdown([tmp_path / "s.jsonl", tmp_path / "t.jsonl"], "0-9")
+    both = table.markdown([tmp_path / "s.jsonl", tmp_path / "t.jsonl"], range(10))
     assert "| D_ori |  | 0.0 ± 13.9 | 1 of 2 | 1 of 2 |" in both  # 10, 12, 14 above in s, as far below in t
 
 
@@ -104,4 +131,4 @@ def test_a_study_of_two_seeds_with_the_starter_model(tmp_path):
         if line["method"] in {"CLLM", "EPIC", "ours"}:
             assert np.isfinite(line["figures"]["auc"])
             assert line["rows"] == 20
-    assert "ours minus" in table.markdown([tmp_path / "smoke.jsonl"], "0-1")
+    assert "ours minus" in table.markdown([tmp_path / "smoke.jsonl"], range(2))

@@ -3,6 +3,8 @@
 run     writes one JSON line for each method, setting and seed to results/STUDY.jsonl; what stands there is not run again
 table   prints the tables of a study as Markdown
 plot    draws AUC against n, the stages, and t-SNE pictures with the starter's rows (matplotlib)
+cost    writes where the time and the tokens of one run go to results/cost.json
+report  writes RESULTS.md: the text of RESULTS.in.md with the tables of all results
 """
 
 import argparse
@@ -16,7 +18,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.paper import classical, prompting, table, team
+from bench.paper import classical, prompting, report, table, team
 from bench.paper.data import Unavailable
 from bench.paper.prompting import Written
 from bench.paper.studies import STUDIES, Setting, Task
@@ -96,21 +98,22 @@ def run(asked: argparse.Namespace) -> None:
     others = [f"-{part}-{Path(name).stem}" for part, name, usual in (("model", asked.model, "starter"), ("manager", asked.manager, None)) if name != usual]
     path = asked.out / f"{asked.study}{''.join(others)}.jsonl"
     done = {(line["setting"], line["seed"], line["group"]) for line in table.read(path) if "error" not in line}
-    first, last = map(int, asked.seeds.split("-"))
     every = groups(_Model(asked.model), asked.manager)
-    sets = {"all": [name for name in every if name not in team.ABLATIONS], "ablations": list(team.ABLATIONS)}
+    sets = {"all": [name for name in every if name not in team.ABLATIONS], "ablations": ["ours", *team.ABLATIONS]}
     chosen = sets.get(asked.methods) or asked.methods.split(",")
     if unknown := [name for name in chosen if name not in every]:
         sys.exit(f"no such methods: {', '.join(unknown)}; there are {', '.join(every)}")
-    for seed in range(first, last + 1):
-        for setting in STUDIES[asked.study]:
-            if asked.setting and asked.setting not in setting.name:
-                continue
+    settings = [setting for setting in STUDIES[asked.study] if (asked.setting or "") in setting.name]
+    if not settings:
+        sys.exit(f"no such setting: {asked.setting}; there are {'; '.join(setting.name for setting in STUDIES[asked.study])}")
+    for seed in asked.seeds:
+        for setting in settings:
             waiting = [name for name in chosen if (setting.name, seed, name) not in done]
             try:
                 task = setting.task(seed)
             except Unavailable as error:
-                keep(path, [{"setting": setting.name, "n": setting.n, "seed": seed, "group": "data", "method": "(all)", "error": str(error)}])
+                base = {"setting": setting.name, "n": setting.n, "seed": seed, "error": str(error)}
+                keep(path, [{**base, "group": name, "method": name} for name in waiting])
                 continue
             for name in waiting:
                 keep(path, cells(setting, task, name, every[name]))
@@ -125,12 +128,21 @@ def keep(path: Path, lines: list[dict[str, Any]]) -> None:
         print(f"{line['seed']} {line['setting']:<36} {line['method']:<28} {told}", flush=True)
 
 
+def cost(asked: argparse.Namespace) -> None:
+    """One default run of the imbalance study, by its parts."""
+    setting = STUDIES["imbalance"][0]
+    found = {"setting": setting.name, "seed": 0, "model": asked.model, "parts": team.parts(setting.task(0), _Model(asked.model)())}
+    text = json.dumps(found, indent=1) + "\n"
+    (RESULTS / "cost.json").write_text(text, encoding="utf-8")
+    print(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("run")
     one.add_argument("--study", choices=STUDIES, required=True)
-    one.add_argument("--seeds", default="0-9", help="first and last; 100-109 are for reporting, once")
+    one.add_argument("--seeds", type=table.seeds, default="0-9", help="first and last; 100-109 are for reporting, once")
     one.add_argument("--methods", default="all", help="names with commas, all, or ablations")
     one.add_argument("--setting", help="only settings whose name has this")
     one.add_argument("--model", default="starter")
@@ -139,13 +151,18 @@ def main() -> None:
     one.set_defaults(do=run)
     two = commands.add_parser("table")
     two.add_argument("files", nargs="+", type=Path)
-    two.add_argument("--seeds", default="100-109")
+    two.add_argument("--seeds", type=table.seeds, default="100-109")
     two.set_defaults(do=lambda asked: print(table.markdown(asked.files, asked.seeds)))
     three = commands.add_parser("plot")
     three.add_argument("files", nargs="+", type=Path)
-    three.add_argument("--seeds", default="100-109")
+    three.add_argument("--seeds", type=table.seeds, default="100-109")
     three.add_argument("-o", "--output", type=Path, default=RESULTS)
     three.set_defaults(do=lambda asked: __import__("bench.paper.plots", fromlist=["draw"]).draw(asked.files, asked.seeds, asked.output))
+    four = commands.add_parser("cost")
+    four.add_argument("--model", default="starter")
+    four.set_defaults(do=cost)
+    five = commands.add_parser("report")
+    five.set_defaults(do=lambda _: report.TARGET.write_text(report.written(), encoding="utf-8"))
     asked = parser.parse_args()
     asked.do(asked)
 

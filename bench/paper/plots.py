@@ -18,10 +18,9 @@ import matplotlib.pyplot as plt
 
 #: The methods that a picture with all of them could not show.
 SHOWN = ["D_ori", "the ensemble itself", "SMOTE", "TVAE", "CLLM", "EPIC", "team alone", "ours"]
-STAGES = ["team alone", "team + sanity", "team + sanity + cost", "ours", "paper mode"]
 
 
-def draw(files: list[Path], seeds: str, folder: Path) -> None:
+def draw(files: list[Path], seeds: range, folder: Path) -> None:
     """Write every picture that the results have data for, as SVG."""
     results = table.frame(files, seeds)
     results = results[results["auc"].notna()]
@@ -30,7 +29,7 @@ def draw(files: list[Path], seeds: str, folder: Path) -> None:
     if (several := results.groupby(families)["n"].transform("nunique") > 1).any():
         against_n(results[several], families[several], folder / f"{name}-auc.svg")
     stages(results, folder / f"{name}-stages.svg")
-    neighbours(folder / f"{name}-tsne.svg", files[0].stem.split("-")[0], int(seeds.split("-", maxsplit=1)[0]))
+    neighbours(folder / f"{name}-tsne.svg", files[0].stem.split("-")[0], seeds[0])
     print(f"written to {folder}")
 
 
@@ -49,11 +48,9 @@ def against_n(results: pd.DataFrame, families: pd.Series, path: Path) -> None:
 
 def stages(results: pd.DataFrame, path: Path) -> None:
     """What each stage adds: the change of AUC over D_ori, mean over settings and seeds."""
-    wide = results.pivot_table(index=["setting", "seed"], columns="method", values="auc")
-    present = [method for method in STAGES if method in wide]
-    changes = [interval((wide[method] - wide["D_ori"]).dropna().to_numpy()) for method in present]
+    changes = {name: interval(values.dropna().to_numpy()) for name, values in table.gains(results)[list(table.STAGES)].items()}
     figure, axis = plt.subplots(figsize=(6, 3.5))
-    axis.bar(present, [mean for mean, _ in changes], yerr=[half for _, half in changes], capsize=3)
+    axis.bar([*changes], [mean for mean, _ in changes.values()], yerr=[half for _, half in changes.values()], capsize=3)
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set(ylabel="change of AUC (points)")
     axis.tick_params(axis="x", labelrotation=15, labelsize=8)

@@ -74,6 +74,20 @@ def stages(task: Task, model: Backbone, manager: str | None = None) -> dict[str,
     return found
 
 
+def parts(task: Task, model: Backbone) -> list[dict[str, Any]]:
+    """Tokens decoded and seconds of a default run, by what they were for. (The workers' rows stand in one array: they have no seconds each.)"""
+    done = t2local.generate(task.real, dictionary=task.known, rows=task.rows, seed=task.seed + 1, model=model, settings={"table.widen": 0.0})
+    tokens, seconds, written = done.report["tokens"], done.report["seconds"], done.report["rows"]["generated"]
+    named = [
+        ("the manager's plan", None, "plan"),
+        ("questions about real rows", tokens["measuring"], "labels"),
+        (f"the team: prompts and {written} rows", tokens["prefix"] + tokens["rows"], "assembly"),
+        ("trimming", 0, "trim"),
+        ("the verdict", 0, "benefit"),
+    ]
+    return [{"part": name, "tokens": decoded, "seconds": round(seconds[key], 1)} for name, decoded, key in named]
+
+
 def paper_mode(task: Task, model: Backbone) -> dict[str, Written]:
     """The paper's choices of everything, with the number of batches fixed."""
     try:
