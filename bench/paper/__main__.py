@@ -128,6 +128,12 @@ def keep(path: Path, lines: list[dict[str, Any]]) -> None:
         print(f"{line['seed']} {line['setting']:<36} {line['method']:<28} {told}", flush=True)
 
 
+def plot(asked: argparse.Namespace) -> None:
+    from bench.paper import plots  # matplotlib is of the bench extra
+
+    plots.draw(asked.files, asked.seeds, asked.output)
+
+
 def cost(asked: argparse.Namespace) -> None:
     """One default run of the imbalance study, by its parts."""
     setting = STUDIES["imbalance"][0]
@@ -157,7 +163,7 @@ def main() -> None:
     three.add_argument("files", nargs="+", type=Path)
     three.add_argument("--seeds", type=table.seeds, default="100-109")
     three.add_argument("-o", "--output", type=Path, default=RESULTS)
-    three.set_defaults(do=lambda asked: __import__("bench.paper.plots", fromlist=["draw"]).draw(asked.files, asked.seeds, asked.output))
+    three.set_defaults(do=plot)
     four = commands.add_parser("cost")
     four.add_argument("--model", default="starter")
     four.set_defaults(do=cost)

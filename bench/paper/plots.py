@@ -16,6 +16,8 @@ from t2local.tables.encoding import Encoder
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
+mpl.rcParams["svg.hashsalt"] = "t2local"  # the same results, the same file
+
 #: The methods that a picture with all of them could not show.
 SHOWN = ["D_ori", "the ensemble itself", "SMOTE", "TVAE", "CLLM", "EPIC", "team alone", "ours"]
 
@@ -37,10 +39,12 @@ def against_n(results: pd.DataFrame, families: pd.Series, path: Path) -> None:
     """AUC by the number of real rows, one picture for each table (``families``: of each row) that was taken with several."""
     figure, axes = plt.subplots(1, families.nunique(), figsize=(4.5 * families.nunique(), 4), squeeze=False)
     for axis, (family, own) in zip(axes[0], results.groupby(families, sort=False), strict=True):
-        for method in SHOWN:
+        for place, method in enumerate(SHOWN):
             by_n = own[own["method"] == method].groupby("n")["auc"]
+            aside = (place - len(SHOWN) / 2) * own["n"].max() / 100  # so that no interval hides another
+            style = {"color": "black", "linewidth": 2.5} if method == "ours" else {"linewidth": 1}
             if len(by_n):
-                axis.errorbar(by_n.mean().index, by_n.mean(), yerr=by_n.apply(lambda v: interval(v.to_numpy())[1]), label=method, capsize=2)
+                axis.errorbar(by_n.mean().index + aside, by_n.mean(), yerr=by_n.apply(lambda v: interval(v.to_numpy())[1]), label=method, **style)
         axis.set(title=family, xlabel="real rows", ylabel="AUC (%)")
     axes[0][0].legend(fontsize=7)
     _save(figure, path)

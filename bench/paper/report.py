@@ -12,10 +12,7 @@ from bench.paper import table
 
 FOLDER = Path(__file__).parent
 SOURCE, TARGET, RESULTS = FOLDER / "RESULTS.in.md", FOLDER / "RESULTS.md", FOLDER / "results"
-TABLES = {
-    made.__name__: made
-    for made in (table.aucs, table.changes, table.standing, table.stages, table.fidelity, table.costs, table.models, table.failures)
-}
+TABLES = {made.__name__: made for made in (table.aucs, table.changes, table.standing, table.stages, table.fidelity, table.costs, table.models, table.failures)}
 
 
 def written() -> str:
@@ -34,5 +31,6 @@ def made(name: str, patterns: list[str], settings: str) -> str:
 def parts() -> str:
     """Where tokens and seconds of one run went."""
     lines = json.loads((RESULTS / "cost.json").read_text(encoding="utf-8"))["parts"]
-    shown = [[line["part"], "not counted" if line["tokens"] is None else f"{line['tokens']:,}", str(line["seconds"])] for line in lines]
-    return table.markdown_table(["part", "tokens decoded", "seconds"], shown)
+    counted = [["not counted" if line[way] is None else f"{line[way]:,}" for way in ("in", "out")] for line in lines]
+    shown = [[line["part"], *tokens, str(line["seconds"])] for line, tokens in zip(lines, counted, strict=True)]
+    return table.markdown_table(["part", "tokens in", "tokens out", "seconds"], shown)

@@ -11,6 +11,7 @@ from t2local.errors import T2LocalError
 from t2local.llm.backbone import Backbone
 from t2local.tables.files import cells_of
 from t2local.team.plan import Plan, with_label
+from t2local.team.rows import array, records
 
 
 def shares(task: Task) -> dict[str, float]:
@@ -75,17 +76,29 @@ def stages(task: Task, model: Backbone, manager: str | None = None) -> dict[str,
 
 
 def parts(task: Task, model: Backbone) -> list[dict[str, Any]]:
-    """Tokens decoded and seconds of a default run, by what they were for. (The workers' rows stand in one array: they have no seconds each.)"""
+    """Tokens in and out and seconds of a default run, by what they were for.
+
+    The workers' cells of a row stand in one array, decoded at one go: tokens are those of a worker's cells alone, seconds those of
+    the assembly line (its prompts included) shared out by them.
+    """
     done = t2local.generate(task.real, dictionary=task.known, rows=task.rows, seed=task.seed + 1, model=model, settings={"table.widen": 0.0})
-    tokens, seconds, written = done.report["tokens"], done.report["seconds"], done.report["rows"]["generated"]
+    tokens, seconds = done.report["tokens"], done.report["seconds"]
+    rows = records(task.known.values(cells_of(pd.concat([done.synthetic, done.rejected])[task.known.names])))
+    features = {component.role: [task.known[name] for name in component.features] for component in done.plan.line()}
+    written = {role: sum(len(model.tokenize(array(own, row)[1:])) for row in rows) for role, own in features.items()}
+    every = sum(written.values())
     named = [
-        ("the manager's plan", None, "plan"),
-        ("questions about real rows", tokens["measuring"], "labels"),
-        (f"the team: prompts and {written} rows", tokens["prefix"] + tokens["rows"], "assembly"),
-        ("trimming", 0, "trim"),
-        ("the verdict", 0, "benefit"),
+        ("the manager's plan", None, None, seconds["plan"]),
+        ("questions about real rows", tokens["measuring"], 0, seconds["labels"]),
+        *(
+            (f"worker {number}: {', '.join(f.name for f in own)}", 0, written[role], seconds["assembly"] * written[role] / every)
+            for number, (role, own) in enumerate(features.items(), 1)
+        ),
+        ("the workers' prompts", tokens["prefix"], 0, 0),
+        ("trimming", 0, 0, seconds["trim"]),
+        ("the verdict", 0, 0, seconds["benefit"]),
     ]
-    return [{"part": name, "tokens": decoded, "seconds": round(seconds[key], 1)} for name, decoded, key in named]
+    return [{"part": name, "in": read, "out": wrote, "seconds": round(took, 1)} for name, read, wrote, took in named]
 
 
 def paper_mode(task: Task, model: Backbone) -> dict[str, Written]:
