@@ -15,11 +15,13 @@ import t2local
 from t2local.llm.backbone import Backbone
 from t2local.llm.machine import system_info
 from t2local.llm.store import find
-from t2local.runs import environment
+from t2local.system.environment import environment
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", nargs="?", type=Path)
     parser.add_argument("--target")
     parser.add_argument("--rows", type=int, default=200)
@@ -31,16 +33,29 @@ def main() -> None:
     model = Backbone(file)
     # As many batches as would do if all were kept: exactly the rows asked for are written and judged.
     settings = {"team.conditioning": asked.conditioning, "trim.patience": 1}
-    result = t2local.generate(asked.data or _iris(), target=asked.target, rows=asked.rows, model=model, settings=settings)
+    result = t2local.generate(
+        asked.data or _iris(), target=asked.target, rows=asked.rows, model=model, settings=settings
+    )
     figures = measure(result.report, model, file.path.stat().st_size, before)
     for name, value in figures.items():
-        print(f"{name:<36}{value:>14,.3f}" if isinstance(value, float) else f"{name:<36}{value:>14}")
+        print(
+            f"{name:<36}{value:>14,.3f}" if isinstance(value, float) else f"{name:<36}{value:>14}"
+        )
     if asked.out:
         machine = {**environment(), "cpu": system_info()}
-        asked.out.write_text(json.dumps({"figures": figures, "machine": machine, "arguments": vars(asked)}, indent=2, default=str) + "\n")
+        asked.out.write_text(
+            json.dumps(
+                {"figures": figures, "machine": machine, "arguments": vars(asked)},
+                indent=2,
+                default=str,
+            )
+            + "\n"
+        )
 
 
-def measure(report: dict, model: Backbone, file_bytes: int, before: float) -> dict[str, float | int]:
+def measure(
+    report: dict, model: Backbone, file_bytes: int, before: float
+) -> dict[str, float | int]:
     seconds, tokens, rows = report["seconds"], report["tokens"], report["rows"]
     return {
         "rows generated": rows["generated"],
@@ -53,7 +68,9 @@ def measure(report: dict, model: Backbone, file_bytes: int, before: float) -> di
         "model file, MB": file_bytes / 1e6,
         "key-value cache, MB": tokens["context"] * model.cell_bytes / 1e6,
         "peak memory, MB": _peak(),
-        "peak - file - cache, MB": _peak() - file_bytes / 1e6 - tokens["context"] * model.cell_bytes / 1e6,
+        "peak - file - cache, MB": _peak()
+        - file_bytes / 1e6
+        - tokens["context"] * model.cell_bytes / 1e6,
         "imports before the model, MB": before,
     }
 
@@ -67,7 +84,9 @@ def _iris():
 
 def _peak() -> float:
     """Peak resident memory of this process, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1e6 if sys.platform == "darwin" else 1e3
+    )
 
 
 if __name__ == "__main__":

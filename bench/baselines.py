@@ -20,14 +20,37 @@ MOST_TOKENS = 8000
 
 def load(path: Path, threads: int) -> llama_cpp.Llama:
     """The high-level class with what its manual advises: all threads, flash attention, a context for the longest call."""
-    return llama_cpp.Llama(str(path), n_ctx=16_384, n_threads=threads, n_threads_batch=threads, flash_attn=True, verbose=False, seed=1)
+    return llama_cpp.Llama(
+        str(path),
+        n_ctx=16_384,
+        n_threads=threads,
+        n_threads_batch=threads,
+        flash_attn=True,
+        verbose=False,
+        seed=1,
+    )
 
 
 def common(llama: llama_cpp.Llama, table: Table, rows: int, batch: int) -> dict[str, Any]:
     """Outlines: a JSON array of ``batch`` objects a call."""
-    schema = {"type": "array", "items": table.object_schema(), "minItems": batch, "maxItems": batch, "x-guidance": _COMPACT}
-    generator = outlines.Generator(outlines.from_llamacpp(llama, chat_mode=False), outlines.json_schema(json.dumps(schema)), backend="llguidance")
-    prompt = table.brief() + "Real rows:\n" + json.dumps(table.records(), separators=(",", ":")) + f"\n{batch} new rows:\n"
+    schema = {
+        "type": "array",
+        "items": table.object_schema(),
+        "minItems": batch,
+        "maxItems": batch,
+        "x-guidance": _COMPACT,
+    }
+    generator = outlines.Generator(
+        outlines.from_llamacpp(llama, chat_mode=False),
+        outlines.json_schema(json.dumps(schema)),
+        backend="llguidance",
+    )
+    prompt = (
+        table.brief()
+        + "Real rows:\n"
+        + json.dumps(table.records(), separators=(",", ":"))
+        + f"\n{batch} new rows:\n"
+    )
     usage = {"rows": 0, "prompt": 0, "text": 0}
     began = time.perf_counter()
     for _ in range(0, rows, batch):
@@ -44,15 +67,35 @@ def paper(llama: llama_cpp.Llama, table: Table, rows: int, batch: int) -> dict[s
     for _ in range(0, rows, batch):
         written: list[dict[str, Any]] = [{} for _ in range(batch)]
         for component in table.plan.line():
-            given = [name for role in component.parents for c in table.plan.components if c.role == role for name in c.features]
+            given = [
+                name
+                for role in component.parents
+                for c in table.plan.components
+                if c.role == role
+                for name in c.features
+            ]
             names = [*given, *component.features]
-            objects = [_object(table, names, {name: row[name] for name in given}) for row in written]
-            schema = {"type": "array", "prefixItems": objects, "items": False, "minItems": batch, "x-guidance": _PRETTY}
-            examples = json.dumps([{n: record[n] for n in names} for record in table.records()], indent=4)
-            prompt = f"You are the {component.role} worker.\n{table.brief()}Real rows:\n{examples}\n"
+            objects = [
+                _object(table, names, {name: row[name] for name in given}) for row in written
+            ]
+            schema = {
+                "type": "array",
+                "prefixItems": objects,
+                "items": False,
+                "minItems": batch,
+                "x-guidance": _PRETTY,
+            }
+            examples = json.dumps(
+                [{n: record[n] for n in names} for record in table.records()], indent=4
+            )
+            prompt = (
+                f"You are the {component.role} worker.\n{table.brief()}Real rows:\n{examples}\n"
+            )
             if given:
                 prompt += f"Rows to complete:\n{json.dumps([{n: row[n] for n in given} for row in written], indent=4)}\n"
-            generator = outlines.Generator(model, outlines.json_schema(json.dumps(schema)), backend="llguidance")
+            generator = outlines.Generator(
+                model, outlines.json_schema(json.dumps(schema)), backend="llguidance"
+            )
             text = generator(f"{prompt}{batch} rows:\n", max_tokens=MOST_TOKENS, temperature=1.0)
             _count(llama, usage, prompt, text, batch)
             written = [row | new for row, new in zip(written, json.loads(text), strict=True)]
@@ -62,10 +105,18 @@ def paper(llama: llama_cpp.Llama, table: Table, rows: int, batch: int) -> dict[s
 
 def _object(table: Table, names: list[str], given: dict[str, Any]) -> dict[str, Any]:
     schema = table.object_schema(names)
-    return {**schema, "properties": {name: {"const": given[name]} if name in given else cell for name, cell in schema["properties"].items()}}
+    return {
+        **schema,
+        "properties": {
+            name: {"const": given[name]} if name in given else cell
+            for name, cell in schema["properties"].items()
+        },
+    }
 
 
-def _count(llama: llama_cpp.Llama, usage: dict[str, int], prompt: str, text: str, batch: int) -> None:
+def _count(
+    llama: llama_cpp.Llama, usage: dict[str, int], prompt: str, text: str, batch: int
+) -> None:
     if len(json.loads(text)) != batch:
         raise SystemExit("a baseline wrote another number of rows")
     usage["rows"] += batch

@@ -5,7 +5,7 @@ real rows in nats (worker, independent columns, tree of columns, half and half, 
 them from held-out real ones (C2ST, 0.5 is best) and the AUC of a logistic regression on real and written rows. Labels are the
 ensemble's in every way, so that the ways differ in the features alone.
 
-* ``worker``: as the model writes them. ``independent``, ``tree``: all cells from that model. ``half``, ``fitted``: coins between worker and tree.
+* ``worker``: as the model writes them. ``independent``, ``tree``: all cells from that model. ``half``, ``fitted``: mixture_gate between worker and tree.
 * ``resampled``: three times as many rows from the worker, of which a share is drawn by the weight that the fitted mixture gives
   the whole row over the worker. ``log-linear``: the same with the weight (p_tree / p_worker)^(1/2).
 
@@ -26,36 +26,68 @@ from sklearn.model_selection import cross_val_predict
 from bench.tables import interval, real_table
 from t2local.llm.backbone import Backbone
 from t2local.llm.decoder import Request
-from t2local.llm.sampling import Stream
+from t2local.llm.sampling import RowStream
 from t2local.llm.store import find
-from t2local.runs import environment
 from t2local.settings import Settings
+from t2local.stats.densities import IndependentColumns
+from t2local.stats.encoding import Encoder
+from t2local.stats.ensemble import codes, fit, predict
+from t2local.system.environment import environment
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
-from t2local.tables.encoding import Encoder
-from t2local.tables.ensemble import codes, fit, predict
 from t2local.tables.files import from_frame
-from t2local.tables.marginals import Marginals
-from t2local.team.cells import CellSkill, Coins, mixture
+from t2local.team.cell_calibration import CellCalibration, MixtureGate, mixture
 from t2local.team.plan import from_data
 from t2local.team.rows import array, records
 from t2local.team.workers import AssemblyLine
 
-TABLES = {"heart_failure.csv": "DEATH_EVENT", "compas_readable_9feat.csv": "two_year_recid", "titanic.csv": "Survived"}
+TABLES = {
+    "heart_failure.csv": "DEATH_EVENT",
+    "compas_readable_9feat.csv": "two_year_recid",
+    "titanic.csv": "Survived",
+}
 TIMES = 3
 
 
-def written(line: AssemblyLine, known: FeatureDictionary, real: pd.DataFrame, skill: CellSkill, rows: int) -> dict[str, pd.DataFrame]:
+def written(
+    line: AssemblyLine,
+    known: FeatureDictionary,
+    real: pd.DataFrame,
+    skill: CellCalibration,
+    rows: int,
+) -> dict[str, pd.DataFrame]:
     """Rows of every way."""
-    rng, marginals, tree = np.random.default_rng(0), Marginals(known, real), line._tree(real)
-    result = {"independent": pd.DataFrame([{name: marginals.draw(name, rng) for name in known.inputs} for _ in range(rows)])}
-    for name, weights in {"worker": None, "tree": 0.0, "half": 0.5, "fitted": skill.weights}.items():
-        line.coins = None if weights is None else Coins(tree, weights if isinstance(weights, dict) else dict.fromkeys(known.inputs, weights))
+    rng, independent, tree = (
+        np.random.default_rng(0),
+        IndependentColumns(known.features, real),
+        line._tree(real),
+    )
+    result = {
+        "independent": pd.DataFrame(
+            [{name: independent.draw(name, rng) for name in known.inputs} for _ in range(rows)]
+        )
+    }
+    for name, weights in {
+        "worker": None,
+        "tree": 0.0,
+        "half": 0.5,
+        "fitted": skill.weights,
+    }.items():
+        line.mixture_gate = (
+            None
+            if weights is None
+            else MixtureGate(
+                tree, weights if isinstance(weights, dict) else dict.fromkeys(known.inputs, weights)
+            )
+        )
         result[name] = line.write(1, rows, 0).rows
-    line.coins = None
+    line.mixture_gate = None
     candidates = line.write(2, TIMES * rows, 0).rows
     worker, other = scored(line, candidates), tree.log_probability(candidates)[known.inputs]
-    ways = {"resampled": mixture(worker, other, skill.weights) - worker, "log-linear": (other - worker) / 2}
+    ways = {
+        "resampled": mixture(worker, other, skill.weights) - worker,
+        "log-linear": (other - worker) / 2,
+    }
     for name, weights in ways.items():  # without replacement, by Gumbel's trick
         order = np.argsort(-(weights.sum(axis=1).to_numpy() + rng.gumbel(size=len(candidates))))
         result[name] = candidates.iloc[order[:rows]].reset_index(drop=True)
@@ -65,51 +97,84 @@ def written(line: AssemblyLine, known: FeatureDictionary, real: pd.DataFrame, sk
 def scored(line: AssemblyLine, rows: pd.DataFrame) -> pd.DataFrame:
     """Log-likelihood of every cell of rows under the workers, with the examples that the line shows now."""
     line._records, kept = records(rows), line._records
-    told = [tuple(array(part.features, record).encode() for part in line._parts) for record in line._records]
-    requests = [Request(line._stations, Stream(1, 9, i), texts) for i, texts in enumerate(told)]
-    cells = {index: line._cells(index, completion) for index, completion in line._decoder.complete(requests)}
+    told = [
+        tuple(array(part.features, record).encode() for part in line._parts)
+        for record in line._records
+    ]
+    requests = [Request(line._segments, RowStream(1, 9, i), texts) for i, texts in enumerate(told)]
+    cells = {
+        index: line._cells(index, completion)
+        for index, completion in line._decoder.complete(requests)
+    }
     line._records = kept
     return pd.DataFrame.from_dict(cells, orient="index").sort_index()
 
 
-def judged(known: FeatureDictionary, real: pd.DataFrame, test: pd.DataFrame, rows: pd.DataFrame, seed: int) -> dict[str, float]:
+def judged(
+    known: FeatureDictionary, real: pd.DataFrame, test: pd.DataFrame, rows: pd.DataFrame, seed: int
+) -> dict[str, float]:
     """C2ST of the features, and the AUC of a logistic regression on real and written rows."""
-    encoder, target = Encoder(known, real), known[known.target]
+    encoder, target = Encoder(known.input_features, real), known[known.target]
     x, x_test = encoder.transform(rows), encoder.transform(test)
     some = np.random.default_rng(seed).permutation(len(test))[: len(rows)]
     both, label = np.vstack([x, x_test[some]]), np.repeat([0, 1], [len(rows), len(some)])
-    told = cross_val_predict(RandomForestClassifier(200, random_state=seed), both, label, cv=5, method="predict_proba")[:, 1]
+    told = cross_val_predict(
+        RandomForestClassifier(200, random_state=seed), both, label, cv=5, method="predict_proba"
+    )[:, 1]
     x_real, y_real = encoder.transform(real), codes(real[target.name], target)
     y = predict(fit(x_real, y_real, target, seed), x, target).argmax(axis=1)
     linear = fit(np.vstack([x_real, x]), np.concatenate([y_real, y]), target, seed, trees=1)[:1]
     p = predict(linear, x_test, target)
-    return {"c2st": 100 * max(roc_auc_score(label, told), 0.5), "auc": 100 * roc_auc_score(codes(test[target.name], target), p[:, 1])}
+    return {
+        "c2st": 100 * max(roc_auc_score(label, told), 0.5),
+        "auc": 100 * roc_auc_score(codes(test[target.name], target), p[:, 1]),
+    }
 
 
-def one(model: Backbone, name: str, target: str, n: int, rows: int, seed: int) -> dict[str, dict[str, float]]:
+def one(
+    model: Backbone, name: str, target: str, n: int, rows: int, seed: int
+) -> dict[str, dict[str, float]]:
     frame = pd.read_csv(real_table(name)).sample(frac=1, random_state=seed).reset_index(drop=True)
     cells = from_frame(frame).cells
     known = describe(cells, target=target)
     values = known.values(cells)
-    real, test = values.head(n).reset_index(drop=True), values.iloc[n : n + 500].reset_index(drop=True)
+    real, test = (
+        values.head(n).reset_index(drop=True),
+        values.iloc[n : n + 500].reset_index(drop=True),
+    )
     settings = Settings.load({"team.labels": "classifier", "team.examples": 30})
     with AssemblyLine(model, known, from_data(real, known), real, settings, seed) as line:
         _, skill = line.examine()
         assert skill is not None
         report = skill.report([])
-        half = mixture(skill.worker, skill.tree, dict.fromkeys(known.inputs, 0.5)).sum(axis=1).mean()
-        result = {"nats": {**report["nats a row"], "half": float(half)}, "weights": report["weights"]}
+        half = (
+            mixture(skill.worker, skill.tree, dict.fromkeys(known.inputs, 0.5)).sum(axis=1).mean()
+        )
+        result = {
+            "nats": {**report["nats a row"], "half": float(half)},
+            "weights": report["weights"],
+        }
         for way, made in written(line, known, real, skill, rows).items():
             result[way] = judged(known, real, test, made, seed)
-        target_feature, encoder = known[known.target], Encoder(known, real)
-        base = fit(encoder.transform(real), codes(real[target], target_feature), target_feature, seed, trees=1)[:1]
+        target_feature, encoder = known[known.target], Encoder(known.input_features, real)
+        base = fit(
+            encoder.transform(real),
+            codes(real[target], target_feature),
+            target_feature,
+            seed,
+            trees=1,
+        )[:1]
         p = predict(base, encoder.transform(test), target_feature)
-        result["real rows alone"] = {"auc": 100 * roc_auc_score(codes(test[target], target_feature), p[:, 1])}
+        result["real rows alone"] = {
+            "auc": 100 * roc_auc_score(codes(test[target], target_feature), p[:, 1])
+        }
     return result
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", default="100-102", help="first and last; 0-9 for development")
     parser.add_argument("--model", default="starter")
     parser.add_argument("--rows", type=int, default=60, help="rows written in each way")
@@ -119,15 +184,42 @@ def main() -> None:
     first, last = map(int, asked.seeds.split("-"))
     model, found = Backbone(find(asked.model)), dict[str, Any]()
     for name, target in TABLES.items():
-        runs = [one(model, name, target, asked.real, asked.rows, seed) for seed in range(first, last + 1)]
-        table = {way: {figure: interval([run[way][figure] for run in runs]) for figure in runs[0][way]} for way in runs[0]}
+        runs = [
+            one(model, name, target, asked.real, asked.rows, seed)
+            for seed in range(first, last + 1)
+        ]
+        table = {
+            way: {figure: interval([run[way][figure] for run in runs]) for figure in runs[0][way]}
+            for way in runs[0]
+        }
         found[name] = table
-        print(f"\n{name}, {asked.real} real rows, {asked.rows} written, {len(runs)} seeds (mean ± 95 %)")
-        print("nats a row   " + "   ".join(f"{source} {mean:.2f} ± {half:.2f}" for source, (mean, half) in table["nats"].items()))
+        print(
+            f"\n{name}, {asked.real} real rows, {asked.rows} written, {len(runs)} seeds (mean ± 95 %)"
+        )
+        print(
+            "nats a row   "
+            + "   ".join(
+                f"{source} {mean:.2f} ± {half:.2f}"
+                for source, (mean, half) in table["nats"].items()
+            )
+        )
         for way in [way for way in table if "auc" in table[way]]:
-            print(f"  {way:<18}" + "   ".join(f"{figure} {mean:5.1f} ± {half:4.1f}" for figure, (mean, half) in table[way].items()), flush=True)
+            print(
+                f"  {way:<18}"
+                + "   ".join(
+                    f"{figure} {mean:5.1f} ± {half:4.1f}"
+                    for figure, (mean, half) in table[way].items()
+                ),
+                flush=True,
+            )
     if asked.out:
-        asked.out.write_text(json.dumps({"environment": environment(), "model": asked.model, "seeds": asked.seeds, **found}, indent=1) + "\n")
+        asked.out.write_text(
+            json.dumps(
+                {"environment": environment(), "model": asked.model, "seeds": asked.seeds, **found},
+                indent=1,
+            )
+            + "\n"
+        )
 
 
 if __name__ == "__main__":

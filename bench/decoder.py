@@ -30,13 +30,13 @@ import numpy as np
 from bench import baselines, tables
 from t2local.llm import decoder as decoder_module
 from t2local.llm.backbone import Backbone
-from t2local.llm.decoder import Decoder, Request, Station
+from t2local.llm.decoder import Decoder, Request, Segment
 from t2local.llm.grammar import Grammar, Masks
 from t2local.llm.machine import system_info
-from t2local.llm.sampling import Stream
+from t2local.llm.sampling import RowStream
 from t2local.llm.store import find
-from t2local.runs import environment
 from t2local.settings import Settings
+from t2local.system.environment import environment
 from t2local.team.workers import AssemblyLine
 
 #: Rows that the slower ways write in one pair of runs; their cost a row does not depend on the number of batches.
@@ -79,7 +79,9 @@ class _RecordedContext:
         self._owner.asked.append(("decode", (tokens, positions, sequences, wanted)))
         began = time.perf_counter()
         scores = self._context.decode(tokens, positions, sequences, wanted, full=full)
-        self._owner.seconds["prefix" if sequences[0] == 0 else "rows"] += time.perf_counter() - began
+        self._owner.seconds["prefix" if sequences[0] == 0 else "rows"] += (
+            time.perf_counter() - began
+        )
         return scores
 
     def share(self, source, target, end=-1):
@@ -147,11 +149,22 @@ class Parts:
         return timed
 
 
-def ours(model: Backbone, table: tables.Table, rows: int, *, conditioning: str = "row", slots: int = 0, replay: bool = False) -> dict[str, Any]:
+def ours(
+    model: Backbone,
+    table: tables.Table,
+    rows: int,
+    *,
+    conditioning: str = "row",
+    slots: int = 0,
+    replay: bool = False,
+) -> dict[str, Any]:
     """Our rows, in blocks of 100 as in a run; the floor of the same batches beside them if ``replay``."""
     recorded = Recorded(model)
     settings = Settings.load({"team.conditioning": conditioning, "decoder.slots": slots})
-    with Parts() as parts, AssemblyLine(recorded, table.dictionary, table.plan, table.values, settings, 1) as line:
+    with (
+        Parts() as parts,
+        AssemblyLine(recorded, table.dictionary, table.plan, table.values, settings, 1) as line,
+    ):
         began = time.perf_counter()
         for block, first in enumerate(range(0, rows, settings.team.block_rows)):
             written = line.write(block, min(settings.team.block_rows, rows - first), first)
@@ -163,10 +176,18 @@ def ours(model: Backbone, table: tables.Table, rows: int, *, conditioning: str =
         result = _figures(line.counters, rows, seconds)
     decode = recorded.seconds
     rest = seconds - sum(decode.values()) - parts.seconds["sampling"]
-    result["seconds by part"] = {"prefix": decode["prefix"], "rows in llama.cpp": decode["rows"], **parts.seconds, "rest": rest}
+    result["seconds by part"] = {
+        "prefix": decode["prefix"],
+        "rows in llama.cpp": decode["rows"],
+        **parts.seconds,
+        "rest": rest,
+    }
     if replay:
         stopped, whole = floor(model, recorded, whole=False), floor(model, recorded, whole=True)
-        result |= {"floor / ours": stopped / seconds, "floor with the whole output layer / ours": whole / seconds}
+        result |= {
+            "floor / ours": stopped / seconds,
+            "floor with the whole output layer / ours": whole / seconds,
+        }
     return result
 
 
@@ -174,11 +195,26 @@ def ours_text(model: Backbone, table: tables.Table, rows: int) -> dict[str, Any]
     """Rows with a column of short free text: the decoder alone, as the team does not write free text."""
     grammar = Grammar(table.array_schema(), model.tokenizer)
     mark = tuple(model.tokenize("A"))
-    prefix = model.prompt([table.brief(), *(part for row in table.examples for part in ("A", json.dumps(row, separators=(",", ":")), "\n"))])
-    with Decoder(model, slots=32, prefix_cells=len(prefix), row_cells=400, usual_cells=60) as decoder:
+    prefix = model.prompt(
+        [
+            table.brief(),
+            *(
+                part
+                for row in table.examples
+                for part in ("A", json.dumps(row, separators=(",", ":")), "\n")
+            ),
+        ]
+    )
+    with Decoder(
+        model, slots=32, prefix_cells=len(prefix), row_cells=400, usual_cells=60
+    ) as decoder:
         began = time.perf_counter()
         decoder.prefill(prefix)
-        done = dict(decoder.complete([Request((Station(mark, grammar),), Stream(1, row=i)) for i in range(rows)]))
+        done = dict(
+            decoder.complete(
+                [Request((Segment(mark, grammar),), RowStream(1, row=i)) for i in range(rows)]
+            )
+        )
         seconds = time.perf_counter() - began
         if any(completion.failure for completion in done.values()):
             raise SystemExit("a row was not written")
@@ -200,10 +236,19 @@ def _figures(counters, rows: int, seconds: float) -> dict[str, Any]:
 
 def pair(model: Backbone, llama, table: tables.Table) -> dict[str, Any]:
     """Everything once, close together in time."""
-    by_row, by_parents = (ours(model, table, 100, conditioning=conditioning, replay=True) for conditioning in ("row", "parents"))
+    by_row, by_parents = (
+        ours(model, table, 100, conditioning=conditioning, replay=True)
+        for conditioning in ("row", "parents")
+    )
     common = baselines.common(llama, table, COMMON_ROWS, BATCH)
     paper = baselines.paper(llama, table, PAPER_ROWS, BATCH)
-    return {"common": common, "paper": paper, "ours (row)": by_row, "ours (parents)": by_parents, "ceiling, tokens/s": ceiling(model)}
+    return {
+        "common": common,
+        "paper": paper,
+        "ours (row)": by_row,
+        "ours (parents)": by_parents,
+        "ceiling, tokens/s": ceiling(model),
+    }
 
 
 def ratios(measured: dict[str, Any]) -> dict[str, float]:
@@ -214,8 +259,12 @@ def ratios(measured: dict[str, Any]) -> dict[str, float]:
         "rows/s, ours (parents) / paper": parents["rows/s"] / measured["paper"]["rows/s"],
         "floor time / our time (row)": row["floor / ours"],
         "floor time / our time (parents)": parents["floor / ours"],
-        "floor with whole output layer / our time (row)": row["floor with the whole output layer / ours"],
-        "floor with whole output layer / our time (parents)": parents["floor with the whole output layer / ours"],
+        "floor with whole output layer / our time (row)": row[
+            "floor with the whole output layer / ours"
+        ],
+        "floor with whole output layer / our time (parents)": parents[
+            "floor with the whole output layer / ours"
+        ],
         "tokens/s of ours (row) / ceiling": row["tokens/s"] / measured["ceiling, tokens/s"],
         "tokens a row, prefix included (row)": row["tokens a row"],
         "tokens a row, prefix included (parents)": parents["tokens a row"],
@@ -229,10 +278,18 @@ def targets(model: Backbone, llama, pairs: int) -> dict[str, Any]:
     for number in range(pairs):
         runs.append(pair(model, llama, table))
         found = ratios(runs[-1])
-        print(f"pair {number + 1}: " + "; ".join(f"{name} {value:.3g}" for name, value in found.items()), flush=True)
+        print(
+            f"pair {number + 1}: "
+            + "; ".join(f"{name} {value:.3g}" for name, value in found.items()),
+            flush=True,
+        )
     every = [ratios(run) for run in runs]
     summary = {
-        name: {"median": statistics.median(r[name] for r in every), "least": min(r[name] for r in every), "most": max(r[name] for r in every)}
+        name: {
+            "median": statistics.median(r[name] for r in every),
+            "least": min(r[name] for r in every),
+            "most": max(r[name] for r in every),
+        }
         for name in every[0]
     }
     return {"table": table.name, "pairs": runs, "summary": summary}
@@ -245,10 +302,15 @@ def growth(model: Backbone, most: int) -> dict[str, Any]:
     for rows in [10, 100, *(n for n in (1000, most) if n > 100)]:
         result[f"{rows} rows"] = ours(model, table, rows)
         memory[rows] = _peak()
-        print(f"{rows} rows: {result[f'{rows} rows']['rows/s']:.2f} rows/s, peak {memory[rows]:.0f} MB", flush=True)
+        print(
+            f"{rows} rows: {result[f'{rows} rows']['rows/s']:.2f} rows/s, peak {memory[rows]:.0f} MB",
+            flush=True,
+        )
     again = [ours(model, table, 100)["seconds"] for _ in range(3)]
     hundred = statistics.median([result["100 rows"]["seconds"], *again])
-    result["cost a row, 5000 rows / 100 rows"] = result[f"{most} rows"]["seconds"] / most / (hundred / 100)
+    result["cost a row, 5000 rows / 100 rows"] = (
+        result[f"{most} rows"]["seconds"] / most / (hundred / 100)
+    )
     result["memory, 5000 rows - 100 rows, MB"] = memory[most] - memory[100]
     return result
 
@@ -260,7 +322,9 @@ def sweep(model: Backbone, llama, name: str) -> dict[str, Any]:
         entry: dict[str, Any] = {}
         if table.plan:
             for size in (10, 32, 128):
-                entry[f"ours (row), {size} side by side"] = ours(model, table, 128, slots=size, replay=size == 32)
+                entry[f"ours (row), {size} side by side"] = ours(
+                    model, table, 128, slots=size, replay=size == 32
+                )
             entry["ours (parents)"] = ours(model, table, 100, conditioning="parents", replay=True)
         else:
             entry["ours, 32 side by side"] = ours_text(model, table, 100)
@@ -270,11 +334,17 @@ def sweep(model: Backbone, llama, name: str) -> dict[str, Any]:
                 try:
                     entry[f"common, {size} a call"] = baselines.common(llama, table, size, size)
                 except ValueError:  # its array did not end within the tokens of a call
-                    print(f"{name}, {table.name}, common, {size} a call: not complete within {baselines.MOST_TOKENS} tokens", flush=True)
+                    print(
+                        f"{name}, {table.name}, common, {size} a call: not complete within {baselines.MOST_TOKENS} tokens",
+                        flush=True,
+                    )
             entry["ours (row), 100 rows"] = ours(model, table, 100)
         result[table.name] = entry
         for way, figures in entry.items():
-            print(f"{name}, {table.name}, {way}: {figures['rows/s']:.2f} rows/s, {figures['tokens a row']:.0f} tokens a row", flush=True)
+            print(
+                f"{name}, {table.name}, {way}: {figures['rows/s']:.2f} rows/s, {figures['tokens a row']:.0f} tokens a row",
+                flush=True,
+            )
     return result
 
 
@@ -291,12 +361,18 @@ def threads(file, model: Backbone) -> dict[str, float]:
 
 def _peak() -> float:
     """Peak resident memory of this process, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1e6 if sys.platform == "darwin" else 1e3
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=["targets", "growth", "sweep", "threads"], action="append")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", choices=["targets", "growth", "sweep", "threads"], action="append"
+    )
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--most", type=int, default=5000, help="rows of the longest run")
     parser.add_argument("--second", type=Path, help="a second model for the sweep (SmolLM2-135M)")
@@ -305,10 +381,21 @@ def main() -> None:
     wanted = asked.only or ["growth", "targets", "threads", "sweep"]
     file = find()
     model = Backbone(file)
-    machine = {**environment(), "cpu": platform.processor(), "llama.cpp": system_info(), "decisions": {n: vars(d) for n, d in model.decisions().items()}}
-    earlier = json.loads(asked.out.read_text()) if asked.only and asked.out and asked.out.is_file() else {}
+    machine = {
+        **environment(),
+        "cpu": platform.processor(),
+        "llama.cpp": system_info(),
+        "decisions": {n: vars(d) for n, d in model.decisions().items()},
+    }
+    earlier = (
+        json.loads(asked.out.read_text())
+        if asked.only and asked.out and asked.out.is_file()
+        else {}
+    )
     found: dict[str, Any] = {**earlier, "machine": machine}
-    high_level = functools.cache(lambda: baselines.load(file.path, model.threads.value))  # after the memory is measured
+    high_level = functools.cache(
+        lambda: baselines.load(file.path, model.threads.value)
+    )  # after the memory is measured
     parts = {
         "growth": lambda: growth(model, asked.most),
         "targets": lambda: targets(model, high_level(), asked.pairs),
@@ -322,7 +409,12 @@ def main() -> None:
             found[name] = measure()
             if asked.out:  # after each part: a long run that is stopped is not lost
                 asked.out.parent.mkdir(parents=True, exist_ok=True)
-                asked.out.write_text(json.dumps(found, indent=1, default=lambda value: str(getattr(value, "reason", value))) + "\n")
+                asked.out.write_text(
+                    json.dumps(
+                        found, indent=1, default=lambda value: str(getattr(value, "reason", value))
+                    )
+                    + "\n"
+                )
     report(found)
 
 
@@ -333,13 +425,28 @@ def second(path: Path, threads: int) -> dict[str, Any]:
 
 def report(found: dict[str, Any]) -> None:
     """The table of the issue: what was asked for, the median, and its range."""
-    every = {name: tuple(figures.values()) for name, figures in found.get("targets", {}).get("summary", {}).items()}
-    every |= {name: (value,) * 3 for name, value in found.get("growth", {}).items() if name in TARGETS}
+    every = {
+        name: tuple(figures.values())
+        for name, figures in found.get("targets", {}).get("summary", {}).items()
+    }
+    every |= {
+        name: (value,) * 3 for name, value in found.get("growth", {}).items() if name in TARGETS
+    }
     print(f"\n{'':<52}{'asked':>10}{'median':>10}{'range':>20}")
     for name, (median, least, most) in every.items():
         sign, bound = TARGETS.get(name, ("", None))
-        reached = "" if bound is None else ("  reached" if (median >= bound if sign == ">=" else median <= bound) else "  MISSED")
-        print(f"{name:<52}{f'{sign} {bound:g}' if bound else '':>10}{median:>10.3g}{f'{least:.3g} to {most:.3g}':>20}{reached}")
+        reached = (
+            ""
+            if bound is None
+            else (
+                "  reached"
+                if (median >= bound if sign == ">=" else median <= bound)
+                else "  MISSED"
+            )
+        )
+        print(
+            f"{name:<52}{f'{sign} {bound:g}' if bound else '':>10}{median:>10.3g}{f'{least:.3g} to {most:.3g}':>20}{reached}"
+        )
 
 
 if __name__ == "__main__":

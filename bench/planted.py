@@ -21,8 +21,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from bench.tables import interval
-from t2local.runs import environment
 from t2local.settings import Settings
+from t2local.system.environment import environment
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
 from t2local.trim.inspector import Inspector
@@ -38,21 +38,33 @@ FEATURES = [
     ("Insulin", 85, 45, -0.02, 0),
     ("PhysicalActivity", 3, 1, -0.1, 1),
 ]
-NAMES, MEAN, SD, COEFFICIENT, DECIMALS = (np.array(column) for column in zip(*FEATURES, strict=True))
+NAMES, MEAN, SD, COEFFICIENT, DECIMALS = (
+    np.array(column) for column in zip(*FEATURES, strict=True)
+)
 GATES = {
     "default": {},
-    "default without the test of labels": {"trim.label_chance": 1},
+    "default without the test of labels": {"trim.significance_level": 1},
     "paper (ig_refit)": {"trim.gate": "ig_refit"},
     "ig_plugin": {"trim.gate": "ig_plugin"},
     "predictive_entropy": {"trim.gate": "predictive_entropy"},
 }
-KINDS = ("true", "random labels", "flipped labels", "one row repeated", "one row with noise", "twice as wide")
+KINDS = (
+    "true",
+    "random labels",
+    "flipped labels",
+    "one row repeated",
+    "one row with noise",
+    "twice as wide",
+)
 ROWS = 10
 
 
 def simulate(rows: int, rule: str, rng: np.random.Generator, spread: float = 1.0) -> pd.DataFrame:
     """Rows of the simulator; label 1 with its probability (``bernoulli``) or where that is above a half (``threshold``)."""
-    x = np.round(rng.normal(MEAN, spread * SD, (rows, len(NAMES))) * 10.0**DECIMALS) / 10.0**DECIMALS
+    x = (
+        np.round(rng.normal(MEAN, spread * SD, (rows, len(NAMES))) * 10.0**DECIMALS)
+        / 10.0**DECIMALS
+    )
     p = 1 / (1 + np.exp(-(x @ COEFFICIENT + rng.normal(0, 0.2, rows))))
     label = rng.random(rows) < p if rule == "bernoulli" else p > 0.5
     return pd.DataFrame(x, columns=NAMES).assign(Outcome=np.where(label, "1", "0"))
@@ -86,7 +98,9 @@ def inspector(real: pd.DataFrame, values: dict[str, Any], seed: int) -> Inspecto
     return Inspector(known.values(cells), known, Settings.load(values).trim, seed)
 
 
-def acceptance(gate: dict[str, Any], n: int, rule: str, seeds: range, each: int) -> dict[str, float]:
+def acceptance(
+    gate: dict[str, Any], n: int, rule: str, seeds: range, each: int
+) -> dict[str, float]:
     """Share of the batches of each kind that a gate accepts, alone and as they stand: no stage before it, none after."""
     accepted = {kind: list[bool]() for kind in KINDS}
     for seed in seeds:
@@ -98,52 +112,95 @@ def acceptance(gate: dict[str, Any], n: int, rule: str, seeds: range, each: int)
     return {kind: float(np.mean(found)) for kind, found in accepted.items()}
 
 
-def half_bad(gate: dict[str, Any], n: int, rule: str, seeds: range, each: int) -> dict[str, tuple[float, float]]:
+def half_bad(
+    gate: dict[str, Any], n: int, rule: str, seeds: range, each: int
+) -> dict[str, tuple[float, float]]:
     """AUC (in %, mean and 95 % half-width over runs) when half of 10 batches are bad, through all stages."""
-    found = {"real rows": list[float](), "all batches": list[float](), "kept rows": list[float](), "good batches": list[float]()}
+    found = {
+        "real rows": list[float](),
+        "all batches": list[float](),
+        "kept rows": list[float](),
+        "good batches": list[float](),
+    }
     for seed in seeds:
         rng = np.random.default_rng([seed, n, 1])
         for _ in range(each):
             real, test = real_rows(n, rule, rng), simulate(2000, rule, rng)
             judge = inspector(real, gate, seed)
-            kinds = rng.permutation(["true"] * 5 + ["random labels"] * 2 + ["flipped labels"] * 2 + ["one row with noise"])
+            kinds = rng.permutation(
+                ["true"] * 5
+                + ["random labels"] * 2
+                + ["flipped labels"] * 2
+                + ["one row with noise"]
+            )
             batches = [planted(kind, rule, rng) for kind in kinds]
             kept = [batch[judge.judge(batch).kept] for batch in batches]
             good = [batch for batch, kind in zip(batches, kinds, strict=True) if kind == "true"]
-            for name, more in {"real rows": [], "all batches": batches, "kept rows": kept, "good batches": good}.items():
+            for name, more in {
+                "real rows": [],
+                "all batches": batches,
+                "kept rows": kept,
+                "good batches": good,
+            }.items():
                 found[name].append(auc(pd.concat([real, *more]), test))
     after = np.subtract(found["kept rows"], found["real rows"])
-    return {**{name: interval(values) for name, values in found.items()}, "kept rows - real rows": interval(after)}
+    return {
+        **{name: interval(values) for name, values in found.items()},
+        "kept rows - real rows": interval(after),
+    }
 
 
 def auc(train: pd.DataFrame, test: pd.DataFrame) -> float:
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(train[NAMES], train["Outcome"])
-    return 100 * float(roc_auc_score(test["Outcome"] == "1", model.predict_proba(test[NAMES])[:, 1]))
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(
+        train[NAMES], train["Outcome"]
+    )
+    return 100 * float(
+        roc_auc_score(test["Outcome"] == "1", model.predict_proba(test[NAMES])[:, 1])
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", default="100-109", help="first and last; 0-9 for development")
     parser.add_argument("--each", type=int, default=20, help="batches of a kind for each seed")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     first, last = map(int, asked.seeds.split("-"))
     seeds, began = range(first, last + 1), time.perf_counter()
-    result: dict[str, Any] = {"environment": environment(), "seeds": asked.seeds, "batches of a kind": asked.each * len(seeds)}
+    result: dict[str, Any] = {
+        "environment": environment(),
+        "seeds": asked.seeds,
+        "batches of a kind": asked.each * len(seeds),
+    }
     for rule in ("bernoulli", "threshold"):
         for n in (30, 100):
-            print(f"\n{rule} labels, {n} real rows: share of batches accepted\n{'':<36}" + "".join(f"{kind:>20}" for kind in KINDS), flush=True)
+            print(
+                f"\n{rule} labels, {n} real rows: share of batches accepted\n{'':<36}"
+                + "".join(f"{kind:>20}" for kind in KINDS),
+                flush=True,
+            )
             for name, gate in GATES.items():
                 shares = acceptance(gate, n, rule, seeds, asked.each)
                 result[f"accepted, {rule}, {n}, {name}"] = shares
-                print(f"{name:<36}" + "".join(f"{100 * share:>18.1f} %" for share in shares.values()), flush=True)
+                print(
+                    f"{name:<36}" + "".join(f"{100 * share:>18.1f} %" for share in shares.values()),
+                    flush=True,
+                )
     for rule in ("bernoulli", "threshold"):
         for n in (30, 100):
             print(f"\n{rule} labels, {n} real rows, 5 of 10 batches bad: AUC in %", flush=True)
             for name in ("default", "default without the test of labels", "paper (ig_refit)"):
                 figures = half_bad(GATES[name], n, rule, seeds, max(1, asked.each // 4))
                 result[f"half bad, {rule}, {n}, {name}"] = figures
-                print(f"{name:<36}" + "   ".join(f"{what} {mean:.2f} ± {half:.2f}" for what, (mean, half) in figures.items()), flush=True)
+                print(
+                    f"{name:<36}"
+                    + "   ".join(
+                        f"{what} {mean:.2f} ± {half:.2f}" for what, (mean, half) in figures.items()
+                    ),
+                    flush=True,
+                )
     result["seconds"] = time.perf_counter() - began
     if asked.out:
         asked.out.write_text(json.dumps(result, indent=1) + "\n")

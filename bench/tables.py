@@ -31,14 +31,29 @@ class Table:
 
     def array_schema(self) -> dict[str, Any]:
         cells = list(self.columns.values())
-        return {"type": "array", "prefixItems": cells, "items": False, "minItems": len(cells), "maxItems": len(cells)}
+        return {
+            "type": "array",
+            "prefixItems": cells,
+            "items": False,
+            "minItems": len(cells),
+            "maxItems": len(cells),
+        }
 
     def object_schema(self, names: list[str] | None = None) -> dict[str, Any]:
         properties = {name: self.columns[name] for name in names or self.columns}
-        return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
 
     def brief(self) -> str:
-        return "Rows of a table with these columns: " + ", ".join(f"{name} {_bounds(schema)}" for name, schema in self.columns.items()) + "\n"
+        return (
+            "Rows of a table with these columns: "
+            + ", ".join(f"{name} {_bounds(schema)}" for name, schema in self.columns.items())
+            + "\n"
+        )
 
     def records(self) -> list[dict[str, Any]]:
         return [dict(zip(self.columns, row, strict=True)) for row in self.examples]
@@ -52,14 +67,20 @@ def every() -> list[Table]:
 def nine_numeric() -> Table:
     """scikit-learn's diabetes patients in their own units: eight measurements and the progression."""
     frame = sklearn.datasets.load_diabetes(as_frame=True, scaled=False).frame
-    return _of_frame("9 numeric", frame[["age", "bmi", "bp", "s1", "s2", "s3", "s5", "s6", "target"]], "target")
+    return _of_frame(
+        "9 numeric", frame[["age", "bmi", "bp", "s1", "s2", "s3", "s5", "s6", "target"]], "target"
+    )
 
 
 def thirteen_mixed() -> Table | None:
     """Heart failure patients, from the folder of the real tables."""
-    folder = Path(os.environ.get("T2LOCAL_BENCH_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    folder = Path(
+        os.environ.get("T2LOCAL_BENCH_DATA") or Path(__file__).parents[2] / "shared" / "data"
+    )
     if not (folder / "heart_failure.csv").is_file():
-        print(f"left out: 13 mixed columns (no heart_failure.csv in {folder}; set T2LOCAL_BENCH_DATA)")
+        print(
+            f"left out: 13 mixed columns (no heart_failure.csv in {folder}; set T2LOCAL_BENCH_DATA)"
+        )
         return None
     return _of_frame("13 mixed", pd.read_csv(folder / "heart_failure.csv"), None)
 
@@ -77,13 +98,25 @@ def free_text() -> Table:
         "complaint": {"type": "string", "minLength": 5, "maxLength": 40, "pattern": "^[a-z ,]+$"},
         "pain": {"type": "integer", "minimum": 0, "maximum": 10},
     }
-    words = ["sharp pain in the left knee", "short of breath at night", "headache since two days", "cough with fever", "dizzy when standing up"]
-    return Table("free text", columns, [[20 + 3 * i, words[i % 5], i % 11] for i in range(EXAMPLES)])
+    words = [
+        "sharp pain in the left knee",
+        "short of breath at night",
+        "headache since two days",
+        "cough with fever",
+        "dizzy when standing up",
+    ]
+    return Table(
+        "free text", columns, [[20 + 3 * i, words[i % 5], i % 11] for i in range(EXAMPLES)]
+    )
 
 
 def _of_frame(name: str, frame: pd.DataFrame, target: str | None) -> Table:
     dictionary = t2local.describe(frame, target=target)
-    values = dictionary.values(pd.DataFrame({c: frame[c].map(repr if frame[c].dtype == float else str) for c in dictionary.names}))
+    values = dictionary.values(
+        pd.DataFrame(
+            {c: frame[c].map(repr if frame[c].dtype == float else str) for c in dictionary.names}
+        )
+    )
     inputs = dictionary.inputs
     third = -(-len(inputs) // 3)
     parts = [inputs[:third], inputs[third : 2 * third], inputs[2 * third :]]
@@ -91,12 +124,25 @@ def _of_frame(name: str, frame: pd.DataFrame, target: str | None) -> Table:
         Component(role="Patient", features=tuple(parts[0])),
         Component(role="Findings", features=tuple(parts[1]), parents=("Patient",)),
         Component(role="Laboratory", features=tuple(parts[2]), parents=("Patient",)),
-        Component(role="Label", features=(dictionary.target,), parents=("Patient", "Findings", "Laboratory")),
+        Component(
+            role="Label",
+            features=(dictionary.target,),
+            parents=("Patient", "Findings", "Laboratory"),
+        ),
     ]
     columns = {feature.name: _cell(feature) for feature in dictionary.features}
     rows = values.sample(EXAMPLES, random_state=1)
-    examples = [[_value(columns[name], row[name]) for name in columns] for row in rows.to_dict("records")]
-    return Table(name, columns, examples, dictionary, values, Plan(source="file", components=tuple(components)))
+    examples = [
+        [_value(columns[name], row[name]) for name in columns] for row in rows.to_dict("records")
+    ]
+    return Table(
+        name,
+        columns,
+        examples,
+        dictionary,
+        values,
+        Plan(source="file", components=tuple(components)),
+    )
 
 
 def _cell(feature: Feature) -> dict[str, Any]:
@@ -116,14 +162,21 @@ def _value(schema: dict[str, Any], value: Any) -> Any:
 def _bounds(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return "(" + " or ".join(map(str, schema["enum"])) + ")"
-    return f"({schema['minimum']} to {schema['maximum']})" if "minimum" in schema else "(short text)"
+    return (
+        f"({schema['minimum']} to {schema['maximum']})" if "minimum" in schema else "(short text)"
+    )
 
 
 def real_table(name: str) -> Path:
     """A file among the real tables; the folder is `T2LOCAL_BENCH_DATA`."""
-    return Path(os.environ.get("T2LOCAL_BENCH_DATA") or Path(__file__).parents[2] / "shared" / "data") / name
+    return (
+        Path(os.environ.get("T2LOCAL_BENCH_DATA") or Path(__file__).parents[2] / "shared" / "data")
+        / name
+    )
 
 
 def interval(values: list[float] | np.ndarray) -> tuple[float, float]:
     """Mean, and half the width of its 95 % interval (Student's t)."""
-    return float(np.mean(values)), float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1)) / math.sqrt(len(values))
+    return float(np.mean(values)), float(
+        t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1)
+    ) / math.sqrt(len(values))

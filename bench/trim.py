@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 import t2local
-from t2local.runs import environment
 from t2local.settings import Settings
+from t2local.system.environment import environment
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
 from t2local.trim.inspector import Inspector
@@ -39,14 +39,24 @@ def table(rows: int, columns: int, seed: int) -> pd.DataFrame:
 def generated(rows: int, columns: int, seed: int = 100) -> pd.DataFrame:
     """New rows of the same kind; half of the labels are drawn anew."""
     frame, rng = table(rows, columns, seed), np.random.default_rng(seed)
-    return frame.assign(y=np.where(rng.random(rows) < 0.5, frame["y"], rng.choice(["yes", "no"], rows)))
+    return frame.assign(
+        y=np.where(rng.random(rows) < 0.5, frame["y"], rng.choice(["yes", "no"], rows))
+    )
 
 
-def through(n: int, rows: int, columns: int, batch_size: int | None, **settings: Any) -> dict[str, float]:
+def through(
+    n: int, rows: int, columns: int, batch_size: int | None, **settings: Any
+) -> dict[str, float]:
     """Seconds of all stages, reading and the final comparison included, and the rows kept."""
     real, made = table(n, columns, 1), generated(rows, columns)
     began = time.perf_counter()
-    done = t2local.trim(real, made, target="y", batch_size=batch_size, settings={f"trim.{name}": value for name, value in settings.items()})
+    done = t2local.trim(
+        real,
+        made,
+        target="y",
+        batch_size=batch_size,
+        settings={f"trim.{name}": value for name, value in settings.items()},
+    )
     return {"seconds": time.perf_counter() - began, "kept": len(done.kept)}
 
 
@@ -56,17 +66,26 @@ def tau(n: int, columns: int, replicates: int, gate: str) -> float:
     known = describe(cells, target="y")
     batch = known.values(from_frame(generated(10, columns)).cells)
     began = time.perf_counter()
-    Inspector(known.values(cells), known, Settings.load({"trim.gate": gate, "trim.replicates": replicates}).trim, 1).gate(batch)
+    Inspector(
+        known.values(cells),
+        known,
+        Settings.load({"trim.gate": gate, "trim.replicates": replicates}).trim,
+        1,
+    ).gate(batch)
     return time.perf_counter() - began
 
 
 def peak() -> float:
     """Peak resident memory of this process, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (
+        1e6 if sys.platform == "darwin" else 1e3
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     found: dict[str, Any] = {"environment": environment(), "stages": {}, "tau": {}}
@@ -81,12 +100,24 @@ def main() -> None:
         entry = through(n, rows, columns, size)
         name = f"{n} real rows, {rows} generated x {columns} columns, {f'batches of {size}' if size else 'one batch'}"
         found["stages"][name] = {**entry, "peak MB": peak()}
-        print(f"{name}: {entry['seconds']:.2f} s, {entry['kept']} kept, peak so far {peak():.0f} MB", flush=True)
+        print(
+            f"{name}: {entry['seconds']:.2f} s, {entry['kept']} kept, peak so far {peak():.0f} MB",
+            flush=True,
+        )
     for gate in ("ig_refit", "ig_plugin", "predictive_entropy"):
-        for n, columns, replicates in [(100, 30, 250), (100, 30, 500), (100, 30, 1000), (300, 30, 1000), (100, 60, 1000)]:
+        for n, columns, replicates in [
+            (100, 30, 250),
+            (100, 30, 500),
+            (100, 30, 1000),
+            (300, 30, 1000),
+            (100, 60, 1000),
+        ]:
             times = sorted(tau(n, columns, replicates, gate) for _ in range(3))
             found["tau"][f"{gate}, n = {n}, d = {columns}, {replicates} replicates"] = times
-            print(f"{gate}, n = {n}, d = {columns}, {replicates} replicates: {times[1]:.2f} s (of 3: {times[0]:.2f} to {times[2]:.2f})", flush=True)
+            print(
+                f"{gate}, n = {n}, d = {columns}, {replicates} replicates: {times[1]:.2f} s (of 3: {times[0]:.2f} to {times[2]:.2f})",
+                flush=True,
+            )
     if asked.out:
         asked.out.write_text(json.dumps(found, indent=1) + "\n")
 

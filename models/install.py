@@ -20,14 +20,35 @@ def main() -> int:
     """Check, install, verify; the exit code of the first step that fails."""
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "t2local-env").resolve()
     kit = json.loads((KIT / "kit.json").read_text(encoding="utf-8"))
-    here = {"python": ".".join(platform.python_version_tuple()[:2]), "system": platform.system(), "processor": platform.machine()}
-    faults = [f"{name}: the kit was made for {wanted}, this is {here[name]}" for name, wanted in kit["machine"].items() if here[name] != wanted]
+    here = {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "system": platform.system(),
+        "processor": platform.machine(),
+    }
+    faults = [
+        f"{name}: the kit was made for {wanted}, this is {here[name]}"
+        for name, wanted in kit["machine"].items()
+        if here[name] != wanted
+    ]
     cpu = Path("/proc/cpuinfo")
-    flags = next((line.split() for line in cpu.read_text().splitlines() if line.startswith("flags")), None) if cpu.is_file() else None
+    flags = (
+        next(
+            (line.split() for line in cpu.read_text().splitlines() if line.startswith("flags")),
+            None,
+        )
+        if cpu.is_file()
+        else None
+    )
     if flags and (missing := [flag for flag in kit["cpu"] if flag not in flags]):
-        faults.append(f"CPU: the kit's llama.cpp uses {', '.join(missing)}, which this one does not have")
+        faults.append(
+            f"CPU: the kit's llama.cpp uses {', '.join(missing)}, which this one does not have"
+        )
     if faults:
-        return stop("This kit is for another kind of machine:", faults, "run install.py with another Python, or make the kit on a machine like this one")
+        return stop(
+            "This kit is for another kind of machine:",
+            faults,
+            "run install.py with another Python, or make the kit on a machine like this one",
+        )
     if faults := altered():
         return stop("Some files of the kit are not what they were:", faults, "copy the kit again")
     if target.exists():
@@ -35,8 +56,22 @@ def main() -> int:
     print(f"The kit is complete. Installing into {target} ...", flush=True)
     venv.create(target, with_pip=True)
     python = target / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    steps = [["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--find-links", str(KIT / "wheels"), "t2local"]]
-    steps += [["-m", "t2local", "models", "add", str(KIT / "models" / name)] for name in kit["models"]]
+    steps = [
+        [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-index",
+            "--find-links",
+            str(KIT / "wheels"),
+            "t2local",
+        ]
+    ]
+    steps += [
+        ["-m", "t2local", "models", "add", str(KIT / "models" / name)] for name in kit["models"]
+    ]
     steps += [["-m", "t2local", "models", "verify"], ["-m", "t2local", "doctor"]]
     for step in steps:
         done = subprocess.run([str(python), *step], check=False)
@@ -66,7 +101,12 @@ def altered() -> list[str]:
 
 def stop(problem: str, faults: list[str], next_step: str) -> int:
     """Say what is wrong; the exit code."""
-    print("\n".join([f"Error: {problem}", *(f"  - {fault}" for fault in faults), f"Next: {next_step}"]), file=sys.stderr)
+    print(
+        "\n".join(
+            [f"Error: {problem}", *(f"  - {fault}" for fault in faults), f"Next: {next_step}"]
+        ),
+        file=sys.stderr,
+    )
     return 1
 
 

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from t2local.errors import T2LocalError
     from t2local.evaluate.report import evaluate
+    from t2local.events import Decision, Notice, Progress
     from t2local.llm.scripted import ScriptedModel
-    from t2local.pipeline import Decided, Noticed, Progress, Result, describe, generate, plan
+    from t2local.pipeline import Result, describe, generate, plan
     from t2local.settings import Settings
     from t2local.tables.dictionary import Feature, FeatureDictionary
     from t2local.team.plan import Plan
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "T2LocalError": "t2local.errors",
     "ScriptedModel": "t2local.llm.scripted",
-    "Decided": "t2local.pipeline",
-    "Noticed": "t2local.pipeline",
-    "Progress": "t2local.pipeline",
+    "Decision": "t2local.events",
+    "Notice": "t2local.events",
+    "Progress": "t2local.events",
     "Result": "t2local.pipeline",
     "describe": "t2local.pipeline",
     "evaluate": "t2local.evaluate",
@@ -41,10 +42,10 @@ _HOMES = {
     "trim": "t2local.trim",
 }
 __all__ = [
-    "Decided",
+    "Decision",
     "Feature",
     "FeatureDictionary",
-    "Noticed",
+    "Notice",
     "Plan",
     "Progress",
     "Result",
@@ -63,4 +64,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 't2local' has no attribute {name!r}")
     module = import_module(_HOMES[name])
-    return module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)  # t2local.trim and .evaluate can be called as they are
+    return (
+        module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
+    )  # t2local.trim and .evaluate can be called as they are

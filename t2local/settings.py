@@ -7,21 +7,12 @@ A setting is reached by ``--set trim.gate=utility``, by the environment (``T2LOC
 import difflib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from t2local.errors import UsageError
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A choice made for the user, with its reason."""
-
-    value: Any
-    reason: str
 
 
 class _Group(BaseModel):
@@ -36,59 +27,131 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class TableSettings(_Group):
     """How a table is read into a dictionary."""
 
-    widen: float = Field(0.5, ge=0, le=10, description="a guessed range is the data's, wider by this many interquartile ranges on each side")
-    max_levels: int = Field(50, ge=2, le=1000, description="a text column with more distinct values than this is free text, not a category")
+    widen: float = Field(
+        0.5,
+        ge=0,
+        le=10,
+        description="a guessed range is the data's, wider by this many interquartile ranges on each side",
+    )
+    max_levels: int = Field(
+        50,
+        ge=2,
+        le=1000,
+        description="a text column with more distinct values than this is free text, not a category",
+    )
 
 
 class TeamSettings(_Group):
     """How the team writes rows (METHOD section 1)."""
 
-    conditioning: Literal["row", "parents"] = Field("row", description="what a worker sees: the row so far, or its parents only (the paper)")
+    conditioning: Literal["row", "parents"] = Field(
+        "row", description="what a worker sees: the row so far, or its parents only (the paper)"
+    )
     labels: Literal["calibrated", "worker", "classifier"] = Field(
         "calibrated",
         description="whose word counts for a label: the label worker's (the paper), a model's trained on the real rows, or both, weighed",
     )
-    label_choice: Literal["likeliest", "drawn"] = Field("likeliest", description="what is taken of the weighed probabilities of the labels")
-    cells: Literal["calibrated", "worker"] = Field(
-        "calibrated", description="who writes a cell: the worker, or by a coin the worker or a tree of the columns, weighed on real rows"
+    label_choice: Literal["likeliest", "drawn"] = Field(
+        "likeliest", description="what is taken of the weighed probabilities of the labels"
     )
-    examples: int = Field(20, ge=0, le=1000, description="real rows shown in the prompt (the paper: 10); 0: none, only means and shares of 11 rows or more")
-    examples_for: int = Field(100, ge=1, le=100_000, description="rows written before other examples are drawn")
-    temperature: float = Field(1.0, ge=0, le=5, description="0 takes the most likely token; 1 draws from the model's own distribution")
-    block_rows: int = Field(100, ge=1, le=10_000, description="rows written at most before they are judged: the unit of seed and retry")
-    attempts: int = Field(3, ge=1, le=20, description="times a row is tried when its decoding fails")
+    cells: Literal["calibrated", "worker"] = Field(
+        "calibrated",
+        description="who writes a cell: the worker, or by a coin the worker or a tree of the columns, weighed on real rows",
+    )
+    examples: int = Field(
+        20,
+        ge=0,
+        le=1000,
+        description="real rows shown in the prompt (the paper: 10); 0: none, only means and shares of 11 rows or more",
+    )
+    examples_for: int = Field(
+        100, ge=1, le=100_000, description="rows written before other examples are drawn"
+    )
+    temperature: float = Field(
+        1.0,
+        ge=0,
+        le=5,
+        description="0 takes the most likely token; 1 draws from the model's own distribution",
+    )
+    block_rows: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        description="rows written at most before they are judged: the unit of seed and retry",
+    )
+    attempts: int = Field(
+        3, ge=1, le=20, description="times a row is tried when its decoding fails"
+    )
 
 
 class DecoderSettings(_Group):
     """How llama.cpp is driven (DESIGN section 4)."""
 
-    slots: int = Field(0, ge=0, le=240, description="rows written side by side in one context; 0: by machine and model")
-    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0: one for each physical core this process may use")
+    slots: int = Field(
+        0,
+        ge=0,
+        le=240,
+        description="rows written side by side in one context; 0: by machine and model",
+    )
+    threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="CPU threads; 0: one for each physical core this process may use",
+    )
 
 
 class TrimSettings(_Group):
     """What is kept (METHOD section 2)."""
 
-    gate: Gate = Field("utility", description="stage 2's test of a batch; ig_*: the paper's information gain")
+    gate: Gate = Field(
+        "utility", description="stage 2's test of a batch; ig_*: the paper's information gain"
+    )
     model: Literal["logistic", "svm", "mlp", "forest", "several"] = Field(
-        "logistic", description="the downstream model that stage 2 judges with; several: the mean of logistic and forest"
+        "logistic",
+        description="the downstream model that stage 2 judges with; several: the mean of logistic and forest",
     )
     gate_sd: float | None = Field(
-        None, ge=0, le=3, description="standard deviations above the control that a batch must reach; none: 0, and for the paper's gates by cross-validation"
+        None,
+        ge=0,
+        le=3,
+        description="standard deviations above the control that a batch must reach; none: 0, and for the paper's gates by cross-validation",
     )
-    label_chance: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.1, description="the utility gate refuses a batch whose labels fit its features no better than this share of random labelings; 1: never"
+    significance_level: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.1,
+        description="the utility gate refuses a batch whose labels fit its features no better than this share of random labelings; 1: never",
     )
-    worst_share: Share = Field(0.1, description="share of a batch's rows, those of highest cost, that the utility gate trims")
+    worst_share: Share = Field(
+        0.1,
+        description="share of a batch's rows, those of highest cost, that the utility gate trims",
+    )
     alpha: Share = Field(0.5, description="share of the mixture that the paper's cost window drops")
-    beta: Annotated[float, Field(ge=0, lt=0.5)] = Field(0.1, description="share of the cheapest rows that the paper's cost window drops")
-    replicates: int = Field(1000, ge=20, le=100_000, description="pairs of bootstrap batches behind the paper's threshold tau")
-    kappa: Share = Field(0.0, description="share of the entropy still to be gained that a batch must bring; 0: must not lose")
-    diversity: Literal["attainable", "relative"] = Field(
-        "attainable", description="stage 3's threshold: a share kappa of what can be gained, or the paper's relative rise"
+    beta: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        0.1, description="share of the cheapest rows that the paper's cost window drops"
     )
-    patience: int = Field(5, ge=1, le=1000, description="batches tried at most, as a multiple of those that would do if all were kept")
-    relative_rise: float = Field(0.3, ge=0, le=10, description="the paper's relative rise of entropy, for diversity=relative")
+    replicates: int = Field(
+        1000,
+        ge=20,
+        le=100_000,
+        description="pairs of bootstrap batches behind the paper's threshold tau",
+    )
+    kappa: Share = Field(
+        0.0,
+        description="share of the entropy still to be gained that a batch must bring; 0: must not lose",
+    )
+    diversity: Literal["attainable", "relative"] = Field(
+        "attainable",
+        description="stage 3's threshold: a share kappa of what can be gained, or the paper's relative rise",
+    )
+    patience: int = Field(
+        5,
+        ge=1,
+        le=1000,
+        description="batches tried at most, as a multiple of those that would do if all were kept",
+    )
+    relative_rise: float = Field(
+        0.3, ge=0, le=10, description="the paper's relative rise of entropy, for diversity=relative"
+    )
 
 
 class Settings(_Group):
@@ -106,7 +169,9 @@ class Settings(_Group):
         **Raises** `UsageError` that lists every unknown name and every value out of bounds.
         """
         if preset not in PRESETS:
-            raise UsageError(f"There is no preset {preset!r}.", next_step=f"choose one of: {', '.join(PRESETS)}")
+            raise UsageError(
+                f"There is no preset {preset!r}.", next_step=f"choose one of: {', '.join(PRESETS)}"
+            )
         chosen = {**PRESETS[preset], **_from_environment(), **dict(values or {})}
         faults = [_unknown(name) for name in chosen if name not in NAMES]
         nested: dict[str, dict[str, Any]] = {}
@@ -116,9 +181,16 @@ class Settings(_Group):
         try:
             settings = cls.model_validate(nested)
         except ValidationError as error:
-            faults += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)]
+            faults += [
+                f"{'.'.join(map(str, e['loc']))}: {e['msg']}"
+                for e in error.errors(include_input=False, include_url=False)
+            ]
         if faults:
-            raise UsageError("Some settings cannot be used:", faults=faults, next_step="see the settings in README.md")
+            raise UsageError(
+                "Some settings cannot be used:",
+                faults=faults,
+                next_step="see the settings in README.md",
+            )
         return settings
 
 
@@ -145,7 +217,9 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 def _from_environment() -> dict[str, str]:
     variables = {name: "T2LOCAL_" + name.replace(".", "_").upper() for name in NAMES}
-    return {name: os.environ[variable] for name, variable in variables.items() if variable in os.environ}
+    return {
+        name: os.environ[variable] for name, variable in variables.items() if variable in os.environ
+    }
 
 
 def _unknown(name: str) -> str:

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-_SOCKETS = ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.sendto", "http.client.connect", "urllib.Request")
+_SOCKETS = (
+    "socket.connect",
+    "socket.bind",
+    "socket.getaddrinfo",
+    "socket.sendto",
+    "http.client.connect",
+    "urllib.Request",
+)
 
 
 def _refuse(event: str, args: tuple[object, ...]) -> None:
@@ -26,18 +33,25 @@ def _scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
     Nor must those which the command line sets when it seals a process (``HF_HUB_OFFLINE``): it runs in this one too.
     """
     for name in os.environ:
-        if name.startswith(("T2LOCAL_", "HF_", "TRANSFORMERS_")) and name not in ("T2LOCAL_HOME", "T2LOCAL_BENCH_DATA"):
+        if name.startswith(("T2LOCAL_", "HF_", "TRANSFORMERS_")) and name not in (
+            "T2LOCAL_HOME",
+            "T2LOCAL_BENCH_DATA",
+        ):
             monkeypatch.delenv(name)
 
 
 @pytest.fixture
 def real_table():
     """A function from a file name to its path among the real tables; skips where they are not."""
-    folder = Path(os.environ.get("T2LOCAL_BENCH_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    folder = Path(
+        os.environ.get("T2LOCAL_BENCH_DATA") or Path(__file__).parents[2] / "shared" / "data"
+    )
 
     def find(name: str) -> Path:
         if not (folder / name).is_file():
-            pytest.skip(f"{name} is not in {folder}; set T2LOCAL_BENCH_DATA to the folder of the real tables")
+            pytest.skip(
+                f"{name} is not in {folder}; set T2LOCAL_BENCH_DATA to the folder of the real tables"
+            )
         return folder / name
 
     return find

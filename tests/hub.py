@@ -17,7 +17,12 @@ from urllib.parse import unquote
 COMMIT = "c0ffee" * 6 + "c0ff"
 CONTENT, LOG, NAME = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), sys.argv[3]
 #: Answers that owners give to everything: status and the hub's own code.
-REFUSALS = {"gated": (401, "GatedRepo"), "missing": (404, "RepoNotFound"), "limited": (429, ""), "broken": (500, "")}
+REFUSALS = {
+    "gated": (401, "GatedRepo"),
+    "missing": (404, "RepoNotFound"),
+    "limited": (429, ""),
+    "broken": (500, ""),
+}
 stopped = set()
 
 
@@ -42,16 +47,30 @@ class Hub(BaseHTTPRequestHandler):
     def answer(self):
         path = unquote(self.path.split("?")[0])
         with LOG.open("a") as log:
-            log.write(f"{self.command} {path} {self.headers.get('Range', '')} {self.headers.get('Authorization', '')}\n")
+            log.write(
+                f"{self.command} {path} {self.headers.get('Range', '')} {self.headers.get('Authorization', '')}\n"
+            )
         owner = path.removeprefix("/api/models/").strip("/").split("/")[0]
-        if owner in REFUSALS and not (owner == "gated" and self.headers.get("Authorization") == "Bearer good"):
+        if owner in REFUSALS and not (
+            owner == "gated" and self.headers.get("Authorization") == "Bearer good"
+        ):
             status, code = REFUSALS[owner]
             self.respond(status, b"{}", X_Error_Code=code, X_Error_Message=code)
         elif "/revision/" in path:
             self.about(path.rsplit("/", 1)[1])
         elif "/paths-info/" in path:
-            large = {"oid": hashlib.sha256(CONTENT).hexdigest(), "size": len(CONTENT), "pointerSize": 134}
-            entry = {"type": "file", "path": NAME, "size": len(CONTENT), "oid": "0" * 40, **({} if owner == "plain" else {"lfs": large})}
+            large = {
+                "oid": hashlib.sha256(CONTENT).hexdigest(),
+                "size": len(CONTENT),
+                "pointerSize": 134,
+            }
+            entry = {
+                "type": "file",
+                "path": NAME,
+                "size": len(CONTENT),
+                "oid": "0" * 40,
+                **({} if owner == "plain" else {"lfs": large}),
+            }
             self.respond(200, json.dumps([entry]).encode(), Content_Type="application/json")
         else:
             self.send_file(owner)
@@ -60,7 +79,9 @@ class Hub(BaseHTTPRequestHandler):
 
     def about(self, revision):
         if revision not in ("main", COMMIT):
-            self.respond(404, b"{}", X_Error_Code="RevisionNotFound", X_Error_Message="no such revision")
+            self.respond(
+                404, b"{}", X_Error_Code="RevisionNotFound", X_Error_Message="no such revision"
+            )
             return
         about = {
             "_id": "1",

@@ -20,11 +20,19 @@ def table(seed: int, shift: float) -> pd.DataFrame:
 
 
 if __name__ == "__main__":
-    metadata = {"columns": {"p": {"sdtype": "numerical"}, "q": {"sdtype": "numerical"}, "kind": {"sdtype": "categorical"}}}
+    metadata = {
+        "columns": {
+            "p": {"sdtype": "numerical"},
+            "q": {"sdtype": "numerical"},
+            "kind": {"sdtype": "categorical"},
+        }
+    }
     real = table(1, 0.0)
     print("sdmetrics", sdmetrics.__version__)
     for shift in (0.0, 0.5, 1.5):
         made = table(2, shift)
         found = calculate_dcr(dataset=made, reference_dataset=real, metadata=metadata)
         score = LogisticDetection.compute(real, made, metadata)
-        print(f"    {shift}: ({float(np.mean(found)):.6f}, {float(np.median(found)):.6f}, {1 - score:.4f}),")
+        print(
+            f"    {shift}: ({float(np.mean(found)):.6f}, {float(np.median(found)):.6f}, {1 - score:.4f}),"
+        )

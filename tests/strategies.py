@@ -15,7 +15,9 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=1
 def numeric_features(draw, name=None):
     decimals = draw(st.integers(0, 5))
     grid = 10**decimals
-    low, high = sorted((draw(st.integers(-5000 * grid, 5000 * grid)), draw(st.integers(-5000 * grid, 5000 * grid))))
+    low, high = sorted(
+        (draw(st.integers(-5000 * grid, 5000 * grid)), draw(st.integers(-5000 * grid, 5000 * grid)))
+    )
     return Feature(
         name=name or draw(texts),
         type="decimal" if decimals else "integer",
@@ -43,12 +45,23 @@ def temporal_features(draw, name=None):
     low, high = sorted((draw(st.integers(0, size)), draw(st.integers(0, size))))
     if kind == "datetime":
         low, high = whole_days(low, high, form)
-    return Feature(name=name or draw(texts), type=kind, format=form, minimum=low, maximum=high, missing=draw(st.booleans()))
+    return Feature(
+        name=name or draw(texts),
+        type=kind,
+        format=form,
+        minimum=low,
+        maximum=high,
+        missing=draw(st.booleans()),
+    )
 
 
 @st.composite
 def level_features(draw, name=None):
-    codes = st.one_of(texts, st.integers(-99, 999).map(str), st.sampled_from(["01", "1.0", "null", "true", "-0", "1e3", "[1]"]))
+    codes = st.one_of(
+        texts,
+        st.integers(-99, 999).map(str),
+        st.sampled_from(["01", "1.0", "null", "true", "-0", "1e3", "[1]"]),
+    )
     levels = tuple(draw(st.lists(codes, min_size=1, max_size=6, unique=True)))
     kind = "boolean" if len(levels) == 2 and draw(st.booleans()) else "category"
     return Feature(name=name or draw(texts), type=kind, levels=levels, missing=draw(st.booleans()))
@@ -57,8 +70,19 @@ def level_features(draw, name=None):
 @st.composite
 def dictionaries(draw, most=6):
     names = draw(st.lists(texts, min_size=2, max_size=most, unique=True))
-    features = [draw(st.one_of(numeric_features(name=name), level_features(name=name), temporal_features(name=name))) for name in names]
-    return FeatureDictionary(description=draw(st.one_of(st.just(""), texts)), target=draw(st.sampled_from(names)), features=tuple(features))
+    features = [
+        draw(
+            st.one_of(
+                numeric_features(name=name), level_features(name=name), temporal_features(name=name)
+            )
+        )
+        for name in names
+    ]
+    return FeatureDictionary(
+        description=draw(st.one_of(st.just(""), texts)),
+        target=draw(st.sampled_from(names)),
+        features=tuple(features),
+    )
 
 
 @st.composite

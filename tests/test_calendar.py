@@ -11,12 +11,22 @@ from hypothesis import strategies as st
 
 import t2local
 from t2local.llm.scripted import ScriptedModel
-from t2local.tables.calendar import _days, date_format, duration_format, from_text, number, pattern, plain_format, to_numbers, to_text
+from t2local.tables.calendar import (
+    _days,
+    date_format,
+    duration_format,
+    from_text,
+    number,
+    pattern,
+    plain_format,
+    to_numbers,
+    to_text,
+)
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import read_dictionary
 from t2local.tables.files import from_frame
 
-LOOSE = {"trim.label_chance": 1, "trim.worst_share": 0, "trim.replicates": 50}
+LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 50}
 
 
 @settings(max_examples=60, deadline=None)
@@ -25,8 +35,15 @@ def test_the_pattern_of_days_is_that_of_the_calendar(first, span):
     last = first + timedelta(days=span)
     allowed = re.compile(_days(first, last))
     around = [first + timedelta(days=day) for day in range(-40, span + 40)]
-    assert [day for day in around if allowed.fullmatch(day.isoformat())] == [day for day in around if first <= day <= last]
-    for never in (f"{first.year}-02-30", f"{first.year}-13-01", f"{first.year}-00-10", f"{first.year}-04-31"):
+    assert [day for day in around if allowed.fullmatch(day.isoformat())] == [
+        day for day in around if first <= day <= last
+    ]
+    for never in (
+        f"{first.year}-02-30",
+        f"{first.year}-13-01",
+        f"{first.year}-00-10",
+        f"{first.year}-04-31",
+    ):
         assert not allowed.fullmatch(never)
 
 
@@ -36,7 +53,9 @@ def test_the_pattern_of_durations_has_all_in_range_and_no_other(low, span, secon
     form = "H:MM:SS" if seconds else "H:MM"
     allowed = re.compile(pattern(low, low + span, form))
     near = list(range(max(0, low - 70), low + span + 70))
-    assert [moment for moment in near if allowed.fullmatch(to_text(moment, form))] == list(range(low, low + span + 1))
+    assert [moment for moment in near if allowed.fullmatch(to_text(moment, form))] == list(
+        range(low, low + span + 1)
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +79,16 @@ def test_formats_are_found_and_cells_come_back_as_they_were(cells, form):
     assert number(cells[0], form) == numbers[0]
 
 
-@pytest.mark.parametrize("cells", [["31/02/2020", "30/02/2020"], ["1.2.2020", "03.4.2021"], ["2020-13-01"], ["0001-01-01"], ["hello"]])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["31/02/2020", "30/02/2020"],
+        ["1.2.2020", "03.4.2021"],
+        ["2020-13-01"],
+        ["0001-01-01"],
+        ["hello"],
+    ],
+)
 def test_what_is_no_date_or_could_not_be_written_again_is_none(cells):
     assert date_format(cells) is None
 
@@ -94,13 +122,25 @@ def visits(rows=60):
 def test_dates_are_described_with_their_order_and_read_back():
     cells = from_frame(visits()).cells
     known = describe(cells, target="died")
-    assert [known[name].type for name in ("onset", "released", "seen", "operation")] == ["date", "date", "datetime", "duration"]
+    assert [known[name].type for name in ("onset", "released", "seen", "operation")] == [
+        "date",
+        "date",
+        "datetime",
+        "duration",
+    ]
     assert known["released"].missing
     assert [relation.rule for relation in known.rules] == ["`onset` <= `released`"]
     assert read_dictionary(known.to_yaml(), "d.yaml") == known
     assert "minimum: '20" in known.to_yaml()
-    edited = known.to_yaml().replace(str(known["onset"].plain(known["onset"].minimum)), "2020-02-29")
-    assert read_dictionary(edited, "d.yaml")["onset"].plain(read_dictionary(edited, "d.yaml")["onset"].minimum) == "2020-02-29"
+    edited = known.to_yaml().replace(
+        str(known["onset"].plain(known["onset"].minimum)), "2020-02-29"
+    )
+    assert (
+        read_dictionary(edited, "d.yaml")["onset"].plain(
+            read_dictionary(edited, "d.yaml")["onset"].minimum
+        )
+        == "2020-02-29"
+    )
     values = known.values(cells)
     assert [known["onset"].cell(value) for value in values["onset"]] == cells["onset"].tolist()
 
@@ -110,7 +150,16 @@ def test_dates_are_written_in_range_in_order_and_in_the_form_of_the_file(tmp_pat
     path = tmp_path / "visits.csv"
     visits().to_csv(path, index=False, sep=";")
     settings = {**LOOSE, "team.conditioning": conditioning, "team.cells": "worker"}
-    result = t2local.generate(path, target="died", model=ScriptedModel(), plan="data", rows=20, max_batches=6, settings=settings, out=tmp_path / "out")
+    result = t2local.generate(
+        path,
+        target="died",
+        model=ScriptedModel(),
+        plan="data",
+        rows=20,
+        max_batches=6,
+        settings=settings,
+        out=tmp_path / "out",
+    )
     kept = result.synthetic
     assert kept["onset"].dtype.kind == kept["seen"].dtype.kind == "M"
     assert kept["operation"].dtype.kind == "m"
@@ -121,7 +170,14 @@ def test_dates_are_written_in_range_in_order_and_in_the_form_of_the_file(tmp_pat
     assert written["operation"].str.fullmatch(r"\d+:\d\d").all()
     assert list(written) == list(visits())
     conditioned = t2local.generate(
-        path, target="died", model=ScriptedModel(), plan="data", rows=10, max_batches=1, where=["onset>=2021-06-01"], settings=settings
+        path,
+        target="died",
+        model=ScriptedModel(),
+        plan="data",
+        rows=10,
+        max_batches=1,
+        where=["onset>=2021-06-01"],
+        settings=settings,
     )
     rows = pd.concat([conditioned.synthetic["onset"], conditioned.rejected["onset"]])
     assert (rows >= pd.Timestamp("2021-06-01")).all()
@@ -129,6 +185,14 @@ def test_dates_are_written_in_range_in_order_and_in_the_form_of_the_file(tmp_pat
 
 def test_a_frame_with_timestamps_keeps_its_types():
     frame = visits().assign(onset=lambda rows: pd.to_datetime(rows["onset"], format="%d.%m.%Y"))
-    result = t2local.generate(frame, target="died", model=ScriptedModel(), plan="data", rows=10, max_batches=2, settings=LOOSE)
+    result = t2local.generate(
+        frame,
+        target="died",
+        model=ScriptedModel(),
+        plan="data",
+        rows=10,
+        max_batches=2,
+        settings=LOOSE,
+    )
     assert result.augmented["onset"].dtype.kind == "M"
     assert len(result.augmented) == len(frame) + len(result.synthetic)

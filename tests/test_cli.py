@@ -54,7 +54,9 @@ def test_help_is_fast_and_imports_nothing_heavy():
         (["sample", "nothing"], None, 2),
     ],
 )
-def test_bad_input_ends_with_its_exit_code_a_next_step_and_no_file(arguments, content, code, tmp_path, monkeypatch):
+def test_bad_input_ends_with_its_exit_code_a_next_step_and_no_file(
+    arguments, content, code, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     if content is not None:
         (tmp_path / "t.csv").write_text(content)
@@ -78,7 +80,12 @@ def test_an_altered_or_missing_model_is_refused_before_llama_cpp_is_imported(tmp
         command = f"main(['generate', 't.csv', '--model', {model!r}])"
         code = f"import sys; from t2local.cli import main\ntry: {command}\nexcept SystemExit as end: print(end.code, 'llama_cpp' in sys.modules)"
         done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env={"T2LOCAL_HOME": str(tmp_path), "PATH": ""}
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tmp_path,
+            env={"T2LOCAL_HOME": str(tmp_path), "PATH": ""},
         )
         assert done.stdout == "4 False\n", done.stderr
         assert "\nNext: " in done.stderr
@@ -102,8 +109,18 @@ def test_models_are_listed_for_people_and_for_programs():
 
 
 def test_every_error_has_an_exit_code_and_the_drawing_shows_it():
-    tree = [error for error in vars(errors).values() if isinstance(error, type) and issubclass(error, errors.T2LocalError) and error is not errors.T2LocalError]
-    assert [error for error in tree if not re.search(rf"{error.__name__} +{error.exit_code}\b", errors.__doc__)] == []
+    tree = [
+        error
+        for error in vars(errors).values()
+        if isinstance(error, type)
+        and issubclass(error, errors.T2LocalError)
+        and error is not errors.T2LocalError
+    ]
+    assert [
+        error
+        for error in tree
+        if not re.search(rf"{error.__name__} +{error.exit_code}\b", errors.__doc__)
+    ] == []
 
 
 def test_trim_judges_the_rows_of_another_generator(tmp_path, patients, monkeypatch):
@@ -114,7 +131,10 @@ def test_trim_judges_the_rows_of_another_generator(tmp_path, patients, monkeypat
     done = run("trim", "real.csv", "made.csv", "--target", "outcome", "--format", "json")
     assert done.exit_code == 0, done.output
     rows = json.loads(done.stdout)["rows"]
-    kept, rejected = (Path("made.trimmed", name).read_text().splitlines() for name in ("synthetic.csv", "rejected.csv"))
+    kept, rejected = (
+        Path("made.trimmed", name).read_text().splitlines()
+        for name in ("synthetic.csv", "rejected.csv")
+    )
     assert (len(kept) - 1, len(rejected) - 1) == (rows["kept"], rows["rejected"])
     assert kept[0] == ";".join(made.columns)
     assert rejected[0].startswith("stage;reason;figure;threshold;age;")
@@ -130,11 +150,28 @@ def test_trim_judges_the_rows_of_another_generator(tmp_path, patients, monkeypat
 
 def test_the_three_commands_from_a_csv_to_a_reviewed_dictionary(tmp_path, patients):
     """grammars/DICTIONARY.md, as it stands there."""
-    commands = (shipped("grammars") / "DICTIONARY.md").read_text(encoding="utf-8").split("<!-- dictionary -->")[1].split("```")[1].removeprefix("sh\n")
+    commands = (
+        (shipped("grammars") / "DICTIONARY.md")
+        .read_text(encoding="utf-8")
+        .split("<!-- dictionary -->")[1]
+        .split("```")[1]
+        .removeprefix("sh\n")
+    )
     patients.to_csv(tmp_path / "data.csv", index=False)
     commands = commands.replace("python -m", f"{sys.executable} -m")
-    environment = {**os.environ, "EDITOR": "sed -i s/widened/reviewed/", "PYTHONPATH": str(Path(t2local.__file__).parent.parent)}
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", commands], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        **os.environ,
+        "EDITOR": "sed -i s/widened/reviewed/",
+        "PYTHONPATH": str(Path(t2local.__file__).parent.parent),
+    }
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", commands],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert "reviewed" in (tmp_path / "dictionary.yaml").read_text()
     assert "1. Group 1: " in done.stdout

@@ -31,7 +31,18 @@ FIELDS = [
     ("kg", "text", "Weight", "", "number_1dp", "30", "200", "", "", ""),
     ("visit", "text", "Visit", "", "date_ymd", "", "", "", "", ""),
     ("sex", "radio", "Sex", "1, female | 2, male", "", "", "", "", "", "y"),
-    ("ward", "dropdown", "Ward", "A, East wing | B, West wing | C, Intensive care", "", "", "", "", "", ""),
+    (
+        "ward",
+        "dropdown",
+        "Ward",
+        "A, East wing | B, West wing | C, Intensive care",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "",
+    ),
     ("smoker", "yesno", "Smokes?", "", "", "", "", "", "", ""),
     ("consent", "truefalse", "Consent", "", "", "", "", "", "", ""),
     ("drug", "checkbox", "Drugs", "1, Aspirin | 2, Statin", "", "", "", "", "", ""),
@@ -50,15 +61,51 @@ FIELDS = [
 
 def redcap():
     rows = []
-    for name, kind, label, choices, validation, low, high, identifier, branching, required in FIELDS:
-        rows.append([name, "f", "", kind, label, choices, "", validation, low, high, identifier, branching, required, "", "", "", "", ""])
+    for (
+        name,
+        kind,
+        label,
+        choices,
+        validation,
+        low,
+        high,
+        identifier,
+        branching,
+        required,
+    ) in FIELDS:
+        rows.append(
+            [
+                name,
+                "f",
+                "",
+                kind,
+                label,
+                choices,
+                "",
+                validation,
+                low,
+                high,
+                identifier,
+                branching,
+                required,
+                "",
+                "",
+                "",
+                "",
+                "",
+            ]
+        )
     return pd.DataFrame(rows, columns=HEADER).to_csv(index=False)
 
 
 def export(rows=60):
     """The rows that REDCap exports for it."""
     rng = np.random.default_rng(4)
-    sex, smoker, age = rng.integers(1, 3, rows), rng.integers(0, 2, rows), rng.integers(20, 80, rows)
+    sex, smoker, age = (
+        rng.integers(1, 3, rows),
+        rng.integers(0, 2, rows),
+        rng.integers(20, 80, rows),
+    )
     drug = rng.integers(0, 2, (rows, 2))
     return pd.DataFrame(
         {
@@ -66,14 +113,18 @@ def export(rows=60):
             "surname": [f"Secretname{n:03}" for n in range(rows)],
             "age": age,
             "kg": rng.normal(70, 10, rows).round(1),
-            "visit": (pd.Timestamp("2022-01-01") + pd.to_timedelta(rng.integers(0, 500, rows), unit="D")).strftime("%Y-%m-%d"),
+            "visit": (
+                pd.Timestamp("2022-01-01") + pd.to_timedelta(rng.integers(0, 500, rows), unit="D")
+            ).strftime("%Y-%m-%d"),
             "sex": sex,
             "ward": rng.choice(["A", "B"], rows),
             "smoker": smoker,
             "consent": rng.integers(0, 2, rows),
             "drug___1": drug[:, 0],
             "drug___2": drug[:, 1],
-            "pregnant": np.where((sex == 1) & (age < 50), rng.integers(0, 2, rows).astype(float), np.nan),
+            "pregnant": np.where(
+                (sex == 1) & (age < 50), rng.integers(0, 2, rows).astype(float), np.nan
+            ),
             "packs": np.where(smoker == 1, rng.integers(1, 4, rows).astype(float), np.nan),
             "statin_mg": np.where(drug[:, 1] == 1, rng.choice([10.0, 20.0, 40.0], rows), np.nan),
             "bmi": rng.normal(25, 3, rows).round(1),
@@ -90,7 +141,9 @@ def described(tmp_path):
     (tmp_path / "book.csv").write_text(redcap())
     export().to_csv(tmp_path / "rows.csv", index=False)
     heard = []
-    return pipeline.describe(tmp_path / "rows.csv", target="died", codebook=tmp_path / "book.csv", on_event=heard.append), heard
+    return pipeline.describe(
+        tmp_path / "rows.csv", target="died", codebook=tmp_path / "book.csv", on_event=heard.append
+    ), heard
 
 
 def test_every_field_type_of_redcap_is_taken_over(described):
@@ -107,7 +160,13 @@ def test_every_field_type_of_redcap_is_taken_over(described):
     assert known["ward"].levels == ("A", "B", "C")
     assert "C Intensive care" in known["ward"].meaning
     assert known["pain"].bounds == (0, 100)
-    assert {out.name for out in known.left_out} == {"record_id", "surname", "story", "scan", "hint"} - {"hint"}
+    assert {out.name for out in known.left_out} == {
+        "record_id",
+        "surname",
+        "story",
+        "scan",
+        "hint",
+    } - {"hint"}
     assert next(out for out in known.left_out if out.name == "record_id").make == "identifier"
     assert any("branching logic of odd" in getattr(event, "message", "") for event in heard)
     assert read_dictionary(known.to_yaml(), "d.yaml") == known
@@ -123,15 +182,30 @@ def test_branching_logic_shows_in_the_rules_and_in_the_plan(described, tmp_path)
     home = {name: component.role for component in plan.components for name in component.features}
     paths = plan.paths()
     for one, other in (("sex", "pregnant"), ("smoker", "packs"), ("drug___2", "statin_mg")):
-        assert home[one] == home[other] or {(home[one], home[other]), (home[other], home[one])} & paths
+        assert (
+            home[one] == home[other] or {(home[one], home[other]), (home[other], home[one])} & paths
+        )
 
 
 def test_what_the_codebook_hides_never_reaches_a_prompt_a_log_or_a_file(described, tmp_path):
     known, _ = described
     model, heard = ScriptedModel(), []
     out = tmp_path / "out"
-    result = t2local.generate(tmp_path / "rows.csv", dictionary=known, model=model, rows=20, max_batches=4, out=out, on_event=lambda e: heard.append(str(e)))
-    everything = "".join(model.prompts) + "".join(heard) + "".join(path.read_text() for path in out.iterdir()) + result.synthetic.to_csv()
+    result = t2local.generate(
+        tmp_path / "rows.csv",
+        dictionary=known,
+        model=model,
+        rows=20,
+        max_batches=4,
+        out=out,
+        on_event=lambda e: heard.append(str(e)),
+    )
+    everything = (
+        "".join(model.prompts)
+        + "".join(heard)
+        + "".join(path.read_text() for path in out.iterdir())
+        + result.synthetic.to_csv()
+    )
     assert "Secretname" not in everything
     assert "Storysecret" not in everything
     assert result.synthetic["record_id"].tolist() == list(range(61, 61 + len(result.synthetic)))
@@ -145,7 +219,10 @@ def test_what_the_codebook_hides_never_reaches_a_prompt_a_log_or_a_file(describe
     ("logic", "rule"),
     [
         ("[a] = '1'", '`a` == "1"'),
-        ("[a(3)]='1' or ([b] <> '' and [c]>=2.5)", '`a___3` == "1" or ( not isna(`b`) and `c` >= 2.5 )'),
+        (
+            "[a(3)]='1' or ([b] <> '' and [c]>=2.5)",
+            '`a___3` == "1" or ( not isna(`b`) and `c` >= 2.5 )',
+        ),
         ("[a] = ''", "isna(`a`)"),
         ('NOT [a] = "x"', 'not `a` == "x"'),
         ("datediff([a], [b], 'd') > 3", None),
@@ -167,7 +244,15 @@ def test_omop_fields_say_types_keys_and_meanings():
             ["person", "provider_id", "No", "integer", "", "No", "Yes"],
             ["person", "gender_source_value", "No", "varchar(50)", "", "No", "No"],
         ],
-        columns=["cdmTableName", "cdmFieldName", "isRequired", "cdmDatatype", "userGuidance", "isPrimaryKey", "isForeignKey"],
+        columns=[
+            "cdmTableName",
+            "cdmFieldName",
+            "isRequired",
+            "cdmDatatype",
+            "userGuidance",
+            "isPrimaryKey",
+            "isForeignKey",
+        ],
     ).to_csv(index=False)
     rng = np.random.default_rng(0)
     rows = pd.DataFrame(
@@ -182,9 +267,17 @@ def test_omop_fields_say_types_keys_and_meanings():
     )
     cells = from_frame(rows).cells
     known = read_codebook(book, "omop.csv").apply(describe(cells, target="died"), cells)
-    assert [(f.name, f.type) for f in known.features] == [("gender_concept_id", "category"), ("year_of_birth", "integer"), ("died", "boolean")]
+    assert [(f.name, f.type) for f in known.features] == [
+        ("gender_concept_id", "category"),
+        ("year_of_birth", "integer"),
+        ("died", "boolean"),
+    ]
     assert known["gender_concept_id"].meaning == "Sex at birth"
-    assert {out.name for out in known.left_out} == {"person_id", "provider_id", "gender_source_value"}
+    assert {out.name for out in known.left_out} == {
+        "person_id",
+        "provider_id",
+        "gender_source_value",
+    }
 
 
 def test_a_table_schema_is_read_and_written(patients, tmp_path):
@@ -192,27 +285,51 @@ def test_a_table_schema_is_read_and_written(patients, tmp_path):
     schema = {
         "missingValues": ["", "-9"],
         "fields": [
-            {"name": "age", "type": "integer", "title": "Age", "description": "in years", "constraints": {"minimum": 18, "maximum": 100, "required": True}},
-            {"name": "ward", "type": "string", "constraints": {"enum": ["A, left", 'B "new"', "C", "D"], "required": True}},
+            {
+                "name": "age",
+                "type": "integer",
+                "title": "Age",
+                "description": "in years",
+                "constraints": {"minimum": 18, "maximum": 100, "required": True},
+            },
+            {
+                "name": "ward",
+                "type": "string",
+                "constraints": {"enum": ["A, left", 'B "new"', "C", "D"], "required": True},
+            },
             {"name": "smoker", "type": "boolean", "trueValues": ["yes"], "falseValues": ["no"]},
             {"name": "weight", "type": "number", "format": "default"},
         ],
     }
-    known = read_codebook(json.dumps(schema), "schema.json").apply(describe(cells, target="outcome"), cells)
+    known = read_codebook(json.dumps(schema), "schema.json").apply(
+        describe(cells, target="outcome"), cells
+    )
     assert known["age"].bounds == (18, 100)
     assert known["age"].meaning == "in years"
     assert known["ward"].levels[-1] == "D"
     assert known["smoker"].levels == ("no", "yes")
     assert known["weight"].missing_values == ("-9",)
     exported = json.loads(known.to_table_schema())
-    assert exported["fields"][0]["constraints"] == {"minimum": 18.0, "maximum": 100.0, "required": True}
-    again = read_codebook(known.to_table_schema(), "again.json").apply(describe(cells, target="outcome"), cells)
-    assert [f.model_dump(exclude={"reason"}) for f in again.features] == [f.model_dump(exclude={"reason"}) for f in known.features]
+    assert exported["fields"][0]["constraints"] == {
+        "minimum": 18.0,
+        "maximum": 100.0,
+        "required": True,
+    }
+    again = read_codebook(known.to_table_schema(), "again.json").apply(
+        describe(cells, target="outcome"), cells
+    )
+    assert [f.model_dump(exclude={"reason"}) for f in again.features] == [
+        f.model_dump(exclude={"reason"}) for f in known.features
+    ]
 
 
 def test_a_codebook_that_contradicts_itself_or_is_none_says_so(patients):
     cells = from_frame(patients).cells
-    wrong = {"fields": [{"name": "age", "type": "integer", "constraints": {"minimum": 90, "maximum": 10}}]}
+    wrong = {
+        "fields": [
+            {"name": "age", "type": "integer", "constraints": {"minimum": 90, "maximum": 10}}
+        ]
+    }
     with pytest.raises(DictionaryError, match="age: Value error, minimum is above maximum"):
         read_codebook(json.dumps(wrong), "schema.json").apply(describe(cells), cells)
     for text in ("", "a,b\n1,2\n", "{", "fields: 3"):
@@ -227,7 +344,9 @@ def test_files_are_valid_by_the_schema_for_editors(dictionary):
 
     jsonschema = pytest.importorskip("jsonschema")
     jsonschema.validate(yaml.safe_load(dictionary.to_yaml()), json.loads(dictionary.json_schema()))
-    jsonschema.validate(json.loads(dictionary.to_table_schema()), json.loads(dictionary.json_schema()))
+    jsonschema.validate(
+        json.loads(dictionary.to_table_schema()), json.loads(dictionary.json_schema())
+    )
 
 
 def test_faults_in_the_words_of_the_file_have_their_places():

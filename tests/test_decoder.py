@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from llguidance import LLMatcher
 
 from t2local.errors import DecodeError
-from t2local.llm.decoder import Decoder, Request, Station
+from t2local.llm.decoder import Decoder, Request, Segment
 from t2local.llm.grammar import Grammar, Masks
-from t2local.llm.sampling import Stream, allowed_tokens
+from t2local.llm.sampling import RowStream, allowed_tokens
 from t2local.llm.scripted import ScriptedModel
 
 MODEL = ScriptedModel()
@@ -20,18 +20,30 @@ MODEL = ScriptedModel()
 WORDS = ["a", "bb", "c" * 30, "dd dd", "e"]
 WORD = Grammar({"enum": WORDS}, MODEL.tokenizer)
 NUMBER = Grammar({"type": "integer", "minimum": 0, "maximum": 99999}, MODEL.tokenizer)
-CLOSED = Grammar({"type": "array", "prefixItems": [{"type": "integer", "minimum": 0, "maximum": 99999}], "items": False, "minItems": 1}, MODEL.tokenizer)
-BARE = Grammar({"enum": ["a", True, None]}, MODEL.tokenizer)  # forces nothing, not even its first byte
+CLOSED = Grammar(
+    {
+        "type": "array",
+        "prefixItems": [{"type": "integer", "minimum": 0, "maximum": 99999}],
+        "items": False,
+        "minItems": 1,
+    },
+    MODEL.tokenizer,
+)
+BARE = Grammar(
+    {"enum": ["a", True, None]}, MODEL.tokenizer
+)  # forces nothing, not even its first byte
 FORCED = Grammar({"const": "always the same"}, MODEL.tokenizer)
 
 
-def station(grammar: Grammar, given: bytes = b"A") -> Station:
-    return Station(tuple(given), grammar)
+def segment(grammar: Grammar, given: bytes = b"A") -> Segment:
+    return Segment(tuple(given), grammar)
 
 
-def chain(*stations: Station) -> tuple[Station, ...]:
-    """Stations of a row that moves on: each sees all before it."""
-    return tuple(replace(station, sees=tuple(range(number))) for number, station in enumerate(stations))
+def chain(*segments: Segment) -> tuple[Segment, ...]:
+    """Segments of a row that moves on: each sees all before it."""
+    return tuple(
+        replace(segment, sees=tuple(range(number))) for number, segment in enumerate(segments)
+    )
 
 
 def write(requests, slots=4, model=MODEL, row_cells=200, **options):
@@ -41,9 +53,18 @@ def write(requests, slots=4, model=MODEL, row_cells=200, **options):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.sampled_from([WORD, CLOSED, FORCED, BARE]), min_size=1, max_size=4), max_size=12), st.sampled_from([b"A", b""]), st.integers(1, 5))
+@given(
+    st.lists(
+        st.lists(st.sampled_from([WORD, CLOSED, FORCED, BARE]), min_size=1, max_size=4), max_size=12
+    ),
+    st.sampled_from([b"A", b""]),
+    st.integers(1, 5),
+)
 def test_no_row_is_lost_doubled_or_changed_by_the_slots(mix, given, slots):
-    requests = [Request(chain(*(station(grammar, given) for grammar in grammars)), Stream(1, row=i)) for i, grammars in enumerate(mix)]
+    requests = [
+        Request(chain(*(segment(grammar, given) for grammar in grammars)), RowStream(1, row=i))
+        for i, grammars in enumerate(mix)
+    ]
     done, counters = write(requests, slots)
     alone = [write([request], 1)[0][0] for request in requests]
     assert sorted(done) == list(range(len(requests)))
@@ -52,7 +73,9 @@ def test_no_row_is_lost_doubled_or_changed_by_the_slots(mix, given, slots):
 
 
 def test_the_order_of_arrival_changes_no_row():
-    requests = [Request(chain(station(CLOSED), station(WORD)), Stream(5, row=i)) for i in range(30)]
+    requests = [
+        Request(chain(segment(CLOSED), segment(WORD)), RowStream(5, row=i)) for i in range(30)
+    ]
     forward, backward = write(requests)[0], write(requests[::-1])[0]
     assert [forward[i].texts for i in range(30)] == [backward[29 - i].texts for i in range(30)]
 
@@ -61,8 +84,16 @@ def test_the_order_of_arrival_changes_no_row():
 @given(st.data(), st.integers(1, 4), st.sampled_from([0, 12, 40]))
 def test_a_row_that_branches_sees_just_what_its_stations_name(data, slots, usual_cells):
     grammars = data.draw(st.lists(st.sampled_from([WORD, CLOSED, FORCED]), min_size=2, max_size=5))
-    sees = [tuple(sorted(data.draw(st.sets(st.integers(0, number - 1), max_size=number)))) if number else () for number in range(len(grammars))]
-    stations = tuple(Station(tuple(b"ABCDE"[i : i + 1]), grammar, seen) for i, (grammar, seen) in enumerate(zip(grammars, sees, strict=True)))
+    sees = [
+        tuple(sorted(data.draw(st.sets(st.integers(0, number - 1), max_size=number))))
+        if number
+        else ()
+        for number in range(len(grammars))
+    ]
+    segments = tuple(
+        Segment(tuple(b"ABCDE"[i : i + 1]), grammar, seen)
+        for i, (grammar, seen) in enumerate(zip(grammars, sees, strict=True))
+    )
     read: set[bytes] = set()
 
     def script(text: bytes) -> bytes:
@@ -70,29 +101,47 @@ def test_a_row_that_branches_sees_just_what_its_stations_name(data, slots, usual
         return b""
 
     model = ScriptedModel(script)
-    done, _ = write([Request(stations, Stream(1, row=i)) for i in range(7)], slots, model, branches=2, usual_cells=usual_cells)
+    done, _ = write(
+        [Request(segments, RowStream(1, row=i)) for i in range(7)],
+        slots,
+        model,
+        branches=2,
+        usual_cells=usual_cells,
+    )
     assert all(completion.failure == "" for completion in done.values())
     for completion in done.values():
-        parts = [bytes(station.given) + text.encode() for station, text in zip(stations, completion.texts, strict=True)]
-        for station, part in zip(stations, parts, strict=True):
-            # The text that the model read before each choice is what the station sees, then the station's own beginning.
-            before = b"".join(parts[seen] for seen in station.sees)
-            own = [text for text in read if text.startswith(before + bytes(station.opening)) and (before + part).startswith(text)]
-            assert own or station.grammar is FORCED
+        parts = [
+            bytes(segment.given) + text.encode()
+            for segment, text in zip(segments, completion.texts, strict=True)
+        ]
+        for segment, part in zip(segments, parts, strict=True):
+            # The text that the model read before each choice is what the segment sees, then the segment's own beginning.
+            before = b"".join(parts[seen] for seen in segment.sees)
+            own = [
+                text
+                for text in read
+                if text.startswith(before + bytes(segment.opening))
+                and (before + part).startswith(text)
+            ]
+            assert own or segment.grammar is FORCED
 
 
 def test_branching_decodes_less_than_beginning_anew():
     parts = [(CLOSED, b"A", ()), (WORD, b"B", (0,)), (WORD, b"C", (0,)), (CLOSED, b"D", (0, 1, 2))]
-    stations = tuple(Station(tuple(given), grammar, sees) for grammar, given, sees in parts)
-    requests = [Request(stations, Stream(1, row=i)) for i in range(40)]
+    segments = tuple(Segment(tuple(given), grammar, sees) for grammar, given, sees in parts)
+    requests = [Request(segments, RowStream(1, row=i)) for i in range(40)]
     done, counters = write(requests, branches=2)
     written = sum(len(text) + 1 for completion in done.values() for text in completion.texts)
-    third = sum(len(completion.texts[2]) + 1 for completion in done.values())  # the one part that is read again
+    third = sum(
+        len(completion.texts[2]) + 1 for completion in done.values()
+    )  # the one part that is read again
     assert counters.rows <= written + third
 
 
 def test_rows_that_do_not_fit_the_context_wait_and_come_out_the_same():
-    requests = [Request(chain(station(WORD), station(CLOSED)), Stream(3, row=i)) for i in range(20)]
+    requests = [
+        Request(chain(segment(WORD), segment(CLOSED)), RowStream(3, row=i)) for i in range(20)
+    ]
     roomy, _ = write(requests, slots=8)
     tight, counters = write(requests, slots=8, row_cells=45, usual_cells=8)
     assert tight == roomy
@@ -100,20 +149,38 @@ def test_rows_that_do_not_fit_the_context_wait_and_come_out_the_same():
 
 
 def test_a_beginning_that_rows_share_is_decoded_once():
-    requests = [Request((station(CLOSED, b"a long beginning "),), Stream(1, row=i)) for i in range(50)]
+    requests = [
+        Request((segment(CLOSED, b"a long beginning "),), RowStream(1, row=i)) for i in range(50)
+    ]
     done, counters = write(requests)
     # What is written is at most the digits: the brackets are forced, and what ends a row is not decoded.
-    assert counters.rows <= len("a long beginning [") + sum(len(completion.texts[0]) - 2 for completion in done.values())
+    assert counters.rows <= len("a long beginning [") + sum(
+        len(completion.texts[0]) - 2 for completion in done.values()
+    )
     assert done == {i: write([request])[0][0] for i, request in enumerate(requests)}
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.text(alphabet="abc ", min_size=1, max_size=12), min_size=1, max_size=6, unique=True), st.integers(0, 999), st.integers(0, 2000))
+@given(
+    st.lists(
+        st.text(alphabet="abc ", min_size=1, max_size=12), min_size=1, max_size=6, unique=True
+    ),
+    st.integers(0, 999),
+    st.integers(0, 2000),
+)
 def test_forced_tokens_give_the_text_that_sampling_every_token_gives(levels, low, width):
-    schema = {"type": "array", "prefixItems": [{"enum": levels}, {"type": "integer", "minimum": low, "maximum": low + width}], "items": False, "minItems": 2}
+    schema = {
+        "type": "array",
+        "prefixItems": [
+            {"enum": levels},
+            {"type": "integer", "minimum": low, "maximum": low + width},
+        ],
+        "items": False,
+        "minItems": 2,
+    }
     model = ScriptedModel(lambda text: bytes([sum(text) % 128]))
     grammar = Grammar(schema, model.tokenizer)
-    done, _ = write([Request((station(grammar),), Stream(1))], model=model, temperature=0.0)
+    done, _ = write([Request((segment(grammar),), RowStream(1))], model=model, temperature=0.0)
     matcher, text, masks = LLMatcher(model.tokenizer, grammar.source), b"", Masks(1, model.n_vocab)
     while not matcher.is_stopped():
         allowed = allowed_tokens(masks.fill([matcher])[0])
@@ -130,18 +197,29 @@ def test_a_prompt_keeps_what_it_has_in_common_with_the_one_before():
         decoder.prefill(list(b"the team: other"), 9)
         assert decoder.counters.prefix == len("the team: one") + len(" other")
         decoder.prefill(list(b"a team: another"), 8)
-        assert decoder.counters.prefix == len("the team: one") + len(" other") + len("a team: another")
+        assert decoder.counters.prefix == len("the team: one") + len(" other") + len(
+            "a team: another"
+        )
 
 
 def test_a_longer_prompt_opens_a_larger_context():
     with Decoder(MODEL, slots=2, prefix_cells=6, row_cells=50) as decoder:
         decoder.prefill(list(b"a prompt that is longer than planned"))
-        assert len(dict(decoder.complete([Request((station(CLOSED),), Stream(1, row=i)) for i in range(5)]))) == 5
+        assert (
+            len(
+                dict(
+                    decoder.complete(
+                        [Request((segment(CLOSED),), RowStream(1, row=i)) for i in range(5)]
+                    )
+                )
+            )
+            == 5
+        )
 
 
 def test_forced_tokens_are_not_sampled_and_the_text_is_the_same():
     wish = ScriptedModel(lambda text: b"c" if text.endswith(b'"') else b"")
-    done, counters = write([Request((station(WORD),), Stream(1))], model=wish)
+    done, counters = write([Request((segment(WORD),), RowStream(1))], model=wish)
     assert json.loads(done[0].texts[0]) == "c" * 30
     assert counters.sampled <= 2
 
@@ -150,7 +228,10 @@ def test_a_station_sees_what_the_stations_before_it_wrote():
     def script(text: bytes) -> bytes:
         return b"7" if text.endswith(b"[") else b"]"
 
-    done, _ = write([Request(chain(station(CLOSED), station(CLOSED, b"|")), Stream(1))], model=ScriptedModel(script))
+    done, _ = write(
+        [Request(chain(segment(CLOSED), segment(CLOSED, b"|")), RowStream(1))],
+        model=ScriptedModel(script),
+    )
     assert done[0].texts == ("[7]", "[7]")
 
 
@@ -159,14 +240,18 @@ def test_a_row_over_its_budget_fails_alone_and_is_counted():
     grammar = Grammar({"type": "string", "maxLength": 500}, model.tokenizer)
     with Decoder(model, slots=2, prefix_cells=6, row_cells=40) as decoder:
         decoder.prefill(list(b"prefix"))
-        done = dict(decoder.complete([Request((station(g),), Stream(1, row=i)) for i, g in enumerate([grammar, WORD])]))
+        done = dict(
+            decoder.complete(
+                [Request((segment(g),), RowStream(1, row=i)) for i, g in enumerate([grammar, WORD])]
+            )
+        )
     assert "longer" in done[0].failure
     assert done[1].failure == ""
     assert decoder.counters.failures == 1
 
 
 def test_sampling_follows_the_models_distribution():
-    requests = [Request((station(WORD),), Stream(9, row=i)) for i in range(1000)]
+    requests = [Request((segment(WORD),), RowStream(9, row=i)) for i in range(1000)]
     done, _ = write(requests, slots=50)
     counts = [sum(json.loads(c.texts[0]) == word for c in done.values()) for word in WORDS]
     assert np.abs(np.array(counts) / 1000 - 0.2).max() < 0.05  # 4 sd of a share of 1000
@@ -174,13 +259,15 @@ def test_sampling_follows_the_models_distribution():
 
 def test_a_scored_station_gives_the_scores_of_its_first_choice():
     model = ScriptedModel(lambda text: b"c" if text.endswith(b'B"') else b"")
-    label = Station(tuple(b"B"), WORD, sees=(0,), scored=True)
-    done, _ = write([Request((station(CLOSED), label), Stream(1, row=i)) for i in range(6)], model=model)
+    label = Segment(tuple(b"B"), WORD, sees=(0,), scored=True)
+    done, _ = write(
+        [Request((segment(CLOSED), label), RowStream(1, row=i)) for i in range(6)], model=model
+    )
     for completion in done.values():
-        tokens, scores = completion.first
+        tokens, scores = completion.first_logits
         assert bytes(tokens.tolist()) == b"abcde"
         assert scores.tolist() == [0.0, 0.0, 20.0, 0.0, 0.0]
-    assert write([Request((station(WORD),), Stream(1))])[0][0].first is None
+    assert write([Request((segment(WORD),), RowStream(1))])[0][0].first_logits is None
 
 
 def test_what_does_not_fit_the_model_is_said_before_any_token():
@@ -191,7 +278,18 @@ def test_what_does_not_fit_the_model_is_said_before_any_token():
 def test_slots_are_free_again_when_a_reader_stops_early():
     with Decoder(MODEL, slots=2, prefix_cells=6, row_cells=50) as decoder:
         decoder.prefill(list(b"prefix"))
-        reading = decoder.complete([Request((station(CLOSED),), Stream(1, row=i)) for i in range(5)])
+        reading = decoder.complete(
+            [Request((segment(CLOSED),), RowStream(1, row=i)) for i in range(5)]
+        )
         next(reading)
         reading.close()
-        assert len(dict(decoder.complete([Request((station(CLOSED),), Stream(1, row=i)) for i in range(5)]))) == 5
+        assert (
+            len(
+                dict(
+                    decoder.complete(
+                        [Request((segment(CLOSED),), RowStream(1, row=i)) for i in range(5)]
+                    )
+                )
+            )
+            == 5
+        )

@@ -19,7 +19,11 @@ def guess(target=None, **columns):
     [
         ([34, 51, 29, 60, 45, 38], "integer", {"minimum": 21, "maximum": 68}),
         ([0, 1, 0, 0, 1, 1], "boolean", {"levels": ("0", "1")}),
-        (["yes", "no", "no", "yes", None, "no"], "boolean", {"levels": ("no", "yes"), "missing": True}),
+        (
+            ["yes", "no", "no", "yes", None, "no"],
+            "boolean",
+            {"levels": ("no", "yes"), "missing": True},
+        ),
         ([1.25, 2.5, 3.125, 7, 0.5, 1], "decimal", {"decimals": 3, "minimum": 0}),
         (["1e-3", "0.5", "2", "1", "0", "3"], "decimal", {"decimals": 3}),
         (["x", "y", "x", "z", "z", "x"], "category", {"levels": ("x", "y", "z")}),
@@ -40,7 +44,10 @@ def test_types_are_recognised_with_a_reason(column, kind, facts):
     ("column", "reason"),
     [
         ([1, 2, 3, 4, 5, 6], "counts the rows"),
-        (["2021-03-04", "2021-3-5", None, "1999-12-31", "2000-01-01", "2020-02-29"], "dates that are not all written in one way"),
+        (
+            ["2021-03-04", "2021-3-5", None, "1999-12-31", "2000-01-01", "2020-02-29"],
+            "dates that are not all written in one way",
+        ),
         (["01/02/2020", "3.4.21", "5-6-2001", "1/1/2001", "2/1/2001", "3/1/2001 10:30"], "dates"),
         (["Ann went home", "Bob fell", "no", "pain", "cough", "fine"], "free text"),
         ([None] * 6, "blank"),
@@ -53,7 +60,9 @@ def test_columns_that_cannot_be_generated_are_left_out_with_a_reason(column, rea
 
 
 def test_unique_numbers_are_an_identifier_only_by_name_or_sequence():
-    assert [left.name for left in guess(patient_id=[831, 12, 99, 450, 7], z=[1, 1, 2, 3, 2]).left_out] == ["patient_id"]
+    assert [
+        left.name for left in guess(patient_id=[831, 12, 99, 450, 7], z=[1, 1, 2, 3, 2]).left_out
+    ] == ["patient_id"]
     assert guess(age=[31, 12, 99, 45, 7])["age"].type == "integer"
 
 
@@ -62,7 +71,9 @@ def test_the_target_is_asked_for_named_like_one_or_the_last():
     columns = {"Outcome": [1, 0, 1, 0], "x": [1, 2, 2, 7]}
     described = describe(from_frame(pd.DataFrame(columns)).cells)
     assert (described.target, described["Outcome"].type) == ("Outcome", "boolean")
-    last = describe(from_frame(pd.DataFrame({"a": [1, 2, 2, 7], "b": [1, 3, 3, 1], "id": [1, 2, 3, 4]})).cells)
+    last = describe(
+        from_frame(pd.DataFrame({"a": [1, 2, 2, 7], "b": [1, 3, 3, 1], "id": [1, 2, 3, 4]})).cells
+    )
     assert last.target == "b"
     assert "last column" in last.target_reason
 
@@ -82,11 +93,31 @@ def test_targets_that_cannot_be_are_refused_by_name():
 
 
 REAL = {
-    "heart_failure.csv": ("DEATH_EVENT", [], {"age": "decimal", "sex": "boolean", "time": "integer"}),
-    "titanic.csv": ("Survived", ["PassengerId", "Name", "Ticket", "Cabin"], {"Age": "decimal", "Embarked": "category", "Pclass": "integer"}),
-    "insurance_charges.csv": ("charges", [], {"charges": "decimal", "smoker": "boolean", "region": "category"}),
-    "compas_readable_9feat.csv": ("two_year_recid", [], {"age_cat": "category", "priors_count": "integer"}),
-    "drug_consumption_decoded_1885.csv": ("VSA", ["ID"], {"Nscore": "decimal", "Education": "category"}),
+    "heart_failure.csv": (
+        "DEATH_EVENT",
+        [],
+        {"age": "decimal", "sex": "boolean", "time": "integer"},
+    ),
+    "titanic.csv": (
+        "Survived",
+        ["PassengerId", "Name", "Ticket", "Cabin"],
+        {"Age": "decimal", "Embarked": "category", "Pclass": "integer"},
+    ),
+    "insurance_charges.csv": (
+        "charges",
+        [],
+        {"charges": "decimal", "smoker": "boolean", "region": "category"},
+    ),
+    "compas_readable_9feat.csv": (
+        "two_year_recid",
+        [],
+        {"age_cat": "category", "priors_count": "integer"},
+    ),
+    "drug_consumption_decoded_1885.csv": (
+        "VSA",
+        ["ID"],
+        {"Nscore": "decimal", "Education": "category"},
+    ),
 }
 
 

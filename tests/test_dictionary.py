@@ -18,7 +18,9 @@ def test_a_dictionary_comes_back_equal_from_its_file(dictionary):
 @settings(max_examples=200, deadline=None)
 @given(data=st.data(), dictionary=dictionaries())
 def test_values_come_back_equal_from_their_cells(data, dictionary):
-    frame = frame_of(dictionary, [{f.name: data.draw(values(f)) for f in dictionary.features} for _ in range(3)])
+    frame = frame_of(
+        dictionary, [{f.name: data.draw(values(f)) for f in dictionary.features} for _ in range(3)]
+    )
     cells = dictionary.cells(frame)
     pd.testing.assert_frame_equal(dictionary.values(cells), frame)
     assert all(mask.all() for f in dictionary.features for mask in f.obeyed(frame[f.name]).values())
@@ -62,7 +64,18 @@ def test_all_faults_of_a_file_come_in_one_message_with_their_places():
     assert caught.value.exit_code == 3
 
 
-@pytest.mark.parametrize("text", ["", "[]", "just words", "a: [", "target: *x", "target: &x y\nfeatures: [*x, *x]", "features: !!python/object:os.system {}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "just words",
+        "a: [",
+        "target: *x",
+        "target: &x y\nfeatures: [*x, *x]",
+        "features: !!python/object:os.system {}",
+    ],
+)
 def test_no_text_is_more_than_a_dictionary_error(text):
     with pytest.raises(DictionaryError):
         read_dictionary(text, "d.yaml")
@@ -70,7 +83,9 @@ def test_no_text_is_more_than_a_dictionary_error(text):
 
 def test_a_table_that_does_not_fit_is_told_by_place_and_never_by_value():
     text = AGES + "- {name: gone, type: category, levels: [q]}\n"
-    cells = from_frame(pd.DataFrame({"age": ["40", "SECRET", "70"], "y": ["a", "b", "PRIVATE"]})).cells
+    cells = from_frame(
+        pd.DataFrame({"age": ["40", "SECRET", "70"], "y": ["a", "b", "PRIVATE"]})
+    ).cells
     with pytest.raises(InputError) as caught:
         read_dictionary(text, "d.yaml").check_table(cells, [2, 3, 4], "t.csv")
     message = str(caught.value)
@@ -83,10 +98,15 @@ def test_a_table_that_does_not_fit_is_told_by_place_and_never_by_value():
 
 def test_real_rows_outside_a_range_are_a_warning():
     cells = from_frame(pd.DataFrame({"age": ["40", "70"], "y": ["a", "b"]})).cells
-    assert read_dictionary(AGES, "d.yaml").check_table(cells, [2, 3], "t.csv") == ["age: 1 real rows break its maximum"]
+    assert read_dictionary(AGES, "d.yaml").check_table(cells, [2, 3], "t.csv") == [
+        "age: 1 real rows break its maximum"
+    ]
 
 
-@pytest.mark.parametrize(("labels", "expected"), [(["a", "a", "a"], "only one class"), (["a", None, "b"], "line 3, column 'y': no label")])
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [(["a", "a", "a"], "only one class"), (["a", None, "b"], "line 3, column 'y': no label")],
+)
 def test_labels_that_cannot_be_judged_with_are_refused(labels, expected):
     cells = from_frame(pd.DataFrame({"age": ["1", "2", "3"], "y": labels})).cells
     with pytest.raises(InputError, match=expected):

@@ -20,10 +20,21 @@ def known_and_real(frame, target="outcome"):
 
 
 def test_a_rare_class_is_always_shown_and_the_others_by_their_shares(patients):
-    rare = pd.concat([patients[patients["outcome"] == 0].head(27), patients[patients["outcome"] == 1].head(2)], ignore_index=True)
+    rare = pd.concat(
+        [patients[patients["outcome"] == 0].head(27), patients[patients["outcome"] == 1].head(2)],
+        ignore_index=True,
+    )
     for seed in range(1, 9):
         model = ScriptedModel()
-        t2local.generate(rare, model=model, plan="data", rows=10, max_batches=1, seed=seed, settings={"team.examples": 6, "team.labels": "worker"})
+        t2local.generate(
+            rare,
+            model=model,
+            plan="data",
+            rows=10,
+            max_batches=1,
+            seed=seed,
+            settings={"team.examples": 6, "team.labels": "worker"},
+        )
         labels = re.findall(r",(\d)\]\n", model.prompts[-1])
         assert sorted(labels) == ["0"] * 5 + ["1"]
 
@@ -38,15 +49,29 @@ def test_without_examples_no_real_row_reaches_the_model(patients, conditioning, 
     def watched(cells, sequences):
         made = context(cells, sequences)
         decode = made.decode
-        made.decode = lambda tokens, *more, **options: (seen.extend(tokens.tolist()), decode(tokens, *more, **options))[1]
+        made.decode = lambda tokens, *more, **options: (
+            seen.extend(tokens.tolist()),
+            decode(tokens, *more, **options),
+        )[1]
         return made
 
     model.context = watched
 
     def shown(examples):
         seen.clear()
-        settings = {"team.examples": examples, "team.conditioning": conditioning, "team.labels": labels}
-        result = t2local.generate(patients.assign(lab=canaries), target="outcome", model=model, rows=10, max_batches=2, settings=settings)
+        settings = {
+            "team.examples": examples,
+            "team.conditioning": conditioning,
+            "team.labels": labels,
+        }
+        result = t2local.generate(
+            patients.assign(lab=canaries),
+            target="outcome",
+            model=model,
+            rows=10,
+            max_batches=2,
+            settings=settings,
+        )
         return result, [canary for canary in canaries if f"{canary}".encode() in seen]
 
     assert len(shown(20)[1]) >= 20

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t2local.atomic import atomic
 from t2local.errors import InputError, ResourceError
+from t2local.system.atomic import atomic
 from t2local.tables.files import from_frame, write_csv
 from t2local.tables.reading import read_table
 
@@ -14,9 +14,21 @@ from t2local.tables.reading import read_table
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
 def test_delimiters_and_bom_are_recognised_and_blanks_are_missing(tmp_path, delimiter, bom):
-    lines = [["age", "höhe, cm", "y"], ["1", "NA", "a"], [" 2 ", "n/a", "b"], ["", "?", "a"], ["3", '"4;,\t5"', "b"]]
+    lines = [
+        ["age", "höhe, cm", "y"],
+        ["1", "NA", "a"],
+        [" 2 ", "n/a", "b"],
+        ["", "?", "a"],
+        ["3", '"4;,\t5"', "b"],
+    ]
     path = tmp_path / "t.csv"
-    path.write_bytes(bom + "\n".join(delimiter.join(f'"{c}"' if "," in c and c[0] != '"' else c for c in row) for row in lines).encode())
+    path.write_bytes(
+        bom
+        + "\n".join(
+            delimiter.join(f'"{c}"' if "," in c and c[0] != '"' else c for c in row)
+            for row in lines
+        ).encode()
+    )
     table = read_table(path)
     assert (table.delimiter, table.bom) == (delimiter, bool(bom))
     assert list(table.cells) == ["age", "höhe, cm", "y"]
@@ -60,7 +72,9 @@ def test_a_missing_file_names_itself(tmp_path):
 
 
 def test_frames_become_cells_without_points_on_whole_floats():
-    frame = pd.DataFrame({"a": [1.0, None, 2.5], "b": [True, False, None], "c": ["x", " ", "NA"], 4: [1, 2, 3]})
+    frame = pd.DataFrame(
+        {"a": [1.0, None, 2.5], "b": [True, False, None], "c": ["x", " ", "NA"], 4: [1, 2, 3]}
+    )
     cells = from_frame(frame).cells
     assert cells["a"].tolist() == ["1", None, "2.5"]
     assert cells["b"].tolist() == ["True", "False", None]
@@ -69,7 +83,17 @@ def test_frames_become_cells_without_points_on_whole_floats():
 
 
 @given(
-    st.lists(st.lists(st.one_of(st.none(), st.text(st.characters(exclude_characters="\x00\r", exclude_categories=["Cs"]))), min_size=2, max_size=2), max_size=5)
+    st.lists(
+        st.lists(
+            st.one_of(
+                st.none(),
+                st.text(st.characters(exclude_characters="\x00\r", exclude_categories=["Cs"])),
+            ),
+            min_size=2,
+            max_size=2,
+        ),
+        max_size=5,
+    )
 )
 def test_what_is_written_reads_back_equal(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("w") / "t.csv"

@@ -18,15 +18,24 @@ from t2local.trim.verdict import Verdict
 from tests.strategies import dictionaries, frame_of, random_text, values
 
 TOKENIZER = byte_tokenizer()
-FRAGMENTS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in shipped("grammars").glob("*.json")}
+FRAGMENTS = {
+    path.stem: json.loads(path.read_text(encoding="utf-8"))
+    for path in shipped("grammars").glob("*.json")
+}
 
 
 def accepts(grammar: Grammar, text: str) -> bool:
     tokens, forced, matcher = list(text.encode()), len(grammar.forced), grammar.start()
-    return tuple(tokens[:forced]) == grammar.forced and matcher.consume_tokens(tokens[forced:]) and matcher.is_accepting()
+    return (
+        tuple(tokens[:forced]) == grammar.forced
+        and matcher.consume_tokens(tokens[forced:])
+        and matcher.is_accepting()
+    )
 
 
-@pytest.mark.parametrize(("name", "case"), [(name, case) for name, found in FRAGMENTS.items() for case in found["cases"]])
+@pytest.mark.parametrize(
+    ("name", "case"), [(name, case) for name, found in FRAGMENTS.items() for case in found["cases"]]
+)
 def test_fragments_accept_and_reject_what_their_cases_say(name, case):
     grammar = Grammar({**FRAGMENTS[name]["schema"], **case["with"]}, TOKENIZER)
     assert [text for text in case["accept"] if not accepts(grammar, text)] == []
@@ -42,7 +51,9 @@ def independent_fault(feature, value) -> str:
     steps = round(value * 10**feature.decimals)
     if abs(value * 10**feature.decimals - steps) > 1e-6 * max(1, abs(steps)):
         return "step"
-    low, high = (round(bound * 10**feature.decimals) for bound in (feature.minimum, feature.maximum))
+    low, high = (
+        round(bound * 10**feature.decimals) for bound in (feature.minimum, feature.maximum)
+    )
     return "" if low <= steps <= high else "range"
 
 
@@ -51,8 +62,18 @@ def independent_fault(feature, value) -> str:
 def test_every_text_that_the_grammar_accepts_is_a_valid_row(dictionary, seed):
     grammar = Grammar(schema(dictionary.features), TOKENIZER)
     rng = np.random.default_rng(seed)
-    rows = [parse(dictionary.features, random_text(grammar, TOKENIZER, rng, longest(dictionary.features))) for _ in range(3)]
-    assert [independent_fault(f, row[f.name]) for row in rows for f in dictionary.features if independent_fault(f, row[f.name])] == []
+    rows = [
+        parse(
+            dictionary.features, random_text(grammar, TOKENIZER, rng, longest(dictionary.features))
+        )
+        for _ in range(3)
+    ]
+    assert [
+        independent_fault(f, row[f.name])
+        for row in rows
+        for f in dictionary.features
+        if independent_fault(f, row[f.name])
+    ] == []
     verdict = Verdict(len(rows))
     check(frame_of(dictionary, rows), dictionary, {}, set(), verdict, copies_by_chance=True)
     assert verdict.kept.all(), verdict.reasons
@@ -66,7 +87,9 @@ def test_every_valid_row_is_accepted_and_comes_back_equal(data, dictionary):
     assert accepts(Grammar(schema(dictionary.features), TOKENIZER), text), text
     assert len(text.encode()) <= longest(dictionary.features)
     back = parse(dictionary.features, text)
-    assert [f.cell(back[f.name]) for f in dictionary.features] == [f.cell(row[f.name]) for f in dictionary.features]
+    assert [f.cell(back[f.name]) for f in dictionary.features] == [
+        f.cell(row[f.name]) for f in dictionary.features
+    ]
 
 
 @settings(max_examples=150, deadline=None)
@@ -74,10 +97,20 @@ def test_every_valid_row_is_accepted_and_comes_back_equal(data, dictionary):
 def test_a_decimal_accepts_every_value_near_its_bounds_and_none_beyond(decimals, low, span):
     """llguidance alone refuses 0.7 in 0.681 to 0.718 by 0.001, and takes 0.3 to 0.3 by 0.1 for empty."""
     grid = 10**decimals
-    feature = Feature(name="x", type="decimal", minimum=low / grid, maximum=(low + span) / grid, decimals=decimals)
+    feature = Feature(
+        name="x", type="decimal", minimum=low / grid, maximum=(low + span) / grid, decimals=decimals
+    )
     grammar = Grammar(schema([feature]), TOKENIZER)
-    near = {*range(low - 12, low + 25), *range(low + span - 25, low + span + 13), *range(low, low + span, 97)}
-    wrong = [step for step in near if accepts(grammar, f"[{feature.cell(step / grid)}]") != (low <= step <= low + span)]
+    near = {
+        *range(low - 12, low + 25),
+        *range(low + span - 25, low + span + 13),
+        *range(low, low + span, 97),
+    }
+    wrong = [
+        step
+        for step in near
+        if accepts(grammar, f"[{feature.cell(step / grid)}]") != (low <= step <= low + span)
+    ]
     assert wrong == []
 
 

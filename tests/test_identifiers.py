@@ -13,11 +13,15 @@ from t2local.tables.files import from_frame
 from t2local.tables.identifiers import new_identifiers
 from t2local.tables.reading import write_like
 
-LOOSE = {"trim.label_chance": 1, "trim.worst_share": 0, "trim.replicates": 50}
+LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 50}
 
 
 @settings(deadline=None)
-@given(st.lists(st.text("ABab01-_é ", min_size=1, max_size=6), min_size=1, max_size=30, unique=True), st.integers(0, 60), st.integers(1, 9))
+@given(
+    st.lists(st.text("ABab01-_é ", min_size=1, max_size=6), min_size=1, max_size=30, unique=True),
+    st.integers(0, 60),
+    st.integers(1, 9),
+)
 def test_new_ones_are_unique_and_none_of_the_real_ones(real, rows, seed):
     made = new_identifiers(pd.Series(real, name="id", dtype=object), rows, seed)
     assert len(made) == rows == len(set(made))
@@ -33,9 +37,20 @@ def test_they_look_like_the_real_ones():
 
 def test_rows_get_new_identifiers_in_the_order_of_the_file(patients, tmp_path):
     frame = patients.copy()
-    frame.insert(0, "patient_id", [f"P{n:05}" for n in np.random.default_rng(1).permutation(99_999)[:60]])
+    frame.insert(
+        0, "patient_id", [f"P{n:05}" for n in np.random.default_rng(1).permutation(99_999)[:60]]
+    )
     frame["row"] = np.arange(1, 61)
-    result = t2local.generate(frame, target="outcome", model=ScriptedModel(), plan="data", rows=10, max_batches=2, settings=LOOSE, out=tmp_path / "out")
+    result = t2local.generate(
+        frame,
+        target="outcome",
+        model=ScriptedModel(),
+        plan="data",
+        rows=10,
+        max_batches=2,
+        settings=LOOSE,
+        out=tmp_path / "out",
+    )
     assert list(result.synthetic) == list(frame)
     assert not set(result.synthetic["patient_id"]) & set(frame["patient_id"])
     assert result.synthetic["row"].tolist() == list(range(61, 61 + len(result.synthetic)))
@@ -44,10 +59,20 @@ def test_rows_get_new_identifiers_in_the_order_of_the_file(patients, tmp_path):
 
 
 def test_numbers_for_missing_are_missing_inside_and_come_back_outside(patients, tmp_path):
-    frame = patients.assign(weight=patients["weight"].fillna(-999.0), sex=patients["sex"].where(patients.index % 6 > 0, "Unknown"))
+    frame = patients.assign(
+        weight=patients["weight"].fillna(-999.0),
+        sex=patients["sex"].where(patients.index % 6 > 0, "Unknown"),
+    )
     frame.to_csv(tmp_path / "t.csv", index=False)
     result = t2local.generate(
-        tmp_path / "t.csv", target="outcome", model=ScriptedModel(), plan="data", rows=20, max_batches=4, settings=LOOSE, out=tmp_path / "out"
+        tmp_path / "t.csv",
+        target="outcome",
+        model=ScriptedModel(),
+        plan="data",
+        rows=20,
+        max_batches=4,
+        settings=LOOSE,
+        out=tmp_path / "out",
     )
     weight = result.dictionary["weight"]
     assert (weight.missing, weight.minimum > 0, weight.missing_values) == (True, True, ("-999.0",))
@@ -58,7 +83,22 @@ def test_numbers_for_missing_are_missing_inside_and_come_back_outside(patients, 
 
 
 def test_what_a_spreadsheet_would_run_is_guarded_and_findings_are_not(tmp_path):
-    cells = ["=1+1", "@SUM(A1)", "+cmd|' /C calc'!A0", "-2+3+cmd|x", "-HYPERLINK(1)", "+", "-", "A+", "+ve", "-ve", "-3.5", "+7", "3+", "a=b"]
+    cells = [
+        "=1+1",
+        "@SUM(A1)",
+        "+cmd|' /C calc'!A0",
+        "-2+3+cmd|x",
+        "-HYPERLINK(1)",
+        "+",
+        "-",
+        "A+",
+        "+ve",
+        "-ve",
+        "-3.5",
+        "+7",
+        "3+",
+        "a=b",
+    ]
     frame = pd.DataFrame({"x": cells, "y": ["1"] * len(cells)}, dtype=object)
     write_like(from_frame(frame), tmp_path / "t.csv", frame)
     written = pd.read_csv(tmp_path / "t.csv", dtype=str)["x"].tolist()

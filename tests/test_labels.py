@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import t2local
 from t2local.settings import Settings
-from t2local.team.labels import Labeller, level_log_probabilities, likeliest
+from t2local.team.label_calibration import Labeller, level_log_probabilities, likeliest
 from t2local.team.plan import from_data
 from t2local.team.workers import AssemblyLine
 
@@ -39,11 +39,15 @@ def test_a_worker_is_heard_as_far_as_it_is_right(patients, known, right, heard):
     labeller = Labeller(values(patients, known), known, 1)
     truth = patients["outcome"].to_numpy()[labeller.asked]
     p = opinions(truth, right if right != 0.1 else 0.9, np.random.default_rng(3))
-    labeller.learn(p if right != 0.1 else p[:, ::-1])  # the last one says the contrary of what it should
+    labeller.learn(
+        p if right != 0.1 else p[:, ::-1]
+    )  # the last one says the contrary of what it should
     skill = labeller.skill
     assert (skill.worker_weight > 0.3) == heard
     assert skill.both_loss <= skill.ensemble_loss + 0.01
-    assert skill.worker_loss == pytest.approx(-(p if right != 0.1 else p[:, ::-1])[np.arange(len(truth)), truth].mean())
+    assert skill.worker_loss == pytest.approx(
+        -(p if right != 0.1 else p[:, ::-1])[np.arange(len(truth)), truth].mean()
+    )
 
 
 def test_no_row_is_judged_by_a_model_that_saw_it(patients, known):
@@ -53,7 +57,11 @@ def test_no_row_is_judged_by_a_model_that_saw_it(patients, known):
 
 
 def test_a_number_is_the_mean_by_inverse_squared_error(patients):
-    patients = patients.drop(columns="outcome").dropna().assign(risk=lambda rows: rows["age"] * 2 + rows["weight"])
+    patients = (
+        patients.drop(columns="outcome")
+        .dropna()
+        .assign(risk=lambda rows: rows["age"] * 2 + rows["weight"])
+    )
     known = t2local.describe(patients, target="risk")
     labeller = Labeller(values(patients, known), known, 1)
     truth = values(patients, known)["risk"].to_numpy()[labeller.asked]
@@ -73,10 +81,20 @@ def test_tokens_are_summed_by_the_level_that_they_begin(scores, shared):
     p = np.exp(np.array([*scores, shared]))
     found = np.exp(level_log_probabilities(rests, tokens, np.log(p)))
     floor = 1e-4 * p.sum()
-    assert np.allclose(found, np.array([p[0] + p[1] + floor, p[2] + floor]) / (p[:3].sum() + 2 * floor))
+    assert np.allclose(
+        found, np.array([p[0] + p[1] + floor, p[2] + floor]) / (p[:3].sum() + 2 * floor)
+    )
     # A token that begins both goes to each as the others say.
-    both = np.exp(level_log_probabilities([b"aa", b"ab"], [b"a", b"aa", b"ab"], np.array([shared, scores[0], scores[1]])))
-    assert np.allclose(np.log(both[0] / both[1]), np.log(np.exp(scores[0]) + floor_of(scores, shared)) - np.log(np.exp(scores[1]) + floor_of(scores, shared)))
+    both = np.exp(
+        level_log_probabilities(
+            [b"aa", b"ab"], [b"a", b"aa", b"ab"], np.array([shared, scores[0], scores[1]])
+        )
+    )
+    assert np.allclose(
+        np.log(both[0] / both[1]),
+        np.log(np.exp(scores[0]) + floor_of(scores, shared))
+        - np.log(np.exp(scores[1]) + floor_of(scores, shared)),
+    )
 
 
 def floor_of(scores, shared):
@@ -88,7 +106,15 @@ def floor_of(scores, shared):
 def test_every_policy_gives_every_row_a_label(patients, policy, conditioning):
     settings = {**FAST, "team.labels": policy, "team.conditioning": conditioning}
     model = t2local.ScriptedModel()
-    result = t2local.generate(patients, target="outcome", rows=20, plan="data", model=model, max_batches=2, settings=settings)
+    result = t2local.generate(
+        patients,
+        target="outcome",
+        rows=20,
+        plan="data",
+        model=model,
+        max_batches=2,
+        settings=settings,
+    )
     written = pd.concat([result.synthetic, result.rejected])
     assert len(written) == 20
     assert written["outcome"].isin([0, 1]).all()
@@ -108,7 +134,9 @@ def test_a_worker_without_skill_is_not_heard_and_one_with_skill_is(patients):
     for script in (knows, None):
         known = t2local.describe(patients, target="outcome")
         real = values(patients, known)
-        with AssemblyLine(t2local.ScriptedModel(script), known, from_data(real, known), real, Settings(), 1) as line:
+        with AssemblyLine(
+            t2local.ScriptedModel(script), known, from_data(real, known), real, Settings(), 1
+        ) as line:
             weights.append(line.examine()[0].worker_weight)
     assert weights[0] > 0.5
     assert weights[1] == 0
@@ -123,7 +151,10 @@ def test_the_examples_that_a_worker_sees_hold_no_row_that_it_is_asked_about(pati
         model.prompts.clear()
         line.examine()
         folds = line._labeller.folds % 2
-    shown = [{int(folds[lines[text]]) for text in prompt.split("Rows:\n")[1].splitlines()} for prompt in model.prompts]
+    shown = [
+        {int(folds[lines[text]]) for text in prompt.split("Rows:\n")[1].splitlines()}
+        for prompt in model.prompts
+    ]
     assert shown == [{1}, {0}]
 
 
@@ -154,7 +185,14 @@ def test_a_class_that_got_lost_is_said(patients):
     rare = patients.assign(outcome=["rare"] + ["common", "other"] * 29 + ["common"])
     heard = []
     result = t2local.generate(
-        rare, target="outcome", model=t2local.ScriptedModel(), plan="data", rows=10, max_batches=2, settings={"trim.label_chance": 1}, on_event=heard.append
+        rare,
+        target="outcome",
+        model=t2local.ScriptedModel(),
+        plan="data",
+        rows=10,
+        max_batches=2,
+        settings={"trim.significance_level": 1},
+        on_event=heard.append,
     )
     assert result.report["labels"]["shares"]["real"]["rare"] == 1 / 60
     lost = "rare" not in result.report["labels"]["shares"]["kept"]

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import yaml
 
-from t2local.llm.decoder import Decoder, Request, Station
-from t2local.llm.sampling import Stream
+from t2local.llm.decoder import Decoder, Request, Segment
+from t2local.llm.sampling import RowStream
 from t2local.tables.dictionary import read_dictionary
 from t2local.tables.reading import read_table
 from tests.test_real_tables import UGLY, ward
@@ -35,7 +35,13 @@ def starter():
 
 
 def t2local(*arguments, cwd, prefix=()):
-    return subprocess.run([*prefix, sys.executable, "-m", "t2local", *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False)
+    return subprocess.run(
+        [*prefix, sys.executable, "-m", "t2local", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+    )
 
 
 def faults(row: dict[str, str], fields: list[dict]) -> list[str]:
@@ -76,9 +82,21 @@ TABLES = {
 def test_real_tables_give_rows_that_obey_their_dictionary_and_add_up(name, real_table, tmp_path):
     first, conditioning, batches = TABLES[name]
     with real_table(name).open(encoding="utf-8") as source:
-        (tmp_path / "data.csv").write_text("".join(islice(source, first + 1 if first else None)), encoding="utf-8")
+        (tmp_path / "data.csv").write_text(
+            "".join(islice(source, first + 1 if first else None)), encoding="utf-8"
+        )
     # A few batches bound the time of this test; a run tries five times the batches that would do.
-    done = t2local("generate", "data.csv", "--rows", 40, "--max-batches", batches, "--set", f"team.conditioning={conditioning}", cwd=tmp_path)
+    done = t2local(
+        "generate",
+        "data.csv",
+        "--rows",
+        40,
+        "--max-batches",
+        batches,
+        "--set",
+        f"team.conditioning={conditioning}",
+        cwd=tmp_path,
+    )
     assert done.returncode in (0, 5), done.stderr
     out = tmp_path / "data.t2local"
     fields = yaml.safe_load((out / "dictionary.yaml").read_text(encoding="utf-8"))["fields"]
@@ -87,7 +105,11 @@ def test_real_tables_give_rows_that_obey_their_dictionary_and_add_up(name, real_
     assert [fault for row in kept + rejected for fault in faults(row, fields)] == []
     report = json.loads((out / "report.json").read_text())
     assert (len(kept), len(rejected)) == (report["rows"]["kept"], report["rows"]["rejected"])
-    assert report["rows"]["generated"] == report["rows"]["kept"] + report["rows"]["rejected"] == 10 * batches
+    assert (
+        report["rows"]["generated"]
+        == report["rows"]["kept"] + report["rows"]["rejected"]
+        == 10 * batches
+    )
     assert report["rows"]["failed"] == 0
     assert (done.returncode == 0) == bool(kept)
     real = {tuple(row[field["name"]] for field in fields) for row in read(tmp_path / "data.csv")}
@@ -98,13 +120,21 @@ def test_real_tables_give_rows_that_obey_their_dictionary_and_add_up(name, real_
 def test_ugly_files_go_through_with_the_real_model(name, tmp_path):
     make, _ = UGLY[name]
     (tmp_path / "t.csv").write_bytes(make(ward()))
-    done = t2local("generate", "t.csv", "--target", "died", "--rows", 10, "--max-batches", 2, cwd=tmp_path)
+    done = t2local(
+        "generate", "t.csv", "--target", "died", "--rows", 10, "--max-batches", 2, cwd=tmp_path
+    )
     assert done.returncode in (0, 5), done.stderr
-    read = [read_table(tmp_path / path, fewest=0).cells for path in ("t.csv", "t.t2local/synthetic.csv")]
-    known = read_dictionary((tmp_path / "t.t2local" / "dictionary.yaml").read_text(encoding="utf-8"), "d.yaml")
+    read = [
+        read_table(tmp_path / path, fewest=0).cells for path in ("t.csv", "t.t2local/synthetic.csv")
+    ]
+    known = read_dictionary(
+        (tmp_path / "t.t2local" / "dictionary.yaml").read_text(encoding="utf-8"), "d.yaml"
+    )
     assert list(read[1]) == list(read[0])
     for feature in known.features:
-        assert all(mask.all() for mask in feature.obeyed(feature.values(read[1][feature.name])).values())
+        assert all(
+            mask.all() for mask in feature.obeyed(feature.values(read[1][feature.name])).values()
+        )
 
 
 def test_without_a_network_the_same_bytes_come_out_and_twice_the_same(tmp_path):
@@ -113,8 +143,14 @@ def test_without_a_network_the_same_bytes_come_out_and_twice_the_same(tmp_path):
     runs = [t2local(*arguments, "--out", out, cwd=tmp_path) for out in ("one", "two")]
     assert {run.returncode for run in runs} <= {0, 5}, runs[0].stderr
     files = {"one", "two"}
-    if shutil.which("unshare") and subprocess.run(["unshare", "-rn", "true"], check=False).returncode == 0:
-        assert t2local(*arguments, "--out", "cut", cwd=tmp_path, prefix=["unshare", "-rn"]).returncode == runs[0].returncode
+    if (
+        shutil.which("unshare")
+        and subprocess.run(["unshare", "-rn", "true"], check=False).returncode == 0
+    ):
+        assert (
+            t2local(*arguments, "--out", "cut", cwd=tmp_path, prefix=["unshare", "-rn"]).returncode
+            == runs[0].returncode
+        )
         files.add("cut")
     for name in ("synthetic.csv", "rejected.csv", "plan.yaml"):
         assert len({(tmp_path / out / name).read_bytes() for out in files}) == 1
@@ -132,10 +168,16 @@ def test_control_tokens_are_never_written_and_never_read_from_data(starter):
     assert text.consume_tokens(starter.tokenize('"'))
     allowed = set(allowed_tokens(Masks(1, starter.n_vocab).fill([text])[0]).tolist())
     assert len(allowed) > 1000
-    control = [starter.tokenize(mark, special=True) for mark in ("<start_of_turn>", "<end_of_turn>", "<eos>", "<bos>")]
+    control = [
+        starter.tokenize(mark, special=True)
+        for mark in ("<start_of_turn>", "<end_of_turn>", "<eos>", "<bos>")
+    ]
     assert all(len(tokens) == 1 and tokens[0] not in allowed for tokens in control)
     assert all(
-        tokens[0] not in starter.tokenize(f"a {mark} b") for mark, tokens in zip(("<start_of_turn>", "<end_of_turn>", "<eos>", "<bos>"), control, strict=True)
+        tokens[0] not in starter.tokenize(f"a {mark} b")
+        for mark, tokens in zip(
+            ("<start_of_turn>", "<end_of_turn>", "<eos>", "<bos>"), control, strict=True
+        )
     )
 
 
@@ -143,11 +185,23 @@ def test_slots_change_no_text_at_temperature_zero(starter):
     from t2local.llm.grammar import Grammar
 
     grammar = Grammar(
-        {"type": "array", "prefixItems": [{"enum": ["red", "green", "blue"]}] * 2, "items": False, "minItems": 2, "maxItems": 2}, starter.tokenizer
+        {
+            "type": "array",
+            "prefixItems": [{"enum": ["red", "green", "blue"]}] * 2,
+            "items": False,
+            "minItems": 2,
+            "maxItems": 2,
+        },
+        starter.tokenizer,
     )
     prefix = starter.prompt(["Colours:\n", '["red","blue"]\n'])
-    requests = [Request((Station(tuple(starter.tokenize("A")), grammar),), Stream(1, row=i)) for i in range(12)]
-    with Decoder(starter, slots=4, prefix_cells=len(prefix), row_cells=40, temperature=0) as decoder:
+    requests = [
+        Request((Segment(tuple(starter.tokenize("A")), grammar),), RowStream(1, row=i))
+        for i in range(12)
+    ]
+    with Decoder(
+        starter, slots=4, prefix_cells=len(prefix), row_cells=40, temperature=0
+    ) as decoder:
         decoder.prefill(prefix)
         texts = {completion.texts for _, completion in decoder.complete(requests)}
     assert len(texts) == 1
@@ -206,9 +260,14 @@ def test_an_embedding_model_is_refused(starter, tmp_path):
 
     # The starter, with one flag of its header renamed; another string grows by what the name became shorter.
     data = find().path.read_bytes()
-    for old, new in ((b"tokenizer.ggml.add_sep_token", b"gemma3.attention.causal"), (b"Gemma 3 270m", b"Gemma 3 270m+++++")):
+    for old, new in (
+        (b"tokenizer.ggml.add_sep_token", b"gemma3.attention.causal"),
+        (b"Gemma 3 270m", b"Gemma 3 270m+++++"),
+    ):
         assert (len(old).to_bytes(8, "little") + old) in data
-        data = data.replace(len(old).to_bytes(8, "little") + old, len(new).to_bytes(8, "little") + new, 1)
+        data = data.replace(
+            len(old).to_bytes(8, "little") + old, len(new).to_bytes(8, "little") + new, 1
+        )
     (tmp_path / "embedding.gguf").write_bytes(data)
     with pytest.raises(ModelError, match="not a text generator"):
         Backbone(find(str(tmp_path / "embedding.gguf")))

@@ -9,18 +9,28 @@ import numpy as np
 import pandas as pd
 import pytest
 
-classical = pytest.importorskip("bench.paper.classical", reason="bench/ is not beside an installed package")
+classical = pytest.importorskip(
+    "bench.paper.classical", reason="bench/ is not beside an installed package"
+)
 prompting = pytest.importorskip("bench.paper.prompting")
 report = pytest.importorskip("bench.paper.report")
 table = pytest.importorskip("bench.paper.table")
 STUDIES = pytest.importorskip("bench.paper.studies").STUDIES
 ROOT = Path(__file__).parents[1]
-PLAIN = ["oversampling", "jitter", "columns + ensemble labels", "tree + ensemble labels", "jitter + ensemble labels"]
+PLAIN = [
+    "oversampling",
+    "jitter",
+    "columns + ensemble labels",
+    "tree + ensemble labels",
+    "jitter + ensemble labels",
+]
 
 
 def run(out, *arguments, **environment):
     command = [sys.executable, "-m", "bench.paper", "run", "--out", str(out), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment or None)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=ROOT, env=environment or None
+    )
 
 
 @pytest.mark.parametrize("study", ["imbalance", "incompleteness", "noise", "travel"])
@@ -31,7 +41,10 @@ def test_methods_give_as_many_rows_as_they_are_asked_for_within_the_dictionary(s
         assert len(rows) == task.rows
         assert list(rows) == task.known.names
         for feature in task.known.features:
-            assert all(mask.all() for mask in feature.obeyed(rows[feature.name]).values()), (name, feature.name)
+            assert all(mask.all() for mask in feature.obeyed(rows[feature.name]).values()), (
+                name,
+                feature.name,
+            )
 
 
 def test_settings_are_what_they_say():
@@ -61,8 +74,22 @@ def test_a_study_is_resumed_and_failures_are_named_and_counted(tmp_path):
     whole = path.read_text()
     assert len(whole.splitlines()) == 6
     path.write_text(whole[: len(whole) - 40])  # killed while it wrote
-    assert [line["method"] for line in table.read(path)] == ["D_ori", "oversampling", "jitter"] * 1 + ["D_ori", "oversampling"]
-    done = run(tmp_path, "--study", "sizes", "--setting", "COMPAS, n=20", "--seeds", "0-0", PATH="", T2LOCAL_BENCH_DATA=str(tmp_path))
+    assert [line["method"] for line in table.read(path)] == [
+        "D_ori",
+        "oversampling",
+        "jitter",
+    ] * 1 + ["D_ori", "oversampling"]
+    done = run(
+        tmp_path,
+        "--study",
+        "sizes",
+        "--setting",
+        "COMPAS, n=20",
+        "--seeds",
+        "0-0",
+        PATH="",
+        T2LOCAL_BENCH_DATA=str(tmp_path),
+    )
     assert done.returncode == 0, done.stderr
     said = table.markdown([tmp_path / "sizes.jsonl"], range(10))
     assert "Failed: D_ori, 2 times" in said  # n=20 and n=200
@@ -89,7 +116,12 @@ def test_the_results_page_is_its_text_and_its_results_and_the_readme_claims_what
     page = report.TARGET.read_text(encoding="utf-8")
     assert page == report.written(), "python -m bench.paper report"
     assert "{{" not in page
-    claims = (ROOT / "README.md").read_text(encoding="utf-8").split("## What added rows are worth")[1].split("\n## ")[0]
+    claims = (
+        (ROOT / "README.md")
+        .read_text(encoding="utf-8")
+        .split("## What added rows are worth")[1]
+        .split("\n## ")[0]
+    )
     lines = [line for line in claims.splitlines() if line.startswith("| ")]
     assert len(lines) > 10
     assert not set(lines) - set(page.splitlines())
@@ -100,10 +132,29 @@ def test_tables_have_means_intervals_ranks_and_the_seeds_that_are_missing(tmp_pa
     for seed, (ours, other) in enumerate([(80, 70), (82, 75), (84, 90)]):
         for method, auc in (("D_ori", 70), ("ours", ours), ("other", other)):
             lines.append(
-                {"setting": "s", "n": 10, "seed": seed, "group": method, "method": method, "rows": 5, "seconds": 1, "tokens": [1, 2], "figures": {"auc": auc}}
+                {
+                    "setting": "s",
+                    "n": 10,
+                    "seed": seed,
+                    "group": method,
+                    "method": method,
+                    "rows": 5,
+                    "seconds": 1,
+                    "tokens": [1, 2],
+                    "figures": {"auc": auc},
+                }
             )
     lines.pop()
-    lines.append({"setting": "s", "n": 10, "seed": 2, "group": "other", "method": "other", "error": "ValueError: no"})
+    lines.append(
+        {
+            "setting": "s",
+            "n": 10,
+            "seed": 2,
+            "group": "other",
+            "method": "other",
+            "error": "ValueError: no",
+        }
+    )
     (tmp_path / "s.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     said = table.markdown([tmp_path / "s.jsonl"], range(10))
     assert "| ours | 82.0 ± 5.0 |" in said
@@ -112,10 +163,15 @@ def test_tables_have_means_intervals_ranks_and_the_seeds_that_are_missing(tmp_pa
     ranks = table.ranks(table.frame([tmp_path / "s.jsonl"], range(10)))
     assert ranks.to_dict() == {"ours": 1.0, "other": 2.0}
     assert "ours (mean rank" not in said  # one setting is no standing
-    elsewhere = [{**line, "setting": "t", "figures": {"auc": 100 - line["figures"]["auc"]}} for line in lines[:-1]]
+    elsewhere = [
+        {**line, "setting": "t", "figures": {"auc": 100 - line["figures"]["auc"]}}
+        for line in lines[:-1]
+    ]
     (tmp_path / "t.jsonl").write_text("".join(json.dumps(line) + "\n" for line in elsewhere))
     both = table.markdown([tmp_path / "s.jsonl", tmp_path / "t.jsonl"], range(10))
-    assert "| D_ori |  | 0.0 ± 13.9 | 1 of 2 | 1 of 2 |" in both  # 10, 12, 14 above in s, as far below in t
+    assert (
+        "| D_ori |  | 0.0 ± 13.9 | 1 of 2 | 1 of 2 |" in both
+    )  # 10, 12, 14 above in s, as far below in t
 
 
 @pytest.mark.model
@@ -124,9 +180,23 @@ def test_a_study_of_two_seeds_with_the_starter_model(tmp_path):
     assert done.returncode == 0, done.stderr
     lines = table.read(tmp_path / "smoke.jsonl")
     good = {line["method"] for line in lines if "error" not in line}
-    assert {"D_ori", "the ensemble itself", *PLAIN, "CLLM", "EPIC", "paper mode", "ours", "team alone"} <= good
+    assert {
+        "D_ori",
+        "the ensemble itself",
+        *PLAIN,
+        "CLLM",
+        "EPIC",
+        "paper mode",
+        "ours",
+        "team alone",
+    } <= good
     # What needs the bench extra may be missing here, and then it is said.
-    assert {line["method"] for line in lines if "error" in line} <= {"SMOTE", "SMOTE + ensemble labels", "CTGAN", "TVAE"}
+    assert {line["method"] for line in lines if "error" in line} <= {
+        "SMOTE",
+        "SMOTE + ensemble labels",
+        "CTGAN",
+        "TVAE",
+    }
     for line in lines:
         if line["method"] in {"CLLM", "EPIC", "ours"}:
             assert np.isfinite(line["figures"]["auc"])

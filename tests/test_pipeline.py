@@ -12,12 +12,12 @@ import pytest
 import t2local
 from t2local import pipeline
 from t2local.errors import DecodeError, InputError, PlanError, UsageError
-from t2local.forecast import forecast
-from t2local.interrupts import deferred
-from t2local.ledger import Ledger
 from t2local.llm.grammar import Masks
 from t2local.llm.scripted import ScriptedModel
+from t2local.run.forecast import forecast
+from t2local.run.ledger import Ledger
 from t2local.settings import Settings
+from t2local.system.interrupts import deferred
 from t2local.team.workers import Block
 from t2local.trim.inspector import Inspector
 
@@ -45,9 +45,18 @@ def test_every_written_row_is_kept_or_rejected_and_obeys_the_dictionary(patients
 
 
 def test_types_and_columns_are_those_of_the_input(patients):
-    patients = patients.assign(flag=patients["age"] > 50, note=[f"text number {i}" for i in range(60)], weight=patients["weight"].astype("float32"))
+    patients = patients.assign(
+        flag=patients["age"] > 50,
+        note=[f"text number {i}" for i in range(60)],
+        weight=patients["weight"].astype("float32"),
+    )
     patients["sex"] = patients["sex"].astype("category")
-    result = generate(patients, rows=30, target="outcome", settings={**FAST, "trim.gate_sd": 0, "trim.patience": 20})
+    result = generate(
+        patients,
+        rows=30,
+        target="outcome",
+        settings={**FAST, "trim.gate_sd": 0, "trim.patience": 20},
+    )
     columns = [name for name in patients if name != "note"]
     assert list(result.synthetic) == columns
     assert len(result.augmented) == 60 + len(result.synthetic)
@@ -65,12 +74,27 @@ def test_one_seed_gives_one_result_and_another_seed_another(patients):
 
 def test_more_is_never_kept_than_asked_for_and_the_rest_is_surplus(patients):
     known = t2local.describe(patients)
-    real = pipeline.prepare(pipeline.Run(t2local.Settings(), 1, Ledger(3, 10, 9), pipeline.ignore), patients, None, known, "data").values
-    for seed in range(20):  # rows of the real distribution: most batches of them pass, and one that does is needed here
+    real = pipeline.prepare(
+        pipeline.Run(t2local.Settings(), 1, Ledger(3, 10, 9), pipeline.ignore),
+        patients,
+        None,
+        known,
+        "data",
+    ).values
+    for seed in range(
+        20
+    ):  # rows of the real distribution: most batches of them pass, and one that does is needed here
         good = real.sample(30, random_state=seed).reset_index(drop=True)
-        good["weight"] = (good["weight"].fillna(70) + np.random.default_rng(seed).uniform(0.1, 3, 30)).round(1)
+        good["weight"] = (
+            good["weight"].fillna(70) + np.random.default_rng(seed).uniform(0.1, 3, 30)
+        ).round(1)
         run = pipeline.Run(t2local.Settings(), 1, Ledger(3, 10, 9), pipeline.ignore)
-        pipeline.trim(run, Block(0, good, 0, "", interrupted=False), Inspector(real, known, run.settings.trim, 1), None)
+        pipeline.trim(
+            run,
+            Block(0, good, 0, "", interrupted=False),
+            Inspector(real, known, run.settings.trim, 1),
+            None,
+        )
         if run.ledger.kept == 3:
             break
     kept, rejected, _ = run.ledger.rows(known)
@@ -107,33 +131,69 @@ def test_the_folder_has_all_files_and_they_agree(patients, tmp_path):
     assert len(rejected) == len(result.rejected)
     report = json.loads((out / "report.json").read_text())
     assert report["rows"] == result.report["rows"]
-    assert {"rows", "rejected_by", "batches", "tokens", "seconds", "plan", "model", "seed", "verdict"} <= report.keys()
+    assert {
+        "rows",
+        "rejected_by",
+        "batches",
+        "tokens",
+        "seconds",
+        "plan",
+        "model",
+        "seed",
+        "verdict",
+    } <= report.keys()
     assert {"total", "load", "decode", "trim"} <= report["seconds"].keys()
     assert {"prefix", "rows", "per_kept_row"} <= report["tokens"].keys()
     assert len((out / "journal.jsonl").read_text().splitlines()) == len(report["batches"])
-    again = generate(path, out=tmp_path / "again", dictionary=out / "dictionary.yaml", plan=out / "plan.yaml")
+    again = generate(
+        path, out=tmp_path / "again", dictionary=out / "dictionary.yaml", plan=out / "plan.yaml"
+    )
     assert (tmp_path / "again" / "rejected.csv").read_bytes() == (out / "rejected.csv").read_bytes()
     assert again.plan.source == "file"
 
 
 def test_no_value_of_a_cell_reaches_log_report_manifest_or_journal(patients, tmp_path):
     canaries = [f"CANARY{i:02d}X" for i in range(60)]
-    frame = patients.assign(ward=[f"WARDCANARY{i % 3}" for i in range(60)], name=canaries, weight=patients["weight"] + 0.0098765)
+    frame = patients.assign(
+        ward=[f"WARDCANARY{i % 3}" for i in range(60)],
+        name=canaries,
+        weight=patients["weight"] + 0.0098765,
+    )
     heard: list[object] = []
     generate(frame, target="outcome", out=tmp_path / "out", on_event=heard.append)
-    texts = [(tmp_path / "out" / name).read_text() for name in ("report.json", "manifest.json", "journal.jsonl", "plan.yaml")] + [str(heard)]
-    weights = [repr(weight) for weight in frame["weight"].dropna()]  # seven decimals: no figure is one by chance
-    assert [text for text in texts if "CANARY" in text or any(weight in text for weight in weights)] == []
-    kept = [(tmp_path / "out" / name).read_text() for name in ("dictionary.yaml", "synthetic.csv", "rejected.csv")]
+    texts = [
+        (tmp_path / "out" / name).read_text()
+        for name in ("report.json", "manifest.json", "journal.jsonl", "plan.yaml")
+    ] + [str(heard)]
+    weights = [
+        repr(weight) for weight in frame["weight"].dropna()
+    ]  # seven decimals: no figure is one by chance
+    assert [
+        text for text in texts if "CANARY" in text or any(weight in text for weight in weights)
+    ] == []
+    kept = [
+        (tmp_path / "out" / name).read_text()
+        for name in ("dictionary.yaml", "synthetic.csv", "rejected.csv")
+    ]
     assert [canary for canary in canaries for text in kept if canary in text] == []
 
 
 @pytest.mark.parametrize("rows", [2, 5])
 def test_very_few_rows_still_deliver_what_can_be_delivered(patients, rows):
     few = patients.groupby("outcome").head(3).head(rows)
-    few = few if few["outcome"].nunique() == 2 else pd.concat([few.iloc[:-1], patients[patients["outcome"] != few["outcome"].iloc[0]].head(1)])
+    few = (
+        few
+        if few["outcome"].nunique() == 2
+        else pd.concat(
+            [few.iloc[:-1], patients[patients["outcome"] != few["outcome"].iloc[0]].head(1)]
+        )
+    )
     result = generate(few, rows=10)
-    assert result.report["rows"]["generated"] == result.report["rows"]["kept"] + result.report["rows"]["rejected"] > 0
+    assert (
+        result.report["rows"]["generated"]
+        == result.report["rows"]["kept"] + result.report["rows"]["rejected"]
+        > 0
+    )
 
 
 def test_the_paper_preset_tries_a_fixed_number_of_batches(patients):
@@ -156,7 +216,13 @@ def interrupting(after: int):
 
 def test_ctrl_c_delivers_the_rows_that_are_complete(patients, tmp_path):
     written = {**FAST, "team.cells": "worker"}
-    result = generate(patients, rows=100, model=ScriptedModel(interrupting(900)), settings=written, out=tmp_path / "out")
+    result = generate(
+        patients,
+        rows=100,
+        model=ScriptedModel(interrupting(900)),
+        settings=written,
+        out=tmp_path / "out",
+    )
     assert result.report["interrupted"]
     rows = result.report["rows"]
     assert 0 < rows["generated"] < 100
@@ -164,8 +230,12 @@ def test_ctrl_c_delivers_the_rows_that_are_complete(patients, tmp_path):
     assert (tmp_path / "out" / "synthetic.csv").is_file()
 
 
-@pytest.mark.parametrize(("owner", "name"), [(Inspector, "judge"), (t2local.FeatureDictionary, "native")])
-def test_ctrl_c_while_a_block_is_judged_or_delivered_loses_none_of_its_rows(owner, name, patients, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("owner", "name"), [(Inspector, "judge"), (t2local.FeatureDictionary, "native")]
+)
+def test_ctrl_c_while_a_block_is_judged_or_delivered_loses_none_of_its_rows(
+    owner, name, patients, tmp_path, monkeypatch
+):
     done, sent = getattr(owner, name), []
 
     def interrupted_once(*arguments):
@@ -176,7 +246,9 @@ def test_ctrl_c_while_a_block_is_judged_or_delivered_loses_none_of_its_rows(owne
     monkeypatch.setattr(owner, name, interrupted_once)
     report = generate(patients, rows=40, out=tmp_path / "out").report
     assert sent
-    assert report["interrupted"] == (name == "judge")  # while the last figures are made nothing is left to be stopped
+    assert report["interrupted"] == (
+        name == "judge"
+    )  # while the last figures are made nothing is left to be stopped
     assert report["rows"]["generated"] == report["rows"]["kept"] + report["rows"]["rejected"] >= 40
     assert len(pd.read_csv(tmp_path / "out" / "rejected.csv")) == report["rows"]["rejected"]
 
@@ -222,7 +294,9 @@ def test_a_folder_that_is_not_a_run_is_never_written_into(patients, tmp_path):
 def test_a_blank_column_can_be_left_out_with_a_dictionary(patients):
     blank = patients.assign(empty=None)
     known = t2local.describe(blank)
-    assert [(left.name, left.reason) for left in known.left_out] == [("empty", "every cell is blank")]
+    assert [(left.name, left.reason) for left in known.left_out] == [
+        ("empty", "every cell is blank")
+    ]
     assert "empty" not in generate(blank, dictionary=known, rows=10).synthetic
 
 
@@ -278,7 +352,10 @@ def test_a_failed_decode_leaves_no_masks_being_filled(patients, monkeypatch):
 
     monkeypatch.setattr(Masks, "fill", slow)
     result = generate(patients, model=Stumbling({9, 16}), max_batches=2, rows=20)
-    assert (result.report["tokens"]["failed_decodes"], result.report["tokens"]["failed_rows"]) == (2, 0)
+    assert (result.report["tokens"]["failed_decodes"], result.report["tokens"]["failed_rows"]) == (
+        2,
+        0,
+    )
 
 
 def test_decodes_that_keep_going_wrong_end_the_run_with_an_error(patients):
@@ -296,11 +373,15 @@ def test_a_prompt_that_does_not_fit_is_said_before_a_row_is_written(patients, tm
 
 def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(patients, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    found = forecast(patients, rows=50, plan="data", model=ScriptedModel(), settings=Settings.load(FAST))
+    found = forecast(
+        patients, rows=50, plan="data", model=ScriptedModel(), settings=Settings.load(FAST)
+    )
     result = generate(patients, rows=50, max_batches=5)
     assert list(tmp_path.iterdir()) == []
     tokens = result.report["tokens"]
-    assert found["stable"] + 3 * (found["prompt"] - found["stable"]) == pytest.approx(tokens["prefix"], rel=0.05)  # two halves and a set of examples
+    assert found["stable"] + 3 * (found["prompt"] - found["stable"]) == pytest.approx(
+        tokens["prefix"], rel=0.05
+    )  # two halves and a set of examples
     assert found["row"] == pytest.approx(tokens["rows"] / (50 + found["asked"]), rel=0.3)
     assert found["context"] == result.report["tokens"]["context"]
     assert found["rows_at_most"] == 250

@@ -27,9 +27,17 @@ class Stand:
     def serve(self, content):
         """From now on another file; a hub reads its file when it starts."""
         (self.folder / "served.gguf").write_bytes(content)
-        command = [sys.executable, str(ROOT / "tests" / "hub.py"), str(self.folder / "served.gguf"), str(self.log), "model.gguf"]
+        command = [
+            sys.executable,
+            str(ROOT / "tests" / "hub.py"),
+            str(self.folder / "served.gguf"),
+            str(self.log),
+            "model.gguf",
+        ]
         self.server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        self.environment["HF_ENDPOINT"] = f"http://127.0.0.1:{self.server.stdout.readline().strip()}"
+        self.environment["HF_ENDPOINT"] = (
+            f"http://127.0.0.1:{self.server.stdout.readline().strip()}"
+        )
 
     def stop(self):
         self.server.kill()
@@ -37,7 +45,14 @@ class Stand:
 
     def pull(self, *arguments, prefix=(), **more):
         command = [*prefix, sys.executable, "-m", "t2local", "models", "pull", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, env={**self.environment, **more}, cwd=self.folder)
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**self.environment, **more},
+            cwd=self.folder,
+        )
 
     def requests(self, word):
         return [line for line in self.log.read_text().splitlines() if word in line]
@@ -59,15 +74,21 @@ def test_a_model_comes_with_its_manifest_and_is_checked(hub):
     assert done.returncode == 0, done.stderr
     assert "licence: apache-2.0" in done.stderr
     manifest = json.loads((hub.folder / "home" / "models" / "model.gguf.json").read_text())
-    assert {key: manifest[key] for key in ("name", "repository", "commit", "licence", "source")} == {
+    assert {
+        key: manifest[key] for key in ("name", "repository", "commit", "licence", "source")
+    } == {
         "name": "mine",
         "repository": "good/x",
         "commit": COMMIT,
         "licence": "apache-2.0",
         "source": "hub",
     }
-    assert (hub.folder / "home" / "models" / "model.gguf").read_bytes() == (hub.folder / "served.gguf").read_bytes()
-    assert not [line for line in hub.requests("GET /") if "/resolve/" in line and COMMIT not in line]
+    assert (hub.folder / "home" / "models" / "model.gguf").read_bytes() == (
+        hub.folder / "served.gguf"
+    ).read_bytes()
+    assert not [
+        line for line in hub.requests("GET /") if "/resolve/" in line and COMMIT not in line
+    ]
     again = hub.pull("good/x", "model.gguf", "--yes", "--name", "mine")
     assert again.returncode == 0
     assert len(hub.requests("/resolve/")) == 1
@@ -82,13 +103,17 @@ def test_without_a_yes_to_the_licence_nothing_is_fetched(hub):
 
 def test_an_interrupted_download_goes_on_where_it_stopped(hub):
     hub.stop()
-    hub.serve((hub.folder / "served.gguf").read_bytes() + bytes(30 << 20))  # the client keeps what it has in steps of 10 MB
+    hub.serve(
+        (hub.folder / "served.gguf").read_bytes() + bytes(30 << 20)
+    )  # the client keeps what it has in steps of 10 MB
     first = hub.pull("stops/x", "model.gguf", "--yes")
     assert first.returncode == 4, first.stderr
     assert "what was fetched is kept" in first.stderr
     assert hub.store() == []
     second = hub.pull("stops/x", "model.gguf", "--yes")
-    if second.returncode:  # huggingface_hub before 2 does not try again by itself, and meets the error only now
+    if (
+        second.returncode
+    ):  # huggingface_hub before 2 does not try again by itself, and meets the error only now
         second = hub.pull("stops/x", "model.gguf", "--yes")
     assert second.returncode == 0, second.stderr
     assert f"bytes={10 << 20}-" in hub.requests("/resolve/")[-1]
@@ -143,12 +168,26 @@ def test_two_pulls_at_once_fetch_it_once(hub):
 
 
 def test_no_network_no_space_and_a_store_that_cannot_be_written(hub):
-    assert "cannot be reached" in hub.pull("good/x", "model.gguf", "--yes", HF_ENDPOINT="http://127.0.0.1:9").stderr
+    assert (
+        "cannot be reached"
+        in hub.pull("good/x", "model.gguf", "--yes", HF_ENDPOINT="http://127.0.0.1:9").stderr
+    )
     (hub.folder / "file").write_text("")
-    blocked = hub.pull("good/x", "model.gguf", "--yes", T2LOCAL_HOME=str(hub.folder / "file" / "home"))
+    blocked = hub.pull(
+        "good/x", "model.gguf", "--yes", T2LOCAL_HOME=str(hub.folder / "file" / "home")
+    )
     assert (blocked.returncode, "cannot be written" in blocked.stderr) == (6, True)
-    mounted = ["unshare", "-rm", "bash", "-c", f'mkdir -p {hub.folder}/small && mount -t tmpfs -o size=64k,$0 tmpfs {hub.folder}/small && exec "$@"']
-    if not shutil.which("unshare") or subprocess.run([*mounted, "rw", "true"], capture_output=True, check=False).returncode:
+    mounted = [
+        "unshare",
+        "-rm",
+        "bash",
+        "-c",
+        f'mkdir -p {hub.folder}/small && mount -t tmpfs -o size=64k,$0 tmpfs {hub.folder}/small && exec "$@"',
+    ]
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*mounted, "rw", "true"], capture_output=True, check=False).returncode
+    ):
         pytest.skip("this machine does not let a user mount a file system")
     small = {"T2LOCAL_HOME": str(hub.folder / "small")}
     full = hub.pull("good/x", "model.gguf", "--yes", prefix=[*mounted, "rw"], **small)

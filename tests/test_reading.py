@@ -21,16 +21,18 @@ def read(tmp_path, content, name="t.csv"):
 
 
 def said(table):
-    return {note.what: note.value for note in table.notes}
+    return {note.what: note.value for note in table.decisions}
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le", "utf-16-be"]
+)
 def test_encodings(tmp_path, encoding):
     text = "age;straße;naïve €\n" + "".join(f"{age};Höhe {age % 3};ja\n" for age in range(30, 50))
     table = read(tmp_path, text.encode(encoding))
     assert list(table.cells) == ["age", "straße", "naïve €"]
     assert table.cells["straße"][0] == "Höhe 0"
-    assert bool(table.notes) == (not encoding.startswith("utf-8"))
+    assert bool(table.decisions) == (not encoding.startswith("utf-8"))
     write_like(table, tmp_path / "again.csv", table.cells)
     assert (tmp_path / "again.csv").read_bytes().decode(encoding).lstrip("\ufeff") == text
 
@@ -66,7 +68,13 @@ def test_commas_for_thousands(tmp_path):
     assert read(tmp_path, "n;m\n1;1,234\n2;2,500\n").cells["m"].tolist() == ["1.234", "2.500"]
 
 
-@given(st.integers(-(10**7), 10**7), st.integers(0, 4), st.sampled_from(["decimal commas", "decimal commas, points for thousands", "commas for thousands"]))
+@given(
+    st.integers(-(10**7), 10**7),
+    st.integers(0, 4),
+    st.sampled_from(
+        ["decimal commas", "decimal commas, points for thousands", "commas for thousands"]
+    ),
+)
 def test_a_number_survives_every_style(whole, decimals, style):
     cell = f"{whole}" + (f".{7 * 10 ** (decimals - 1)}" if decimals else "")
     assert _plain(styled(cell, style), style) == cell
@@ -80,7 +88,9 @@ def test_missing_values_keep_their_code(tmp_path):
     assert "b" in said(table)
     assert "c" not in said(table)
     write_like(table, tmp_path / "again.csv", table.cells)
-    assert (tmp_path / "again.csv").read_text() == text.replace("N/A", "")  # the more common code of a column, the first of two
+    assert (tmp_path / "again.csv").read_text() == text.replace(
+        "N/A", ""
+    )  # the more common code of a column, the first of two
 
 
 def test_a_header_is_found_missing(tmp_path):
@@ -91,9 +101,13 @@ def test_a_header_is_found_missing(tmp_path):
     assert "header" in said(table)
 
 
-@pytest.mark.parametrize("header", ["2019,2020,2021", "1,2,3", "x,2020,z", "a,b,c", "age [years],27,q"])
+@pytest.mark.parametrize(
+    "header", ["2019,2020,2021", "1,2,3", "x,2020,z", "a,b,c", "age [years],27,q"]
+)
 def test_numbers_may_be_names(tmp_path, header):
-    table = read(tmp_path, header + "\n" + "".join(f"{i},{i * 7 % 5},{i * 3}\n" for i in range(10, 20)))
+    table = read(
+        tmp_path, header + "\n" + "".join(f"{i},{i * 7 % 5},{i * 3}\n" for i in range(10, 20))
+    )
     assert list(table.cells) == header.split(",")
 
 
@@ -143,21 +157,51 @@ def readable(dictionary):
     """Whether every level survives the stated rules of reading: blanks around a cell go, some words mean missing, some commas are decimal."""
     levels = [level for feature in dictionary.features for level in feature.levels]
     odd = re.compile(r"[=@\t\r+-].*|[\d.,]*,[\d.,]*|.*[\x00\r].*", re.DOTALL)
-    return all(level == level.strip() and level.casefold() not in MISSING and not odd.fullmatch(level) for level in levels)
+    return all(
+        level == level.strip() and level.casefold() not in MISSING and not odd.fullmatch(level)
+        for level in levels
+    )
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
-@given(
-    data=st.data(), dictionary=dictionaries(most=4).filter(readable), decimal=st.sampled_from(["", "decimal commas", "decimal commas, points for thousands"])
+@settings(
+    max_examples=1000,
+    deadline=None,
+    suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )
-def test_frames_of_every_type_are_written_and_read_back_equal(tmp_path_factory, data, dictionary, decimal):
-    rows = [{f.name: data.draw(values(f)) for f in dictionary.features} for _ in range(data.draw(st.integers(2, 5)))]
-    assume(all(any(value is not None for value in row.values()) for row in rows))  # a line of nothing is no row
+@given(
+    data=st.data(),
+    dictionary=dictionaries(most=4).filter(readable),
+    decimal=st.sampled_from(["", "decimal commas", "decimal commas, points for thousands"]),
+)
+def test_frames_of_every_type_are_written_and_read_back_equal(
+    tmp_path_factory, data, dictionary, decimal
+):
+    rows = [
+        {f.name: data.draw(values(f)) for f in dictionary.features}
+        for _ in range(data.draw(st.integers(2, 5)))
+    ]
+    assume(
+        all(any(value is not None for value in row.values()) for row in rows)
+    )  # a line of nothing is no row
     frame = frame_of(dictionary, rows)
     names = {f.name: f"column {i}" for i, f in enumerate(dictionary.features)}
-    plain = dictionary.model_copy(update={"features": tuple(f.model_copy(update={"name": names[f.name]}) for f in dictionary.features)})
+    plain = dictionary.model_copy(
+        update={
+            "features": tuple(
+                f.model_copy(update={"name": names[f.name]}) for f in dictionary.features
+            )
+        }
+    )
     cells = plain.cells(frame.rename(columns=names))
-    styles = {f.name: decimal for f in plain.features if f.type == "decimal" and any("." in (cell or "") for cell in cells[f.name])} if decimal else {}
+    styles = (
+        {
+            f.name: decimal
+            for f in plain.features
+            if f.type == "decimal" and any("." in (cell or "") for cell in cells[f.name])
+        }
+        if decimal
+        else {}
+    )
     path = tmp_path_factory.getbasetemp() / "frame.csv"
     write_like(Table(cells, list(range(len(cells))), "t", ";", styles=styles), path, cells)
     back = read_table(path)
@@ -173,7 +217,13 @@ def test_parquet_and_excel_without_their_library_say_what_to_install(tmp_path):
 
 
 def test_excel_and_parquet_are_read_where_their_libraries_are(tmp_path):
-    frame = pd.DataFrame({"age": [34, 51, 29], "kg": [70.5, None, 61.0], "day": pd.to_datetime(["2021-03-04", "2021-05-06", None])})
+    frame = pd.DataFrame(
+        {
+            "age": [34, 51, 29],
+            "kg": [70.5, None, 61.0],
+            "day": pd.to_datetime(["2021-03-04", "2021-05-06", None]),
+        }
+    )
     pytest.importorskip("openpyxl")
     frame.to_excel(tmp_path / "t.xlsx", index=False)
     cells = read_table(tmp_path / "t.xlsx").cells

@@ -13,7 +13,14 @@ from t2local.errors import DictionaryError
 from t2local.tables.dictionary import read_dictionary
 from t2local.tables.rules import Rule, RuleFault, binding
 
-COLUMNS = {"a": (), "b": (), "ejection fraction": (), "sex": ("F", "M"), "grade": ("0", "1", "2"), "`": ()}
+COLUMNS = {
+    "a": (),
+    "b": (),
+    "ejection fraction": (),
+    "sex": ("F", "M"),
+    "grade": ("0", "1", "2"),
+    "`": (),
+}
 ROWS = pd.DataFrame(
     {
         "a": [1.0, 2.0, 0.3, np.nan],
@@ -81,23 +88,34 @@ def test_what_is_not_a_rule_is_refused_with_what_was_meant(text, what):
 
 numbers = st.recursive(
     st.one_of(st.sampled_from(["a", "b"]), st.integers(0, 9).map(str)),
-    lambda inner: st.tuples(inner, st.sampled_from(["+", "-", "*"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
+    lambda inner: st.tuples(inner, st.sampled_from(["+", "-", "*"]), inner).map(
+        lambda t: f"({t[0]} {t[1]} {t[2]})"
+    ),
     max_leaves=4,
 )
 conditions = st.recursive(
-    st.tuples(numbers, st.sampled_from(["<", "<=", ">", ">="]), numbers).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
+    st.tuples(numbers, st.sampled_from(["<", "<=", ">", ">="]), numbers).map(
+        lambda t: f"({t[0]} {t[1]} {t[2]})"
+    ),
     lambda inner: st.one_of(
-        st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"), inner.map(lambda c: f"(not {c})")
+        st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(
+            lambda t: f"({t[0]} {t[1]} {t[2]})"
+        ),
+        inner.map(lambda c: f"(not {c})"),
     ),
     max_leaves=5,
 )
 
 
 @settings(max_examples=200, deadline=None)
-@given(conditions, st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=1, max_size=5))
+@given(
+    conditions, st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=1, max_size=5)
+)
 def test_without_missing_cells_it_is_pythons_own_value(text, cells):
     rows = pd.DataFrame(cells, columns=["a", "b"], dtype=float)
-    expected = [bool(eval(text, {"__builtins__": {}}, {"a": a, "b": b})) for a, b in cells]  # a test may: hypothesis wrote the text
+    expected = [
+        bool(eval(text, {"__builtins__": {}}, {"a": a, "b": b})) for a, b in cells
+    ]  # a test may: hypothesis wrote the text
     assert Rule(text, {"a": (), "b": ()}).obeyed(rows).tolist() == expected
 
 
@@ -119,22 +137,35 @@ def test_a_rule_that_the_real_rows_break_is_not_enforced():
 
 def test_rules_live_in_the_dictionary_and_reject_rows_with_their_reason(patients):
     known = t2local.describe(patients, target="outcome")
-    text = known.to_yaml() + "rules:\n- rule: weight >= 40 or isna(weight)\n  reason: an adult weighs 40 kg or more\n- age >= 20\n- age > 60\n"
+    text = (
+        known.to_yaml()
+        + "rules:\n- rule: weight >= 40 or isna(weight)\n  reason: an adult weighs 40 kg or more\n- age >= 20\n- age > 60\n"
+    )
     with_rules = read_dictionary(text, "d.yaml")
     assert read_dictionary(with_rules.to_yaml(), "d.yaml") == with_rules
     made = patients.assign(age=patients["age"] + 0.4, weight=[39.0] * 5 + [70.0] * 55)
     done = t2local.trim(patients, made, dictionary=with_rules, settings={"trim.replicates": 50})
     reasons = done.rejected.loc[:4, "reason"]
     assert (reasons == "breaks the rule 'an adult weighs 40 kg or more'").all()
-    assert not done.rejected["reason"].str.contains("age > 60").any()  # most real patients are younger: it is a warning
+    assert (
+        not done.rejected["reason"].str.contains("age > 60").any()
+    )  # most real patients are younger: it is a warning
     result = t2local.generate(
-        patients, dictionary=with_rules, rows=5, plan="data", model=t2local.ScriptedModel(), max_batches=1, settings={"trim.replicates": 50}
+        patients,
+        dictionary=with_rules,
+        rows=5,
+        plan="data",
+        model=t2local.ScriptedModel(),
+        max_batches=1,
+        settings={"trim.replicates": 50},
     )
     assert (result.synthetic["age"] >= 20).all()
 
 
 def test_faults_of_rules_name_their_lines(patients):
-    text = t2local.describe(patients, target="outcome").to_yaml() + "rules:\n- agee >= 20\n- age >\n"
+    text = (
+        t2local.describe(patients, target="outcome").to_yaml() + "rules:\n- agee >= 20\n- age >\n"
+    )
     with pytest.raises(DictionaryError) as error:
         read_dictionary(text, "d.yaml")
     assert len(error.value.faults) == 2

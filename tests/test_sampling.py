@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t2local.llm.sampling import Stream, allowed_tokens, draw
+from t2local.llm.sampling import RowStream, allowed_tokens, draw
 
 
 @given(st.sets(st.integers(0, 319), min_size=1))
@@ -24,7 +24,9 @@ def test_the_draw_is_the_dense_softmax_over_the_allowed_set(seed, temperature):
     dense /= dense.sum()
     # The draw inverts the cumulative distribution: an even grid of uniforms gives each token its share.
     grid = (np.arange(4000) + 0.5) / 4000
-    drawn = np.bincount([draw(logits[allowed], allowed, temperature, u)[0] for u in grid], minlength=50) / len(grid)
+    drawn = np.bincount(
+        [draw(logits[allowed], allowed, temperature, u)[0] for u in grid], minlength=50
+    ) / len(grid)
     assert np.abs(drawn - dense).max() < 1 / 1000
 
 
@@ -36,7 +38,12 @@ def test_temperature_zero_takes_the_most_likely_and_logprob_is_under_the_grammar
 
 
 def test_a_rows_numbers_depend_on_its_name_alone():
-    row = Stream(seed=3, block=2, row=5)
+    row = RowStream(seed=3, block=2, row=5)
     assert (row.uniforms(10) == row.uniforms(500)[:10]).all()
-    others = [Stream(4, 2, 5), Stream(3, 1, 5), Stream(3, 2, 4), Stream(3, 2, 5, attempt=1)]
+    others = [
+        RowStream(4, 2, 5),
+        RowStream(3, 1, 5),
+        RowStream(3, 2, 4),
+        RowStream(3, 2, 5, attempt=1),
+    ]
     assert all((other.uniforms(10) != row.uniforms(10)).all() for other in others)

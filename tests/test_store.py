@@ -37,13 +37,29 @@ def run(*arguments):
 
 def fresh(code, folder):
     """What a new process says; the audit hook and the imports of this one are not in it."""
-    environment = {**os.environ, "T2LOCAL_HOME": str(folder / "home"), "PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment, cwd=folder)
+    environment = {
+        **os.environ,
+        "T2LOCAL_HOME": str(folder / "home"),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        cwd=folder,
+    )
 
 
 def test_the_header_says_what_the_model_is(tmp_path):
     header = gguf.read_header(tiny(tmp_path / "a.gguf"))
-    assert (header.architecture, header.name, header.context, header.cell_bytes) == ("llama", "tiny", CONTEXT, 128)
+    assert (header.architecture, header.name, header.context, header.cell_bytes) == (
+        "llama",
+        "tiny",
+        CONTEXT,
+        128,
+    )
 
 
 def test_sizes_of_tensor_types_are_those_of_llama_cpp():
@@ -53,7 +69,9 @@ def test_sizes_of_tensor_types_are_those_of_llama_cpp():
     assert found == gguf.BLOCKS
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None
+)
 @given(data=st.data())
 def test_any_bytes_are_a_header_or_a_clear_error(tmp_path, data):
     content = bytearray(tiny(tmp_path / "b.gguf").read_bytes())
@@ -87,7 +105,9 @@ def test_a_file_is_hashed_once_and_again_when_it_changes(home, monkeypatch):
     status = path.stat()
     tiny(path, seed=2)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with pytest.raises(pytest.fail.Exception):  # same size and time of writing, and still it is seen
+    with pytest.raises(
+        pytest.fail.Exception
+    ):  # same size and time of writing, and still it is seen
         checks.check(path)
 
 
@@ -106,7 +126,10 @@ def test_models_are_added_shown_verified_and_removed(home):
     added = run("models", "add", path)
     assert added.exit_code == 0, added.output
     assert store.find("my-model-v2").path == home / "home" / "models" / path.name
-    listed = {model["name"]: model for model in json.loads(run("models", "list", "--format", "json").stdout)}
+    listed = {
+        model["name"]: model
+        for model in json.loads(run("models", "list", "--format", "json").stdout)
+    }
     assert listed["my-model-v2"]["here"]
     assert listed["my-model-v2"]["fits"]
     assert "GB" in listed["llama-3.3-70b"]["fits_reason"]
@@ -137,12 +160,23 @@ def test_a_manifest_beside_a_file_travels_with_it(home, monkeypatch):
     path = tiny(home / "a.gguf")
     run("models", "add", path, "--name", "one")
     written = home / "home" / "models" / "a.gguf.json"
-    manifest = {**json.loads(written.read_text()), "repository": "o/r", "commit": "f" * 40, "licence": "MIT", "chat": "chatml"}
+    manifest = {
+        **json.loads(written.read_text()),
+        "repository": "o/r",
+        "commit": "f" * 40,
+        "licence": "MIT",
+        "chat": "chatml",
+    }
     (home / "a.gguf.json").write_text(json.dumps(manifest))
     monkeypatch.setenv("T2LOCAL_HOME", str(home / "other"))
     assert run("models", "add", path).exit_code == 0
     carried = store.manifests()["one"]
-    assert (carried.repository, carried.commit, carried.licence, carried.chat) == ("o/r", "f" * 40, "MIT", "chatml")
+    assert (carried.repository, carried.commit, carried.licence, carried.chat) == (
+        "o/r",
+        "f" * 40,
+        "MIT",
+        "chatml",
+    )
     assert store.find("one").chat == chat_formats()["chatml"]
     tiny(path, seed=2)
     refused = run("models", "add", path, "--name", "two")
@@ -175,13 +209,19 @@ def test_all_parts_of_a_split_model_belong_together(home):
 def test_what_is_no_model_is_refused_before_llama_cpp_is_imported(tmp_path, content):
     (tmp_path / "x.gguf").write_bytes(content)
     add = "main(['models', 'add', 'x.gguf'])"
-    done = fresh(f"import sys; from t2local.cli import main\ntry: {add}\nexcept SystemExit as end: print(end.code, 'llama_cpp' in sys.modules)", tmp_path)
+    done = fresh(
+        f"import sys; from t2local.cli import main\ntry: {add}\nexcept SystemExit as end: print(end.code, 'llama_cpp' in sys.modules)",
+        tmp_path,
+    )
     assert done.stdout == "4 False\n", done.stderr
 
 
 def test_a_crash_of_llama_cpp_is_an_error_message(home):
     # Its tokenizer says that token 400,000 is the beginning of a text: llama.cpp may do with this what it likes.
-    path = tiny(home / "bad.gguf", **{"tokenizer.ggml.bos_token_id": (4, 400_000), "llama.attention.head_count": (4, 0)})
+    path = tiny(
+        home / "bad.gguf",
+        **{"tokenizer.ggml.bos_token_id": (4, 400_000), "llama.attention.head_count": (4, 0)},
+    )
     with pytest.raises(ModelError, match="process of its own"):
         store.add(path)
     assert store.manifests() == {}
@@ -193,7 +233,10 @@ def test_unknown_models_run_and_data_never_becomes_control_text(home):
     model = Backbone(store.find(str(tiny(home / "a.gguf"))))
     try:
         texts = ["[1,2]", "a <table> b", "<s>[</s>", "<table><table>", "1 12"]
-        written = ["".join(TOKENS[token] for token in model.tokenize(text)).replace("▁", " ") for text in texts]
+        written = [
+            "".join(TOKENS[token] for token in model.tokenize(text)).replace("▁", " ")
+            for text in texts
+        ]
         assert written == texts  # this tokenizer would put a blank before each text
         assert not {1, 2, 260} & {token for text in texts for token in model.tokenize(text)}
         assert model.tokenize("<table>", special=True)[-1] == 260
@@ -205,16 +248,40 @@ def test_a_table_goes_through_with_a_model_that_nobody_knows(home):
     import t2local
 
     rng = np.random.default_rng(1)
-    frame = pd.DataFrame({"age": rng.integers(20, 80, 40), "mark": rng.choice(["<table>", "<|im_end|>", "[INST]"], 40), "y": rng.choice(["</s>", "b"], 40)})
-    result = t2local.generate(frame, target="y", rows=5, max_batches=2, plan="data", model=str(tiny(home / "a.gguf")), settings={"team.cells": "worker"})
+    frame = pd.DataFrame(
+        {
+            "age": rng.integers(20, 80, 40),
+            "mark": rng.choice(["<table>", "<|im_end|>", "[INST]"], 40),
+            "y": rng.choice(["</s>", "b"], 40),
+        }
+    )
+    result = t2local.generate(
+        frame,
+        target="y",
+        rows=5,
+        max_batches=2,
+        plan="data",
+        model=str(tiny(home / "a.gguf")),
+        settings={"team.cells": "worker"},
+    )
     written = pd.concat([result.synthetic, result.rejected[list(frame)]])
-    assert len(written) == 20
+    assert len(written) == result.report["rows"]["generated"] >= 10
     assert set(written["mark"]) <= set(frame["mark"])
 
 
 def test_the_catalogue_is_whole():
     known = entries()
-    assert {"starter", "smollm2-135m", "smollm2-1.7b", "qwen3-4b", "qwen2.5-7b", "llama-3.1-8b", "gemma-3-4b", "phi-4-mini", "llama-3.3-70b"} <= set(known)
+    assert {
+        "starter",
+        "smollm2-135m",
+        "smollm2-1.7b",
+        "qwen3-4b",
+        "qwen2.5-7b",
+        "llama-3.1-8b",
+        "gemma-3-4b",
+        "phi-4-mini",
+        "llama-3.3-70b",
+    } <= set(known)
     for entry in known.values():
         assert entry.chat in chat_formats()
         assert (entry.kind == "base") == (entry.chat == "plain")
@@ -242,14 +309,39 @@ print(os.environ["HF_HUB_OFFLINE"], "huggingface_hub" in sys.modules)
 @pytest.mark.skipif(not shutil.which("unshare"), reason="unshare is not here")
 def test_a_store_that_cannot_be_written_is_said_and_a_stamp_that_cannot_is_not(tmp_path):
     tiny(tmp_path / "a.gguf")
-    mounted = ["unshare", "-rm", "bash", "-c", f'mkdir -p {tmp_path}/home && mount -t tmpfs -o ro tmpfs {tmp_path}/home && exec "$@"', "-"]
+    mounted = [
+        "unshare",
+        "-rm",
+        "bash",
+        "-c",
+        f'mkdir -p {tmp_path}/home && mount -t tmpfs -o ro tmpfs {tmp_path}/home && exec "$@"',
+        "-",
+    ]
     if subprocess.run([*mounted, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine does not let a user mount a file system")
-    environment = {**os.environ, "T2LOCAL_HOME": str(tmp_path / "home"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {
+        **os.environ,
+        "T2LOCAL_HOME": str(tmp_path / "home"),
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
     command = [*mounted, sys.executable, "-m", "t2local", "models"]
-    added = subprocess.run([*command, "add", "a.gguf"], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+    added = subprocess.run(
+        [*command, "add", "a.gguf"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        cwd=tmp_path,
+    )
     assert (added.returncode, "Read-only" in added.stderr) == (6, True), added.stderr
-    found = subprocess.run([*command, "path", "a.gguf"], capture_output=True, text=True, check=False, env=environment, cwd=tmp_path)
+    found = subprocess.run(
+        [*command, "path", "a.gguf"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+        cwd=tmp_path,
+    )
     assert found.returncode == 0, found.stderr
 
 

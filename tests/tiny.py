@@ -6,7 +6,17 @@ from pathlib import Path
 import numpy as np
 
 WIDTH, HEADS, INNER, CONTEXT = 32, 2, 64, 4096
-TOKENS = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "<table>", *map(chr, range(33, 127)), "12", "▁1"]
+TOKENS = [
+    "<unk>",
+    "<s>",
+    "</s>",
+    *(f"<0x{byte:02X}>" for byte in range(256)),
+    "▁",
+    "<table>",
+    *map(chr, range(33, 127)),
+    "12",
+    "▁1",
+]
 #: Types of ggml's tokens: unknown, control twice, bytes, then normal ones; "<table>" is user-defined.
 KINDS = [2, 3, 3, *[6] * 256, 1, 4, *[1] * (len(TOKENS) - 261)]
 
@@ -41,10 +51,23 @@ def metadata(**changes) -> dict[str, tuple[int, object]]:
 
 def shapes() -> dict[str, tuple[int, ...]]:
     square, up, down = (WIDTH, WIDTH), (WIDTH, INNER), (INNER, WIDTH)
-    layer = {"attn_q": square, "attn_k": square, "attn_v": square, "attn_output": square, "ffn_gate": up, "ffn_up": up, "ffn_down": down}
+    layer = {
+        "attn_q": square,
+        "attn_k": square,
+        "attn_v": square,
+        "attn_output": square,
+        "ffn_gate": up,
+        "ffn_up": up,
+        "ffn_down": down,
+    }
     layer |= {"attn_norm": (WIDTH,), "ffn_norm": (WIDTH,)}
     wide = (WIDTH, len(TOKENS))
-    return {"token_embd.weight": wide, "output.weight": wide, "output_norm.weight": (WIDTH,), **{f"blk.0.{name}.weight": s for name, s in layer.items()}}
+    return {
+        "token_embd.weight": wide,
+        "output.weight": wide,
+        "output_norm.weight": (WIDTH,),
+        **{f"blk.0.{name}.weight": s for name, s in layer.items()},
+    }
 
 
 def value(kind: int, content) -> bytes:
@@ -52,7 +75,9 @@ def value(kind: int, content) -> bytes:
         return text(content)
     if kind == 9:
         inner, items = content
-        return struct.pack("<IQ", inner, len(items)) + b"".join(value(inner, item) for item in items)
+        return struct.pack("<IQ", inner, len(items)) + b"".join(
+            value(inner, item) for item in items
+        )
     return struct.pack({4: "<I", 5: "<i", 6: "<f"}[kind], content)
 
 
@@ -61,10 +86,18 @@ def tiny(path: Path, seed: int = 1, **changes) -> Path:
     rng = np.random.default_rng(seed)
     keys, tensors = metadata(**changes), shapes()
     head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys))
-    head += b"".join(text(key) + struct.pack("<I", kind) + value(kind, content) for key, (kind, content) in keys.items())
+    head += b"".join(
+        text(key) + struct.pack("<I", kind) + value(kind, content)
+        for key, (kind, content) in keys.items()
+    )
     body = b""
     for name, shape in tensors.items():
-        head += text(name) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *shape) + struct.pack("<IQ", 0, len(body))
+        head += (
+            text(name)
+            + struct.pack("<I", len(shape))
+            + struct.pack(f"<{len(shape)}Q", *shape)
+            + struct.pack("<IQ", 0, len(body))
+        )
         body += rng.normal(0, 0.1, int(np.prod(shape))).astype("<f4").tobytes()
     path.write_bytes(head + bytes(-len(head) % 32) + body)
     return path

@@ -26,7 +26,11 @@ from t2local.evaluate import privacy, utility
 from t2local.evaluate.report import likeness
 
 RESULTS = Path(__file__).parent / "results"
-DOMAINS = {"Risk": "diabetes risk factors", "Outcome": "diabetes risk factors", "accept": "travel behaviour and incentives"}
+DOMAINS = {
+    "Risk": "diabetes risk factors",
+    "Outcome": "diabetes risk factors",
+    "accept": "travel behaviour and incentives",
+}
 DOMAINS |= {"twoyearrecid": "criminal recidivism", "nicotine": "features leading to drug usage"}
 
 
@@ -47,24 +51,36 @@ class _Model:
 
 def groups(model: _Model, manager: str | None) -> dict[str, Callable[[Task], dict[str, Written]]]:
     """What is run together: a name to a function that gives the rows of one or more methods."""
-    alone = {name: lambda task, name=name, method=method: {name: Written(method(task), 0, 0)} for name, method in classical.METHODS.items()}
+    alone = {
+        name: lambda task, name=name, method=method: {name: Written(method(task), 0, 0)}
+        for name, method in classical.METHODS.items()
+    }
     return {
         "D_ori": lambda task: {"D_ori": Written(task.real.head(0), 0, 0)},
-        "the ensemble itself": lambda task: {"the ensemble itself": Written(task.real.head(0), 0, 0)},
-        "other real rows": lambda task: {"other real rows": Written(task.test.iloc[task.rows :].head(task.rows), 0, 0)},
+        "the ensemble itself": lambda task: {
+            "the ensemble itself": Written(task.real.head(0), 0, 0)
+        },
+        "other real rows": lambda task: {
+            "other real rows": Written(task.test.iloc[task.rows :].head(task.rows), 0, 0)
+        },
         **alone,
         "CLLM": lambda task: {"CLLM": prompting.cllm(task, model(), DOMAINS[task.known.target])},
         "EPIC": lambda task: {"EPIC": prompting.epic(task, model())},
         "paper mode": lambda task: team.paper_mode(task, model()),
         "ours": lambda task: team.stages(task, model(), manager),
-        **{name: lambda task, name=name: team.ablation(task, model(), name) for name in team.ABLATIONS},
+        **{
+            name: lambda task, name=name: team.ablation(task, model(), name)
+            for name in team.ABLATIONS
+        },
     }
 
 
 def judged(task: Task, name: str, rows: pd.DataFrame, *, fidelity: bool) -> dict[str, float]:
     """The figures of a method's rows."""
     if name == "the ensemble itself":
-        return utility.scores(*classical.ensemble_scores(task), task.known[task.known.target].levels)
+        return utility.scores(
+            *classical.ensemble_scores(task), task.known[task.known.target].levels
+        )
     found: dict[str, float] = {}
     if name != "other real rows":  # which are test rows: they show what fidelity can be
         train = pd.concat([task.real, rows], ignore_index=True)[task.known.names]
@@ -77,35 +93,74 @@ def judged(task: Task, name: str, rows: pd.DataFrame, *, fidelity: bool) -> dict
     return found
 
 
-def cells(setting: Setting, task: Task, name: str, method: Callable[[Task], dict[str, Written]]) -> list[dict[str, Any]]:
+def cells(
+    setting: Setting, task: Task, name: str, method: Callable[[Task], dict[str, Written]]
+) -> list[dict[str, Any]]:
     """One line for each method of a group; a failure is a line too."""
     base, began = {"setting": setting.name, "n": setting.n, "seed": task.seed}, time.perf_counter()
     try:
         made = method(task)
     except Exception as error:  # noqa: BLE001 - a method that fails on a seed is named and counted, and the others go on
         where = traceback.extract_tb(error.__traceback__)[-1]
-        return [{**base, "group": name, "method": name, "error": f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"}]
+        return [
+            {
+                **base,
+                "group": name,
+                "method": name,
+                "error": f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})",
+            }
+        ]
     seconds, lines = time.perf_counter() - began, []
     for method_name, written in made.items():
         figures = judged(task, method_name, written.rows, fidelity=setting.fidelity)
-        line = {**base, "group": name, "method": method_name, "rows": len(written.rows), "seconds": round(seconds, 2)}
-        lines.append({**line, "tokens": [written.prompt, written.text], "figures": {key: round(value, 4) for key, value in figures.items()}})
+        line = {
+            **base,
+            "group": name,
+            "method": method_name,
+            "rows": len(written.rows),
+            "seconds": round(seconds, 2),
+        }
+        lines.append(
+            {
+                **line,
+                "tokens": [written.prompt, written.text],
+                "figures": {key: round(value, 4) for key, value in figures.items()},
+            }
+        )
     return lines
 
 
 def run(asked: argparse.Namespace) -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
-    others = [f"-{part}-{Path(name).stem}" for part, name, usual in (("model", asked.model, "starter"), ("manager", asked.manager, None)) if name != usual]
+    others = [
+        f"-{part}-{Path(name).stem}"
+        for part, name, usual in (
+            ("model", asked.model, "starter"),
+            ("manager", asked.manager, None),
+        )
+        if name != usual
+    ]
     path = asked.out / f"{asked.study}{''.join(others)}.jsonl"
-    done = {(line["setting"], line["seed"], line["group"]) for line in table.read(path) if "error" not in line}
+    done = {
+        (line["setting"], line["seed"], line["group"])
+        for line in table.read(path)
+        if "error" not in line
+    }
     every = groups(_Model(asked.model), asked.manager)
-    sets = {"all": [name for name in every if name not in team.ABLATIONS], "ablations": ["ours", *team.ABLATIONS]}
+    sets = {
+        "all": [name for name in every if name not in team.ABLATIONS],
+        "ablations": ["ours", *team.ABLATIONS],
+    }
     chosen = sets.get(asked.methods) or asked.methods.split(",")
     if unknown := [name for name in chosen if name not in every]:
         sys.exit(f"no such methods: {', '.join(unknown)}; there are {', '.join(every)}")
-    settings = [setting for setting in STUDIES[asked.study] if (asked.setting or "") in setting.name]
+    settings = [
+        setting for setting in STUDIES[asked.study] if (asked.setting or "") in setting.name
+    ]
     if not settings:
-        sys.exit(f"no such setting: {asked.setting}; there are {'; '.join(setting.name for setting in STUDIES[asked.study])}")
+        sys.exit(
+            f"no such setting: {asked.setting}; there are {'; '.join(setting.name for setting in STUDIES[asked.study])}"
+        )
     for seed in asked.seeds:
         for setting in settings:
             waiting = [name for name in chosen if (setting.name, seed, name) not in done]
@@ -124,7 +179,10 @@ def keep(path: Path, lines: list[dict[str, Any]]) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write("".join(json.dumps(line) + "\n" for line in lines))
     for line in lines:
-        told = line.get("error") or f"AUC {line['figures'].get('auc', float('nan')):.1f}, {line['rows']} rows, {line['seconds']} s"
+        told = (
+            line.get("error")
+            or f"AUC {line['figures'].get('auc', float('nan')):.1f}, {line['rows']} rows, {line['seconds']} s"
+        )
         print(f"{line['seed']} {line['setting']:<36} {line['method']:<28} {told}", flush=True)
 
 
@@ -137,18 +195,30 @@ def plot(asked: argparse.Namespace) -> None:
 def cost(asked: argparse.Namespace) -> None:
     """One default run of the imbalance study, by its parts."""
     setting = STUDIES["imbalance"][0]
-    found = {"setting": setting.name, "seed": 0, "model": asked.model, "parts": team.parts(setting.task(0), _Model(asked.model)())}
+    found = {
+        "setting": setting.name,
+        "seed": 0,
+        "model": asked.model,
+        "parts": team.parts(setting.task(0), _Model(asked.model)()),
+    }
     text = json.dumps(found, indent=1) + "\n"
     (RESULTS / "cost.json").write_text(text, encoding="utf-8")
     print(text)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(required=True)
     one = commands.add_parser("run")
     one.add_argument("--study", choices=STUDIES, required=True)
-    one.add_argument("--seeds", type=table.seeds, default="0-9", help="first and last; 100-109 are for reporting, once")
+    one.add_argument(
+        "--seeds",
+        type=table.seeds,
+        default="0-9",
+        help="first and last; 100-109 are for reporting, once",
+    )
     one.add_argument("--methods", default="all", help="names with commas, all, or ablations")
     one.add_argument("--setting", help="only settings whose name has this")
     one.add_argument("--model", default="starter")

@@ -23,7 +23,14 @@ NAMES = "ID Age Gender Education Country Ethnicity Nscore Escore Oscore AScore C
 NAMES += " Ecstasy Heroin Ketamine Legalh LSD Meth Mushrooms Nicotine Semer VSA"
 #: UCI's numbers for what people ticked.
 CODES = {
-    "Age": {-0.95197: "18-24", -0.07854: "25-34", 0.49788: "35-44", 1.09449: "45-54", 1.82213: "55-64", 2.59171: "65+"},
+    "Age": {
+        -0.95197: "18-24",
+        -0.07854: "25-34",
+        0.49788: "35-44",
+        1.09449: "45-54",
+        1.82213: "55-64",
+        2.59171: "65+",
+    },
     "Gender": {-0.48246: "M", 0.48246: "F"},
     "Education": {
         -2.43591: "Left school before 16 years",
@@ -60,21 +67,35 @@ CODES = {
 def drug(source: Path) -> pd.DataFrame:
     """Drug consumption with the words for its numbers."""
     frame = pd.read_csv(source, header=None, names=NAMES.split(), dtype=str)
-    return frame.assign(**{name: frame[name].astype(float).map(codes) for name, codes in CODES.items()})
+    return frame.assign(
+        **{name: frame[name].astype(float).map(codes) for name, codes in CODES.items()}
+    )
 
 
 def compas(source: Path) -> pd.DataFrame:
     """COMPAS as OpenML 42192 has it: ProPublica's filter, two races, groups of columns for what has several values."""
     raw = pd.read_csv(source)
-    keep = raw["days_b_screening_arrest"].between(-30, 30) & (raw["is_recid"] != -1) & (raw["c_charge_degree"] != "O") & (raw["score_text"] != "N/A")
+    keep = (
+        raw["days_b_screening_arrest"].between(-30, 30)
+        & (raw["is_recid"] != -1)
+        & (raw["c_charge_degree"] != "O")
+        & (raw["score_text"] != "N/A")
+    )
     raw = raw[keep & raw["race"].isin(["African-American", "Caucasian"])]
     frame = pd.DataFrame({"sex": (raw["sex"] == "Male").astype(int)})
     frame[["age", "juv_fel_count", "juv_misd_count", "juv_other_count", "priors_count"]] = raw[
         ["age", "juv_fel_count", "juv_misd_count", "juv_other_count", "priors_count"]
     ]
-    for label, name in (("25 - 45", "25-45"), ("Greater than 45", "Greaterthan45"), ("Less than 25", "Lessthan25")):
+    for label, name in (
+        ("25 - 45", "25-45"),
+        ("Greater than 45", "Greaterthan45"),
+        ("Less than 25", "Lessthan25"),
+    ):
         frame[f"age_cat_{name}"] = (raw["age_cat"] == label).astype(int)
-    for prefix, column, levels in (("race", "race", ["African-American", "Caucasian"]), ("c_charge_degree", "c_charge_degree", ["F", "M"])):
+    for prefix, column, levels in (
+        ("race", "race", ["African-American", "Caucasian"]),
+        ("c_charge_degree", "c_charge_degree", ["F", "M"]),
+    ):
         for level in levels:
             frame[f"{prefix}_{level}"] = (raw[column] == level).astype(int)
     return frame.assign(twoyearrecid=raw["two_year_recid"])
@@ -97,11 +118,16 @@ def main() -> None:
             with urllib.request.urlopen(SOURCES[source]) as answer:
                 (folder / source).write_bytes(answer.read())
         make(folder / source).to_csv(folder / name, index=False, lineterminator="\r\n")
-        print(f"{name}: {'made' if _as_it_should_be(folder / name) else 'made, and its hash is not the expected one: the studies will refuse it'}")
+        print(
+            f"{name}: {'made' if _as_it_should_be(folder / name) else 'made, and its hash is not the expected one: the studies will refuse it'}"
+        )
 
 
 def _as_it_should_be(path: Path) -> bool:
-    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest()[:12] == CHECKSUMS[path.name]
+    return (
+        path.is_file()
+        and hashlib.sha256(path.read_bytes()).hexdigest()[:12] == CHECKSUMS[path.name]
+    )
 
 
 if __name__ == "__main__":

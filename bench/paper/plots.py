@@ -11,7 +11,7 @@ from bench.paper.studies import STUDIES
 from bench.tables import interval
 from t2local.llm.backbone import Backbone
 from t2local.llm.store import find
-from t2local.tables.encoding import Encoder
+from t2local.stats.encoding import Encoder
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
@@ -37,14 +37,24 @@ def draw(files: list[Path], seeds: range, folder: Path) -> None:
 
 def against_n(results: pd.DataFrame, families: pd.Series, path: Path) -> None:
     """AUC by the number of real rows, one picture for each table (``families``: of each row) that was taken with several."""
-    figure, axes = plt.subplots(1, families.nunique(), figsize=(4.5 * families.nunique(), 4), squeeze=False)
+    figure, axes = plt.subplots(
+        1, families.nunique(), figsize=(4.5 * families.nunique(), 4), squeeze=False
+    )
     for axis, (family, own) in zip(axes[0], results.groupby(families, sort=False), strict=True):
         for place, method in enumerate(SHOWN):
             by_n = own[own["method"] == method].groupby("n")["auc"]
-            aside = (place - len(SHOWN) / 2) * own["n"].max() / 100  # so that no interval hides another
+            aside = (
+                (place - len(SHOWN) / 2) * own["n"].max() / 100
+            )  # so that no interval hides another
             style = {"color": "black", "linewidth": 2.5} if method == "ours" else {"linewidth": 1}
             if len(by_n):
-                axis.errorbar(by_n.mean().index + aside, by_n.mean(), yerr=by_n.apply(lambda v: interval(v.to_numpy())[1]), label=method, **style)
+                axis.errorbar(
+                    by_n.mean().index + aside,
+                    by_n.mean(),
+                    yerr=by_n.apply(lambda v: interval(v.to_numpy())[1]),
+                    label=method,
+                    **style,
+                )
         axis.set(title=family, xlabel="real rows", ylabel="AUC (%)")
     axes[0][0].legend(fontsize=7)
     _save(figure, path)
@@ -52,9 +62,17 @@ def against_n(results: pd.DataFrame, families: pd.Series, path: Path) -> None:
 
 def stages(results: pd.DataFrame, path: Path) -> None:
     """What each stage adds: the change of AUC over D_ori, mean over settings and seeds."""
-    changes = {name: interval(values.dropna().to_numpy()) for name, values in table.gains(results)[list(table.STAGES)].items()}
+    changes = {
+        name: interval(values.dropna().to_numpy())
+        for name, values in table.gains(results)[list(table.STAGES)].items()
+    }
     figure, axis = plt.subplots(figsize=(6, 3.5))
-    axis.bar([*changes], [mean for mean, _ in changes.values()], yerr=[half for _, half in changes.values()], capsize=3)
+    axis.bar(
+        [*changes],
+        [mean for mean, _ in changes.values()],
+        yerr=[half for _, half in changes.values()],
+        capsize=3,
+    )
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set(ylabel="change of AUC (points)")
     axis.tick_params(axis="x", labelrotation=15, labelsize=8)
@@ -66,11 +84,22 @@ def neighbours(path: Path, study: str, seed: int) -> None:
     from sklearn.manifold import TSNE
 
     task = STUDIES[study][0].task(seed)
-    encoder = Encoder(task.known, task.real)
-    sets = {"test rows": task.test.head(200), "SMOTE": classical.smote(task), "ours": team.stages(task, Backbone(find()))["ours"].rows, "D_ori": task.real}
-    points = TSNE(random_state=1, perplexity=20, init="pca").fit_transform(np.vstack([encoder.transform(rows) for rows in sets.values()]))
+    encoder = Encoder(task.known.input_features, task.real)
+    sets = {
+        "test rows": task.test.head(200),
+        "SMOTE": classical.smote(task),
+        "ours": team.stages(task, Backbone(find()))["ours"].rows,
+        "D_ori": task.real,
+    }
+    points = TSNE(random_state=1, perplexity=20, init="pca").fit_transform(
+        np.vstack([encoder.transform(rows) for rows in sets.values()])
+    )
     figure, axis = plt.subplots(figsize=(5, 5))
-    for (name, _), part in zip(sets.items(), np.split(points, np.cumsum([len(rows) for rows in sets.values()])[:-1]), strict=True):
+    for (name, _), part in zip(
+        sets.items(),
+        np.split(points, np.cumsum([len(rows) for rows in sets.values()])[:-1]),
+        strict=True,
+    ):
         axis.scatter(part[:, 0], part[:, 1], s=30 if name == "D_ori" else 8, label=name)
     axis.legend(fontsize=8)
     axis.set(xticks=[], yticks=[])

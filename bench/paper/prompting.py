@@ -16,12 +16,12 @@ import pandas as pd
 
 from bench.paper.studies import Task
 from t2local.llm.backbone import Backbone
-from t2local.llm.decoder import Counters, Decoder, Request, Station
+from t2local.llm.decoder import Counters, Decoder, Request, Segment
 from t2local.llm.grammar import Grammar
-from t2local.llm.sampling import Stream
+from t2local.llm.sampling import RowStream
+from t2local.stats.encoding import Encoder
+from t2local.stats.ensemble import codes
 from t2local.tables.dictionary import Feature
-from t2local.tables.encoding import Encoder
-from t2local.tables.ensemble import codes
 from t2local.team.rows import array, longest, parse, records, schema
 
 _ROWS_A_CALL, _EXAMPLES = 60, 20
@@ -48,7 +48,15 @@ def cllm(task: Task, model: Backbone, domain: str) -> Written:
     features = [task.known[name] for name in task.known.names]
     made, kept, counts = 0, [], [0, 0]
     while made < 3 * task.rows and sum(map(len, kept)) < task.rows:
-        written = _complete(task, model, features, lambda call: _cllm_prompt(task, features, domain, call), task.rows, made, CLLM_TEMPERATURE)
+        written = _complete(
+            task,
+            model,
+            features,
+            lambda call: _cllm_prompt(task, features, domain, call),
+            task.rows,
+            made,
+            CLLM_TEMPERATURE,
+        )
         made += task.rows
         counts = [counts[0] + written.prompt, counts[1] + written.text]
         kept.append(curate(task, written.rows))
@@ -74,12 +82,20 @@ def curate(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
     """
     from sklearn.ensemble import GradientBoostingClassifier
 
-    target, encoder = task.known[task.known.target], Encoder(task.known, task.real)
-    y, told = codes(task.real[target.name], target).astype(int), codes(rows[target.name], target).astype(int)
-    model = GradientBoostingClassifier(n_estimators=_STAGES, max_depth=6, learning_rate=0.3, random_state=task.seed).fit(encoder.transform(task.real), y)
+    target, encoder = task.known[task.known.target], Encoder(task.known.input_features, task.real)
+    y, told = (
+        codes(task.real[target.name], target).astype(int),
+        codes(rows[target.name], target).astype(int),
+    )
+    model = GradientBoostingClassifier(
+        n_estimators=_STAGES, max_depth=6, learning_rate=0.3, random_state=task.seed
+    ).fit(encoder.transform(task.real), y)
     place = {number: i for i, number in enumerate(model.classes_)}
     column = np.array([place.get(number, -1) for number in told])
-    stages = [np.where(column >= 0, p[np.arange(len(rows)), column], 0.0) for p in model.staged_predict_proba(encoder.transform(rows))]
+    stages = [
+        np.where(column >= 0, p[np.arange(len(rows)), column], 0.0)
+        for p in model.staged_predict_proba(encoder.transform(rows))
+    ]
     confidence = np.mean(stages, axis=0)
     aleatoric = np.mean([p * (1 - p) for p in stages], axis=0)
     hard = (confidence <= 0.2) & (aleatoric <= 0.75 * np.ptp(aleatoric))
@@ -93,7 +109,9 @@ def epic(task: Task, model: Backbone) -> Written:
     renamed, back = _mapped(task, rng)
     order = [target, *task.known.inputs]
     features = [renamed[name] for name in order]
-    size = {label: min(_GROUP_ROWS, 2 * int((task.real[target] == label).sum())) for label in classes}
+    size = {
+        label: min(_GROUP_ROWS, 2 * int((task.real[target] == label).sum())) for label in classes
+    }
 
     def prompt(call: int) -> list[str]:
         random, groups = np.random.default_rng([task.seed, 42, call]), []
@@ -103,15 +121,25 @@ def epic(task: Task, model: Backbone) -> Written:
             for letter, label in zip("ABCDEFGH", classes, strict=False):
                 own = task.real[task.real[target] == label]
                 shown = own.iloc[random.choice(len(own), size[label])]
-                coded = [{name: back["to"].get((name, value), value) for name, value in row.items()} for row in records(shown)]
+                coded = [
+                    {name: back["to"].get((name, value), value) for name, value in row.items()}
+                    for row in records(shown)
+                ]
                 groups += [f"{letter}.\n", *(array(features, row) + "\n" for row in coded)]
             groups.append("\n")
         return [*groups, header, "A.\n"]
 
     seen = [back["to"][target, label] for label in classes]
     features[0] = features[0].model_copy(update={"levels": tuple(seen)})
-    written = _complete(task, model, features, prompt, task.rows, 0, EPIC_TEMPERATURE, balanced=seen)
-    rows = written.rows.assign(**{name: written.rows[name].map(lambda v, name=name: back["from"].get((name, v), v)) for name in order})
+    written = _complete(
+        task, model, features, prompt, task.rows, 0, EPIC_TEMPERATURE, balanced=seen
+    )
+    rows = written.rows.assign(
+        **{
+            name: written.rows[name].map(lambda v, name=name: back["from"].get((name, v), v))
+            for name in order
+        }
+    )
     return Written(rows[task.known.names], written.prompt, written.text)
 
 
@@ -120,7 +148,9 @@ def _groups(task: Task, size: dict[str, int]) -> int:
     return max(1, min(_GROUPS, math.ceil(4 * len(task.real) / sum(size.values()))))
 
 
-def _mapped(task: Task, rng: np.random.Generator) -> tuple[dict[str, Feature], dict[str, dict[tuple[str, Any], str]]]:
+def _mapped(
+    task: Task, rng: np.random.Generator
+) -> tuple[dict[str, Feature], dict[str, dict[tuple[str, Any], str]]]:
     """Features whose levels are random tokens, and the tokens there and back."""
     letters, more = list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), list("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
     there: dict[tuple[str, Any], str] = {}
@@ -133,28 +163,62 @@ def _mapped(task: Task, rng: np.random.Generator) -> tuple[dict[str, Feature], d
                 while not token or token in there.values():
                     token = rng.choice(letters) + rng.choice(more) + rng.choice(more)
                 there[name, level] = str(token)
-            feature = feature.model_copy(update={"type": "category", "levels": tuple(there[name, level] for level in feature.levels)})
+            feature = feature.model_copy(
+                update={
+                    "type": "category",
+                    "levels": tuple(there[name, level] for level in feature.levels),
+                }
+            )
         renamed[name] = feature
-    return renamed, {"to": there, "from": {(name, token): level for (name, level), token in there.items()}}
+    return renamed, {
+        "to": there,
+        "from": {(name, token): level for (name, level), token in there.items()},
+    }
 
 
 def _complete(
-    task: Task, model: Backbone, features: list[Feature], prompt: Any, rows: int, before: int, temperature: float, balanced: list[str] | None = None
+    task: Task,
+    model: Backbone,
+    features: list[Feature],
+    prompt: Any,
+    rows: int,
+    before: int,
+    temperature: float,
+    balanced: list[str] | None = None,
 ) -> Written:
     """Rows after prompts, `_ROWS_A_CALL` after each; ``balanced``: labels of the first feature that are given in turn."""
     given = [{features[0].name: label} for label in balanced] if balanced else [{}]
-    grammars, cells = [Grammar(schema(features, cell), model.tokenizer) for cell in given], longest(features)
+    grammars, cells = (
+        [Grammar(schema(features, cell), model.tokenizer) for cell in given],
+        longest(features),
+    )
     made, tokens = [], Counters()
     for call in range(math.ceil(rows / _ROWS_A_CALL)):
         parts = model.prompt(prompt(before + call))
         wanted = range(call * _ROWS_A_CALL, min(rows, (call + 1) * _ROWS_A_CALL))
-        requests = [Request((Station((), grammars[row % len(grammars)]),), Stream(task.seed, before + call, row)) for row in wanted]
-        with Decoder(model, slots=min(32, len(wanted)), prefix_cells=len(parts), row_cells=cells, usual_cells=cells // 2, temperature=temperature) as decoder:
+        requests = [
+            Request(
+                (Segment((), grammars[row % len(grammars)]),),
+                RowStream(task.seed, before + call, row),
+            )
+            for row in wanted
+        ]
+        with Decoder(
+            model,
+            slots=min(32, len(wanted)),
+            prefix_cells=len(parts),
+            row_cells=cells,
+            usual_cells=cells // 2,
+            temperature=temperature,
+        ) as decoder:
             decoder.prefill(parts)
             for index, completion in decoder.complete(requests):
                 if not completion.failure:
                     made.append((wanted[index], parse(features, completion.texts[0])))
             tokens.prefix += decoder.counters.prefix
             tokens.rows += decoder.counters.rows
-    frame = pd.DataFrame([row for _, row in sorted(made, key=lambda pair: pair[0])], columns=[f.name for f in features])
+    frame = pd.DataFrame(
+        [row for _, row in sorted(made, key=lambda pair: pair[0])],
+        columns=[f.name for f in features],
+    )
     return Written(frame, tokens.prefix, tokens.rows)

@@ -37,7 +37,9 @@ class Setting:
 
 
 def _noise(name: str, flip: float, n: int) -> Setting:
-    return Setting(f"{name}, {flip:.0%} flipped, n={n}", lambda: noisy_source(name, flip), n, rows=60)
+    return Setting(
+        f"{name}, {flip:.0%} flipped, n={n}", lambda: noisy_source(name, flip), n, rows=60
+    )
 
 
 def _real(name: str, source: Callable[[], Source], n: int) -> Setting:
@@ -45,13 +47,29 @@ def _real(name: str, source: Callable[[], Source], n: int) -> Setting:
 
 
 STUDIES: dict[str, list[Setting]] = {
-    "imbalance": [Setting("Diabetes 7:2:1, n=10", lambda: risk_source({"LR": 7, "MR": 2, "HR": 1}), 10)],
-    "incompleteness": [Setting("Diabetes 8:2:0, n=10", lambda: risk_source({"LR": 8, "MR": 2}), 10)],
+    "imbalance": [
+        Setting("Diabetes 7:2:1, n=10", lambda: risk_source({"LR": 7, "MR": 2, "HR": 1}), 10)
+    ],
+    "incompleteness": [
+        Setting("Diabetes 8:2:0, n=10", lambda: risk_source({"LR": 8, "MR": 2}), 10)
+    ],
     "noise": [_noise("Diabetes", flip, 60) for flip in (0.2, 0.3, 0.4)],
     "travel": [_noise("TravelBehavior", flip, 60) for flip in (0.0, 0.3, 0.4)],
     "sizes": [
         *(_real("COMPAS", compas_source, n) for n in (20, 60, 200)),
-        *(_real(f"Drug-{group}", lambda group=group: drug_source(group), n) for group in "AB" for n in (40, 150)),
+        *(
+            _real(f"Drug-{group}", lambda group=group: drug_source(group), n)
+            for group in "AB"
+            for n in (40, 150)
+        ),
     ],
-    "smoke": [Setting("Diabetes 7:2:1, n=10", lambda: risk_source({"LR": 7, "MR": 2, "HR": 1}), 10, rows=20, fidelity=True)],
+    "smoke": [
+        Setting(
+            "Diabetes 7:2:1, n=10",
+            lambda: risk_source({"LR": 7, "MR": 2, "HR": 1}),
+            10,
+            rows=20,
+            fidelity=True,
+        )
+    ],
 }

@@ -29,20 +29,37 @@ def seeds(text: str) -> range:
     """``100-109`` or ``7``, as it is written on the command line."""
     first, _, last = text.partition("-")
     if not (first.isdecimal() and (last or first).isdecimal() and int(first) <= int(last or first)):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a seed nor a first and a last one, such as 100-109")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a seed nor a first and a last one, such as 100-109"
+        )
     return range(int(first), int(last or first) + 1)
 
 
 def frame(paths: list[Path], seeds: range) -> pd.DataFrame:
     """One row for each method, setting and seed, with its figures as columns and the name of its file."""
-    lines = [{"file": path.stem, **line} for path in paths for line in read(path) if line["seed"] in seeds]
-    plain = [{**{key: value for key, value in line.items() if key != "figures"}, **line.get("figures", {})} for line in lines]
+    lines = [
+        {"file": path.stem, **line}
+        for path in paths
+        for line in read(path)
+        if line["seed"] in seeds
+    ]
+    plain = [
+        {
+            **{key: value for key, value in line.items() if key != "figures"},
+            **line.get("figures", {}),
+        }
+        for line in lines
+    ]
     return pd.DataFrame(plain)
 
 
 def ranks(results: pd.DataFrame, figure: str = "auc", higher: bool = True) -> pd.Series:
     """Mean rank of each method that adds rows, over settings and seeds; 1 is best. Parts of ours (the stages) are not ranked beside it."""
-    adding = results[~results["method"].isin(REFERENCES) & ~results["method"].str.startswith("team") & results.get(figure, pd.Series(dtype=float)).notna()]
+    adding = results[
+        ~results["method"].isin(REFERENCES)
+        & ~results["method"].str.startswith("team")
+        & results.get(figure, pd.Series(dtype=float)).notna()
+    ]
     by_cell = adding.groupby(["setting", "seed"])[figure].rank(ascending=not higher)
     return by_cell.groupby(adding["method"]).mean().sort_values()
 
@@ -62,10 +79,20 @@ def failures(results: pd.DataFrame) -> str:
     if "error" not in results:
         return ""
     failed = results[results["error"].notna()]
-    good = set(map(tuple, results[results["error"].isna()][["setting", "seed", "group"]].to_numpy().tolist()))
-    left = failed[[tuple(key) not in good for key in failed[["setting", "seed", "group"]].to_numpy().tolist()]]
+    good = set(
+        map(
+            tuple,
+            results[results["error"].isna()][["setting", "seed", "group"]].to_numpy().tolist(),
+        )
+    )
+    left = failed[
+        [tuple(key) not in good for key in failed[["setting", "seed", "group"]].to_numpy().tolist()]
+    ]
     left = left.drop_duplicates(["setting", "seed", "group"])
-    return "\n".join(f"Failed: {name}, {len(own)} times; the first: {own['error'].iloc[0]}" for name, own in left.groupby("method"))
+    return "\n".join(
+        f"Failed: {name}, {len(own)} times; the first: {own['error'].iloc[0]}"
+        for name, own in left.groupby("method")
+    )
 
 
 def aucs(results: pd.DataFrame) -> str:
@@ -86,13 +113,23 @@ def aucs(results: pd.DataFrame) -> str:
         "rows",
     ]
     lines = []
-    for method in [*REFERENCES, *mean_rank.index, *(name for name in dict.fromkeys(good["method"]) if name.startswith("team"))]:
+    for method in [
+        *REFERENCES,
+        *mean_rank.index,
+        *(name for name in dict.fromkeys(good["method"]) if name.startswith("team")),
+    ]:
         own = good[good["method"] == method]
         if own.empty:
             continue
-        cells = [_shown(own[own["setting"] == s]["auc"], seeds) for s in settings] + [_shown(own[c], seeds) for c in classes]
+        cells = [_shown(own[own["setting"] == s]["auc"], seeds) for s in settings] + [
+            _shown(own[c], seeds) for c in classes
+        ]
         rank = f"{mean_rank[method]:.1f}" if method in mean_rank else ""
-        pairs = wide[method] - wide["ours"] if method != "ours" and "ours" in wide else pd.Series(dtype=float)
+        pairs = (
+            wide[method] - wide["ours"]
+            if method != "ours" and "ours" in wide
+            else pd.Series(dtype=float)
+        )
         lines.append([method, *cells, rank, _shown(pairs, len(pairs)), f"{own['rows'].mean():.0f}"])
     return markdown_table(header, lines)
 
@@ -106,12 +143,35 @@ def changes(results: pd.DataFrame) -> str:
         if not {"ours", *REFERENCES[:2]} <= set(wide):
             continue
         mean, ensemble = wide.mean(), REFERENCES[1]
-        others = mean.drop([name for name in wide if name in (*REFERENCES, "ours") or name.startswith("team")])
+        others = mean.drop(
+            [name for name in wide if name in (*REFERENCES, "ours") or name.startswith("team")]
+        )
         best = str(others.idxmax()) if len(others) else "D_ori"
-        more = {name: _shown(wide["ours"] - wide[name], len(wide)) for name in ("D_ori", best, ensemble)}
+        more = {
+            name: _shown(wide["ours"] - wide[name], len(wide)) for name in ("D_ori", best, ensemble)
+        }
         means = [f"{mean[name]:.1f}" for name in ("D_ori", "ours", best, ensemble)]
-        lines.append([str(setting), *means[:2], more["D_ori"], f"{means[2]} ({best})", more[best], means[3], more[ensemble]])
-    header = ["real rows", "alone", "with ours", "ours minus it", "with the best other method's", "ours minus it", "the ensemble alone", "ours minus it"]
+        lines.append(
+            [
+                str(setting),
+                *means[:2],
+                more["D_ori"],
+                f"{means[2]} ({best})",
+                more[best],
+                means[3],
+                more[ensemble],
+            ]
+        )
+    header = [
+        "real rows",
+        "alone",
+        "with ours",
+        "ours minus it",
+        "with the best other method's",
+        "ours minus it",
+        "the ensemble alone",
+        "ours minus it",
+    ]
     return markdown_table(header, lines) if lines else ""
 
 
@@ -120,25 +180,59 @@ def standing(results: pd.DataFrame) -> str:
     good = results[results["auc"].notna()] if "auc" in results else results.head(0)
     if good["setting"].nunique() < 2 or "ours" not in set(good["method"]):
         return ""
-    wide, mean_rank, lines = good.pivot_table(index=["setting", "seed"], columns="method", values="auc"), ranks(good), []
-    for method in [name for name in (*REFERENCES, *mean_rank.index) if name in wide and name != "ours"]:
+    wide, mean_rank, lines = (
+        good.pivot_table(index=["setting", "seed"], columns="method", values="auc"),
+        ranks(good),
+        [],
+    )
+    for method in [
+        name for name in (*REFERENCES, *mean_rank.index) if name in wide and name != "ours"
+    ]:
         pairs = (wide["ours"] - wide[method]).dropna()
-        by_setting = [interval(own.to_numpy()) for _, own in pairs.groupby("setting") if len(own) > 1]
-        counts = [f"{sum(sign * mean > half for mean, half in by_setting)} of {len(by_setting)}" for sign in (1, -1)]
-        lines.append([method, f"{mean_rank[method]:.1f}" if method in mean_rank else "", _shown(pairs, len(pairs)), *counts])
+        by_setting = [
+            interval(own.to_numpy()) for _, own in pairs.groupby("setting") if len(own) > 1
+        ]
+        counts = [
+            f"{sum(sign * mean > half for mean, half in by_setting)} of {len(by_setting)}"
+            for sign in (1, -1)
+        ]
+        lines.append(
+            [
+                method,
+                f"{mean_rank[method]:.1f}" if method in mean_rank else "",
+                _shown(pairs, len(pairs)),
+                *counts,
+            ]
+        )
     return markdown_table(
-        [f"ours (mean rank {mean_rank['ours']:.1f}) beside", "mean rank", "ours minus it", "settings with ours above", "with ours below"], lines
+        [
+            f"ours (mean rank {mean_rank['ours']:.1f}) beside",
+            "mean rank",
+            "ours minus it",
+            "settings with ours above",
+            "with ours below",
+        ],
+        lines,
     )
 
 
 def fidelity(results: pd.DataFrame) -> str:
     if "alpha-precision" not in results or not results["alpha-precision"].notna().any():
         return ""
-    names = ["detection (GOGGLE)", "told apart, trees", "alpha-precision", "beta-recall", "near copies"]
+    names = [
+        "detection (GOGGLE)",
+        "told apart, trees",
+        "alpha-precision",
+        "beta-recall",
+        "near copies",
+    ]
     parts = []
     for setting, own in results[results["alpha-precision"].notna()].groupby("setting", sort=False):
         seeds = own["seed"].nunique()
-        lines = [[method, *(_shown(100 * rows[name], seeds) for name in names)] for method, rows in own.groupby("method", sort=False)]
+        lines = [
+            [method, *(_shown(100 * rows[name], seeds) for name in names)]
+            for method, rows in own.groupby("method", sort=False)
+        ]
         parts.append(markdown_table([f"{setting} (%)", *names], lines))
     return "\n\n".join(parts)
 
@@ -147,20 +241,30 @@ def costs(results: pd.DataFrame) -> str:
     """Tokens decoded and seconds for a row that was kept, by method."""
     if "seconds" not in results:
         return ""
-    costly = results[results["seconds"].notna() & (results["rows"] > 0) & ~results["method"].isin(REFERENCES)]
+    costly = results[
+        results["seconds"].notna() & (results["rows"] > 0) & ~results["method"].isin(REFERENCES)
+    ]
     if costly.empty:
         return ""
     lines = []
     for method, own in costly.groupby("method", sort=False):
         tokens = np.array(own["tokens"].tolist(), dtype=float).sum(axis=0) / own["rows"].sum()
-        lines.append([str(method), f"{tokens[0]:.0f}", f"{tokens[1]:.0f}", f"{own['seconds'].mean():.1f}"])
-    return markdown_table(["method", "prompt tokens a row", "row tokens a row", "seconds a run"], lines)
+        lines.append(
+            [str(method), f"{tokens[0]:.0f}", f"{tokens[1]:.0f}", f"{own['seconds'].mean():.1f}"]
+        )
+    return markdown_table(
+        ["method", "prompt tokens a row", "row tokens a row", "seconds a run"], lines
+    )
 
 
 def gains(results: pd.DataFrame) -> pd.DataFrame:
     """AUC minus D_ori's, one column for each of `STAGES` and the tree without them, one row for each setting and seed."""
-    wide = results[results["auc"].notna()].pivot_table(index=["setting", "seed"], columns="method", values="auc")
-    return wide[[name for name in (*STAGES, "tree + ensemble labels") if name in wide]].sub(wide["D_ori"], axis=0)
+    wide = results[results["auc"].notna()].pivot_table(
+        index=["setting", "seed"], columns="method", values="auc"
+    )
+    return wide[[name for name in (*STAGES, "tree + ensemble labels") if name in wide]].sub(
+        wide["D_ori"], axis=0
+    )
 
 
 def stages(results: pd.DataFrame) -> str:
@@ -168,15 +272,29 @@ def stages(results: pd.DataFrame) -> str:
     lines, found = [], gains(results)
     for name in found:
         own = results[results["method"] == name]
-        lines.append([str(name), _shown(found[name], len(found)), f"{own['rows'].mean():.0f}", f"{(own['rows'] > 0).sum()} of {len(own)}"])
+        lines.append(
+            [
+                str(name),
+                _shown(found[name], len(found)),
+                f"{own['rows'].mean():.0f}",
+                f"{(own['rows'] > 0).sum()} of {len(own)}",
+            ]
+        )
     return markdown_table(["", "AUC minus D_ori's", "rows", "runs with rows"], lines)
 
 
 def models(results: pd.DataFrame) -> str:
     """Ours by file of results: by the model that wrote, and the one that planned."""
-    own = results[(results["method"] == "ours") & results["auc"].notna()] if "auc" in results else results.head(0)
+    own = (
+        results[(results["method"] == "ours") & results["auc"].notna()]
+        if "auc" in results
+        else results.head(0)
+    )
     seeds = own["seed"].nunique()
-    lines = [[str(f), _shown(o["auc"], seeds), f"{o['rows'].mean():.0f}", f"{o['seconds'].mean():.0f}"] for f, o in own.groupby("file", sort=False)]
+    lines = [
+        [str(f), _shown(o["auc"], seeds), f"{o['rows'].mean():.0f}", f"{o['seconds'].mean():.0f}"]
+        for f, o in own.groupby("file", sort=False)
+    ]
     return markdown_table(["results", "AUC", "rows", "seconds a run"], lines) if lines else ""
 
 

@@ -16,7 +16,10 @@ from t2local.team.rows import array, records
 
 def shares(task: Task) -> dict[str, float]:
     """The shares of the labels in D_ori."""
-    return {str(label): float(share) for label, share in task.real[task.known.target].value_counts(normalize=True).items()}
+    return {
+        str(label): float(share)
+        for label, share in task.real[task.known.target].value_counts(normalize=True).items()
+    }
 
 
 def single(task: Task) -> Plan:
@@ -49,16 +52,29 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 def run(task: Task, model: Backbone, **options: Any) -> tuple[pd.DataFrame, pd.DataFrame, Written]:
     """One call of `t2local.generate`: all rows in the order of writing, with the stage that rejected them (blank: kept)."""
     options["settings"] = {"table.widen": 0.0, **options.get("settings", {})}
-    done = t2local.generate(task.real, dictionary=task.known, rows=task.rows, seed=task.seed + 1, model=model, **options)
+    done = t2local.generate(
+        task.real, dictionary=task.known, rows=task.rows, seed=task.seed + 1, model=model, **options
+    )
     rejected = done.rejected.set_index("row")
     names = task.known.names
-    numbers = [number for number in range(1, len(rejected) + len(done.synthetic) + 1) if number not in rejected.index]
+    numbers = [
+        number
+        for number in range(1, len(rejected) + len(done.synthetic) + 1)
+        if number not in rejected.index
+    ]
     kept = done.synthetic[names].set_axis(numbers).assign(_stage="")
     parts = [part for part in (kept, rejected[names].assign(_stage=rejected["stage"])) if len(part)]
     every = pd.concat(parts).sort_index()
-    tokens, rows = done.report["tokens"], task.known.values(cells_of(every[names]))  # delivered in the types of the input
+    tokens, rows = (
+        done.report["tokens"],
+        task.known.values(cells_of(every[names])),
+    )  # delivered in the types of the input
     stage = every["_stage"].reset_index(drop=True)
-    return rows, stage, Written(rows[stage == ""].reset_index(drop=True), tokens["prefix"], tokens["rows"])
+    return (
+        rows,
+        stage,
+        Written(rows[stage == ""].reset_index(drop=True), tokens["prefix"], tokens["rows"]),
+    )
 
 
 def stages(task: Task, model: Backbone, manager: str | None = None) -> dict[str, Written]:
@@ -81,24 +97,47 @@ def parts(task: Task, model: Backbone) -> list[dict[str, Any]]:
     The workers' cells of a row stand in one array, decoded at one go: tokens are those of a worker's cells alone, seconds those of
     the assembly line (its prompts included) shared out by them.
     """
-    done = t2local.generate(task.real, dictionary=task.known, rows=task.rows, seed=task.seed + 1, model=model, settings={"table.widen": 0.0})
+    done = t2local.generate(
+        task.real,
+        dictionary=task.known,
+        rows=task.rows,
+        seed=task.seed + 1,
+        model=model,
+        settings={"table.widen": 0.0},
+    )
     tokens, seconds = done.report["tokens"], done.report["seconds"]
-    rows = records(task.known.values(cells_of(pd.concat([done.synthetic, done.rejected])[task.known.names])))
-    features = {component.role: [task.known[name] for name in component.features] for component in done.plan.line()}
-    written = {role: sum(len(model.tokenize(array(own, row)[1:])) for row in rows) for role, own in features.items()}
+    rows = records(
+        task.known.values(cells_of(pd.concat([done.synthetic, done.rejected])[task.known.names]))
+    )
+    features = {
+        component.role: [task.known[name] for name in component.features]
+        for component in done.plan.line()
+    }
+    written = {
+        role: sum(len(model.tokenize(array(own, row)[1:])) for row in rows)
+        for role, own in features.items()
+    }
     every = sum(written.values())
     named = [
         ("the manager's plan", None, None, seconds["plan"]),
         ("questions about real rows", tokens["measuring"], 0, seconds["labels"]),
         *(
-            (f"worker {number}: {', '.join(f.name for f in own)}", 0, written[role], seconds["assembly"] * written[role] / every)
+            (
+                f"worker {number}: {', '.join(f.name for f in own)}",
+                0,
+                written[role],
+                seconds["assembly"] * written[role] / every,
+            )
             for number, (role, own) in enumerate(features.items(), 1)
         ),
         ("the workers' prompts", tokens["prefix"], 0, 0),
         ("trimming", 0, 0, seconds["trim"]),
         ("the verdict", 0, 0, seconds["benefit"]),
     ]
-    return [{"part": name, "in": read, "out": wrote, "seconds": round(took, 1)} for name, read, wrote, took in named]
+    return [
+        {"part": name, "in": read, "out": wrote, "seconds": round(took, 1)}
+        for name, read, wrote, took in named
+    ]
 
 
 def paper_mode(task: Task, model: Backbone) -> dict[str, Written]:
@@ -111,5 +150,7 @@ def paper_mode(task: Task, model: Backbone) -> dict[str, Written]:
 
 def ablation(task: Task, model: Backbone, name: str) -> dict[str, Written]:
     """The default run with one choice made otherwise."""
-    options = {key: value(task) if callable(value) else value for key, value in ABLATIONS[name].items()}
+    options = {
+        key: value(task) if callable(value) else value for key, value in ABLATIONS[name].items()
+    }
     return {name: run(task, model, **options)[2]}

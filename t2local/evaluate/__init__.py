@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class _Callable(ModuleType):
-    def __call__(self, real: "pd.DataFrame", synthetic: "pd.DataFrame", **options: Any) -> "Evaluation":
+    def __call__(
+        self, real: "pd.DataFrame", synthetic: "pd.DataFrame", **options: Any
+    ) -> "Evaluation":
         from t2local.evaluate.report import evaluate
 
         return evaluate(real, synthetic, **options)

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from t2local.stats.arrays import FloatArray, IntArray
+from t2local.stats.streams import Stream, generator, random_state
 from t2local.tables.dictionary import FeatureDictionary
 
-Matrix = np.ndarray[Any, np.dtype[np.float64]]
 _ALPHAS = np.linspace(0, 1, 30)
 #: Numbers with fewer values than this are coded by rank, as synthcity does.
 _FEW_VALUES = 15
 _FOLDS = 5
 
 
-def encoded(known: FeatureDictionary, names: list[str], *frames: pd.DataFrame) -> list[Matrix]:
+def encoded(known: FeatureDictionary, names: list[str], *frames: pd.DataFrame) -> list[FloatArray]:
     """Frames of values as matrices with one column each: numbers as they are, levels and rare numbers by rank over all frames.
 
     A missing number is the mean of the first frame; a missing level has a rank of its own.
@@ -29,23 +30,38 @@ def encoded(known: FeatureDictionary, names: list[str], *frames: pd.DataFrame) -
         if known[name].numeric:
             numbers = whole.to_numpy(dtype=np.float64, na_value=np.nan)
             own = numbers[: len(frames[0])]
-            numbers = np.where(np.isnan(numbers), own[~np.isnan(own)].mean() if (~np.isnan(own)).any() else 0.0, numbers)
-            columns.append(np.unique(numbers, return_inverse=True)[1] if len(np.unique(numbers)) < _FEW_VALUES else numbers)
+            numbers = np.where(
+                np.isnan(numbers),
+                own[~np.isnan(own)].mean() if (~np.isnan(own)).any() else 0.0,
+                numbers,
+            )
+            columns.append(
+                np.unique(numbers, return_inverse=True)[1]
+                if len(np.unique(numbers)) < _FEW_VALUES
+                else numbers
+            )
         else:
-            columns.append(np.unique(whole.fillna("").astype(str).to_numpy(dtype=object), return_inverse=True)[1])
+            columns.append(
+                np.unique(whole.fillna("").astype(str).to_numpy(dtype=object), return_inverse=True)[
+                    1
+                ]
+            )
     whole_matrix = np.column_stack(columns).astype(np.float64)
     return np.split(whole_matrix, np.cumsum([len(frame) for frame in frames])[:-1])
 
 
-def precision_and_recall(real: Matrix, synthetic: Matrix, seed: int) -> tuple[float, float]:
+def precision_and_recall(real: FloatArray, synthetic: FloatArray, seed: int) -> tuple[float, float]:
     """Alpha-precision and beta-recall, 0 to 1: how closely the shares of rows in growing regions follow the regions' sizes.
 
     **Parameters:**
 
     * **real**, **synthetic**: encoded inputs (n, d) and (m, d); the larger set is drawn down to the size of the smaller.
     """
-    rng, size = np.random.default_rng([seed, 20]), min(len(real), len(synthetic))
-    real, synthetic = (rows if len(rows) == size else rows[rng.choice(len(rows), size, replace=False)] for rows in (real, synthetic))
+    rng, size = generator(seed, Stream.PRECISION_RECALL), min(len(real), len(synthetic))
+    real, synthetic = (
+        rows if len(rows) == size else rows[rng.choice(len(rows), size, replace=False)]
+        for rows in (real, synthetic)
+    )
     low, span = real.min(axis=0), np.ptp(real, axis=0)
     scale = np.where(span > 0, span, 1.0)
     real, synthetic = (real - low) / scale, (synthetic - low) / scale
@@ -59,11 +75,13 @@ def precision_and_recall(real: Matrix, synthetic: Matrix, seed: int) -> tuple[fl
     return _follows(precision), _follows(covered.mean(axis=0))
 
 
-def _follows(shares: Matrix) -> float:
+def _follows(shares: FloatArray) -> float:
     return float(1 - np.abs(_ALPHAS - shares).sum() / _ALPHAS.sum())
 
 
-def _nearest(among: Matrix, rows: Matrix, *, others: bool = False) -> tuple[Matrix, np.ndarray[Any, np.dtype[np.intp]]]:
+def _nearest(
+    among: FloatArray, rows: FloatArray, *, others: bool = False
+) -> tuple[FloatArray, IntArray]:
     """For each row the distance to its nearest one of ``among``, and which it is; ``others``: not itself."""
     from sklearn.neighbors import NearestNeighbors
 
@@ -71,7 +89,7 @@ def _nearest(among: Matrix, rows: Matrix, *, others: bool = False) -> tuple[Matr
     return distances[:, -1], places[:, -1]
 
 
-def told_apart(real: Matrix, synthetic: Matrix, seed: int) -> dict[str, float]:
+def c2st_auc(real: FloatArray, synthetic: FloatArray, seed: int) -> dict[str, float]:
     """How well classifiers tell synthetic rows from real ones, out of fold: the AUC, or what it is from 1 where it is below a half.
 
     ``linear`` and ``trees`` by the name of the classifier. 0.5: not at all.
@@ -83,12 +101,21 @@ def told_apart(real: Matrix, synthetic: Matrix, seed: int) -> dict[str, float]:
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.linear_model import LogisticRegression
 
-    trees = HistGradientBoostingClassifier(max_iter=50, max_depth=10, min_samples_leaf=5, max_features=0.5, random_state=seed)
+    trees = HistGradientBoostingClassifier(
+        max_iter=50,
+        max_depth=10,
+        min_samples_leaf=5,
+        max_features=0.5,
+        random_state=random_state(seed, Stream.DETECTION_MODELS),
+    )
     models = {"linear": LogisticRegression(max_iter=1000), "trees": trees}
-    return {name: max(found, 1 - found) for name, found in _scores(models, real, synthetic, seed).items()}
+    return {
+        name: max(found, 1 - found)
+        for name, found in _scores(models, real, synthetic, seed).items()
+    }
 
 
-def goggle_detection(real: Matrix, synthetic: Matrix, seed: int) -> float:
+def goggle_detection(real: FloatArray, synthetic: FloatArray, seed: int) -> float:
     """GOGGLE's detection score, which the paper reports: the mean AUC of boosted trees, a neural network and a Gaussian mixture.
 
     The mixture never sees the labels: its third is noise around a half. Boosted trees are scikit-learn's, not XGBoost's.
@@ -103,14 +130,20 @@ def goggle_detection(real: Matrix, synthetic: Matrix, seed: int) -> float:
 
     smallest = min(10, int((1 - 1 / _FOLDS) * (len(real) + len(synthetic))))
     models = {
-        "trees": GradientBoostingClassifier(max_depth=6, learning_rate=0.3, random_state=seed),
-        "network": MLPClassifier(random_state=seed),
-        "mixture": GaussianMixture(smallest, reg_covar=1e-3, random_state=seed),
+        "trees": GradientBoostingClassifier(
+            max_depth=6, learning_rate=0.3, random_state=random_state(seed, Stream.DETECTION_MODELS)
+        ),
+        "network": MLPClassifier(random_state=random_state(seed, Stream.DETECTION_MODELS)),
+        "mixture": GaussianMixture(
+            smallest, reg_covar=1e-3, random_state=random_state(seed, Stream.DETECTION_MODELS)
+        ),
     }
     return float(np.mean(list(_scores(models, real, synthetic, seed).values())))
 
 
-def _scores(models: dict[str, Any], real: Matrix, synthetic: Matrix, seed: int) -> dict[str, float]:
+def _scores(
+    models: dict[str, Any], real: FloatArray, synthetic: FloatArray, seed: int
+) -> dict[str, float]:
     """The mean AUC of each model over stratified folds."""
     import warnings
 
@@ -120,10 +153,18 @@ def _scores(models: dict[str, Any], real: Matrix, synthetic: Matrix, seed: int) 
     from sklearn.model_selection import StratifiedKFold
 
     x, y = np.vstack([real, synthetic]), np.repeat([0, 1], [len(real), len(synthetic)])
-    folds = list(StratifiedKFold(min(_FOLDS, len(real), len(synthetic)), shuffle=True, random_state=seed).split(x, y))
+    folds = list(
+        StratifiedKFold(
+            min(_FOLDS, len(real), len(synthetic)),
+            shuffle=True,
+            random_state=random_state(seed, Stream.DETECTION_FOLDS),
+        ).split(x, y)
+    )
     found: dict[str, float] = {}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of networks and mixtures on few rows: they are what they are
+        warnings.simplefilter(
+            "ignore", ConvergenceWarning
+        )  # of networks and mixtures on few rows: they are what they are
         for name, model in models.items():
             aucs = []
             for train, test in folds:

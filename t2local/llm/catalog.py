@@ -56,7 +56,10 @@ def memory_need(weight_bytes: int, cell_bytes: int) -> int:
 @cache
 def entries() -> dict[str, Entry]:
     """The catalogue, by name."""
-    return {raw["name"]: Entry(**{**raw, "wheels": tuple(raw.get("wheels", ()))}) for raw in _catalogue()["model"]}
+    return {
+        raw["name"]: Entry(**{**raw, "wheels": tuple(raw.get("wheels", ()))})
+        for raw in _catalogue()["model"]
+    }
 
 
 @cache

@@ -13,10 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from t2local.atomic import atomic
 from t2local.errors import ModelError, ResourceError
 from t2local.llm.gguf import Header, read_header
 from t2local.settings import state_home
+from t2local.system.atomic import atomic
 
 #: Seconds for a first opening: what a small file may take, and bytes read in a second from a slow disk beyond that.
 _OPENING_SECONDS, _SLOW_DISK = 10, 20_000_000
@@ -49,7 +49,10 @@ def check(path: Path, expected: str | None = None, *, anew: bool = False) -> Che
         return found
     checked = Checked(digest, read_header(path))
     if _stamp(path) != stamp:
-        raise ModelError(f"{path.name} changes while it is read.", next_step="wait until it is copied, then run this again")
+        raise ModelError(
+            f"{path.name} changes while it is read.",
+            next_step="wait until it is copied, then run this again",
+        )
     _remember(path, stamp, checked)
     return checked
 
@@ -65,20 +68,32 @@ def open_apart(path: Path) -> Checked:
     seconds = _OPENING_SECONDS + path.stat().st_size // _SLOW_DISK
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "t2local.llm.probe", str(path.resolve())], capture_output=True, timeout=seconds, check=False, cwd=Path(__file__).parents[2]
+            [sys.executable, "-m", "t2local.llm.probe", str(path.resolve())],
+            capture_output=True,
+            timeout=seconds,
+            check=False,
+            cwd=Path(__file__).parents[2],
         )
     except subprocess.TimeoutExpired as error:
         raise _unusable(path, f"llama.cpp was not done with it after {seconds} s") from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise _unusable(path, said[-1] if done.returncode == 1 and said else f"llama.cpp crashed on it (exit code {done.returncode})")
+        raise _unusable(
+            path,
+            said[-1]
+            if done.returncode == 1 and said
+            else f"llama.cpp crashed on it (exit code {done.returncode})",
+        )
     opened = Checked(checked.sha256, checked.header, present)
     _remember(path, _stamp(path), opened)
     return opened
 
 
 def _unusable(path: Path, problem: str) -> ModelError:
-    return ModelError(f"{path.name} was opened in a process of its own and cannot be used: {problem}.", next_step="python -m t2local models list")
+    return ModelError(
+        f"{path.name} was opened in a process of its own and cannot be used: {problem}.",
+        next_step="python -m t2local models list",
+    )
 
 
 def _digest(path: Path) -> str:
@@ -86,7 +101,9 @@ def _digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.", next_step="python -m t2local models list") from error
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror}.", next_step="python -m t2local models list"
+        ) from error
 
 
 def _stamp(path: Path) -> list[int]:
@@ -94,7 +111,9 @@ def _stamp(path: Path) -> list[int]:
     try:
         status = path.stat()
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}.", next_step="python -m t2local models list") from error
+        raise ModelError(
+            f"{path} cannot be read: {error.strerror}.", next_step="python -m t2local models list"
+        ) from error
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
@@ -113,7 +132,11 @@ def _read_stamps() -> dict[str, Any]:
 def _remembered(path: Path, stamp: list[int]) -> Checked | None:
     entry = _read_stamps().get(str(path.resolve()))
     try:
-        return Checked(entry["sha256"], Header(**entry["header"]), entry["opened_by"]) if entry and entry["stamp"] == stamp else None
+        return (
+            Checked(entry["sha256"], Header(**entry["header"]), entry["opened_by"])
+            if entry and entry["stamp"] == stamp
+            else None
+        )
     except (KeyError, TypeError):  # written by another version
         return None
 

@@ -20,7 +20,11 @@ _LONGEST_KEY, _LONGEST_TEXT, _LONGEST_ARRAY = 1 << 10, 1 << 22, 1 << 23
 _LONGEST_NAME, _MOST_DIMENSIONS, _MOST_ELEMENTS = 63, 4, 1 << 48
 _STRING, _ARRAY = 8, 9
 #: Numbers of the metadata by type: uint8, int8, uint16, int16, uint32, int32, float32, bool, then uint64, int64, float64.
-_NUMBERS = {i: struct.Struct("<" + code) for i, code in enumerate("BbHhIif?")} | {10: struct.Struct("<Q"), 11: struct.Struct("<q"), 12: struct.Struct("<d")}
+_NUMBERS = {i: struct.Struct("<" + code) for i, code in enumerate("BbHhIif?")} | {
+    10: struct.Struct("<Q"),
+    11: struct.Struct("<q"),
+    12: struct.Struct("<d"),
+}
 #: Numbers in a block and bytes of a block, by ggml's type of a tensor; a test compares them with the installed llama.cpp.
 # fmt: off
 BLOCKS = {
@@ -64,14 +68,21 @@ def parts(path: Path) -> list[Path]:
     if not found:
         return [path]
     if int(found[1]) != 1:
-        raise ModelError(f"{path.name} is part {int(found[1])} of a model.", next_step=f"pass the first part, which ends in -00001-of-{found[2]}.gguf")
+        raise ModelError(
+            f"{path.name} is part {int(found[1])} of a model.",
+            next_step=f"pass the first part, which ends in -00001-of-{found[2]}.gguf",
+        )
     return [path.with_name(name) for name in part_names(path.name)]
 
 
 def part_names(name: str) -> list[str]:
     """The names of all files of a model, by the name of the first."""
     found = _PART.search(name)
-    return [f"{name[: found.start()]}-{i:05d}-of-{found[2]}.gguf" for i in range(1, int(found[2]) + 1)] if found else [name]
+    return (
+        [f"{name[: found.start()]}-{i:05d}-of-{found[2]}.gguf" for i in range(1, int(found[2]) + 1)]
+        if found
+        else [name]
+    )
 
 
 def stem(name: str) -> str:
@@ -103,7 +114,10 @@ class _Reader:
 
     def _tensors(self, count: int, alignment: Any) -> None:
         """Every tensor lies inside of the file."""
-        self._check(isinstance(alignment, int) and 8 <= alignment <= 1 << 16 and alignment.bit_count() == 1, "an alignment that cannot be")
+        self._check(
+            isinstance(alignment, int) and 8 <= alignment <= 1 << 16 and alignment.bit_count() == 1,
+            "an alignment that cannot be",
+        )
         names: set[str] = set()
         ends = [0]
         for _ in range(count):
@@ -114,15 +128,22 @@ class _Reader:
             self._check(1 <= dimensions <= _MOST_DIMENSIONS, f"a tensor of {dimensions} dimensions")
             shape = [self._number(10) for _ in range(dimensions)]
             kind, offset = self._number(4), self._number(10)
-            self._check(kind in BLOCKS, f"a tensor of type {kind}, which this version does not know")
+            self._check(
+                kind in BLOCKS, f"a tensor of type {kind}, which this version does not know"
+            )
             numbers, size = BLOCKS[kind]
             elements = math.prod(shape)
-            self._check(0 < elements <= _MOST_ELEMENTS and shape[0] % numbers == 0, "a tensor of a shape that cannot be")
+            self._check(
+                0 < elements <= _MOST_ELEMENTS and shape[0] % numbers == 0,
+                "a tensor of a shape that cannot be",
+            )
             self._check(offset % alignment == 0, "a tensor that is not aligned")
             ends.append(offset + elements // numbers * size)
         start = -(-self._at // alignment) * alignment
         missing = start + max(ends) - self._size
-        self._check(missing <= 0, f"{missing} bytes are missing at its end: it was cut short, or altered")
+        self._check(
+            missing <= 0, f"{missing} bytes are missing at its end: it was cut short, or altered"
+        )
 
     def _value(self, kind: int) -> Any:
         if kind in _NUMBERS:
@@ -140,7 +161,11 @@ class _Reader:
         begin, size = self._at, _NUMBERS[inner].size
         self._skip(count * size)
         few = count <= _MOST_KEYS  # per layer; longer ones are scores and types of tokens
-        return [_NUMBERS[inner].unpack_from(self._data, begin + i * size)[0] for i in range(count)] if few else count
+        return (
+            [_NUMBERS[inner].unpack_from(self._data, begin + i * size)[0] for i in range(count)]
+            if few
+            else count
+        )
 
     def _number(self, kind: int) -> Any:
         packed, begin = _NUMBERS[kind], self._at
@@ -167,17 +192,29 @@ def _summary(metadata: dict[str, Any], tensors: int) -> Header:
 
     def number(key: str) -> int:
         value = metadata.get(f"{architecture}.{key}", 0)
-        return max(value, default=0) if isinstance(value, list) else value if isinstance(value, int) else 0
+        return (
+            max(value, default=0)
+            if isinstance(value, list)
+            else value
+            if isinstance(value, int)
+            else 0
+        )
 
     heads = number("attention.head_count")
     width = number("attention.key_length") or (number("embedding_length") // heads if heads else 0)
     both = width + (number("attention.value_length") or width)
     cell_bytes = number("block_count") * (number("attention.head_count_kv") or heads) * both * 2
-    name, licence, template = (str(metadata.get(key, "")) for key in ("general.name", "general.license", "tokenizer.chat_template"))
-    return Header(architecture, name, licence, number("context_length"), cell_bytes, template, tensors)
+    name, licence, template = (
+        str(metadata.get(key, ""))
+        for key in ("general.name", "general.license", "tokenizer.chat_template")
+    )
+    return Header(
+        architecture, name, licence, number("context_length"), cell_bytes, template, tensors
+    )
 
 
 def _refused(path: Path, problem: str) -> ModelError:
     return ModelError(
-        f"{path.name} is not a GGUF file that can be used: {problem}.", next_step="copy or pull the file again; 'python -m t2local models list' names others"
+        f"{path.name} is not a GGUF file that can be used: {problem}.",
+        next_step="copy or pull the file again; 'python -m t2local models list' names others",
     )

@@ -28,7 +28,9 @@ def byte_tokenizer() -> Tokenizer:
     return LLTokenizer("byte")
 
 
-def llamacpp_tokenizer(pieces: list[bytes], vocab: Any, tokenize: int, end_tokens: list[int]) -> Tokenizer:
+def llamacpp_tokenizer(
+    pieces: list[bytes], vocab: Any, tokenize: int, end_tokens: list[int]
+) -> Tokenizer:
     """Llguidance's view of a llama.cpp vocabulary.
 
     **Parameters:**
@@ -37,7 +39,9 @@ def llamacpp_tokenizer(pieces: list[bytes], vocab: Any, tokenize: int, end_token
     * **vocab**: llama.cpp's vocabulary pointer, which must outlive the result.
     * **tokenize**: address of ``llama_tokenize``, so that forced text is split as the model would split it.
     """
-    return LLTokenizer.from_llamacpp(tokens=pieces, vocab_ptr=vocab, tokenize_fptr=tokenize, eos_token=end_tokens)
+    return LLTokenizer.from_llamacpp(
+        tokens=pieces, vocab_ptr=vocab, tokenize_fptr=tokenize, eos_token=end_tokens
+    )
 
 
 class Grammar:
@@ -48,12 +52,16 @@ class Grammar:
 
     def __init__(self, schema: dict[str, Any], tokenizer: Tokenizer) -> None:
         # Blanks would be allowed between any two tokens otherwise: more tokens, and another text for the same row.
-        checked = JsonSchema({**schema, "x-guidance": {"whitespace_flexible": False}}, ensure_ascii=False)
+        checked = JsonSchema(
+            {**schema, "x-guidance": {"whitespace_flexible": False}}, ensure_ascii=False
+        )
         self.source: str = LLMatcher.grammar_from_json_schema(checked.schema)
         self._matcher = LLMatcher(tokenizer, self.source, log_level=0)
         if self._matcher.is_error():
             raise DecodeError(
-                "A grammar cannot be compiled.", faults=[self._matcher.get_error().splitlines()[0]], next_step="check the ranges and levels in the dictionary"
+                "A grammar cannot be compiled.",
+                faults=[self._matcher.get_error().splitlines()[0]],
+                next_step="check the ranges and levels in the dictionary",
             )
 
         #: Tokens that every text of this grammar begins with; matchers start after them.
@@ -73,7 +81,9 @@ def _open(schema: Any) -> bool:
         return any(map(_open, schema))
     if not isinstance(schema, dict):
         return False
-    return (schema.get("type") == "string" and not schema.keys() & {"enum", "const", "pattern"}) or any(map(_open, schema.values()))
+    return (
+        schema.get("type") == "string" and not schema.keys() & {"enum", "const", "pattern"}
+    ) or any(map(_open, schema.values()))
 
 
 class Masks:
@@ -85,12 +95,16 @@ class Masks:
 
     def fill(self, matchers: Sequence[Matcher]) -> Bitmask:
         """Array of shape (len(matchers), ceil(vocabulary / 32)), lowest bit first; valid until the next call."""
-        llguidance.numpy.fill_next_token_bitmask_par(self._executor, [(m, i) for i, m in enumerate(matchers)], self._bits)
+        llguidance.numpy.fill_next_token_bitmask_par(
+            self._executor, [(m, i) for i, m in enumerate(matchers)], self._bits
+        )
         return self._bits[: len(matchers)]
 
 
 @cache
 def fragment(name: str) -> dict[str, Any]:
     """A fragment of JSON Schema from the folder ``grammars``, to be completed with a feature's own bounds."""
-    schema: dict[str, Any] = json.loads((shipped("grammars") / f"{name}.json").read_text(encoding="utf-8"))["schema"]
+    schema: dict[str, Any] = json.loads(
+        (shipped("grammars") / f"{name}.json").read_text(encoding="utf-8")
+    )["schema"]
     return schema

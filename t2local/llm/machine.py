@@ -14,7 +14,7 @@ from typing import Any
 import llama_cpp as llama
 from llama_cpp._ggml import libggml
 
-from t2local.settings import Decision
+from t2local.events import Decision
 
 #: Rows side by side: on a CPU more gain nothing; a GPU has room for more.
 _ROWS_ON_CPU, _ROWS_ON_GPU = 32, 64
@@ -47,11 +47,17 @@ def devices() -> list[dict[str, Any]]:
         ("ggml_backend_dev_name", ctypes.c_char_p, [ctypes.c_void_p]),
         ("ggml_backend_dev_description", ctypes.c_char_p, [ctypes.c_void_p]),
         ("ggml_backend_dev_type", ctypes.c_int, [ctypes.c_void_p]),
-        ("ggml_backend_dev_memory", None, [ctypes.c_void_p, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(ctypes.c_size_t)]),
+        (
+            "ggml_backend_dev_memory",
+            None,
+            [ctypes.c_void_p, ctypes.POINTER(ctypes.c_size_t), ctypes.POINTER(ctypes.c_size_t)],
+        ),
     ):
         function = getattr(libggml, name)
         function.restype, function.argtypes = result, arguments
-    return [_device(libggml.ggml_backend_dev_get(i)) for i in range(libggml.ggml_backend_dev_count())]
+    return [
+        _device(libggml.ggml_backend_dev_get(i)) for i in range(libggml.ggml_backend_dev_count())
+    ]
 
 
 def _device(handle: int) -> dict[str, Any]:
@@ -60,7 +66,9 @@ def _device(handle: int) -> dict[str, Any]:
     return {
         "name": libggml.ggml_backend_dev_name(handle).decode(),
         "description": libggml.ggml_backend_dev_description(handle).decode(),
-        "kind": ("cpu", "gpu", "integrated gpu", "accelerator")[min(libggml.ggml_backend_dev_type(handle), 3)],
+        "kind": ("cpu", "gpu", "integrated gpu", "accelerator")[
+            min(libggml.ggml_backend_dev_type(handle), 3)
+        ],
         "free": free.value,
         "total": total.value,
     }
@@ -68,7 +76,11 @@ def _device(handle: int) -> dict[str, Any]:
 
 def gpus() -> list[dict[str, Any]]:
     """The devices to which layers can be offloaded."""
-    return [device for device in devices() if device["kind"] in ("gpu", "integrated gpu")] if llama.llama_supports_gpu_offload() else []
+    return (
+        [device for device in devices() if device["kind"] in ("gpu", "integrated gpu")]
+        if llama.llama_supports_gpu_offload()
+        else []
+    )
 
 
 def system_info() -> str:
@@ -83,15 +95,32 @@ def problems() -> list[str]:
     if not gpus():
         for sign, device, option in _GPU_SIGNS:
             if sign.exists():
-                found.append(f"there is {device}, and this build of llama.cpp does not use it: CMAKE_ARGS=-DGGML_{option}=on {again}")
+                found.append(
+                    f"there is {device}, and this build of llama.cpp does not use it: CMAKE_ARGS=-DGGML_{option}=on {again}"
+                )
         if sys.platform == "darwin" and platform.machine() == "arm64":
-            found.append(f"this build of llama.cpp has no Metal: CMAKE_ARGS=-DGGML_METAL=on {again}")
-    flags = set(next((line for line in _read(Path("/proc/cpuinfo")).splitlines() if line.startswith("flags")), "").split())
+            found.append(
+                f"this build of llama.cpp has no Metal: CMAKE_ARGS=-DGGML_METAL=on {again}"
+            )
+    flags = set(
+        next(
+            (
+                line
+                for line in _read(Path("/proc/cpuinfo")).splitlines()
+                if line.startswith("flags")
+            ),
+            "",
+        ).split()
+    )
     for flag, name in _INSTRUCTION_SETS.items():
         if flag in flags and flag in ("avx2", "avx512f") and f"{name} = 1" not in system_info():
-            found.append(f"this CPU has {name}, and this build of llama.cpp does not use it: {again}")
+            found.append(
+                f"this CPU has {name}, and this build of llama.cpp does not use it: {again}"
+            )
     if not extra_buffers().value:
-        found.append(f"{extra_buffers().reason}; a build without AMX is faster here (README, Models and machines)")
+        found.append(
+            f"{extra_buffers().reason}; a build without AMX is faster here (README, Models and machines)"
+        )
     return found
 
 
@@ -108,15 +137,26 @@ def threads(asked: int) -> Decision:
     every barrier. Nothing is timed: the number of threads is part of what makes a run repeatable.
     """
     if asked:
-        return Decision(asked, "asked for")
+        return Decision("threads", asked, "asked for")
     if sys.platform == "darwin" and (fast := _sysctl("hw.perflevel0.physicalcpu")):
-        return Decision(fast, "one for each performance core")
-    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
-    cores = len({_read(_CPUS / f"cpu{cpu}" / "topology" / "thread_siblings_list") or str(cpu) for cpu in allowed})
+        return Decision("threads", fast, "one for each performance core")
+    allowed = (
+        sorted(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else list(range(os.cpu_count() or 1))
+    )
+    cores = len(
+        {
+            _read(_CPUS / f"cpu{cpu}" / "topology" / "thread_siblings_list") or str(cpu)
+            for cpu in allowed
+        }
+    )
     quota = _quota()
     if quota and quota < cores:
-        return Decision(quota, f"this process may use {quota} of {cores} cores (cgroup quota)")
-    return Decision(cores, "one for each physical core this process may use")
+        return Decision(
+            "threads", quota, f"this process may use {quota} of {cores} cores (cgroup quota)"
+        )
+    return Decision("threads", cores, "one for each physical core this process may use")
 
 
 def _quota() -> int:
@@ -129,7 +169,9 @@ def free_memory() -> int:
     """Bytes that can still be used: of the first GPU when there is one, else of main memory, within a container's limit; 0: not known."""
     if found := gpus():
         return int(found[0]["free"])
-    lines = dict(line.split(":", 1) for line in _read(Path("/proc/meminfo")).splitlines() if ":" in line)
+    lines = dict(
+        line.split(":", 1) for line in _read(Path("/proc/meminfo")).splitlines() if ":" in line
+    )
     free = int(lines.get("MemAvailable", "0 kB").split()[0]) * 1024
     limit, used = _read(_CGROUP / "memory.max"), _read(_CGROUP / "memory.current")
     return min(free, int(limit) - int(used)) if limit.isdecimal() and used.isdecimal() else free
@@ -139,8 +181,10 @@ def fits(need: int) -> Decision:
     """Whether a model that needs so many bytes can run now."""
     free = free_memory()
     if not free:
-        return Decision(True, f"needs {need / 1e9:.1f} GB; how much is free is not known")
-    return Decision(need <= free, f"needs {need / 1e9:.1f} GB, {free / 1e9:.1f} GB are free")
+        return Decision("memory", True, f"needs {need / 1e9:.1f} GB; how much is free is not known")
+    return Decision(
+        "memory", need <= free, f"needs {need / 1e9:.1f} GB, {free / 1e9:.1f} GB are free"
+    )
 
 
 def slots(asked: int, cells: int, cell_bytes: int) -> Decision:
@@ -151,13 +195,21 @@ def slots(asked: int, cells: int, cell_bytes: int) -> Decision:
     * **cells**: tokens of one row; **cell_bytes**: bytes of the key-value cache for one token.
     """
     if asked:
-        return Decision(asked, "asked for")
+        return Decision("rows side by side", asked, "asked for")
     most, where = (_ROWS_ON_GPU, "a GPU") if gpus() else (_ROWS_ON_CPU, "a CPU")
     free = free_memory()
     fitting = free // 4 // (cells * cell_bytes) if free else most
     if fitting < most:
-        return Decision(max(1, fitting), f"a quarter of the {free // _MEGABYTE} MB of free memory holds no more")
-    return Decision(most, f"enough to keep {where} busy; they take {most * cells * cell_bytes // _MEGABYTE} of {free // _MEGABYTE} MB of free memory")
+        return Decision(
+            "rows side by side",
+            max(1, fitting),
+            f"a quarter of the {free // _MEGABYTE} MB of free memory holds no more",
+        )
+    return Decision(
+        "rows side by side",
+        most,
+        f"enough to keep {where} busy; they take {most * cells * cell_bytes // _MEGABYTE} of {free // _MEGABYTE} MB of free memory",
+    )
 
 
 def best_step() -> int:
@@ -169,22 +221,26 @@ def batch(working_bytes: int) -> Decision:
     """Tokens of one pass through the model; ``working_bytes``: working memory that one token needs."""
     free = free_memory()
     if free and _BATCH * working_bytes > free // 8:
-        return Decision(_SMALL_BATCH, f"{free // _MEGABYTE} MB of free memory")
-    return Decision(_BATCH, "the prompt goes through in few passes")
+        return Decision("tokens a pass", _SMALL_BATCH, f"{free // _MEGABYTE} MB of free memory")
+    return Decision("tokens a pass", _BATCH, "the prompt goes through in few passes")
 
 
 def offload() -> Decision:
     """How many layers go to a GPU: all, when there is one."""
     if found := gpus():
-        return Decision(999, f"all layers on {found[0]['name']}")
-    return Decision(0, "no GPU that this build of llama.cpp can use")
+        return Decision("GPU layers", 999, f"all layers on {found[0]['name']}")
+    return Decision("GPU layers", 0, "no GPU that this build of llama.cpp can use")
 
 
 def extra_buffers() -> Decision:
     """llama.cpp's AMX kernels kill the process on virtual machines that hide the tile palette (llama.cpp issue 20824)."""
     if "AMX_INT8 = 1" in system_info():
-        return Decision(False, "this build uses AMX, which crashes on some virtual machines: weights are not repacked")
-    return Decision(True, "weights are repacked for this CPU")
+        return Decision(
+            "weight repacking",
+            False,
+            "this build uses AMX, which crashes on some virtual machines: weights are not repacked",
+        )
+    return Decision("weight repacking", True, "weights are repacked for this CPU")
 
 
 def _read(path: Path) -> str:
@@ -198,5 +254,7 @@ def _read(path: Path) -> str:
 def _sysctl(name: str) -> int:
     """A number of macOS's kernel; 0 where it has none."""
     value, size = ctypes.c_int(), ctypes.c_size_t(ctypes.sizeof(ctypes.c_int))
-    failed = ctypes.CDLL(None).sysctlbyname(name.encode(), ctypes.byref(value), ctypes.byref(size), None, 0)
+    failed = ctypes.CDLL(None).sysctlbyname(
+        name.encode(), ctypes.byref(value), ctypes.byref(size), None, 0
+    )
     return 0 if failed else value.value

@@ -5,24 +5,26 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from t2local.events import Decision
 from t2local.llm.grammar import Tokenizer
-from t2local.settings import Decision
 
-Logits = np.ndarray[Any, np.dtype[np.float32]]
+LogitArray = np.ndarray[Any, np.dtype[np.float32]]
 Ints = np.ndarray[Any, np.dtype[np.int32]]
 Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
-class Scores(Protocol):
+class Logits(Protocol):
     """The logits of one decode: ``scores[output, tokens]``, where ``tokens`` is an array of ids, or a slice when all were asked for."""
 
-    def __getitem__(self, key: tuple[int, Any], /) -> Logits: ...
+    def __getitem__(self, key: tuple[int, Any], /) -> LogitArray: ...
 
 
 class Context(Protocol):
     """A key-value cache in which many sequences live side by side."""
 
-    def decode(self, tokens: Ints, positions: Ints, sequences: Ints, wanted: Flags, *, full: bool = False) -> Scores:
+    def decode(
+        self, tokens: Ints, positions: Ints, sequences: Ints, wanted: Flags, *, full: bool = False
+    ) -> Logits:
         """Run tokens through the model; the scores after each of the wanted ones, valid until the next call.
 
         ``full``: many or all tokens will be looked at.

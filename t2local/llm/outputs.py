@@ -20,7 +20,7 @@ import llama_cpp as llama
 import numpy as np
 from llama_cpp._ggml import libggml
 
-from t2local.llm.model import Ints, Logits
+from t2local.llm.model import Ints, LogitArray
 
 #: llama.cpp's name for the last hidden states after their norm, in every architecture that can be used here.
 _HIDDEN = b"result_norm"
@@ -51,7 +51,7 @@ class HiddenStates:
 
     def __init__(self, width: int) -> None:
         self.stop, self.wanted = True, True
-        self.taken: Logits | None = None
+        self.taken: LogitArray | None = None
         self.callback = llama.ggml_backend_sched_eval_callback(self._visit)
         self._width, self._node, self._seen_at = width, 0, 0
         # As addresses: the wrappers' checks would cost a tenth of a decode, at 700 nodes in each.
@@ -71,7 +71,9 @@ class HiddenStates:
     def _visit(self, tensor: int, ask: bool, _: Any) -> bool:
         """Asked for every node before it is computed; called again for the one that was asked for."""
         if not ask:
-            hidden = np.empty((self._size(tensor) // 4 // self._width, self._width), dtype=np.float32)
+            hidden = np.empty(
+                (self._size(tensor) // 4 // self._width, self._width), dtype=np.float32
+            )
             self._copy(tensor, hidden.ctypes.data, 0, hidden.nbytes)
             self.taken = hidden
             return not self.stop
@@ -96,19 +98,23 @@ class OutputLayer:
         self._tokens, self._width, self._to_float = tokens, width, traits.to_float
         self._row_bytes = width // traits.block_size * traits.type_size
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size < offset + tokens * self._row_bytes or (not traits.to_float and traits.type_size != 4):
+            if os.fstat(file.fileno()).st_size < offset + tokens * self._row_bytes or (
+                not traits.to_float and traits.type_size != 4
+            ):
                 raise LookupError(path.name)
-            self._data = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8)[offset:]
+            self._data = np.frombuffer(
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=np.uint8
+            )[offset:]
         self._place = np.full(tokens, -1, dtype=np.int32)
-        self._rows: Logits = np.empty((0, width), dtype=np.float32)
+        self._rows: LogitArray = np.empty((0, width), dtype=np.float32)
 
-    def scores(self, hidden: Logits, tokens: Ints) -> Logits:
+    def scores(self, hidden: LogitArray, tokens: Ints) -> LogitArray:
         """The logits of some tokens after one hidden state."""
         places = self._place[tokens]
         if (places < 0).any():
             self._read(tokens[places < 0])
             places = self._place[tokens]
-        product: Logits = self._rows[places] @ hidden
+        product: LogitArray = self._rows[places] @ hidden
         return product
 
     def _read(self, tokens: Ints) -> None:
@@ -122,22 +128,29 @@ class OutputLayer:
         self._place[tokens] = np.arange(len(self._rows), len(self._rows) + len(tokens))
         self._rows = np.concatenate([self._rows, fresh])
 
-    def agrees(self, hidden: Logits, logits: Logits) -> bool:
+    def agrees(self, hidden: LogitArray, logits: LogitArray) -> bool:
         """Whether it gives what llama.cpp gives, up to the rounding of its quantised arithmetic.
 
         A model that scales or caps its logits does not agree: its output layer is more than a product.
         """
-        tokens = np.unique(np.concatenate([np.linspace(0, len(logits) - 1, 64).astype(int), np.argsort(logits)[-16:]]))
-        return bool(np.abs(self.scores(hidden, tokens) - logits[tokens]).max() < 0.05 * np.ptp(logits[tokens]))
+        tokens = np.unique(
+            np.concatenate(
+                [np.linspace(0, len(logits) - 1, 64).astype(int), np.argsort(logits)[-16:]]
+            )
+        )
+        return bool(
+            np.abs(self.scores(hidden, tokens) - logits[tokens]).max()
+            < 0.05 * np.ptp(logits[tokens])
+        )
 
 
 class AllowedScores:
     """The logits of one decode, computed where they are looked at: ``scores[output, tokens]``."""
 
-    def __init__(self, layer: OutputLayer, hidden: Logits) -> None:
+    def __init__(self, layer: OutputLayer, hidden: LogitArray) -> None:
         self._layer, self._hidden = layer, hidden
 
-    def __getitem__(self, key: tuple[int, Ints]) -> Logits:
+    def __getitem__(self, key: tuple[int, Ints]) -> LogitArray:
         output, tokens = key
         return self._layer.scores(self._hidden[output], tokens)
 
@@ -185,7 +198,9 @@ def _locate(path: Path, names: tuple[bytes, ...]) -> tuple[int, int]:
     try:
         for tensor in names:
             if (number := libggml.gguf_find_tensor(header, tensor)) >= 0:
-                offset = libggml.gguf_get_data_offset(header) + libggml.gguf_get_tensor_offset(header, number)
+                offset = libggml.gguf_get_data_offset(header) + libggml.gguf_get_tensor_offset(
+                    header, number
+                )
                 return offset, libggml.gguf_get_tensor_type(header, number)
     finally:
         libggml.gguf_free(header)

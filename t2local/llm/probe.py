@@ -39,7 +39,9 @@ def probe(path: str) -> str:
     context = llama.llama_init_from_model(model, settings)
     if not context or count < 1:
         return "llama.cpp cannot use it"
-    if not llama.llama_model_has_encoder(model) and llama.llama_decode(context, llama.llama_batch_get_one(tokens, count)):
+    if not llama.llama_model_has_encoder(model) and llama.llama_decode(
+        context, llama.llama_batch_get_one(tokens, count)
+    ):
         return "llama.cpp cannot decode with it"
     return ""
 

@@ -29,7 +29,17 @@ from t2local.errors import ModelError, ResourceError, T2LocalError, UsageError
 from t2local.llm import gguf
 from t2local.llm.catalog import Entry
 from t2local.llm.checks import check, open_apart
-from t2local.llm.store import Manifest, Part, as_name, folder, make_folder, manifests, now, record, refuse_taken
+from t2local.llm.store import (
+    Manifest,
+    Part,
+    as_name,
+    folder,
+    make_folder,
+    manifests,
+    now,
+    record,
+    refuse_taken,
+)
 
 #: The base of all errors of the HTTP library that this version of huggingface_hub uses (httpx, or httpx2 from 2.0 on).
 _TransportError: type[Exception] = HfHubHTTPError.__bases__[0]
@@ -48,7 +58,13 @@ class Offer:
 
 
 def pull(
-    repository: str, file: str, agree: Callable[[Offer], bool], *, entry: Entry | None = None, name: str | None = None, revision: str = "main"
+    repository: str,
+    file: str,
+    agree: Callable[[Offer], bool],
+    *,
+    entry: Entry | None = None,
+    name: str | None = None,
+    revision: str = "main",
 ) -> Manifest:
     """Fetch a file (or, with its first, all parts of a model) into the store.
 
@@ -65,13 +81,19 @@ def pull(
     digests = [part.sha256 for part in offer.files]
     refuse_taken(offer.name, digests)
     if not agree(offer):
-        raise UsageError(f"The licence of {repository} was not accepted; nothing was fetched.", next_step="read it, then run this again with --yes")
+        raise UsageError(
+            f"The licence of {repository} was not accepted; nothing was fetched.",
+            next_step="read it, then run this again with --yes",
+        )
     make_folder()
     with _explained(repository), WeakFileLock(folder() / ".pull.lock"):
         there = manifests().get(offer.name)  # another pull may have been faster
         if there and there.check():
             return there
-        make_folder(sum(part.bytes for part in offer.files) - sum(p.stat().st_size for p in map(_partial, offer.files) if p.is_file()))
+        make_folder(
+            sum(part.bytes for part in offer.files)
+            - sum(p.stat().st_size for p in map(_partial, offer.files) if p.is_file())
+        )
         for part in offer.files:
             _fetch(offer, part)
         return _keep(offer, known=entry is not None)
@@ -81,33 +103,64 @@ def _keep(offer: Offer, *, known: bool) -> Manifest:
     """Give the files their names and the model its manifest."""
     paths = [_partial(part).replace(folder() / Path(part.path).name) for part in offer.files]
     try:
-        headers = [check(path, part.sha256).header for path, part in zip(paths, offer.files, strict=True)]
+        headers = [
+            check(path, part.sha256).header for path, part in zip(paths, offer.files, strict=True)
+        ]
         if not known:
             open_apart(paths[0])
     except ModelError:
         for path in paths:
             path.unlink()
         raise
-    files = tuple(Part(path=path.name, bytes=part.bytes, sha256=part.sha256) for path, part in zip(paths, offer.files, strict=True))
-    about = {"repository": offer.repository, "commit": offer.commit, "licence": offer.licence, "chat": offer.chat}
-    return record(Manifest(name=offer.name, files=files, source="hub", added=now(), context=headers[0].context, cell_bytes=headers[0].cell_bytes, **about))
+    files = tuple(
+        Part(path=path.name, bytes=part.bytes, sha256=part.sha256)
+        for path, part in zip(paths, offer.files, strict=True)
+    )
+    about = {
+        "repository": offer.repository,
+        "commit": offer.commit,
+        "licence": offer.licence,
+        "chat": offer.chat,
+    }
+    return record(
+        Manifest(
+            name=offer.name,
+            files=files,
+            source="hub",
+            added=now(),
+            context=headers[0].context,
+            cell_bytes=headers[0].cell_bytes,
+            **about,
+        )
+    )
 
 
-def _ask(repository: str, names: Sequence[str], entry: Entry | None, name: str | None, revision: str) -> Offer:
+def _ask(
+    repository: str, names: Sequence[str], entry: Entry | None, name: str | None, revision: str
+) -> Offer:
     """What the hub has: commit, licence, sizes and hashes."""
     api = HfApi()
     about = api.model_info(repository, revision=revision)
     commit = about.sha or ""
-    found = {item.path: item for item in api.get_paths_info(repository, list(names), revision=commit)}
+    found = {
+        item.path: item for item in api.get_paths_info(repository, list(names), revision=commit)
+    }
     if missing := [file for file in names if file not in found]:
         has = sorted(s.rfilename for s in about.siblings or [] if s.rfilename.endswith(".gguf"))
-        raise ModelError(f"{repository} has no file {missing[0]}.", faults=[f"it has {file}" for file in has], next_step="pass one of these names")
+        raise ModelError(
+            f"{repository} has no file {missing[0]}.",
+            faults=[f"it has {file}" for file in has],
+            next_step="pass one of these names",
+        )
     parts = []
     for file in names:
         large = getattr(found[file], "lfs", None)
         digest = large.sha256 if large else entry.sha256 if entry else ""
         if not digest:
-            raise ModelError(f"The hub gives no hash for {file}, so it cannot be checked.", next_step="choose another repository")
+            raise ModelError(
+                f"The hub gives no hash for {file}, so it cannot be checked.",
+                next_step="choose another repository",
+            )
         if entry and entry.sha256 and digest != entry.sha256:
             raise ModelError(
                 f"{repository} has another file under the name {file} than the catalogue knows.",
@@ -118,7 +171,12 @@ def _ask(repository: str, names: Sequence[str], entry: Entry | None, name: str |
     card = about.card_data.get("license") if about.card_data else None
     licence = entry.licence if entry else str(card or "not named by the repository")
     return Offer(
-        name or (entry.name if entry else as_name(gguf.stem(Path(names[0]).name))), repository, commit, tuple(parts), licence, entry.chat if entry else None
+        name or (entry.name if entry else as_name(gguf.stem(Path(names[0]).name))),
+        repository,
+        commit,
+        tuple(parts),
+        licence,
+        entry.chat if entry else None,
     )
 
 
@@ -136,7 +194,14 @@ def _fetch(offer: Offer, part: Part) -> None:
     with growing.open("r+b" if have else "wb") as file:
         file.seek(have)
         url = hf_hub_url(offer.repository, part.path, revision=offer.commit)
-        http_get(url, file, resume_size=have, headers=build_hf_headers(), expected_size=part.bytes, displayed_filename=Path(part.path).name)
+        http_get(
+            url,
+            file,
+            resume_size=have,
+            headers=build_hf_headers(),
+            expected_size=part.bytes,
+            displayed_filename=Path(part.path).name,
+        )
     try:
         check(growing, part.sha256)
     except ModelError as error:
@@ -160,14 +225,38 @@ def _explained(repository: str) -> Iterator[None]:
 _AGAIN = "run the same command again: what was fetched is kept"
 #: Error of the hub's client to what happened and what to do; the first that fits.
 _ANSWERS: tuple[tuple[type[Exception], str, str], ...] = (
-    (HFValidationError, "{} is not the name of a repository.", "pass OWNER/NAME, as its page shows it"),
-    (GatedRepoError, "{} is gated: its owner wants you to accept a licence on its page first.", "do so, then set HF_TOKEN to a token of yours"),
-    (RevisionNotFoundError, "{} has no such revision.", "pass a branch, a tag or a commit with --revision"),
+    (
+        HFValidationError,
+        "{} is not the name of a repository.",
+        "pass OWNER/NAME, as its page shows it",
+    ),
+    (
+        GatedRepoError,
+        "{} is gated: its owner wants you to accept a licence on its page first.",
+        "do so, then set HF_TOKEN to a token of yours",
+    ),
+    (
+        RevisionNotFoundError,
+        "{} has no such revision.",
+        "pass a branch, a tag or a commit with --revision",
+    ),
     (EntryNotFoundError, "{} does not have that file.", "look at the files on its page"),
-    (RepositoryNotFoundError, "The hub has no repository {}, or does not show it to you.", "check its name; set HF_TOKEN if it is private"),
-    (OfflineModeIsEnabled, "HF_HUB_OFFLINE is set, so nothing of {} can be fetched.", "unset HF_HUB_OFFLINE on a machine that has a network"),
+    (
+        RepositoryNotFoundError,
+        "The hub has no repository {}, or does not show it to you.",
+        "check its name; set HF_TOKEN if it is private",
+    ),
+    (
+        OfflineModeIsEnabled,
+        "HF_HUB_OFFLINE is set, so nothing of {} can be fetched.",
+        "unset HF_HUB_OFFLINE on a machine that has a network",
+    ),
 )
-_CODES = {401: "set HF_TOKEN to a valid token", 403: "set HF_TOKEN to a token that may read it", 429: "wait a few minutes, then run this again"}
+_CODES = {
+    401: "set HF_TOKEN to a valid token",
+    403: "set HF_TOKEN to a token that may read it",
+    429: "wait a few minutes, then run this again",
+}
 
 
 def _explain(error: Exception, repository: str) -> T2LocalError:
@@ -176,12 +265,20 @@ def _explain(error: Exception, repository: str) -> T2LocalError:
             return ModelError(message.format(repository), next_step=next_step)
     if isinstance(error, HfHubHTTPError):
         code = error.response.status_code
-        return ModelError(f"The hub answered {code} for {repository}.", next_step=_CODES.get(code, _AGAIN))
+        return ModelError(
+            f"The hub answered {code} for {repository}.", next_step=_CODES.get(code, _AGAIN)
+        )
     if isinstance(error, _TransportError):
-        return ModelError(f"The hub cannot be reached ({type(error).__name__}).", next_step="check network, proxy and HF_ENDPOINT; " + _AGAIN)
+        return ModelError(
+            f"The hub cannot be reached ({type(error).__name__}).",
+            next_step="check network, proxy and HF_ENDPOINT; " + _AGAIN,
+        )
     number = error.errno if isinstance(error, OSError) else None
     if number in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError(f"{folder()} is full.", next_step="free some disk; " + _AGAIN)
     if number is None:  # huggingface_hub: fewer bytes came than were announced
         return ModelError(f"The download from {repository} stopped too early.", next_step=_AGAIN)
-    return ResourceError(f"{folder()} cannot be written: {os.strerror(number)}.", next_step="set T2LOCAL_HOME to another folder")
+    return ResourceError(
+        f"{folder()} cannot be written: {os.strerror(number)}.",
+        next_step="set T2LOCAL_HOME to another folder",
+    )

@@ -8,38 +8,40 @@ from typing import Any
 
 import numpy as np
 
+from t2local.stats.streams import Stream, generator
+
 Floats = np.ndarray[Any, np.dtype[np.floating[Any]]]
 Integers = np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 
 @dataclass(frozen=True)
-class Stream:
+class RowStream:
     """The source of a row's random numbers: run seed, block, row in the block, attempt."""
 
     seed: int
     block: int = 0
     row: int = 0
     attempt: int = 0
+    stream: Stream = Stream.ROW_TOKENS
 
     def uniforms(self, count: int) -> Floats:
-        """``count`` numbers in [0, 1): number ``i`` is for step ``i``, however many are asked for.
-
-        Philox is counter-based: the key names the stream, the counter is the step. The key's bits: 28 for the block,
-        24 for the row, 12 for the attempt.
-        """
-        key = (self.block << 36) | (self.row << 12) | self.attempt
-        return np.random.Generator(np.random.Philox(key=[self.seed, key])).random(count)
+        """``count`` numbers in [0, 1): number ``i`` is for step ``i``, however many are asked for."""
+        return generator(self.seed, self.stream, self.block, self.row, self.attempt).random(count)
 
 
 def allowed_tokens(bits: Integers) -> Integers:
     """Ids of the tokens whose bit is set, from one row of a mask (int32 words, lowest bit first)."""
     words = np.flatnonzero(bits)
-    flags = np.unpackbits(np.ascontiguousarray(bits[words]).view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
+    flags = np.unpackbits(
+        np.ascontiguousarray(bits[words]).view(np.uint8).reshape(-1, 4), axis=1, bitorder="little"
+    )
     word, bit = np.nonzero(flags)
     return words[word] * 32 + bit
 
 
-def draw(scores: Floats, allowed: Integers, temperature: float, uniform: float) -> tuple[int, float]:
+def draw(
+    scores: Floats, allowed: Integers, temperature: float, uniform: float
+) -> tuple[int, float]:
     """One of the allowed tokens, and its log-probability among them (at temperature 1).
 
     ``scores`` are the logits of the ``allowed`` tokens, none else; the draw inverts their cumulative distribution at ``uniform``.
@@ -50,5 +52,8 @@ def draw(scores: Floats, allowed: Integers, temperature: float, uniform: float) 
         choice = int(scores.argmax())
     else:
         cumulative = np.exp(scores / temperature).cumsum()
-        choice = min(int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right")), len(allowed) - 1)
+        choice = min(
+            int(np.searchsorted(cumulative, uniform * cumulative[-1], side="right")),
+            len(allowed) - 1,
+        )
     return int(allowed[choice]), float(scores[choice] - np.log(np.exp(scores).sum()))

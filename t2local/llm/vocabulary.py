@@ -33,11 +33,17 @@ class Vocabulary:
         self.opening = [self.begin] if llama.llama_vocab_get_add_bos(self._vocab) else []
         self._lead: list[int] = []
         if self._split("[") and self._piece(self._split("[")[0])[:1] == b" ":
-            self._lead = self._split("\n")  # this tokenizer puts a blank before every text, also within a row
+            self._lead = self._split(
+                "\n"
+            )  # this tokenizer puts a blank before every text, also within a row
         self.reserved: dict[int, str] = {}
         address = ctypes.cast(_llama.llama_tokenize, ctypes.c_void_p).value or 0
-        ends = [token for token in range(self.size) if _llama.llama_vocab_is_eog(self._vocab, token)]
-        self.tokenizer: Tokenizer = llamacpp_tokenizer(list(self._pieces()), self._vocab, address, ends)
+        ends = [
+            token for token in range(self.size) if _llama.llama_vocab_is_eog(self._vocab, token)
+        ]
+        self.tokenizer: Tokenizer = llamacpp_tokenizer(
+            list(self._pieces()), self._vocab, address, ends
+        )
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Text to tokens; control tokens are recognised in the text only if ``special``.
@@ -49,16 +55,30 @@ class Vocabulary:
             return tokens
         marks = {self.reserved[token] for token in tokens if token in self.reserved}
         pieces = re.split("(" + "|".join(map(re.escape, sorted(marks))) + ")", text)
-        tokens = [token for piece in pieces for part in (piece if piece in marks else [piece]) if part for token in self._split(part)]
-        return tokens if self.reserved.keys().isdisjoint(tokens) else [token for character in text for token in self._split(character)]
+        tokens = [
+            token
+            for piece in pieces
+            for part in (piece if piece in marks else [piece])
+            if part
+            for token in self._split(part)
+        ]
+        return (
+            tokens
+            if self.reserved.keys().isdisjoint(tokens)
+            else [token for character in text for token in self._split(character)]
+        )
 
     def _split(self, text: str, *, special: bool = False) -> list[int]:
         lead = [] if special else self._lead
         data = ("\n" + text if lead else text).encode()
         tokens = (llama.llama_token * (len(data) + 8))()
-        count = llama.llama_tokenize(self._vocab, data, len(data), tokens, len(tokens), False, special)
+        count = llama.llama_tokenize(
+            self._vocab, data, len(data), tokens, len(tokens), False, special
+        )
         if count < 0:
-            raise DecodeError("A text cannot be split into tokens.", next_step="python -m t2local doctor")
+            raise DecodeError(
+                "A text cannot be split into tokens.", next_step="python -m t2local doctor"
+            )
         found = list(tokens[:count])
         return found[len(lead) :] if found[: len(lead)] == lead else self._split(text, special=True)
 
@@ -68,7 +88,11 @@ class Vocabulary:
             piece = self._piece(token)
             attributes = _llama.llama_vocab_get_attr(self._vocab, token)
             control = attributes & llama.LLAMA_TOKEN_ATTR_CONTROL
-            marked = attributes & llama.LLAMA_TOKEN_ATTR_USER_DEFINED and piece.startswith(b"<") and piece.endswith(b">")
+            marked = (
+                attributes & llama.LLAMA_TOKEN_ATTR_USER_DEFINED
+                and piece.startswith(b"<")
+                and piece.endswith(b">")
+            )
             if control or marked:
                 self.reserved[token] = piece.decode(errors="replace")
             yield b"\xff" + piece if control or marked else piece

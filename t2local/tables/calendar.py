@@ -12,7 +12,19 @@ from itertools import groupby
 import pandas as pd
 
 #: How dates are written, the unambiguous forms first; where day and month could be either, the day comes first, as in most countries.
-_DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%d-%m-%Y", "%m/%d/%Y", "%m-%d-%Y", "%d.%m.%y", "%d/%m/%y", "%m/%d/%y")
+_DATES = (
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%Y%m%d",
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%d-%m-%Y",
+    "%m/%d/%Y",
+    "%m-%d-%Y",
+    "%d.%m.%y",
+    "%d/%m/%y",
+    "%m/%d/%y",
+)
 _TIMES = (" %H:%M", "T%H:%M", " %H:%M:%S", "T%H:%M:%S")
 _EPOCH = pd.Timestamp(0)
 #: The year 9999 and negative years are mistakes; pandas counts nanoseconds between these.
@@ -25,7 +37,11 @@ def date_format(cells: Sequence[str]) -> tuple[str, str] | None:
 
     Months and days without a leading zero are written ``%-m`` and ``%-d``.
     """
-    fitting = [form for form in (*_DATES, *(day + time for day in _DATES for time in _TIMES)) if _parsed(cells[:20], form) is not None]
+    fitting = [
+        form
+        for form in (*_DATES, *(day + time for day in _DATES for time in _TIMES))
+        if _parsed(cells[:20], form) is not None
+    ]
     fitting = [form for form in fitting if _parsed(cells, form) is not None]
     if not fitting:
         return None
@@ -36,7 +52,11 @@ def date_format(cells: Sequence[str]) -> tuple[str, str] | None:
         form = bare
         if [to_text(number, form) for number in numbers] != list(cells):
             return None  # some with a leading zero and some without: it could not be written as it was read
-    other = " (the month could come first as well: if it does, say so in the dictionary)" if any(f != form and "%m/%d" in f for f in fitting[1:]) else ""
+    other = (
+        " (the month could come first as well: if it does, say so in the dictionary)"
+        if any(f != form and "%m/%d" in f for f in fitting[1:])
+        else ""
+    )
     return form, f"written {form}{other}"
 
 
@@ -53,7 +73,11 @@ def to_numbers(cells: pd.Series, form: str) -> pd.Series:
     """Cells of a format as numbers; NaN for what is none."""
     if form.startswith("H"):
         parts = cells.astype("string").str.extract(_DURATION).astype(float)
-        return parts[0] * 60 + parts[1] if form == "H:MM" else parts[0] * 3600 + parts[1] * 60 + parts[2]
+        return (
+            parts[0] * 60 + parts[1]
+            if form == "H:MM"
+            else parts[0] * 3600 + parts[1] * 60 + parts[2]
+        )
     stamps = pd.to_datetime(cells.astype(object), format=form.replace("%-", "%"), errors="coerce")
     return (stamps - _EPOCH) / _unit(form)
 
@@ -62,8 +86,12 @@ def to_text(number: float, form: str) -> str:
     """A number as it is written in a format."""
     if form.startswith("H"):
         minutes, seconds = divmod(round(number), 60) if form == "H:MM:SS" else (round(number), 0)
-        return f"{minutes // 60}:{minutes % 60:02}" + (f":{seconds:02}" if form == "H:MM:SS" else "")
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=round(number * _unit(form).total_seconds()))
+        return f"{minutes // 60}:{minutes % 60:02}" + (
+            f":{seconds:02}" if form == "H:MM:SS" else ""
+        )
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+        seconds=round(number * _unit(form).total_seconds())
+    )
     return moment.strftime(form.replace("%-d", str(moment.day)).replace("%-m", str(moment.month)))
 
 
@@ -95,8 +123,14 @@ def from_text(text: str, form: str) -> float:
     """What `to_text` wrote in a format, as a number again; for texts that are known to be right."""
     if form.startswith("H"):
         parts = [int(part) for part in text.split(":")]
-        return float(parts[0] * 60 + parts[1] if form == "H:MM" else parts[0] * 3600 + parts[1] * 60 + parts[2])
-    return (datetime.strptime(text, form).replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) / _unit(form).to_pytimedelta()
+        return float(
+            parts[0] * 60 + parts[1]
+            if form == "H:MM"
+            else parts[0] * 3600 + parts[1] * 60 + parts[2]
+        )
+    return (
+        datetime.strptime(text, form).replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    ) / _unit(form).to_pytimedelta()
 
 
 def whole_days(low: float, high: float, form: str) -> tuple[float, float]:
@@ -118,7 +152,13 @@ def is_day(form: str) -> bool:
 
 
 def _unit(form: str) -> pd.Timedelta:
-    return pd.Timedelta(days=1) if is_day(form) else pd.Timedelta(seconds=1) if "%S" in form else pd.Timedelta(minutes=1)
+    return (
+        pd.Timedelta(days=1)
+        if is_day(form)
+        else pd.Timedelta(seconds=1)
+        if "%S" in form
+        else pd.Timedelta(minutes=1)
+    )
 
 
 def _parsed(cells: Sequence[str], form: str) -> pd.Series | None:
@@ -133,8 +173,15 @@ def pattern(low: float, high: float, form: str) -> str:
     if form.startswith("H"):
         return _durations(round(low), round(high), seconds=form == "H:MM:SS")
     day = pd.Timedelta(days=1) / _unit(form)
-    days = _days(date(1970, 1, 1) + timedelta(days=low // day), date(1970, 1, 1) + timedelta(days=high // day))
-    time = "" if is_day(form) else " ([01][0-9]|2[0-3]):[0-5][0-9]" + (":[0-5][0-9]" if "%S" in form else "")
+    days = _days(
+        date(1970, 1, 1) + timedelta(days=low // day),
+        date(1970, 1, 1) + timedelta(days=high // day),
+    )
+    time = (
+        ""
+        if is_day(form)
+        else " ([01][0-9]|2[0-3]):[0-5][0-9]" + (":[0-5][0-9]" if "%S" in form else "")
+    )
     return f"({days}){time}"
 
 
@@ -144,16 +191,26 @@ def _durations(low: int, high: int, *, seconds: bool) -> str:
     below = "[0-5][0-9]:[0-5][0-9]" if seconds else "[0-5][0-9]"
     whole = [str(hours) for hours in range(-(-low // hour), (high + 1) // hour)]
     parts = [f"({'|'.join(whole)}):{below}"] if whole else []
-    edges = [moment for moment in range(low, high + 1) if str(moment // hour) not in whole] if high - low < 2 * 10**5 else []
+    edges = (
+        [moment for moment in range(low, high + 1) if str(moment // hour) not in whole]
+        if high - low < 2 * 10**5
+        else []
+    )
     parts += [re.escape(to_text(moment, "H:MM:SS" if seconds else "H:MM")) for moment in edges]
     return "|".join(parts)
 
 
 def _days(first: date, last: date) -> str:
     """Real calendar dates: years that allow the same days share one alternative."""
-    years = [(year, _months(max(first, date(year, 1, 1)), min(last, date(year, 12, 31)))) for year in range(first.year, last.year + 1)]
+    years = [
+        (year, _months(max(first, date(year, 1, 1)), min(last, date(year, 12, 31))))
+        for year in range(first.year, last.year + 1)
+    ]
     ordered = sorted(years, key=lambda pair: pair[1])
-    return "|".join(f"({_either(str(year) for year, _ in group)})-({months})" for months, group in groupby(ordered, key=lambda pair: pair[1]))
+    return "|".join(
+        f"({_either(str(year) for year, _ in group)})-({months})"
+        for months, group in groupby(ordered, key=lambda pair: pair[1])
+    )
 
 
 def _months(first: date, last: date) -> str:
@@ -164,7 +221,10 @@ def _months(first: date, last: date) -> str:
         end = last.day if month == last.month else _length(first.year, month)
         months.append((f"{month:02}", _either(f"{day:02}" for day in range(start, end + 1))))
     ordered = sorted(months, key=lambda pair: pair[1])
-    return "|".join(f"({_either(month for month, _ in group)})-({days})" for days, group in groupby(ordered, key=lambda pair: pair[1]))
+    return "|".join(
+        f"({_either(month for month, _ in group)})-({days})"
+        for days, group in groupby(ordered, key=lambda pair: pair[1])
+    )
 
 
 def _length(year: int, month: int) -> int:

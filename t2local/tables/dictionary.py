@@ -14,20 +14,31 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, field_validator, model_serializer, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from t2local.errors import DictionaryError, InputError
-from t2local.tables import calendar, vocabulary
+from t2local.stats.arrays import Mask
+from t2local.tables import calendar, table_schema
 from t2local.tables.files import yaml_text
 from t2local.tables.rules import Formula, Rule, RuleFault, binding
 
-FeatureType = Literal["integer", "decimal", "date", "datetime", "duration", "category", "ordinal", "boolean"]
+FeatureType = Literal[
+    "integer", "decimal", "date", "datetime", "duration", "category", "ordinal", "boolean"
+]
 _TEMPORAL = ("date", "datetime", "duration")
 #: Decimals beyond this are noise of floating point, and 10^decimals must stay exact in a double.
 MOST_DECIMALS = 10
 #: What floating point may take from a whole number of steps.
 _ROUNDING = 1e-6
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class Feature(BaseModel):
@@ -81,8 +92,21 @@ class Feature(BaseModel):
         """Bounds of dates and durations as numbers."""
         if not isinstance(raw, dict) or raw.get("type") not in _TEMPORAL:
             return raw
-        form = str(raw.get("format") or ("H:MM" if raw["type"] == "duration" else "%Y-%m-%d" if raw["type"] == "date" else "%Y-%m-%d %H:%M"))
-        bounds = {name: calendar.number(raw[name], form, last=name == "maximum") for name in ("minimum", "maximum") if raw.get(name) is not None}
+        form = str(
+            raw.get("format")
+            or (
+                "H:MM"
+                if raw["type"] == "duration"
+                else "%Y-%m-%d"
+                if raw["type"] == "date"
+                else "%Y-%m-%d %H:%M"
+            )
+        )
+        bounds = {
+            name: calendar.number(raw[name], form, last=name == "maximum")
+            for name in ("minimum", "maximum")
+            if raw.get(name) is not None
+        }
         return {**raw, "format": form, **bounds}
 
     @model_serializer(mode="wrap")
@@ -154,7 +178,11 @@ class Feature(BaseModel):
 
     def plain(self, value: float | str | None) -> str | None:
         """One value as models see it, and people in a dictionary: as `cell`, but dates as 2021-03-04."""
-        return calendar.to_text(float(value), calendar.plain_format(self.format)) if self.temporal and not pd.isna(value) else self.cell(value)
+        return (
+            calendar.to_text(float(value), calendar.plain_format(self.format))
+            if self.temporal and not pd.isna(value)
+            else self.cell(value)
+        )
 
     def number(self, text: str) -> float:
         """A number, a date or a duration as people write it. **Raises** `ValueError` for what is none."""
@@ -166,7 +194,9 @@ class Feature(BaseModel):
             return calendar.native(values, self.format)
         if self.type == "decimal":
             return values.astype("float64")
-        if self.type == "integer" or all(re.fullmatch(r"0|-?[1-9]\d{0,14}", level) for level in self.levels):
+        if self.type == "integer" or all(
+            re.fullmatch(r"0|-?[1-9]\d{0,14}", level) for level in self.levels
+        ):
             return values.astype("float64").astype("Int64" if values.isna().any() else "int64")
         if set(self.levels) == {"True", "False"} and not values.isna().any():
             return values == "True"
@@ -179,7 +209,9 @@ class Feature(BaseModel):
         if not self.numeric:
             return {**checks, "levels": ~present | values.isin(self.levels).to_numpy()}
         low, high = self.steps
-        steps = np.where(present, values.to_numpy(dtype=np.float64, na_value=np.nan) * 10.0**self.decimals, low)
+        steps = np.where(
+            present, values.to_numpy(dtype=np.float64, na_value=np.nan) * 10.0**self.decimals, low
+        )
         return {
             **checks,
             "minimum": steps >= low - _ROUNDING,
@@ -240,7 +272,11 @@ class FeatureDictionary(BaseModel):
     @classmethod
     def _plain_rules(cls, rules: Any) -> Any:
         """A rule without a reason may be a plain text."""
-        return [{"rule": rule} if isinstance(rule, str) else rule for rule in rules] if isinstance(rules, list | tuple) else rules
+        return (
+            [{"rule": rule} if isinstance(rule, str) else rule for rule in rules]
+            if isinstance(rules, list | tuple)
+            else rules
+        )
 
     def parsed_rules(self) -> dict[str, Rule]:
         """The rules by what is said of a row that breaks one: its reason, else its text. **Raises** `DictionaryError` with every fault."""
@@ -252,13 +288,22 @@ class FeatureDictionary(BaseModel):
             except RuleFault as fault:
                 faults.append(f"{relation.rule}: {fault}")
         if faults:
-            raise DictionaryError("Some rules cannot be used:", faults=faults, next_step="mend the rules in the dictionary")
+            raise DictionaryError(
+                "Some rules cannot be used:",
+                faults=faults,
+                next_step="mend the rules in the dictionary",
+            )
         return parsed
 
     def computed(self, values: pd.DataFrame) -> dict[str, pd.Series]:
         """The derived columns of a frame of values, as numbers."""
         columns = {feature.name: feature.levels for feature in self.features}
-        return {d.name: pd.Series(Formula(d.formula, columns).values(values), index=values.index).round(d.decimals) for d in self.derived}
+        return {
+            d.name: pd.Series(Formula(d.formula, columns).values(values), index=values.index).round(
+                d.decimals
+            )
+            for d in self.derived
+        }
 
     def __getitem__(self, name: str) -> Feature:
         return next(feature for feature in self.features if feature.name == name)
@@ -274,22 +319,34 @@ class FeatureDictionary(BaseModel):
         return [name for name in self.names if name != self.target]
 
     @property
+    def input_features(self) -> tuple[Feature, ...]:
+        """The features without the target."""
+        return tuple(feature for feature in self.features if feature.name != self.target)
+
+    @property
     def classification(self) -> bool:
         """Whether the target is a class (else it is a number: regression)."""
         return not self[self.target].numeric
 
     def values(self, cells: pd.DataFrame) -> pd.DataFrame:
         """The generated columns of a frame of cells (text, None for missing) as values."""
-        return pd.DataFrame({f.name: f.values(cells[f.name]) for f in self.features}, index=cells.index)
+        return pd.DataFrame(
+            {f.name: f.values(cells[f.name]) for f in self.features}, index=cells.index
+        )
 
     def cells(self, values: pd.DataFrame) -> pd.DataFrame:
         """A frame of values as text, None for missing."""
-        columns = {f.name: pd.Series(f.cells(values[f.name]), index=values.index, dtype=object) for f in self.features}
+        columns = {
+            f.name: pd.Series(f.cells(values[f.name]), index=values.index, dtype=object)
+            for f in self.features
+        }
         return pd.DataFrame(columns, index=values.index)
 
     def native(self, values: pd.DataFrame) -> pd.DataFrame:
         """A frame of values with the types that people expect: int64 (Int64 with missing cells), float64, bool, text."""
-        return pd.DataFrame({f.name: f.native(values[f.name]) for f in self.features}, index=values.index)
+        return pd.DataFrame(
+            {f.name: f.native(values[f.name]) for f in self.features}, index=values.index
+        )
 
     def check_table(self, cells: pd.DataFrame, lines: list[int], source: str) -> list[str]:
         """Compare real cells with this dictionary.
@@ -297,7 +354,11 @@ class FeatureDictionary(BaseModel):
         **Raises** `InputError` that lists the columns that are not there and the cells that cannot be read at all
         (by line and column, never by value). **Returns** a warning for each constraint that some real rows break.
         """
-        absent = [f"column {name!r} is not in {source}" for name in self.names if name not in cells.columns]
+        absent = [
+            f"column {name!r} is not in {source}"
+            for name in self.names
+            if name not in cells.columns
+        ]
         unread, warnings = [], []
         for feature in self.features:
             if feature.name not in cells.columns:
@@ -305,11 +366,26 @@ class FeatureDictionary(BaseModel):
             column, values = cells[feature.name], feature.values(cells[feature.name])
             broken = {name: ~mask for name, mask in feature.obeyed(values).items()}
             present = column.notna() & ~column.isin(feature.missing_values)
-            unknown = broken.pop("levels", None) if not feature.numeric else (present & values.isna()).to_numpy()
+            unknown = (
+                broken.pop("levels", None)
+                if not feature.numeric
+                else (present & values.isna()).to_numpy()
+            )
             if unknown is not None:
-                what = f"not {'an' if feature.type == 'integer' else 'a'} {feature.type}" if feature.numeric else "not one of its levels"
-                unread += [f"{source}, line {lines[i]}, column {feature.name!r}: {what}" for i in np.flatnonzero(unknown)]
-            warnings += [f"{feature.name}: {mask.sum()} real rows break its {name}" for name, mask in broken.items() if mask.any()]
+                what = (
+                    f"not {'an' if feature.type == 'integer' else 'a'} {feature.type}"
+                    if feature.numeric
+                    else "not one of its levels"
+                )
+                unread += [
+                    f"{source}, line {lines[i]}, column {feature.name!r}: {what}"
+                    for i in np.flatnonzero(unknown)
+                ]
+            warnings += [
+                f"{feature.name}: {mask.sum()} real rows break its {name}"
+                for name, mask in broken.items()
+                if mask.any()
+            ]
         if absent or unread:
             raise InputError(
                 f"{source} does not fit the dictionary:",
@@ -319,8 +395,15 @@ class FeatureDictionary(BaseModel):
         self._check_label(cells[self.target], lines, source)
         demoted = binding(self.parsed_rules(), self.values(cells))[1]
         disagree = {d.name: self._disagreement(d, cells) for d in self.derived if d.name in cells}
-        warnings += [f"{name}: {count} of {len(cells)} real rows are not what the formula gives" for name, count in disagree.items() if count]
-        broken_rules = [f"rule {rule!r}: {count} of {len(cells)} real rows break it, so it is not enforced" for rule, count in demoted.items()]
+        warnings += [
+            f"{name}: {count} of {len(cells)} real rows are not what the formula gives"
+            for name, count in disagree.items()
+            if count
+        ]
+        broken_rules = [
+            f"rule {rule!r}: {count} of {len(cells)} real rows break it, so it is not enforced"
+            for rule, count in demoted.items()
+        ]
         return [*warnings, *broken_rules]
 
     def _disagreement(self, derived: Derived, cells: pd.DataFrame) -> int:
@@ -331,27 +414,46 @@ class FeatureDictionary(BaseModel):
 
     def _check_label(self, labels: pd.Series, lines: list[int], source: str) -> None:
         """A label in every row, and two classes at least: without them nothing can be judged."""
-        faults = [f"{source}, line {lines[i]}, column {self.target!r}: no label" for i in np.flatnonzero(labels.isna())]
+        faults = [
+            f"{source}, line {lines[i]}, column {self.target!r}: no label"
+            for i in np.flatnonzero(labels.isna())
+        ]
         if labels.nunique() < 2:
-            faults.append(f"{source}, column {self.target!r}: only one class; there is nothing to predict")
+            faults.append(
+                f"{source}, column {self.target!r}: only one class; there is nothing to predict"
+            )
         if faults:
             raise InputError(
-                f"The target {self.target!r} cannot be used as it is:", faults=faults, next_step="mend these rows, or pass another column with --target"
+                f"The target {self.target!r} cannot be used as it is:",
+                faults=faults,
+                next_step="mend these rows, or pass another column with --target",
             )
 
     def to_yaml(self) -> str:
         """This dictionary as a file that a person can edit."""
         comment = "What each column may hold. Guesses carry their reason; change what is wrong and pass it on with --dictionary."
-        return yaml_text(comment, vocabulary.to_file(self.model_dump(mode="json", exclude_defaults=True)))
+        return yaml_text(
+            comment, table_schema.to_file(self.model_dump(mode="json", exclude_defaults=True))
+        )
 
     def to_table_schema(self) -> str:
         """This dictionary as a Frictionless Table Schema (JSON), with a few words more that other tools pass over."""
-        return json.dumps(vocabulary.to_file(self.model_dump(mode="json", exclude_defaults=True)), indent=2, ensure_ascii=False) + "\n"
+        return (
+            json.dumps(
+                table_schema.to_file(self.model_dump(mode="json", exclude_defaults=True)),
+                indent=2,
+                ensure_ascii=False,
+            )
+            + "\n"
+        )
 
     @staticmethod
     def json_schema() -> str:
         """The JSON Schema of dictionary files, for editors that complete and check them."""
-        return json.dumps(vocabulary.json_schema(FeatureDictionary.model_json_schema()), indent=2) + "\n"
+        return (
+            json.dumps(table_schema.json_schema(FeatureDictionary.model_json_schema()), indent=2)
+            + "\n"
+        )
 
 
 def read_dictionary(text: str, source: str) -> FeatureDictionary:
@@ -367,9 +469,15 @@ def read_dictionary(text: str, source: str) -> FeatureDictionary:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
-        raise DictionaryError(f"{source} is not readable YAML:", faults=[place + str(problem)], next_step=next_step) from None
-    told = vocabulary.from_file(raw) if isinstance(raw, dict) else {}
-    faults = list(_cross_faults(told)) if told else [((), "a dictionary is a mapping with target and fields")]
+        raise DictionaryError(
+            f"{source} is not readable YAML:", faults=[place + str(problem)], next_step=next_step
+        ) from None
+    told = table_schema.from_file(raw) if isinstance(raw, dict) else {}
+    faults = (
+        list(_cross_faults(told))
+        if told
+        else [((), "a dictionary is a mapping with target and fields")]
+    )
     dictionary = None
     if told:
         try:
@@ -378,12 +486,21 @@ def read_dictionary(text: str, source: str) -> FeatureDictionary:
             # That a list is too short after its faulty entries were taken out is no fault of its own.
             told_all = len(told.get("features") or ()) > 1
             every = error.errors(include_input=False, include_url=False)
-            found = [(e["loc"], e["msg"]) for e in every if not (told_all and e["type"] == "too_short" and e["loc"] == ("features",))]
+            found = [
+                (e["loc"], e["msg"])
+                for e in every
+                if not (told_all and e["type"] == "too_short" and e["loc"] == ("features",))
+            ]
             faults = [*found, *faults]
     if faults or dictionary is None:
-        placed = [(vocabulary.place_in_file(path, raw), what) for path, what in faults]
-        described = [f"{source}, {_place(node, path)}: {'.'.join(map(str, path)) or 'file'}: {what}" for path, what in placed]
-        raise DictionaryError(f"{source} has {len(described)} faults:", faults=described, next_step=next_step)
+        placed = [(table_schema.place_in_file(path, raw), what) for path, what in faults]
+        described = [
+            f"{source}, {_place(node, path)}: {'.'.join(map(str, path)) or 'file'}: {what}"
+            for path, what in placed
+        ]
+        raise DictionaryError(
+            f"{source} has {len(described)} faults:", faults=described, next_step=next_step
+        )
     return dictionary
 
 
@@ -396,11 +513,22 @@ def _cross_faults(raw: dict[str, Any]) -> Iterable[tuple[tuple[str | int, ...], 
     for position, name in enumerate(names):
         if name is not None and counts[name] > 1 and position != names.index(name):
             yield ("features", position, "name"), f"the name {name!r} stands there twice"
-    columns = {str(entry.get("name")): tuple(map(str, entry.get("levels") or ())) for entry in entries if isinstance(entry, dict)}
+    columns = {
+        str(entry.get("name")): tuple(map(str, entry.get("levels") or ()))
+        for entry in entries
+        if isinstance(entry, dict)
+    }
     relations = raw.get("rules")
     for position, relation in enumerate(relations if isinstance(relations, list) else []):
         try:
-            Rule(str(relation["rule"] if isinstance(relation, dict) and "rule" in relation else relation), columns)
+            Rule(
+                str(
+                    relation["rule"]
+                    if isinstance(relation, dict) and "rule" in relation
+                    else relation
+                ),
+                columns,
+            )
         except RuleFault as fault:
             yield ("rules", position), str(fault)
     formulas = raw.get("derived")

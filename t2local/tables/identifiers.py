@@ -6,6 +6,8 @@ import zlib
 import numpy as np
 import pandas as pd
 
+from t2local.stats.streams import Stream, generator
+
 #: Draws for one identifier before longer ones are made: short shapes can all be taken.
 _DRAWS = 50
 
@@ -25,12 +27,23 @@ def new_identifiers(real: pd.Series, rows: int, seed: int) -> list[str]:
         if (np.diff(numbers) == 1).all():
             width = len(str(real.iloc[0])) if str(real.iloc[0]).startswith("0") else 0
             return [f"{max(numbers) + 1 + row:0{width}}" for row in range(rows)]
-    rng, shapes, result = np.random.default_rng([seed, zlib.crc32(str(real.name).encode())]), sorted(known) or ["A000000"], list[str]()
+    rng, shapes, result = (
+        generator(seed, Stream.IDENTIFIERS, zlib.crc32(str(real.name).encode())),
+        sorted(known) or ["A000000"],
+        list[str](),
+    )
     letters = {char for text in shapes for char in text if char.isalpha()}
-    pool = "abcdef" if letters <= set("abcdefABCDEF") and any(char.isdecimal() for text in shapes for char in text) else string.ascii_lowercase
+    pool = (
+        "abcdef"
+        if letters <= set("abcdefABCDEF")
+        and any(char.isdecimal() for text in shapes for char in text)
+        else string.ascii_lowercase
+    )
     while len(result) < rows:
         shape = shapes[int(rng.integers(len(shapes)))]
-        fresh = next((text for _ in range(_DRAWS) if (text := _drawn(shape, pool, rng)) not in known), None)
+        fresh = next(
+            (text for _ in range(_DRAWS) if (text := _drawn(shape, pool, rng)) not in known), None
+        )
         while fresh is None:
             shape += "0"
             fresh = text if (text := _drawn(shape, pool, rng)) not in known else None
@@ -41,7 +54,14 @@ def new_identifiers(real: pd.Series, rows: int, seed: int) -> list[str]:
 
 def numbered(cells: pd.Series) -> pd.Series:
     """Identifiers as whole numbers where all of them are."""
-    return cells.astype("int64") if len(cells) and cells.map(lambda text: text.isdecimal() and str(int(text)) == text and len(text) < 18).all() else cells
+    return (
+        cells.astype("int64")
+        if len(cells)
+        and cells.map(
+            lambda text: text.isdecimal() and str(int(text)) == text and len(text) < 18
+        ).all()
+        else cells
+    )
 
 
 def _drawn(shape: str, pool: str, rng: np.random.Generator) -> str:

@@ -21,7 +21,10 @@ def aggregates(real: pd.DataFrame, dictionary: FeatureDictionary) -> dict[str, s
 
     * **real**: frame of values (n, d).
     """
-    return {f.name: "; ".join([*_alone(f, real[f.name]), *_by_class(f, real, dictionary)]) for f in dictionary.features}
+    return {
+        f.name: "; ".join([*_alone(f, real[f.name]), *_by_class(f, real, dictionary)])
+        for f in dictionary.features
+    }
 
 
 def _alone(feature: Feature, column: pd.Series) -> Iterable[str]:
@@ -41,7 +44,9 @@ def _by_class(feature: Feature, real: pd.DataFrame, dictionary: FeatureDictionar
     target = dictionary[dictionary.target]
     if feature.name == target.name or not target.levels:
         return
-    classes = {str(level): group.dropna() for level, group in real.groupby(target.name)[feature.name]}
+    classes = {
+        str(level): group.dropna() for level, group in real.groupby(target.name)[feature.name]
+    }
     if min(map(len, classes.values())) < FEWEST_ROWS:
         return
     for level, present in classes.items():
@@ -51,9 +56,17 @@ def _by_class(feature: Feature, real: pd.DataFrame, dictionary: FeatureDictionar
 def _moments(feature: Feature, present: pd.Series) -> str:
     deviation = present.std()
     if feature.temporal:  # to the month: a mean of eleven days is nobody's day
-        return f"mean {str(feature.plain(round(present.mean())))[:7]}" if feature.type != "duration" else f"mean {feature.plain(round(present.mean()))}"
+        return (
+            f"mean {str(feature.plain(round(present.mean())))[:7]}"
+            if feature.type != "duration"
+            else f"mean {feature.plain(round(present.mean()))}"
+        )
     # The mean of a column without spread is a value of the table; a range that the dictionary names says as much.
-    return f"mean {_short(present.mean())}, sd {_short(deviation)}" if deviation > 0 else f"about {_short(sum(feature.bounds) / 2)}"
+    return (
+        f"mean {_short(present.mean())}, sd {_short(deviation)}"
+        if deviation > 0
+        else f"about {_short(sum(feature.bounds) / 2)}"
+    )
 
 
 def _shares(feature: Feature, present: pd.Series) -> str:

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError
-from t2local.llm.decoder import Decoder, Request, Station
+from t2local.llm.decoder import Decoder, Request, Segment
 from t2local.llm.grammar import Grammar, fragment
 from t2local.llm.model import Model
-from t2local.llm.sampling import Stream
+from t2local.llm.sampling import RowStream
+from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.aggregates import aggregates
 from t2local.team.plan import MOST_ROLES, Plan, with_label
@@ -29,7 +30,14 @@ _MANAGER_BLOCK = 2**28 - 1
 
 
 def propose(
-    real: pd.DataFrame, dictionary: FeatureDictionary, model: Model, *, seed: int, temperature: float = 1.0, attempts: int = 3, show: bool = True
+    real: pd.DataFrame,
+    dictionary: FeatureDictionary,
+    model: Model,
+    *,
+    seed: int,
+    temperature: float = 1.0,
+    attempts: int = 3,
+    show: bool = True,
 ) -> Plan:
     """The manager's plan for a table.
 
@@ -41,25 +49,51 @@ def propose(
     """
     prompt = model.prompt([render("manager.j2", **_facts(real, dictionary, seed, show=show))])
     grammar = Grammar(plan_schema(len(dictionary.inputs)), model.tokenizer)
-    station = Station(tuple(prompt[-1:]), grammar)
-    with Decoder(model, slots=1, prefix_cells=len(prompt), row_cells=_longest(len(dictionary.inputs)), temperature=temperature) as decoder:
+    segment = Segment(tuple(prompt[-1:]), grammar)
+    with Decoder(
+        model,
+        slots=1,
+        prefix_cells=len(prompt),
+        row_cells=_longest(len(dictionary.inputs)),
+        temperature=temperature,
+    ) as decoder:
         decoder.prefill(prompt[:-1])
         for attempt in range(attempts):
-            _, completion = next(decoder.complete([Request((station,), Stream(seed, _MANAGER_BLOCK, attempt=attempt))]))
+            _, completion = next(
+                decoder.complete(
+                    [
+                        Request(
+                            (segment,), RowStream(seed, attempt=attempt, stream=Stream.PLAN_TOKENS)
+                        )
+                    ]
+                )
+            )
             if not completion.failure:
                 return _plan(json.loads(completion.texts[0]), dictionary)
-    raise DecodeError("The manager wrote no complete plan.", faults=[completion.failure], next_step="take the plan from the data: --plan data")
+    raise DecodeError(
+        "The manager wrote no complete plan.",
+        faults=[completion.failure],
+        next_step="take the plan from the data: --plan data",
+    )
 
 
 def plan_schema(features: int) -> dict[str, Any]:
     """The JSON Schema of a plan for a number of features, one alternative for each number of roles."""
-    return {"anyOf": [_alternative(features, roles) for roles in range(2, min(MOST_ROLES, max(features, 2)) + 1)]}
+    return {
+        "anyOf": [
+            _alternative(features, roles)
+            for roles in range(2, min(MOST_ROLES, max(features, 2)) + 1)
+        ]
+    }
 
 
 def _alternative(features: int, roles: int) -> dict[str, Any]:
     numbers = [str(number + 1) for number in range(features)]
     depends: list[dict[str, Any]] = [
-        {"type": "array", "items": {"enum": list(range(1, role + 1))}, "maxItems": role} if role else {"const": []} for role in range(roles)
+        {"type": "array", "items": {"enum": list(range(1, role + 1))}, "maxItems": role}
+        if role
+        else {"const": []}
+        for role in range(roles)
     ]
     properties = {
         "roles": {"type": "array", "items": fragment("role"), "minItems": roles, "maxItems": roles},
@@ -69,9 +103,19 @@ def _alternative(features: int, roles: int) -> dict[str, Any]:
             "required": numbers,
             "additionalProperties": False,
         },
-        "depends": {**fragment("cells"), "prefixItems": depends, "minItems": roles, "maxItems": roles},
+        "depends": {
+            **fragment("cells"),
+            "prefixItems": depends,
+            "minItems": roles,
+            "maxItems": roles,
+        },
     }
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
 
 
 def _plan(written: dict[str, Any], dictionary: FeatureDictionary) -> Plan:
@@ -85,20 +129,33 @@ def _plan(written: dict[str, Any], dictionary: FeatureDictionary) -> Plan:
         (
             names[role - 1],
             [name for name, owner in zip(dictionary.inputs, owners, strict=True) if owner == role],
-            [names[parent - 1] for parent in sorted(set(written["depends"][role - 1])) if parent in used],
+            [
+                names[parent - 1]
+                for parent in sorted(set(written["depends"][role - 1]))
+                if parent in used
+            ],
         )
         for role in used
     ]
     return with_label(roles, dictionary, "manager")
 
 
-def _facts(real: pd.DataFrame, dictionary: FeatureDictionary, seed: int, *, show: bool) -> dict[str, Any]:
+def _facts(
+    real: pd.DataFrame, dictionary: FeatureDictionary, seed: int, *, show: bool
+) -> dict[str, Any]:
     features = [dictionary[name] for name in dictionary.inputs]
-    chosen = np.random.default_rng([seed, _MANAGER_BLOCK]).choice(len(real), min(_ROWS_SHOWN, len(real)), replace=False)
+    chosen = generator(seed, Stream.PLAN_EXAMPLES).choice(
+        len(real), min(_ROWS_SHOWN, len(real)), replace=False
+    )
     rows = [array(features, row) for row in records(real.iloc[np.sort(chosen)])] if show else []
     told = {} if show else aggregates(real, dictionary)
     briefs = [brief(feature, told.get(feature.name, "")) for feature in features]
-    return {"description": dictionary.description, "goal": dictionary.target, "briefs": briefs, "rows": rows}
+    return {
+        "description": dictionary.description,
+        "goal": dictionary.target,
+        "briefs": briefs,
+        "rows": rows,
+    }
 
 
 def _longest(features: int) -> int:

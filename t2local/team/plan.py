@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from t2local.errors import PlanError
-from t2local.tables.association import associations
+from t2local.stats.association import associations
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import yaml_text
 
@@ -21,7 +21,7 @@ from t2local.tables.files import yaml_text
 LABEL_ROLE = "Label"
 #: METHOD section 1: a manager names 2 to 6 roles.
 MOST_ROLES = 6
-#: A person may name more; each is a station with random numbers of its own (`Stream` has 6 bits for it).
+#: A person may name more; each is a segment with random numbers of its own (`Stream` has 6 bits for it).
 MOST_COMPONENTS = 60
 #: Below this a tie between two components is what unrelated columns show by chance.
 _TIE = 0.1
@@ -48,14 +48,21 @@ class Plan(BaseModel):
     def _graph(self) -> "nx.DiGraph[str]":
         graph: nx.DiGraph[str] = nx.DiGraph()
         graph.add_nodes_from(component.role for component in self.components)
-        graph.add_edges_from((parent, component.role) for component in self.components for parent in component.parents)
+        graph.add_edges_from(
+            (parent, component.role)
+            for component in self.components
+            for parent in component.parents
+        )
         return graph
 
     def generations(self) -> list[list[Component]]:
         """Components in topological generations: those of one generation do not depend on each other."""
         by_role = {component.role: component for component in self.components}
         order = [component.role for component in self.components]
-        return [[by_role[role] for role in sorted(roles, key=order.index)] for roles in nx.topological_generations(self._graph())]
+        return [
+            [by_role[role] for role in sorted(roles, key=order.index)]
+            for roles in nx.topological_generations(self._graph())
+        ]
 
     def line(self) -> list[Component]:
         """All components in the order of the assembly line."""
@@ -65,15 +72,37 @@ class Plan(BaseModel):
         """Every fault of this plan for a table: a partition, an acyclic graph, the label alone and last."""
         roles = [component.role for component in self.components]
         written = [feature for component in self.components for feature in component.features]
-        faults = [f"the role {role!r} stands there twice" for role in sorted({role for role in roles if roles.count(role) > 1})]
-        faults += [f"the feature {name!r} is in no component" for name in dictionary.names if name not in written]
-        faults += [f"the feature {name!r} is in more than one component" for name in dictionary.names if written.count(name) > 1]
-        faults += [f"{name!r} is not a feature of the table" for name in dict.fromkeys(written) if name not in dictionary.names]
+        faults = [
+            f"the role {role!r} stands there twice"
+            for role in sorted({role for role in roles if roles.count(role) > 1})
+        ]
+        faults += [
+            f"the feature {name!r} is in no component"
+            for name in dictionary.names
+            if name not in written
+        ]
+        faults += [
+            f"the feature {name!r} is in more than one component"
+            for name in dictionary.names
+            if written.count(name) > 1
+        ]
+        faults += [
+            f"{name!r} is not a feature of the table"
+            for name in dict.fromkeys(written)
+            if name not in dictionary.names
+        ]
         for component in self.components:
-            faults += [f"{component.role!r} has an unknown parent {parent!r}" for parent in component.parents if parent not in roles]
+            faults += [
+                f"{component.role!r} has an unknown parent {parent!r}"
+                for parent in component.parents
+                if parent not in roles
+            ]
         graph = self._graph()
         if not nx.is_directed_acyclic_graph(graph):
-            faults.append("these roles wait for each other: " + " -> ".join(edge[0] for edge in nx.find_cycle(graph)))
+            faults.append(
+                "these roles wait for each other: "
+                + " -> ".join(edge[0] for edge in nx.find_cycle(graph))
+            )
         faults += self._label_faults(dictionary.target)
         if len(roles) > MOST_COMPONENTS:
             faults.append(f"{len(roles)} components are more than {MOST_COMPONENTS}")
@@ -84,7 +113,10 @@ class Plan(BaseModel):
             if target in component.features:
                 if component.features != (target,):
                     yield f"the label {target!r} needs a component of its own"
-                if missing := {c.role for c in self.components} - {component.role, *component.parents}:
+                if missing := {c.role for c in self.components} - {
+                    component.role,
+                    *component.parents,
+                }:
                     yield f"the label's component needs every other as parent; missing: {', '.join(sorted(missing))}"
 
     def paths(self) -> set[tuple[str, str]]:
@@ -97,16 +129,38 @@ class Plan(BaseModel):
         return yaml_text(comment, self.model_dump(mode="json"))
 
 
-def with_label(roles: Sequence[tuple[str, Sequence[str], Sequence[str]]], dictionary: FeatureDictionary, source: Literal["manager", "data"]) -> Plan:
+def with_label(
+    roles: Sequence[tuple[str, Sequence[str], Sequence[str]]],
+    dictionary: FeatureDictionary,
+    source: Literal["manager", "data"],
+) -> Plan:
     """A plan from (role, features, parents) in order: a component also depends on the earlier ones that share a rule with it; the label comes last."""
     ruled = [rule.names for rule in dictionary.parsed_rules().values()]
     components = []
     for place, (role, features, parents) in enumerate(roles):
         # Who writes one side of a rule has to see the other.
-        bound = [r for r, other, _ in roles[:place] if any(names & set(features) and names & set(other) for names in ruled)]
-        components.append(Component(role=role, features=tuple(features), parents=tuple(dict.fromkeys([*parents, *bound]))))
-    label = LABEL_ROLE if all(role != LABEL_ROLE for role, _, _ in roles) else f"{LABEL_ROLE} of the table"
-    last = Component(role=label, features=(dictionary.target,), parents=tuple(component.role for component in components))
+        bound = [
+            r
+            for r, other, _ in roles[:place]
+            if any(names & set(features) and names & set(other) for names in ruled)
+        ]
+        components.append(
+            Component(
+                role=role,
+                features=tuple(features),
+                parents=tuple(dict.fromkeys([*parents, *bound])),
+            )
+        )
+    label = (
+        LABEL_ROLE
+        if all(role != LABEL_ROLE for role, _, _ in roles)
+        else f"{LABEL_ROLE} of the table"
+    )
+    last = Component(
+        role=label,
+        features=(dictionary.target,),
+        parents=tuple(component.role for component in components),
+    )
     return Plan(source=source, components=(*components, last))
 
 
@@ -118,15 +172,18 @@ def from_data(values: pd.DataFrame, dictionary: FeatureDictionary) -> Plan:
     from sklearn.cluster import AgglomerativeClustering
 
     names = dictionary.inputs
-    keep = [dictionary.names.index(name) for name in names]
-    tie = associations(values, dictionary)[np.ix_(keep, keep)]
+    tie = associations(values, dictionary.input_features)
     # About the square root of d components, as the paper's plans have: 3 for its 8 features.
     wanted = min(MOST_ROLES, len(names), max(2, round(len(names) ** 0.5)))
     clustering = AgglomerativeClustering(wanted, metric="precomputed", linkage="average")
     labels = clustering.fit_predict(1 - tie).tolist() if len(names) > 1 else [0]
     groups = [np.flatnonzero(np.array(labels) == label) for label in dict.fromkeys(labels)]
     roles = [
-        (f"Group {i + 1}", [names[f] for f in group], [f"Group {j + 1}" for j in range(i) if tie[np.ix_(group, groups[j])].max() > _TIE])
+        (
+            f"Group {i + 1}",
+            [names[f] for f in group],
+            [f"Group {j + 1}" for j in range(i) if tie[np.ix_(group, groups[j])].max() > _TIE],
+        )
         for i, group in enumerate(groups)
     ]
     return with_label(roles, dictionary, "data")
@@ -141,9 +198,18 @@ def read_plan(text: str, source: str, dictionary: FeatureDictionary) -> Plan:
         faults = plan.check(dictionary)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        faults = [f"line {mark.line + 1}, column {mark.column + 1}: not YAML" if mark else "not YAML"]
+        faults = [
+            f"line {mark.line + 1}, column {mark.column + 1}: not YAML" if mark else "not YAML"
+        ]
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors(include_input=False, include_url=False)]
+        faults = [
+            f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}"
+            for e in error.errors(include_input=False, include_url=False)
+        ]
     if faults:
-        raise PlanError(f"{source} has {len(faults)} faults:", faults=[f"{source}: {fault}" for fault in faults], next_step=next_step)
+        raise PlanError(
+            f"{source} has {len(faults)} faults:",
+            faults=[f"{source}: {fault}" for fault in faults],
+            next_step=next_step,
+        )
     return plan

@@ -22,10 +22,16 @@ _LEVELS_SHOWN = 12
 def brief(feature: Feature, told: str = "") -> str:
     """A feature in words: name, meaning, range or levels, and what is told of the real rows."""
     if feature.numeric:
-        values = " to ".join(str(feature.plain(bound)) for bound in feature.bounds) + (f" {feature.unit}" if feature.unit else "")
+        values = " to ".join(str(feature.plain(bound)) for bound in feature.bounds) + (
+            f" {feature.unit}" if feature.unit else ""
+        )
     else:
         shown = [_json(_level(level)) for level in feature.levels[:_LEVELS_SHOWN]]
-        values = " or ".join(shown) + (f" or {len(feature.levels) - len(shown)} more" if len(feature.levels) > len(shown) else "")
+        values = " or ".join(shown) + (
+            f" or {len(feature.levels) - len(shown)} more"
+            if len(feature.levels) > len(shown)
+            else ""
+        )
     return f"{feature.name} ({feature.meaning + ': ' if feature.meaning else ''}{values}{' or null' if feature.missing else ''}{'; ' + told if told else ''})"
 
 
@@ -41,19 +47,35 @@ def records(values: pd.DataFrame) -> list[dict[str, Any]]:
 
 def cell_ends(features: Sequence[Feature], row: Mapping[str, Value]) -> list[int]:
     """Where each cell of `array` ends, with the comma or bracket after it, in bytes."""
-    return [1 + end for end in accumulate(len(_cell(feature, row[feature.name]).encode()) + 1 for feature in features)]
+    return [
+        1 + end
+        for end in accumulate(
+            len(_cell(feature, row[feature.name]).encode()) + 1 for feature in features
+        )
+    ]
 
 
 def schema(features: Sequence[Feature], given: Mapping[str, Value] | None = None) -> dict[str, Any]:
     """The JSON Schema of the arrays that `array` writes for all values that the features allow, or for those alone that have the given cells."""
     given = given or {}
-    cells = [{"enum": [json.loads(_cell(f, given[f.name]))]} if f.name in given else _cell_schema(f) for f in features]
-    return {**fragment("cells"), "prefixItems": cells, "minItems": len(cells), "maxItems": len(cells)}
+    cells = [
+        {"enum": [json.loads(_cell(f, given[f.name]))]} if f.name in given else _cell_schema(f)
+        for f in features
+    ]
+    return {
+        **fragment("cells"),
+        "prefixItems": cells,
+        "minItems": len(cells),
+        "maxItems": len(cells),
+    }
 
 
 def parse(features: Sequence[Feature], text: str) -> dict[str, Value]:
     """The values in a text that the schema accepts."""
-    return {feature.name: _value(feature, cell) for feature, cell in zip(features, json.loads(text), strict=True)}
+    return {
+        feature.name: _value(feature, cell)
+        for feature, cell in zip(features, json.loads(text), strict=True)
+    }
 
 
 def longest(features: Sequence[Feature]) -> int:
@@ -72,7 +94,10 @@ def _cell_schema(feature: Feature) -> dict[str, Any]:
     if not feature.numeric:
         cell = {**fragment("level"), "enum": [_level(level) for level in feature.levels]}
     elif feature.temporal:
-        cell = {**fragment("date"), "pattern": f"^({calendar.pattern(*feature.bounds, feature.format)})$"}
+        cell = {
+            **fragment("date"),
+            "pattern": f"^({calendar.pattern(*feature.bounds, feature.format)})$",
+        }
     elif feature.decimals:
         cell = _decimal_schema(feature)
     else:
@@ -92,7 +117,9 @@ def _decimal_schema(feature: Feature) -> dict[str, Any]:
         coarse, grid = 10 ** (feature.decimals - decimals), 10**decimals
         first, last = -(-low // coarse), high // coarse
         if first == last and (first % 10 or not decimals):
-            alternatives.append({**fragment("level"), "enum": [first / grid if decimals else first]})
+            alternatives.append(
+                {**fragment("level"), "enum": [first / grid if decimals else first]}
+            )
         elif first < last:
             alternatives.append(_numbers(first, last, decimals))
     return {"anyOf": alternatives}
@@ -103,12 +130,22 @@ def _numbers(first: int, last: int, decimals: int) -> dict[str, Any]:
     if not decimals:
         return {**fragment("integer"), "minimum": first, "maximum": last}
     grid = 10**decimals
-    return {**fragment("decimal"), "minimum": first / grid, "maximum": last / grid, "multipleOf": 1 / grid}
+    return {
+        **fragment("decimal"),
+        "minimum": first / grid,
+        "maximum": last / grid,
+        "multipleOf": 1 / grid,
+    }
 
 
 def _level(level: str) -> int | str:
     """A level as a JSON value: codes such as 1, 2, 3 as numbers, which cost fewer tokens; 01 and 1.0 stay text."""
-    canonical = level.lstrip("-").isdecimal() and level.isascii() and len(level) <= 15 and str(int(level)) == level
+    canonical = (
+        level.lstrip("-").isdecimal()
+        and level.isascii()
+        and len(level) <= 15
+        and str(int(level)) == level
+    )
     return int(level) if canonical else level
 
 
@@ -129,7 +166,10 @@ def _longest_cell(feature: Feature) -> int:
         size = whole + 1 + (feature.decimals + 1 if feature.decimals else 0)
     else:
         # A control character may be written as \u00xx even where JSON has a shorter escape.
-        size = max(2 + sum(6 if char < " " or char in '"\\\x7f' else len(char.encode()) for char in level) for level in feature.levels)
+        size = max(
+            2 + sum(6 if char < " " or char in '"\\\x7f' else len(char.encode()) for char in level)
+            for level in feature.levels
+        )
     return max(size, len("null")) if feature.missing else size
 
 

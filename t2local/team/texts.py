@@ -9,11 +9,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from t2local.llm.decoder import Decoder, Request, Station
+from t2local.llm.decoder import Decoder, Request, Segment
 from t2local.llm.grammar import Grammar, fragment
 from t2local.llm.model import Model
-from t2local.llm.sampling import Stream
+from t2local.llm.sampling import RowStream
 from t2local.settings import Settings
+from t2local.stats.streams import Stream
 from t2local.tables.dictionary import FeatureDictionary, LeftOut
 from t2local.team.prompts import render
 from t2local.team.rows import array, brief, longest, records
@@ -25,26 +26,63 @@ _LETTERS_A_TOKEN, _MOST_BYTES = 3, 6
 
 
 def write_texts(
-    model: Model, dictionary: FeatureDictionary, columns: Sequence[LeftOut], rows: pd.DataFrame, settings: Settings, seed: int
+    model: Model,
+    dictionary: FeatureDictionary,
+    columns: Sequence[LeftOut],
+    rows: pd.DataFrame,
+    settings: Settings,
+    seed: int,
 ) -> dict[str, list[str | None]]:
     """A text of each column for each row of values (m, d); none where its decoding failed.
 
     **Raises** `DecodeError` when the prompt does not fit the model.
     """
-    features, told = dictionary.features, [array(dictionary.features, record) for record in records(rows)]
-    facts = {"description": dictionary.description, "briefs": [brief(feature) for feature in features], "texts": columns}
+    features, told = (
+        dictionary.features,
+        [array(dictionary.features, record) for record in records(rows)],
+    )
+    facts = {
+        "description": dictionary.description,
+        "briefs": [brief(feature) for feature in features],
+        "texts": columns,
+    }
     prompt = model.prompt([render("texts.j2", **facts)])
-    strings = [{"type": "string", "minLength": 1, "maxLength": column.max_length} for column in columns]
-    grammar = Grammar({**fragment("cells"), "prefixItems": strings, "minItems": len(strings), "maxItems": len(strings)}, model.tokenizer)
+    strings = [
+        {"type": "string", "minLength": 1, "maxLength": column.max_length} for column in columns
+    ]
+    grammar = Grammar(
+        {
+            **fragment("cells"),
+            "prefixItems": strings,
+            "minItems": len(strings),
+            "maxItems": len(strings),
+        },
+        model.tokenizer,
+    )
     letters = sum(column.max_length for column in columns)
     usual = max(len(model.tokenize(text)) for text in told) + letters // _LETTERS_A_TOKEN + 8
     most = longest(features) + sum(_MOST_BYTES * column.max_length + 4 for column in columns)
     written: list[list[str | None]] = [[None] * len(columns) for _ in told]
     slots = model.slots(settings.decoder.slots, usual).value
-    with Decoder(model, slots=slots, prefix_cells=len(prompt), row_cells=most, usual_cells=usual, temperature=settings.team.temperature) as decoder:
+    with Decoder(
+        model,
+        slots=slots,
+        prefix_cells=len(prompt),
+        row_cells=most,
+        usual_cells=usual,
+        temperature=settings.team.temperature,
+    ) as decoder:
         decoder.prefill(prompt)
-        requests = [Request((Station(tuple(model.tokenize(text)), grammar),), Stream(seed, _TEXTS, row)) for row, text in enumerate(told)]
+        requests = [
+            Request(
+                (Segment(tuple(model.tokenize(text)), grammar),),
+                RowStream(seed, row=row, stream=Stream.TEXT_TOKENS),
+            )
+            for row, text in enumerate(told)
+        ]
         for row, completion in decoder.complete(requests):
             if not completion.failure:
                 written[row] = json.loads(completion.texts[0])
-    return {column.name: [texts[place] for texts in written] for place, column in enumerate(columns)}
+    return {
+        column.name: [texts[place] for texts in written] for place, column in enumerate(columns)
+    }

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 class _Callable(ModuleType):
-    def __call__(self, real: "pd.DataFrame", synthetic: "pd.DataFrame", **options: Any) -> "Trimmed":
+    def __call__(
+        self, real: "pd.DataFrame", synthetic: "pd.DataFrame", **options: Any
+    ) -> "Trimmed":
         from t2local.trim.plugin import trim
 
         return trim(real, synthetic, **options)

@@ -12,9 +12,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from t2local.stats.arrays import FloatArray, Mask
+from t2local.stats.encoding import Encoder
+from t2local.stats.ensemble import codes, fit, predict
+from t2local.stats.folds import stratified_folds
+from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import Feature, FeatureDictionary
-from t2local.tables.encoding import Encoder
-from t2local.tables.ensemble import Floats, codes, fit, predict
 
 _FOLDS = 5
 _REPEATS = 3
@@ -62,7 +65,10 @@ class Benefit:
         """One sentence."""
         if self.rows < _FEWEST_ROWS:
             return f"Whether they help a model cannot be measured on {self.rows} real rows."
-        before, after, ensemble = (f"{self.losses[name]:.3f}" for name in ("linear, real", "linear, real + kept", "ensemble, real"))
+        before, after, ensemble = (
+            f"{self.losses[name]:.3f}"
+            for name in ("linear, real", "linear, real + kept", "ensemble, real")
+        )
         measured = f"loss on held-out real rows {before} before, {after} with them, {ensemble} for an ensemble on the real rows alone"
         if self.gain.change == "harms":
             return f"They harm a linear model: {measured}."
@@ -75,10 +81,23 @@ class Benefit:
     def figures(self) -> dict[str, Any]:
         """For the report."""
         auc = {name: vars(value) for name, value in self.auc.items()}
-        return {"rows": self.rows, "losses": self.losses, "auc": auc, "gain": vars(self.gain), "against_ensemble": vars(self.against_ensemble)}
+        return {
+            "rows": self.rows,
+            "losses": self.losses,
+            "auc": auc,
+            "gain": vars(self.gain),
+            "against_ensemble": vars(self.against_ensemble),
+        }
 
 
-def benefit(real: pd.DataFrame, kept: pd.DataFrame, dictionary: FeatureDictionary, seed: int, weights: Floats | None = None, taught: float = 0.0) -> Benefit:
+def benefit(
+    real: pd.DataFrame,
+    kept: pd.DataFrame,
+    dictionary: FeatureDictionary,
+    seed: int,
+    weights: FloatArray | None = None,
+    taught: float = 0.0,
+) -> Benefit:
     """Compare, by cross-fitting on the real rows, what models learn from the real rows and from these with the kept ones.
 
     **Parameters:**
@@ -87,69 +106,107 @@ def benefit(real: pd.DataFrame, kept: pd.DataFrame, dictionary: FeatureDictionar
     * **weights**: what each real row counts for, in training and in the losses, shape (n,), mean 1.
     * **taught**: how much of the kept rows' labels is the word of the ensemble that was trained on all real rows (0 to 1).
     """
-    target, encoder = dictionary[dictionary.target], Encoder(dictionary, real)
+    target, encoder = dictionary[dictionary.target], Encoder(dictionary.input_features, real)
     x, y = encoder.transform(real), codes(real[target.name], target)
     new_x, new_y = encoder.transform(kept), codes(kept[target.name], target)
     weights = np.ones(len(y)) if weights is None else weights
     whole = predict(fit(x, y, target, seed), new_x, target) if taught else None
-    said: dict[str, list[Floats]] = {"linear, real": [], "ensemble, real": [], "linear, real + kept": [], "ensemble, real + kept": []}
+    said: dict[str, list[FloatArray]] = {
+        "linear, real": [],
+        "ensemble, real": [],
+        "linear, real + kept": [],
+        "ensemble, real + kept": [],
+    }
     for train in _trains(y, seed):
         alone = fit(x[train], y[train], target, seed, _TREES, weights[train])
-        labels = new_y if whole is None else _anew(new_y, whole, predict(alone, new_x, target), target, taught)
+        labels = (
+            new_y
+            if whole is None
+            else _anew(new_y, whole, predict(alone, new_x, target), target, taught)
+        )
         counted = np.concatenate([weights[train], np.ones(len(kept))])
-        joined = fit(np.vstack([x[train], new_x]), np.concatenate([y[train], labels]), target, seed, _TREES, counted)
+        joined = fit(
+            np.vstack([x[train], new_x]),
+            np.concatenate([y[train], labels]),
+            target,
+            seed,
+            _TREES,
+            counted,
+        )
         for name, models in (("real", alone), ("real + kept", joined)):
-            said[f"linear, {name}"].append(np.where(train[:, None], np.nan, predict(models[:1], x, target)))
-            said[f"ensemble, {name}"].append(np.where(train[:, None], np.nan, predict(models, x, target)))
+            said[f"linear, {name}"].append(
+                np.where(train[:, None], np.nan, predict(models[:1], x, target))
+            )
+            said[f"ensemble, {name}"].append(
+                np.where(train[:, None], np.nan, predict(models, x, target))
+            )
     mean = {name: np.nanmean(found, axis=0) for name, found in said.items()}
     losses = {name: weights * _loss(found, y, target) for name, found in mean.items()}
     gain = _interval(losses["linear, real + kept"] - losses["linear, real"])
     against = _interval(losses["linear, real + kept"] - losses["ensemble, real"])
     # The rows as they are, then bootstrap samples of them.
-    draws = np.vstack([np.ones(len(y)), np.random.default_rng([seed, 10]).multinomial(len(y), np.full(len(y), 1 / len(y)), _BOOTSTRAPS)])
+    draws = np.vstack(
+        [
+            np.ones(len(y)),
+            generator(seed, Stream.BENEFIT_BOOTSTRAP).multinomial(
+                len(y), np.full(len(y), 1 / len(y)), _BOOTSTRAPS
+            ),
+        ]
+    )
     auc = {name: _auc(found, y, draws) for name, found in mean.items()} if target.levels else {}
-    return Benefit(len(real), {name: float(loss.mean()) for name, loss in losses.items()}, auc, gain, against)
+    return Benefit(
+        len(real), {name: float(loss.mean()) for name, loss in losses.items()}, auc, gain, against
+    )
 
 
-def _anew(labels: Floats, whole: Floats, part: Floats, target: Feature, taught: float) -> Floats:
+def _anew(
+    labels: FloatArray, whole: FloatArray, part: FloatArray, target: Feature, taught: float
+) -> FloatArray:
     """The labels with the word of the ensemble on all real rows (``whole``) replaced by that of one on some of them (``part``)."""
     if not target.levels:
         return labels + taught * (part - whole)[:, 0]
     return np.where(labels == whole.argmax(axis=1), part.argmax(axis=1), labels)
 
 
-def _trains(y: Floats, seed: int) -> list[np.ndarray[Any, np.dtype[np.bool_]]]:
+def _trains(y: FloatArray, seed: int) -> list[Mask]:
     """Masks of the rows that are trained on; every row is held out once a repeat, its class dealt to the folds in turn."""
-    rng, masks = np.random.default_rng([seed, 11]), []
+    rng, masks = generator(seed, Stream.BENEFIT_FOLDS), []
     for _ in range(_REPEATS):
-        order = rng.permutation(len(y))
-        order = order[np.argsort(y[order], kind="stable")]
-        fold = np.empty(len(y), dtype=np.intp)
-        fold[order] = np.arange(len(y)) % min(_FOLDS, len(y))
+        fold = stratified_folds(y, _FOLDS, rng)
         masks += [fold != number for number in np.unique(fold)]
     return masks
 
 
-def _loss(said: Floats, y: Floats, target: Feature) -> Floats:
+def _loss(said: FloatArray, y: FloatArray, target: Feature) -> FloatArray:
     if target.levels:
         return -said[np.arange(len(y)), y.astype(np.intp)]
     return (said[:, 0] - y) ** 2 / (y.var() or 1.0)
 
 
-def _interval(values: Floats) -> Interval:
+def _interval(values: FloatArray) -> Interval:
     mean, half = float(values.mean()), _WIDTH * float(values.std(ddof=1)) / len(values) ** 0.5
     return Interval(mean, mean - half, mean + half)
 
 
-def _auc(said: Floats, y: Floats, draws: Floats) -> Interval:
+def _auc(said: FloatArray, y: FloatArray, draws: FloatArray) -> Interval:
     """Mean one-vs-rest AUC over the classes of the real rows, and its interval over bootstrap samples (how often each row is drawn, shape (R, n))."""
     classes = np.unique(y)
-    found = np.mean([_ranked(said[:, int(number)], y == number, draws) for number in (classes[:1] if len(classes) == 2 else classes)], axis=0)
-    low, high = np.nanquantile(found[1:], [0.025, 0.975]) if np.isfinite(found[1:]).any() else (np.nan, np.nan)
+    found = np.mean(
+        [
+            _ranked(said[:, int(number)], y == number, draws)
+            for number in (classes[:1] if len(classes) == 2 else classes)
+        ],
+        axis=0,
+    )
+    low, high = (
+        np.nanquantile(found[1:], [0.025, 0.975])
+        if np.isfinite(found[1:]).any()
+        else (np.nan, np.nan)
+    )
     return Interval(float(found[0]), float(low), float(high))
 
 
-def _ranked(score: Floats, positive: "np.ndarray[Any, np.dtype[np.bool_]]", draws: Floats) -> Floats:
+def _ranked(score: FloatArray, positive: Mask, draws: FloatArray) -> FloatArray:
     """AUC for each row of ``draws``: the weighted share of pairs in which the positive row has the higher score."""
     above, below = score[positive][:, None], score[~positive][None, :]
     higher = (above > below) + 0.5 * (above == below)

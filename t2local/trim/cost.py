@@ -5,14 +5,13 @@ look cheap and crowd the generated rows out of the paper's window.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from t2local.trim.learner import Array, Fitted, Labels, Learner
-
-Rows = np.ndarray[Any, np.dtype[np.intp]]
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
+from t2local.stats.arrays import FloatArray, Mask
+from t2local.stats.folds import stratified_folds
+from t2local.stats.learners import Fitted, Labels, Learner
+from t2local.stats.streams import Stream, generator
 
 #: With fewer real rows one split into folds is too noisy to judge by, and three cost little.
 _MANY_ROWS = 200
@@ -25,13 +24,13 @@ class Crossfit:
     ``train`` has shape (R, n): what a row counted for in fit r, 0 where it was held out. Every row is held out once a repeat.
     """
 
-    x: Array
+    x: FloatArray
     y: Labels
-    train: Array
+    train: FloatArray
     learner: Learner
     fits: Fitted
-    weights: Array  # what each row counts for, shape (n,)
-    held_out: Array  # log p(y | x) of each row by the fits that held it out, mean over repeats, shape (n,)
+    weights: FloatArray  # what each row counts for, shape (n,)
+    held_out: FloatArray  # log p(y | x) of each row by the fits that held it out, mean over repeats, shape (n,)
 
     @property
     def numeric(self) -> bool:
@@ -43,7 +42,7 @@ class Crossfit:
         """How many times every row is held out."""
         return round(float((self.train == 0).sum()) / len(self.x))
 
-    def mean_held_out(self, log_likelihood: Array) -> float:
+    def mean_held_out(self, log_likelihood: FloatArray) -> float:
         """Weighted mean over the held-out rows of an array (R, n)."""
         counted = (self.train == 0) * self.weights
         return float((counted * log_likelihood).sum() / counted.sum())
@@ -54,19 +53,18 @@ class Crossfit:
         return float((self.weights * self.held_out).sum() / self.weights.sum())
 
 
-def crossfit(x: Array, y: Labels, learner: Learner, seed: int, weights: Array | None = None) -> Crossfit:
+def crossfit(
+    x: FloatArray, y: Labels, learner: Learner, seed: int, weights: FloatArray | None = None
+) -> Crossfit:
     """Fit f on every fold's complement: 5 folds (fewer for fewer rows), 3 repeats below 200 rows.
 
     Classes are dealt to the folds in turn; a class with a single row is not in the fit that judges it, and its cost says so.
     """
-    rng = np.random.default_rng([seed, 2])
+    rng = generator(seed, Stream.COST_FOLDS)
     n, folds = len(x), min(5, len(x))
     train = []
     for _ in range(3 if n < _MANY_ROWS else 1):
-        shuffled = rng.permutation(n)
-        order = shuffled[np.argsort(np.asarray(y)[shuffled], kind="stable")]
-        fold = np.empty(n, dtype=np.intp)
-        fold[order] = np.arange(n) % folds
+        fold = stratified_folds(y, folds, rng)
         train += [(fold != k).astype(np.float64) for k in range(folds)]
     counted = np.ones(n) if weights is None else weights
     trained = np.stack(train) * counted
@@ -75,7 +73,7 @@ def crossfit(x: Array, y: Labels, learner: Learner, seed: int, weights: Array | 
     return Crossfit(x, y, trained, learner, fits, counted, held_out)
 
 
-def costs(log_likelihood: Array) -> Array:
+def costs(log_likelihood: FloatArray) -> FloatArray:
     """Costs r of rows from their log-likelihoods.
 
     1 - p for classes. A number has a density, not a probability; the same map keeps the order of |y - f(x)| over its
@@ -84,7 +82,7 @@ def costs(log_likelihood: Array) -> Array:
     return 1.0 - np.exp(log_likelihood)
 
 
-def window(mixture: Array, alpha: float, beta: float) -> Mask:
+def window(mixture: FloatArray, alpha: float, beta: float) -> Mask:
     """The paper's refinement: the rows between the quantiles beta and 1 - alpha + beta of the mixture's costs.
 
     **Parameters:**
@@ -100,7 +98,7 @@ def window(mixture: Array, alpha: float, beta: float) -> Mask:
     return (ranks >= first) & (ranks < last)
 
 
-def worst(cost: Array, share: float) -> Mask:
+def worst(cost: FloatArray, share: float) -> Mask:
     """Mask of the rows of highest cost, a share of all, rounded to whole rows."""
     count = int(np.floor(share * len(cost) + 0.5))
     ranks = np.argsort(np.argsort(cost, kind="stable"), kind="stable")

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from t2local.settings import Gate
+from t2local.stats.arrays import FloatArray
+from t2local.stats.learners import Labels, Ridge, RidgeFit
+from t2local.stats.streams import Stream, generator
 from t2local.trim.cost import Crossfit, costs, window
-from t2local.trim.learner import Array, Labels, Ridge, RidgeFit
 
 #: Bootstrap batches behind the control of the default gate.
 _CONTROLS = 10
@@ -43,7 +45,7 @@ class Threshold:
         return {"control_mean": self.mean, "control_sd": self.sd, "k": self.k}
 
 
-def utility(fold: Crossfit, x: Array, y: Labels) -> float:
+def utility(fold: Crossfit, x: FloatArray, y: Labels) -> float:
     """Mean over held-out real rows of log p(y | x; train + batch) - log p(y | x; train), in nats a row."""
     weights = np.hstack([fold.train, np.ones((len(fold.train), len(x)))])
     fits = fold.learner.fit(np.vstack([fold.x, x]), np.concatenate([fold.y, y]), weights, fold.fits)
@@ -52,7 +54,7 @@ def utility(fold: Crossfit, x: Array, y: Labels) -> float:
 
 def utility_control(fold: Crossfit, size: int, k: float, seed: int) -> Threshold:
     """`utility` of batches that are bootstrap samples of the training folds: more rows, nothing new."""
-    rng = np.random.default_rng([seed, 3])
+    rng = generator(seed, Stream.UTILITY_CONTROL)
     draws = []
     for _ in range(_CONTROLS):
         extra = np.stack([rng.multinomial(size, row / row.sum()) for row in fold.train])
@@ -61,7 +63,9 @@ def utility_control(fold: Crossfit, size: int, k: float, seed: int) -> Threshold
     return Threshold(float(np.mean(draws)), float(np.std(draws, ddof=1)), k)
 
 
-def chance(fold: Crossfit, x: Array, y: Labels, level: float, rng: np.random.Generator) -> float | None:
+def chance(
+    fold: Crossfit, x: FloatArray, y: Labels, level: float, rng: np.random.Generator
+) -> float | None:
     """How often labels drawn from the real rows' fit these features as well as the batch's own do; ties count half.
 
     Copies and near copies share a label: a row that stands there ten times is one row's evidence. **Returns** none when the
@@ -73,28 +77,41 @@ def chance(fold: Crossfit, x: Array, y: Labels, level: float, rng: np.random.Gen
     values, places = np.unique(fold.y, return_inverse=True)
     counts = np.bincount(places, weights=fold.weights).astype(np.float64)
     if fold.numeric and len(values) > _MOST_NUMBERS:
-        values, counts = np.quantile(fold.y, (np.arange(_MOST_NUMBERS) + 0.5) / _MOST_NUMBERS), np.ones(_MOST_NUMBERS)
+        values, counts = (
+            np.quantile(fold.y, (np.arange(_MOST_NUMBERS) + 0.5) / _MOST_NUMBERS),
+            np.ones(_MOST_NUMBERS),
+        )
     shares = counts / counts.sum()
     if not fold.numeric and np.log(shares[np.searchsorted(values, y)]).sum() > np.log(level):
         return None
-    fit = fold.fits.log_likelihood(np.repeat(x, len(values), axis=0), np.tile(values, len(x))).mean(axis=0).reshape(len(x), -1)
-    labelings = rng.choice(len(values), size=(_LABELINGS, len(x)), p=shares)[:, _first_near(x, fold.x)]
+    fit = (
+        fold.fits.log_likelihood(np.repeat(x, len(values), axis=0), np.tile(values, len(x)))
+        .mean(axis=0)
+        .reshape(len(x), -1)
+    )
+    labelings = rng.choice(len(values), size=(_LABELINGS, len(x)), p=shares)[
+        :, _first_near(x, fold.x)
+    ]
     drawn = fit[np.arange(len(x)), labelings].sum(axis=1)
     own = fold.fits.log_likelihood(x, y).mean(axis=0).sum()
     equal = np.isclose(drawn, own, rtol=0, atol=1e-9)
     return float(((drawn > own) & ~equal).mean() + equal.mean() / 2)
 
 
-def _first_near(x: Array, real: Array) -> "np.ndarray":
+def _first_near(x: FloatArray, real: FloatArray) -> "np.ndarray":
     """For each row the place of the first row that it is a copy or a near copy of, itself if none."""
     some = real[:_MOST_LABELLED]
-    typical = np.median(_distances(some, some)[np.triu_indices(len(some), 1)]) if len(some) > 1 else 0.0
+    typical = (
+        np.median(_distances(some, some)[np.triu_indices(len(some), 1)]) if len(some) > 1 else 0.0
+    )
     return np.argmax(_distances(x, x) <= _NEAR * typical, axis=1)
 
 
-def _distances(a: Array, b: Array) -> Array:
+def _distances(a: FloatArray, b: FloatArray) -> FloatArray:
     squares = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1) - 2 * a @ b.T
-    return np.sqrt(np.maximum(squares, 0.0) * (squares > 1e-9))  # what floating point leaves of a zero is a zero
+    return np.sqrt(
+        np.maximum(squares, 0.0) * (squares > 1e-9)
+    )  # what floating point leaves of a zero is a zero
 
 
 @dataclass(frozen=True)
@@ -107,29 +124,43 @@ class Information:
     * ``predictive_entropy``: the drop of the mean entropy of p(y | x) over the rows of D (Mehta 2022).
     """
 
-    x: Array
+    x: FloatArray
     y: Labels
     model: Ridge
     measure: Gate
     start: RidgeFit
 
     @classmethod
-    def of(cls, x: Array, y: Labels, classes: int, measure: Gate) -> "Information":
+    def of(cls, x: FloatArray, y: Labels, classes: int, measure: Gate) -> "Information":
         """Fit the coefficients of D."""
         model = Ridge(classes)
         return cls(x, y, model, measure, model.fit(x, y, np.ones((1, len(x)))))
 
-    def gain(self, x: Array, y: Labels, counts: Array) -> Array:
+    def gain(self, x: FloatArray, y: Labels, counts: FloatArray) -> FloatArray:
         """Information of D with each of R batches, shape (R,); ``counts`` (R, m) says how often a batch holds row i of (x, y)."""
         both, labels = np.vstack([self.x, x]), np.concatenate([self.y, y])
         weights = np.hstack([np.ones((len(counts), len(self.x))), counts])
-        fit = self.start if self.measure == "ig_plugin" else self.model.fit(both, labels, weights, self.start)
+        fit = (
+            self.start
+            if self.measure == "ig_plugin"
+            else self.model.fit(both, labels, weights, self.start)
+        )
         if self.measure == "predictive_entropy":
             return -self.model.predictive_entropy(self.x, both, weights, fit).mean(axis=1)
         return 0.5 * self.model.log_determinants(both, weights, fit)
 
 
-def null_threshold(information: Information, cost: Array, size: int, *, alpha: float, beta: float, replicates: int, k: float, seed: int) -> Threshold:
+def null_threshold(
+    information: Information,
+    cost: FloatArray,
+    size: int,
+    *,
+    alpha: float,
+    beta: float,
+    replicates: int,
+    k: float,
+    seed: int,
+) -> Threshold:
     """tau: Delta of pairs of bootstrap batches that are pushed through the same trimming (notes D2).
 
     **Parameters:**
@@ -138,31 +169,53 @@ def null_threshold(information: Information, cost: Array, size: int, *, alpha: f
     * **cost**: out-of-fold costs of the real rows, shape (n,).
     """
     n = len(cost)
-    rng = np.random.default_rng([seed, 4])
-    drawn = rng.integers(n, size=(replicates, 2 * size))  # first the stand-in for the generated batch, then the control
+    rng = generator(seed, Stream.NULL_BATCHES)
+    drawn = rng.integers(
+        n, size=(replicates, 2 * size)
+    )  # first the stand-in for the generated batch, then the control
     kept = window(cost[drawn], alpha, beta)
-    refined, control = _counts(drawn, kept, n), _counts(drawn[:, size:], np.ones((replicates, size), dtype=np.bool_), n)
-    delta = information.gain(information.x, information.y, refined) - information.gain(information.x, information.y, control)
+    refined, control = (
+        _counts(drawn, kept, n),
+        _counts(drawn[:, size:], np.ones((replicates, size), dtype=np.bool_), n),
+    )
+    delta = information.gain(information.x, information.y, refined) - information.gain(
+        information.x, information.y, control
+    )
     return Threshold(float(delta.mean()), float(delta.std(ddof=1)), k)
 
 
-def duel(information: Information, fold: Crossfit, x: Array, y: Labels, *, alpha: float, beta: float, rng: np.random.Generator) -> tuple[float, "np.ndarray"]:
-    """The paper's duel of a generated batch with a bootstrap batch of the same size.
+def bootstrap_comparison(
+    information: Information,
+    fold: Crossfit,
+    x: FloatArray,
+    y: Labels,
+    *,
+    alpha: float,
+    beta: float,
+    rng: np.random.Generator,
+) -> tuple[float, "np.ndarray"]:
+    """The paper's bootstrap_comparison of a generated batch with a bootstrap batch of the same size.
 
     **Returns** Delta = IG(refined) - IG(bootstrap), and the mask of the generated rows that are in the refined batch.
     """
     size, n = len(x), len(fold.x)
     bootstrap = rng.integers(n, size=size)
     generated = fold.fits.log_likelihood(x, y).mean(axis=0)
-    inside = window(np.concatenate([costs(generated), costs(fold.held_out)[bootstrap]]), alpha, beta)
+    inside = window(
+        np.concatenate([costs(generated), costs(fold.held_out)[bootstrap]]), alpha, beta
+    )
     control = np.bincount(bootstrap, minlength=n).astype(np.float64)
     again = np.bincount(bootstrap[inside[size:]], minlength=n).astype(np.float64)
-    counts = np.stack([np.concatenate([inside[:size], again]), np.concatenate([np.zeros(size), control])])
+    counts = np.stack(
+        [np.concatenate([inside[:size], again]), np.concatenate([np.zeros(size), control])]
+    )
     refined, plain = information.gain(np.vstack([x, fold.x]), np.concatenate([y, fold.y]), counts)
     return float(refined - plain), inside[:size]
 
 
-def _counts(drawn: "np.ndarray", kept: "np.ndarray", n: int) -> Array:
+def _counts(drawn: "np.ndarray", kept: "np.ndarray", n: int) -> FloatArray:
     """How often each of n rows stands among the kept draws of each replicate, shape (R, n)."""
     flat = drawn + n * np.arange(len(drawn))[:, None]
-    return np.bincount(flat[kept], minlength=n * len(drawn)).reshape(len(drawn), n).astype(np.float64)
+    return (
+        np.bincount(flat[kept], minlength=n * len(drawn)).reshape(len(drawn), n).astype(np.float64)
+    )

@@ -10,16 +10,23 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from t2local.stats.arrays import Mask
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.rules import Rule
-from t2local.trim.verdict import Mask, Verdict
+from t2local.trim.verdict import Verdict
 
 #: A dictionary that allows fewer rows than this many times the real ones makes copies a matter of chance.
 _SMALL_TABLE = 10.0
 
 
 def check(
-    rows: pd.DataFrame, dictionary: FeatureDictionary, rules: Mapping[str, Rule], seen: set[int], verdict: Verdict, *, copies_by_chance: bool = False
+    rows: pd.DataFrame,
+    dictionary: FeatureDictionary,
+    rules: Mapping[str, Rule],
+    seen: set[int],
+    verdict: Verdict,
+    *,
+    copies_by_chance: bool = False,
 ) -> None:
     """Reject rows that break the dictionary or its rules, repeat a row of ``seen``, or repeat an earlier row of this batch.
 
@@ -34,7 +41,9 @@ def check(
     for feature in dictionary.features:
         for constraint, obeyed in feature.obeyed(rows[feature.name]).items():
             broken += int((~obeyed).sum())
-            verdict.reject(~obeyed, "sanity", f"{feature.name} breaks its {constraint} in the dictionary")
+            verdict.reject(
+                ~obeyed, "sanity", f"{feature.name} breaks its {constraint} in the dictionary"
+            )
     for reason, rule in rules.items():
         obeyed = rule.obeyed(rows)
         broken += int((~obeyed).sum())
@@ -45,7 +54,11 @@ def check(
     if not copies_by_chance:
         verdict.reject(copies, "sanity", "an exact copy of a real row or of a row kept before")
         verdict.reject(repeated, "sanity", "an exact copy of another row of its batch")
-    verdict.figures["sanity"] = {"broken_constraints": broken, "copies": int((copies | repeated).sum()), "copies_by_chance": copies_by_chance}
+    verdict.figures["sanity"] = {
+        "broken_constraints": broken,
+        "copies": int((copies | repeated).sum()),
+        "copies_by_chance": copies_by_chance,
+    }
 
 
 def row_hashes(rows: pd.DataFrame) -> list[int]:

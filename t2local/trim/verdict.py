@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from t2local.stats.arrays import IntArray, Mask
+
 Stage = Literal["sanity", "cost", "diversity", "surplus"]
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass
@@ -32,7 +33,9 @@ class Verdict:
         """Mask (size,) of the rows that no stage rejected."""
         return np.array([stage is None for stage in self.stages], dtype=np.bool_)
 
-    def reject(self, rows: Mask, stage: Stage, reason: str, figure: Any = np.nan, threshold: float = np.nan) -> None:
+    def reject(
+        self, rows: Mask, stage: Stage, reason: str, figure: Any = np.nan, threshold: float = np.nan
+    ) -> None:
         """Reject the kept ones among ``rows`` (a mask of all rows); a row keeps its first stage and reason.
 
         ``figure`` is what was measured of the batch, or of each row (shape (size,)), and ``threshold`` what it was held against.
@@ -43,7 +46,7 @@ class Verdict:
         for index in chosen:
             self.stages[index], self.reasons[index] = stage, reason
 
-    def put(self, places: "np.ndarray[Any, np.dtype[np.intp]]", other: "Verdict") -> None:
+    def put(self, places: IntArray, other: "Verdict") -> None:
         """Take over the verdict on some of the rows."""
         self._measured[places] = other._measured
         for place, stage, reason in zip(places.tolist(), other.stages, other.reasons, strict=True):
@@ -51,9 +54,17 @@ class Verdict:
 
     def notes(self) -> pd.DataFrame:
         """What is said of each row: ``stage``, ``reason``, ``figure``, ``threshold`` (missing where there is none)."""
-        measured = [[float(f"{number:.6g}") for number in column] for column in self._measured.T.tolist()]
+        measured = [
+            [float(f"{number:.6g}") for number in column] for column in self._measured.T.tolist()
+        ]
         figures = dict(zip(("figure", "threshold"), measured, strict=True))
-        return pd.DataFrame({"stage": pd.Series(self.stages, dtype=object), "reason": pd.Series(self.reasons, dtype=object), **figures})
+        return pd.DataFrame(
+            {
+                "stage": pd.Series(self.stages, dtype=object),
+                "reason": pd.Series(self.reasons, dtype=object),
+                **figures,
+            }
+        )
 
     def rejected_by(self) -> Counter[Stage]:
         """How many rows each stage rejected."""
@@ -62,7 +73,11 @@ class Verdict:
 
 def reasons(verdicts: Iterable[Verdict]) -> dict[str, int]:
     """How many rows were rejected for each reason, the figures in it left out, the most common first."""
-    return dict(Counter(reason.partition(":")[0] for verdict in verdicts for reason in verdict.reasons if reason).most_common())
+    return dict(
+        Counter(
+            reason.partition(":")[0] for verdict in verdicts for reason in verdict.reasons if reason
+        ).most_common()
+    )
 
 
 def with_notes(notes: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:

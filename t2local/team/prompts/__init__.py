@@ -10,7 +10,11 @@ def _environment() -> Environment:
     # No autoescape: the result is a prompt, not HTML. A name that a template misses is an error, never a blank.
     # ruff: noqa: S701
     return Environment(
-        loader=PackageLoader("t2local.team", "prompts"), undefined=StrictUndefined, trim_blocks=True, autoescape=False, keep_trailing_newline=True
+        loader=PackageLoader("t2local.team", "prompts"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        autoescape=False,
+        keep_trailing_newline=True,
     )
 
 

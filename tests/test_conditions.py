@@ -15,11 +15,11 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
-from t2local.team.wishes import draw_labels, read_wishes
+from t2local.team.conditions import draw_labels, read_conditions
 from t2local.trim.inspector import Inspector
 from tests.strategies import dictionaries
 
-LOOSE = {"trim.label_chance": 1, "trim.worst_share": 0}
+LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0}
 
 
 @pytest.fixture
@@ -28,17 +28,17 @@ def known(patients):
 
 
 def wish(known, *where, balance=None):
-    return read_wishes(known, where, balance)
+    return read_conditions(known, where, balance)
 
 
 def test_conditions_narrow_the_features(known):
-    found = wish(known, "sex=F", "age>=65", "age < 70", "weight<=80.5").narrowed
+    found = wish(known, "sex=F", "age>=65", "age < 70", "weight<=80.5").restricted
     assert found["sex"].levels == ("F",)
     assert found["age"].bounds == (65, 69)
     assert found["weight"].maximum == 80.5
     assert not found["weight"].missing
-    assert wish(known, "age==65").narrowed["age"].bounds == (65, 65)
-    assert wish(known, "weight>80.5").narrowed["weight"].minimum == 80.6
+    assert wish(known, "age==65").restricted["age"].bounds == (65, 65)
+    assert wish(known, "weight>80.5").restricted["weight"].minimum == 80.6
 
 
 @pytest.mark.parametrize(
@@ -60,22 +60,26 @@ def test_conditions_narrow_the_features(known):
 )
 def test_what_cannot_be_is_refused(known, where, balance, said):
     with pytest.raises(UsageError) as error:
-        read_wishes(known, where, balance)
+        read_conditions(known, where, balance)
     assert said in str(error.value)
 
 
 def test_all_faults_come_at_once_and_rules_count(known):
     with pytest.raises(UsageError) as error:
-        read_wishes(known, ["six=F", "age=999"], "0=2")
+        read_conditions(known, ["six=F", "age=999"], "0=2")
     assert str(error.value).count("--") >= 3
-    ruled = type(known).model_validate({**known.model_dump(), "rules": ['not (sex == "F" and age >= 80)']})
-    assert read_wishes(ruled, ["sex=F"], None).given == ("sex",)
-    assert read_wishes(ruled, ["sex=F", "age>=70"], None).given == ("age", "sex")
+    ruled = type(known).model_validate(
+        {**known.model_dump(), "rules": ['not (sex == "F" and age >= 80)']}
+    )
+    assert read_conditions(ruled, ["sex=F"], None).given == ("sex",)
+    assert read_conditions(ruled, ["sex=F", "age>=70"], None).given == ("age", "sex")
     with pytest.raises(UsageError, match="forbids"):
-        read_wishes(ruled, ["sex=F", "age>=81"], None)
-    everything = [f"{f.name}={f.cell(f.minimum) if f.numeric else f.levels[0]}" for f in known.features]
+        read_conditions(ruled, ["sex=F", "age>=81"], None)
+    everything = [
+        f"{f.name}={f.cell(f.minimum) if f.numeric else f.levels[0]}" for f in known.features
+    ]
     with pytest.raises(UsageError, match="nothing is left"):
-        read_wishes(known, everything, None)
+        read_conditions(known, everything, None)
 
 
 @hypothesis_settings(max_examples=150, deadline=None)
@@ -87,29 +91,61 @@ def test_a_condition_leaves_exactly_the_values_that_meet_it(dictionary, data):
     low, high = feature.steps
     if feature.temporal and (low < 3 or feature.type == "datetime"):
         return  # no negative durations; a datetime is bounded by whole days
-    step, sign = data.draw(st.integers(low - 3, high + 3)), data.draw(st.sampled_from([">", ">=", "<", "<=", "="]))
+    step, sign = (
+        data.draw(st.integers(low - 3, high + 3)),
+        data.draw(st.sampled_from([">", ">=", "<", "<=", "="])),
+    )
     bound = step / 10**feature.decimals
-    meets = {">": lambda v: v > bound, ">=": lambda v: v >= bound, "<": lambda v: v < bound, "<=": lambda v: v <= bound, "=": lambda v: v == bound}[sign]
-    near = [s / 10**feature.decimals for s in {low, high, *range(max(low, step - 3), min(high, step + 3) + 1)}]
+    meets = {
+        ">": lambda v: v > bound,
+        ">=": lambda v: v >= bound,
+        "<": lambda v: v < bound,
+        "<=": lambda v: v <= bound,
+        "=": lambda v: v == bound,
+    }[sign]
+    near = [
+        s / 10**feature.decimals
+        for s in {low, high, *range(max(low, step - 3), min(high, step + 3) + 1)}
+    ]
     expected = {value for value in near if meets(value)}
     try:
         written = feature.plain(bound) if feature.temporal else repr(bound)
-        narrowed = read_wishes(dictionary, [f"{feature.name}{sign}{written}"], None).narrowed
+        restricted = read_conditions(
+            dictionary, [f"{feature.name}{sign}{written}"], None
+        ).restricted
     except UsageError:
-        assert not expected or len(dictionary.features) == 1 or any(f.name != feature.name and f.name.startswith(feature.name) for f in dictionary.features)
+        assert (
+            not expected
+            or len(dictionary.features) == 1
+            or any(
+                f.name != feature.name and f.name.startswith(feature.name)
+                for f in dictionary.features
+            )
+        )
         return
-    found = narrowed.get(feature.name)
+    found = restricted.get(feature.name)
     if found:
-        assert {value for value in near if found.obeyed(pd.Series([value]))["minimum"][0] and found.obeyed(pd.Series([value]))["maximum"][0]} == expected
+        assert {
+            value
+            for value in near
+            if found.obeyed(pd.Series([value]))["minimum"][0]
+            and found.obeyed(pd.Series([value]))["maximum"][0]
+        } == expected
 
 
-@given(st.lists(st.integers(0, 50), min_size=1, max_size=6).filter(sum), st.integers(1, 40), st.integers(0, 9))
+@given(
+    st.lists(st.integers(0, 50), min_size=1, max_size=6).filter(sum),
+    st.integers(1, 40),
+    st.integers(0, 9),
+)
 def test_labels_are_drawn_in_the_proportions_of_what_is_missing(missing, rows, seed):
     wanted = {str(i): number for i, number in enumerate(missing)}
     drawn = draw_labels(wanted, rows, np.random.default_rng(seed))
     assert len(drawn) == rows
     for label, number in wanted.items():
-        assert abs(drawn.count(label) - rows * number / sum(missing)) < 1 or math.isclose(drawn.count(label), rows * number / sum(missing))
+        assert abs(drawn.count(label) - rows * number / sum(missing)) < 1 or math.isclose(
+            drawn.count(label), rows * number / sum(missing)
+        )
 
 
 @pytest.mark.parametrize("conditioning", ["row", "parents"])
@@ -117,7 +153,14 @@ def test_labels_are_drawn_in_the_proportions_of_what_is_missing(missing, rows, s
 def test_given_values_are_written_first_and_every_row_has_them(patients, conditioning, labels):
     model = ScriptedModel()
     chosen = {**LOOSE, "team.conditioning": conditioning, "team.labels": labels}
-    result = t2local.generate(patients, model=model, plan="data", rows=20, where=["sex=F", "age>=65", "ward=C"], settings=chosen)
+    result = t2local.generate(
+        patients,
+        model=model,
+        plan="data",
+        rows=20,
+        where=["sex=F", "age>=65", "ward=C"],
+        settings=chosen,
+    )
     every = pd.concat([result.synthetic, result.rejected[list(result.synthetic)]])
     assert len(every) >= 20
     assert (every["sex"] == "F").all()
@@ -132,7 +175,15 @@ def test_given_values_are_written_first_and_every_row_has_them(patients, conditi
 @pytest.mark.parametrize("conditioning", ["row", "parents"])
 def test_the_shares_of_the_kept_labels_are_those_asked_for(patients, conditioning):
     settings = {**LOOSE, "team.conditioning": conditioning}
-    result = t2local.generate(patients, model=ScriptedModel(), plan="data", rows=20, balance={"0": 0.25, "1": 0.75}, max_batches=60, settings=settings)
+    result = t2local.generate(
+        patients,
+        model=ScriptedModel(),
+        plan="data",
+        rows=20,
+        balance={"0": 0.25, "1": 0.75},
+        max_batches=60,
+        settings=settings,
+    )
     counts = result.synthetic["outcome"].value_counts()
     assert result.report["given"]["rows of each label"] == {"0": 5, "1": 15}
     assert counts.get(0, 0) <= 5
@@ -147,7 +198,9 @@ def test_a_balanced_batch_is_judged_by_the_population_that_was_asked_for():
 
     def rows(n, share):
         label = rng.random(n) < share
-        return pd.DataFrame(np.round(rng.normal(size=(n, 2)) + label[:, None], 2), columns=["a", "b"]).assign(y=np.where(label, "ill", "well"))
+        return pd.DataFrame(
+            np.round(rng.normal(size=(n, 2)) + label[:, None], 2), columns=["a", "b"]
+        ).assign(y=np.where(label, "ill", "well"))
 
     accepted = {"balanced": 0, "as they are": 0}
     for seed in range(5):
@@ -157,6 +210,10 @@ def test_a_balanced_batch_is_judged_by_the_population_that_was_asked_for():
         weights = (0.5 / real["y"].map(real["y"].value_counts(normalize=True))).to_numpy()
         for _ in range(8):
             batch = known.values(from_frame(rows(10, 0.5)).cells)
-            accepted["balanced"] += not Inspector(real, known, Settings().trim, seed, weights).gate(batch).reason
-            accepted["as they are"] += not Inspector(real, known, Settings().trim, seed).gate(batch).reason
+            accepted["balanced"] += (
+                not Inspector(real, known, Settings().trim, seed, weights).gate(batch).reason
+            )
+            accepted["as they are"] += (
+                not Inspector(real, known, Settings().trim, seed).gate(batch).reason
+            )
     assert accepted["balanced"] >= 20 > accepted["as they are"]

@@ -6,9 +6,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from t2local.ledger import Ledger
+from t2local.events import Listener, ignore
 from t2local.llm.model import Model
-from t2local.pipeline import Listener, Run, ask_other_manager, check_numbers, ignore, inspector_of, load, make_plan, prepare
+from t2local.pipeline import (
+    Run,
+    ask_other_manager,
+    check_numbers,
+    inspector_of,
+    load,
+    make_plan,
+    prepare,
+)
+from t2local.run.ledger import Ledger
 from t2local.settings import Settings
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.plan import Plan
@@ -40,19 +49,35 @@ def forecast(
     """
     check_numbers(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     run = Run(settings or Settings(), seed, Ledger(rows, batch_size, max_batches or 0), on_event)
-    real = ask_other_manager(run, prepare(run, data, target, dictionary, plan, where, balance), manager_model)
+    real = ask_other_manager(
+        run, prepare(run, data, target, dictionary, plan, where, balance), manager_model
+    )
     most = (max_batches or run.settings.trim.patience * math.ceil(rows / batch_size)) * batch_size
     with load(model, run) as loaded:
         run.clock.lap("load")
         team = make_plan(run, real, loaded)
         run.clock.lap("plan")
-        with AssemblyLine(loaded, real.known, team, real.values, run.settings, seed, real.wishes) as line:
+        with AssemblyLine(
+            loaded, real.known, team, real.values, run.settings, seed, real.conditions
+        ) as line:
             found = line.forecast(most)
         run.clock.lap("forecast")
         inspector_of(run, real)
-        benefit(real.values, real.values.head(rows), real.known, seed, taught=1.0)  # real rows take as long as those that will be kept
+        benefit(
+            real.values, real.values.head(rows), real.known, seed, taught=1.0
+        )  # real rows take as long as those that will be kept
         run.clock.lap("judging")
         written = min(most, math.ceil(rows / max(1 - run.settings.trim.worst_share, 1 / most)))
         before = {part: run.clock.seconds[part] for part in ("load", "plan", "judging")}
-        sums = {name: sum(before.values()) + found.seconds(number) for name, number in (("seconds", written), ("seconds_at_most", most))}
-        return {**vars(found), **before, **sums, "rows": rows, "rows_at_most": most, "weight_bytes": loaded.weight_bytes}
+        sums = {
+            name: sum(before.values()) + found.seconds(number)
+            for name, number in (("seconds", written), ("seconds_at_most", most))
+        }
+        return {
+            **vars(found),
+            **before,
+            **sums,
+            "rows": rows,
+            "rows_at_most": most,
+            "weight_bytes": loaded.weight_bytes,
+        }

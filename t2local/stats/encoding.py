@@ -3,35 +3,39 @@
 Numbers are standardised, levels are one-hot, a missing number is the mean and a flag. Fitted on the real rows only.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from t2local.tables.dictionary import Feature, FeatureDictionary
-
-Matrix = np.ndarray[Any, np.dtype[np.float64]]
+from t2local.stats.arrays import FloatArray
+from t2local.stats.columns import Column
 
 
 class Encoder:
-    """Encodes the input features (all but the target) of a frame of values.
+    """Encodes columns of a frame of values.
 
     **Parameters:**
 
-    * **dictionary**: types and levels; levels that the real rows lack have a column too.
+    * **columns**: types and levels; levels that the real rows lack have a column too.
     * **real**: frame of values (n, d) that gives means and deviations.
     """
 
-    def __init__(self, dictionary: FeatureDictionary, real: pd.DataFrame) -> None:
-        self._features = [dictionary[name] for name in dictionary.inputs]
+    def __init__(self, columns: Sequence[Column], real: pd.DataFrame) -> None:
+        self._features = tuple(columns)
         self._scales = {f.name: _scale(real[f.name]) for f in self._features if f.numeric}
 
-    def transform(self, values: pd.DataFrame) -> Matrix:
+    def transform(self, values: pd.DataFrame) -> FloatArray:
         """Frame of values to a matrix of shape (n_rows, n_columns)."""
         blocks = [self._block(feature, values[feature.name]) for feature in self._features]
-        return np.hstack(blocks) if len(values) else np.empty((0, sum(block.shape[1] for block in blocks)))
+        return (
+            np.hstack(blocks)
+            if len(values)
+            else np.empty((0, sum(block.shape[1] for block in blocks)))
+        )
 
-    def _block(self, feature: Feature, column: pd.Series) -> Matrix:
+    def _block(self, feature: Column, column: pd.Series) -> FloatArray:
         if feature.numeric:
             mean, deviation = self._scales[feature.name]
             numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)

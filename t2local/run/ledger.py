@@ -14,13 +14,15 @@ import pandas as pd
 
 from t2local.llm.decoder import Counters
 from t2local.llm.model import Model
-from t2local.runs import environment, fingerprint
+from t2local.run.folder import fingerprint
 from t2local.settings import Settings
+from t2local.stats.arrays import Mask
+from t2local.system.environment import environment
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import Table
 from t2local.team.plan import Plan
 from t2local.trim.benefit import Benefit
-from t2local.trim.verdict import Mask, Verdict, reasons
+from t2local.trim.verdict import Verdict, reasons
 
 
 class Clock:
@@ -64,7 +66,9 @@ class Ledger:
     failed: int = 0
     interrupted: bool = False
     target: str = ""
-    quotas: dict[str, int] = field(default_factory=dict)  # rows wanted of each label; empty: as they come
+    quotas: dict[str, int] = field(
+        default_factory=dict
+    )  # rows wanted of each label; empty: as they come
     kept_labels: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -85,7 +89,11 @@ class Ledger:
     @property
     def done(self) -> bool:
         """Whether the wanted rows are kept, the batches are spent, or Ctrl-C came."""
-        return self.kept >= self.wanted or self.tried >= self.max_batches * self.batch_size or self.interrupted
+        return (
+            self.kept >= self.wanted
+            or self.tried >= self.max_batches * self.batch_size
+            or self.interrupted
+        )
 
     @property
     def tried(self) -> int:
@@ -102,7 +110,10 @@ class Ledger:
     def rows_left(self, written: int) -> float:
         """How many rows will still be written, after ``written`` in all, at the acceptance seen so far."""
         acceptance = self.kept / self.generated if self.generated else 1.0
-        missing = min((self.wanted - self.kept) / max(acceptance, 0.1), self.max_batches * self.batch_size - self.generated)
+        missing = min(
+            (self.wanted - self.kept) / max(acceptance, 0.1),
+            self.max_batches * self.batch_size - self.generated,
+        )
         return max(0.0, missing - (written - self.generated))
 
     def end_block(self, failed: int, *, interrupted: bool) -> None:
@@ -115,7 +126,14 @@ class Ledger:
         """Count a batch, and return its entry for the report and the journal."""
         kept = int(verdict.kept.sum())
         rejected = dict(verdict.rejected_by())
-        entry = {"batch": len(self.batches), **origin, "rows": len(rows), "kept": kept, "rejected_by": rejected, "figures": verdict.figures}
+        entry = {
+            "batch": len(self.batches),
+            **origin,
+            "rows": len(rows),
+            "kept": kept,
+            "rejected_by": rejected,
+            "figures": verdict.figures,
+        }
         self.batches.append(entry)
         self.judged.append((rows, verdict))
         self.rejected_by.update(rejected)
@@ -131,15 +149,33 @@ class Ledger:
         frames = [rows for rows, _ in self.judged]
         every = pd.concat(frames, ignore_index=True) if frames else empty
         verdicts = [verdict for _, verdict in self.judged]
-        kept = np.concatenate([np.zeros(0, dtype=np.bool_), *(verdict.kept for verdict in verdicts)])
-        notes = pd.concat([verdict.notes() for verdict in [Verdict(0), *verdicts]], ignore_index=True)
+        kept = np.concatenate(
+            [np.zeros(0, dtype=np.bool_), *(verdict.kept for verdict in verdicts)]
+        )
+        notes = pd.concat(
+            [verdict.notes() for verdict in [Verdict(0), *verdicts]], ignore_index=True
+        )
         notes.insert(0, "row", np.arange(1, len(every) + 1))
-        return every[kept].reset_index(drop=True), notes[~kept].reset_index(drop=True), every[~kept].reset_index(drop=True)
+        return (
+            every[kept].reset_index(drop=True),
+            notes[~kept].reset_index(drop=True),
+            every[~kept].reset_index(drop=True),
+        )
 
 
-def report_of(ledger: Ledger, counters: Counters, clock: Clock, team: Plan, model: Model, seed: int, found: Benefit | None) -> dict[str, Any]:
+def report_of(
+    ledger: Ledger,
+    counters: Counters,
+    clock: Clock,
+    team: Plan,
+    model: Model,
+    seed: int,
+    found: Benefit | None,
+) -> dict[str, Any]:
     """The figures of a run, as they stand in report.json."""
-    rejected = {stage: ledger.rejected_by[stage] for stage in ("sanity", "cost", "diversity", "surplus")}
+    rejected = {
+        stage: ledger.rejected_by[stage] for stage in ("sanity", "cost", "diversity", "surplus")
+    }
     decoded = counters.prefix + counters.rows
     return {
         "rows": {
@@ -165,7 +201,10 @@ def report_of(ledger: Ledger, counters: Counters, clock: Clock, team: Plan, mode
         },
         "seconds": {
             "total": clock.total,
-            **{part: clock.seconds[part] for part in ("load", "plan", "labels", "assembly", "trim", "benefit")},
+            **{
+                part: clock.seconds[part]
+                for part in ("load", "plan", "labels", "assembly", "trim", "benefit")
+            },
             "decode": counters.seconds,
         },
         "plan": team.model_dump(mode="json"),
@@ -186,7 +225,14 @@ def _counted(ledger: Ledger, rejected: Mapping[str, int]) -> str:
     return sentence
 
 
-def manifest_of(ledger: Ledger, table: Table, settings: Settings, known: FeatureDictionary, clock: Clock, more: Mapping[str, Any]) -> dict[str, Any]:
+def manifest_of(
+    ledger: Ledger,
+    table: Table,
+    settings: Settings,
+    known: FeatureDictionary,
+    clock: Clock,
+    more: Mapping[str, Any],
+) -> dict[str, Any]:
     """What must be known to repeat a run, as it stands in manifest.json; hashes, names and reasons, never a cell."""
     return {
         "format": 1,
@@ -196,7 +242,11 @@ def manifest_of(ledger: Ledger, table: Table, settings: Settings, known: Feature
         "ended": datetime.now(UTC).isoformat(),
         "input": fingerprint(table),
         "dictionary_sha256": hashlib.sha256(known.to_yaml().encode()).hexdigest(),
-        "asked": {"rows": ledger.wanted, "batch_size": ledger.batch_size, "max_batches": ledger.max_batches},
+        "asked": {
+            "rows": ledger.wanted,
+            "batch_size": ledger.batch_size,
+            "max_batches": ledger.max_batches,
+        },
         "settings": settings.model_dump(mode="json"),
         **more,
     }

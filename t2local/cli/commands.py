@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from t2local.cli_models import bundle, models, render
+from t2local.cli.models import bundle, models, render
 from t2local.errors import Interrupted, NothingKept, ResourceError, T2LocalError, UsageError
-from t2local.offline import seal
+from t2local.system.offline import seal
 
 if TYPE_CHECKING:
-    from t2local.pipeline import Event, Progress, Result
+    from t2local.events import Event, Progress
+    from t2local.pipeline import Result
 
 EXIT_CODES = """
 Exit codes: 0 ok, 1 a bug, 2 usage, 3 input or dictionary, 4 model, 5 no row passed the quality stages (files are written),
@@ -42,9 +43,21 @@ class _Group(click.Group):
         except T2LocalError as error:
             _fail(ctx, error)
         except MemoryError:
-            _fail(ctx, ResourceError("There is not enough memory.", next_step="write fewer rows side by side: --set decoder.slots=4"))
+            _fail(
+                ctx,
+                ResourceError(
+                    "There is not enough memory.",
+                    next_step="write fewer rows side by side: --set decoder.slots=4",
+                ),
+            )
         except KeyboardInterrupt:
-            _fail(ctx, Interrupted("Interrupted before any row was written; nothing was written.", next_step="run the same command again"))
+            _fail(
+                ctx,
+                Interrupted(
+                    "Interrupted before any row was written; nothing was written.",
+                    next_step="run the same command again",
+                ),
+            )
 
 
 def _fail(ctx: click.Context, error: T2LocalError) -> NoReturn:
@@ -54,7 +67,11 @@ def _fail(ctx: click.Context, error: T2LocalError) -> NoReturn:
     ctx.exit(error.exit_code)
 
 
-@click.group(cls=_Group, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Group,
+    epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="t2local")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
@@ -64,13 +81,43 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
         seal()
 
 
-_target = click.option("--target", metavar="COLUMN", help="The column to predict [a column named like a label, else the last one].")
-_dictionary = click.option("--dictionary", type=click.Path(path_type=Path), help="A feature dictionary [guessed from the data].")
-_model = click.option("--model", metavar="NAME|FILE", help="A model of the catalogue, or a GGUF file [starter].")
-_seed = click.option("--seed", default=1, show_default=True, type=click.IntRange(1), help="The same seed gives the same rows.")
-_format = click.option("--format", "form", type=click.Choice(["human", "json"]), default="human", show_default=True)
-_set = click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="A setting, such as trim.kappa=0.3; see README.md.")
-_preset = click.option("--preset", type=click.Choice(["default", "paper"]), default="default", show_default=True, help="Where the settings start from.")
+_target = click.option(
+    "--target",
+    metavar="COLUMN",
+    help="The column to predict [a column named like a label, else the last one].",
+)
+_dictionary = click.option(
+    "--dictionary",
+    type=click.Path(path_type=Path),
+    help="A feature dictionary [guessed from the data].",
+)
+_model = click.option(
+    "--model", metavar="NAME|FILE", help="A model of the catalogue, or a GGUF file [starter]."
+)
+_seed = click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="The same seed gives the same rows.",
+)
+_format = click.option(
+    "--format", "form", type=click.Choice(["human", "json"]), default="human", show_default=True
+)
+_set = click.option(
+    "--set",
+    "values",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting, such as trim.kappa=0.3; see README.md.",
+)
+_preset = click.option(
+    "--preset",
+    type=click.Choice(["default", "paper"]),
+    default="default",
+    show_default=True,
+    help="Where the settings start from.",
+)
 _data = click.argument("data", type=click.Path(path_type=Path))
 
 
@@ -79,27 +126,70 @@ _data = click.argument("data", type=click.Path(path_type=Path))
 @_target
 @click.option("--rows", default=200, show_default=True, type=click.IntRange(1), help="Rows wanted.")
 @_dictionary
-@click.option("--plan", default="manager", show_default=True, metavar="manager|data|FILE", help="Who decides which features belong together.")
+@click.option(
+    "--plan",
+    default="manager",
+    show_default=True,
+    metavar="manager|data|FILE",
+    help="Who decides which features belong together.",
+)
 @_model
 @_seed
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [DATA with the ending .t2local].")
-@click.option("--examples", type=click.IntRange(0), help="Real rows shown in the prompt, none with 0; the same as --set team.examples.")
-@click.option("--manager-model", help="Another model for the plan; it is freed before the workers' is loaded.")
-@click.option("--where", multiple=True, metavar="COND", help="What all rows are to be: sex=F, 'age>=65'. Repeatable.")
-@click.option("--balance", metavar="SHARES", help="Shares of the labels: uniform, or yes=0.3,no=0.7.")
-@click.option("--batch-size", default=10, show_default=True, type=click.IntRange(1), help="Rows judged together.")
-@click.option("--max-batches", type=click.IntRange(1), help="Batches tried at most [5 times those needed].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the result [DATA with the ending .t2local].",
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(0),
+    help="Real rows shown in the prompt, none with 0; the same as --set team.examples.",
+)
+@click.option(
+    "--manager-model", help="Another model for the plan; it is freed before the workers' is loaded."
+)
+@click.option(
+    "--where",
+    multiple=True,
+    metavar="COND",
+    help="What all rows are to be: sex=F, 'age>=65'. Repeatable.",
+)
+@click.option(
+    "--balance", metavar="SHARES", help="Shares of the labels: uniform, or yes=0.3,no=0.7."
+)
+@click.option(
+    "--batch-size",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Rows judged together.",
+)
+@click.option(
+    "--max-batches", type=click.IntRange(1), help="Batches tried at most [5 times those needed]."
+)
 @_preset
 @_set
 @_format
-@click.option("--dry-run", is_flag=True, help="Say what the run would take, after two seconds of measuring; nothing is written.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what the run would take, after two seconds of measuring; nothing is written.",
+)
 @click.option("--quiet", is_flag=True, help="No progress.")
 def generate(
-    data: Path, out: Path | None, examples: int | None, preset: str, values: tuple[str, ...], form: str, dry_run: bool, quiet: bool, **asked: Any
+    data: Path,
+    out: Path | None,
+    examples: int | None,
+    preset: str,
+    values: tuple[str, ...],
+    form: str,
+    dry_run: bool,
+    quiet: bool,
+    **asked: Any,
 ) -> None:
     """Write synthetic rows for the table DATA (CSV), and keep those that pass the quality stages."""
     from t2local import pipeline
-    from t2local.runs import as_json
+    from t2local.run.folder import as_json
     from t2local.settings import Settings
 
     chosen = {**_pairs(values), **({"team.examples": examples} if examples is not None else {})}
@@ -108,7 +198,7 @@ def generate(
     screen = _Screen(quiet)
     try:
         if dry_run:
-            from t2local.forecast import forecast
+            from t2local.run.forecast import forecast
 
             found = forecast(data, settings=settings, on_event=screen, **asked)
             click.echo(json.dumps(found) if form == "json" else _expectation(found))
@@ -116,7 +206,10 @@ def generate(
         result = pipeline.generate(data, settings=settings, out=out, on_event=screen, **asked)
     finally:
         screen.close()
-    click.echo(as_json(result.report, indent=None) if form == "json" else f"{_summary(result, out)}\n", nl=False)
+    click.echo(
+        as_json(result.report, indent=None) if form == "json" else f"{_summary(result, out)}\n",
+        nl=False,
+    )
     _end(result, out)
 
 
@@ -124,28 +217,62 @@ def generate(
 @_data
 @_target
 @click.option(
-    "--codebook", type=click.Path(path_type=Path), help="What is known already: REDCap's data dictionary, OMOP's field list (CSV), a Table Schema (JSON)."
+    "--codebook",
+    type=click.Path(path_type=Path),
+    help="What is known already: REDCap's data dictionary, OMOP's field list (CSV), a Table Schema (JSON).",
 )
-@click.option("--as", "form", type=click.Choice(["yaml", "json", "schema"]), default="yaml", show_default=True, help="schema: the JSON Schema, for editors.")
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["yaml", "json", "schema"]),
+    default="yaml",
+    show_default=True,
+    help="schema: the JSON Schema, for editors.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [stdout].")
 @_set
-def describe(data: Path, target: str | None, codebook: Path | None, form: str, output: Path | None, values: tuple[str, ...]) -> None:
+def describe(
+    data: Path,
+    target: str | None,
+    codebook: Path | None,
+    form: str,
+    output: Path | None,
+    values: tuple[str, ...],
+) -> None:
     """Guess the feature dictionary of the table DATA, with the reason of each guess; as JSON it is a Frictionless Table Schema."""
     from t2local import pipeline
     from t2local.settings import Settings
 
-    known = pipeline.describe(data, target=target, codebook=codebook, settings=Settings.load(_pairs(values)), on_event=_Screen(quiet=False))
-    _write({"yaml": known.to_yaml, "json": known.to_table_schema, "schema": known.json_schema}[form](), output)
+    known = pipeline.describe(
+        data,
+        target=target,
+        codebook=codebook,
+        settings=Settings.load(_pairs(values)),
+        on_event=_Screen(quiet=False),
+    )
+    _write(
+        {"yaml": known.to_yaml, "json": known.to_table_schema, "schema": known.json_schema}[form](),
+        output,
+    )
 
 
 @main.command()
 @_data
 @_target
 @_dictionary
-@click.option("--source", type=click.Choice(["manager", "data"]), default="manager", show_default=True)
+@click.option(
+    "--source", type=click.Choice(["manager", "data"]), default="manager", show_default=True
+)
 @_model
 @_seed
-@click.option("--as", "form", type=click.Choice(["yaml", "text", "mermaid"]), default="yaml", show_default=True, help="What is written; --plan takes YAML.")
+@click.option(
+    "--as",
+    "form",
+    type=click.Choice(["yaml", "text", "mermaid"]),
+    default="yaml",
+    show_default=True,
+    help="What is written; --plan takes YAML.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write [stdout].")
 @_set
 def plan(data: Path, form: str, output: Path | None, values: tuple[str, ...], **asked: Any) -> None:
@@ -153,12 +280,22 @@ def plan(data: Path, form: str, output: Path | None, values: tuple[str, ...], **
     from t2local import pipeline
     from t2local.settings import Settings
 
-    drawing = pipeline.plan(data, settings=Settings.load(_pairs(values)), on_event=_Screen(quiet=False), **asked)
+    drawing = pipeline.plan(
+        data, settings=Settings.load(_pairs(values)), on_event=_Screen(quiet=False), **asked
+    )
     if form == "yaml":
-        click.echo(f"The order of writing, and how strongly the real rows tie each component to its parents (0 to 1):\n{drawing.text()}", err=True)
+        click.echo(
+            f"The order of writing, and how strongly the real rows tie each component to its parents (0 to 1):\n{drawing.text()}",
+            err=True,
+        )
     for warning in drawing.warnings():
         click.echo(f"note: {warning}", err=True)
-    _write(drawing.plan.to_yaml() if form == "yaml" else f"{drawing.text() if form == 'text' else drawing.mermaid()}\n", output)
+    _write(
+        drawing.plan.to_yaml()
+        if form == "yaml"
+        else f"{drawing.text() if form == 'text' else drawing.mermaid()}\n",
+        output,
+    )
 
 
 @main.command()
@@ -168,29 +305,55 @@ def plan(data: Path, form: str, output: Path | None, values: tuple[str, ...], **
 @_dictionary
 @click.option("--batch-size", type=click.IntRange(1), help="Rows judged together [all].")
 @_seed
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the result [SYNTHETIC with the ending .trimmed].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the result [SYNTHETIC with the ending .trimmed].",
+)
 @_preset
 @_set
 @_format
-def trim(real: Path, synthetic: Path, out: Path | None, preset: str, values: tuple[str, ...], form: str, **asked: Any) -> None:
+def trim(
+    real: Path,
+    synthetic: Path,
+    out: Path | None,
+    preset: str,
+    values: tuple[str, ...],
+    form: str,
+    **asked: Any,
+) -> None:
     """Judge the rows of any generator in the table SYNTHETIC by the rows of the table REAL (both CSV)."""
-    from t2local.runs import as_json
+    from t2local.run.folder import as_json
+    from t2local.run.two_tables import trim_files
     from t2local.settings import Settings
-    from t2local.two_tables import trim_files
 
     out = out or synthetic.with_suffix(".trimmed")
-    done = trim_files(real, synthetic, out=out, settings=Settings.load(_pairs(values), preset), **asked)
+    done = trim_files(
+        real, synthetic, out=out, settings=Settings.load(_pairs(values), preset), **asked
+    )
     report = done.report
     if form == "json":
         click.echo(as_json(report, indent=None), nl=False)
     else:
-        refused = ", ".join(f"{stage} {count}" for stage, count in report["rejected_by"].items() if count)
-        click.echo(f"{report['rows']['kept']} of {report['rows']['generated']} rows were kept" + (f" (rejected by {refused})." if refused else "."))
-        click.echo("\n".join(f"  {count:>5}  {reason}" for reason, count in list(report["reasons"].items())[:5]))
+        refused = ", ".join(
+            f"{stage} {count}" for stage, count in report["rejected_by"].items() if count
+        )
+        click.echo(
+            f"{report['rows']['kept']} of {report['rows']['generated']} rows were kept"
+            + (f" (rejected by {refused})." if refused else ".")
+        )
+        click.echo(
+            "\n".join(
+                f"  {count:>5}  {reason}" for reason, count in list(report["reasons"].items())[:5]
+            )
+        )
         click.echo(report["verdict"])
         click.echo(f"Written to {out}: synthetic.csv, rejected.csv, report.json")
     if done.kept.empty:
-        raise NothingKept(f"No row passed the quality stages; {out / 'rejected.csv'} has every row with its reason.", next_step="see the reasons")
+        raise NothingKept(
+            f"No row passed the quality stages; {out / 'rejected.csv'} has every row with its reason.",
+            next_step="see the reasons",
+        )
 
 
 @main.command()
@@ -198,18 +361,31 @@ def trim(real: Path, synthetic: Path, out: Path | None, preset: str, values: tup
 @click.argument("synthetic", type=click.Path(path_type=Path))
 @_target
 @_dictionary
-@click.option("--holdout", type=click.Path(path_type=Path), help="Real rows that had no part in making the synthetic ones: the best reference.")
+@click.option(
+    "--holdout",
+    type=click.Path(path_type=Path),
+    help="Real rows that had no part in making the synthetic ones: the best reference.",
+)
 @_seed
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of report.json [SYNTHETIC with the ending .evaluated].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of report.json [SYNTHETIC with the ending .evaluated].",
+)
 @_format
 def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **asked: Any) -> None:
     """Measure the rows of any generator in the table SYNTHETIC against those of the table REAL (both CSV)."""
-    from t2local.runs import as_json
-    from t2local.two_tables import evaluate_files
+    from t2local.run.folder import as_json
+    from t2local.run.two_tables import evaluate_files
 
     out = out or synthetic.with_suffix(".evaluated")
     done = evaluate_files(real, synthetic, out=out, **asked)
-    click.echo(as_json(done.as_report(), indent=None) if form == "json" else f"{done.text()}\nWritten to {out}: report.json\n", nl=False)
+    click.echo(
+        as_json(done.as_report(), indent=None)
+        if form == "json"
+        else f"{done.text()}\nWritten to {out}: report.json\n",
+        nl=False,
+    )
 
 
 @main.command()
@@ -230,14 +406,18 @@ def sample(name: str, output: Path | None) -> None:
 @main.command()
 @_model
 @_format
-@click.option("--offline-proof", is_flag=True, help="Generate rows without a network, watched from outside; the transcript goes to offline-proof.txt.")
+@click.option(
+    "--offline-proof",
+    is_flag=True,
+    help="Generate rows without a network, watched from outside; the transcript goes to offline-proof.txt.",
+)
 def doctor(model: str | None, form: str, offline_proof: bool) -> None:
     """Check this installation: versions, CPU, devices, known problems, model, and a decode of two tokens."""
-    from t2local.doctor import examine
+    from t2local.airgap.doctor import examine
 
     findings = examine(model)
     if offline_proof:
-        from t2local.proof import prove
+        from t2local.airgap.proof import prove
 
         findings |= prove(model, Path("offline-proof.txt"))
     render(findings, form)
@@ -258,13 +438,13 @@ class _Screen:
             self._live = Console(stderr=True, highlight=False).status("")
 
     def __call__(self, event: "Event") -> None:
-        from t2local.pipeline import Decided, Progress
+        from t2local.events import Decision, Progress
 
         if self._quiet:
             return
         if isinstance(event, Progress):
             self._show(event)
-        elif isinstance(event, Decided):
+        elif isinstance(event, Decision):
             click.echo(f"{event.what}: {event.value} ({event.reason})", err=True)
         else:
             click.echo(f"note: {event.message}", err=True)
@@ -287,8 +467,12 @@ class _Screen:
 
 
 def _progress_line(progress: "Progress") -> str:
-    refused = ", ".join(f"{stage} {count}" for stage, count in progress.rejected_by.items() if count)
-    left = f", about {progress.seconds_left:.0f} s left" if progress.seconds_left is not None else ""
+    refused = ", ".join(
+        f"{stage} {count}" for stage, count in progress.rejected_by.items() if count
+    )
+    left = (
+        f", about {progress.seconds_left:.0f} s left" if progress.seconds_left is not None else ""
+    )
     rejected = f" (rejected: {refused})" if refused else ""
     return f"{progress.written} rows written, {progress.kept} of {progress.wanted} kept{rejected}, {progress.tokens_per_second:.0f} tokens/s{left}"
 
@@ -310,20 +494,32 @@ def _expectation(found: dict[str, float]) -> str:
 
 def _summary(result: "Result", out: Path) -> str:
     report = result.report
-    lines = [report["verdict"], *(f"  {count:>5}  {reason}" for reason, count in list(report["reasons"].items())[:5])]
-    lines.append(f"{report['seconds']['total']:.0f} s, {report['tokens']['prefix'] + report['tokens']['rows']} tokens decoded")
-    lines.append(f"Written to {out}: synthetic.csv, rejected.csv, report.json, manifest.json, dictionary.yaml, plan.yaml")
+    lines = [
+        report["verdict"],
+        *(f"  {count:>5}  {reason}" for reason, count in list(report["reasons"].items())[:5]),
+    ]
+    lines.append(
+        f"{report['seconds']['total']:.0f} s, {report['tokens']['prefix'] + report['tokens']['rows']} tokens decoded"
+    )
+    lines.append(
+        f"Written to {out}: synthetic.csv, rejected.csv, report.json, manifest.json, dictionary.yaml, plan.yaml"
+    )
     return "\n".join(lines)
 
 
 def _end(result: "Result", out: Path) -> None:
     """End with the exit code of a run that wrote its files and is not a success."""
     if result.report["interrupted"]:
-        raise Interrupted(f"Interrupted; {result.report['rows']['kept']} kept rows are in {out}.", next_step="run the same command again for all rows")
+        raise Interrupted(
+            f"Interrupted; {result.report['rows']['kept']} kept rows are in {out}.",
+            next_step="run the same command again for all rows",
+        )
     if not len(result.synthetic):
         raise NothingKept(
             f"No row passed the quality stages; {out / 'rejected.csv'} has every row with its reason.",
-            faults=[f"{count} rows: {reason}" for reason, count in result.report["reasons"].items()],
+            faults=[
+                f"{count} rows: {reason}" for reason, count in result.report["reasons"].items()
+            ],
             next_step="try more batches (--max-batches), more real rows, or a larger model (--model)",
         )
 
@@ -332,7 +528,7 @@ def _write(text: str, output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
         return
-    from t2local.atomic import atomic
+    from t2local.system.atomic import atomic
 
     with atomic(output) as file:
         file.write(text)
@@ -342,5 +538,7 @@ def _write(text: str, output: Path | None) -> None:
 def _pairs(values: tuple[str, ...]) -> dict[str, str]:
     faults = [f"{pair!r} has no =" for pair in values if "=" not in pair]
     if faults:
-        raise UsageError("A setting is NAME=VALUE:", faults=faults, next_step="for example --set trim.kappa=0.3")
+        raise UsageError(
+            "A setting is NAME=VALUE:", faults=faults, next_step="for example --set trim.kappa=0.3"
+        )
     return {name: value for name, _, value in (pair.partition("=") for pair in values)}

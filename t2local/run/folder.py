@@ -3,21 +3,16 @@
 import hashlib
 import json
 import math
-import platform
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from t2local.atomic import atomic
 from t2local.errors import ResourceError, UsageError
+from t2local.system.atomic import atomic
 from t2local.tables.files import Table
 from t2local.tables.reading import write_like
-
-#: Packages whose versions can change a result.
-_PACKAGES = ("t2local", "llama-cpp-python", "outlines", "llguidance", "pandas", "numpy", "scikit-learn", "networkx")
 
 
 class RunFolder:
@@ -29,9 +24,14 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         if path.exists() and not path.is_dir():
-            raise UsageError(f"{path} is a file, not a folder.", next_step="choose another folder with --out")
+            raise UsageError(
+                f"{path} is a file, not a folder.", next_step="choose another folder with --out"
+            )
         if path.is_dir() and any(path.iterdir()) and not (path / "journal.jsonl").is_file():
-            raise UsageError(f"{path} holds files that are not of a run.", next_step="choose another folder with --out")
+            raise UsageError(
+                f"{path} holds files that are not of a run.",
+                next_step="choose another folder with --out",
+            )
 
     def start(self) -> None:
         """Create the folder and an empty journal; files of an earlier run stay until `finish` replaces them."""
@@ -39,14 +39,19 @@ class RunFolder:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             (self.path / "journal.jsonl").write_text("")
         except OSError as error:
-            raise ResourceError(f"{self.path} cannot be written: {error.strerror}.", next_step="choose another folder with --out") from error
+            raise ResourceError(
+                f"{self.path} cannot be written: {error.strerror}.",
+                next_step="choose another folder with --out",
+            ) from error
 
     def note(self, entry: dict[str, Any]) -> None:
         """Append what happened to the journal; an entry holds counts and figures, never a cell."""
         with (self.path / "journal.jsonl").open("a", encoding="utf-8") as file:
             file.write(as_json(entry, indent=None))
 
-    def finish(self, table: Table, kept: pd.DataFrame, rejected: pd.DataFrame, texts: Mapping[str, str]) -> None:
+    def finish(
+        self, table: Table, kept: pd.DataFrame, rejected: pd.DataFrame, texts: Mapping[str, str]
+    ) -> None:
         """Write the result: the kept rows and nothing else in synthetic.csv, every other row with its reason in rejected.csv.
 
         **Parameters:**
@@ -66,26 +71,15 @@ class RunFolder:
                 file.write(text)
 
 
-def environment() -> dict[str, Any]:
-    """Versions and machine, for the manifest: what must be equal for two runs to be equal."""
-    return {"python": platform.python_version(), "system": platform.platform(), "packages": versions()}
-
-
-def versions() -> dict[str, str]:
-    """Installed versions of the packages that can change a result."""
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
-
-
 def fingerprint(table: Table) -> dict[str, Any]:
     """The input without its values: name, size, and a hash of all cells."""
     text = table.cells.to_csv(index=False)
-    return {"name": table.source, "rows": len(table.cells), "columns": table.cells.shape[1], "cells_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    return {
+        "name": table.source,
+        "rows": len(table.cells),
+        "columns": table.cells.shape[1],
+        "cells_sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
 
 
 def as_json(value: Mapping[str, Any], *, indent: int | None = 2) -> str:

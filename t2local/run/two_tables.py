@@ -4,7 +4,7 @@ from pathlib import Path
 
 from t2local.errors import DictionaryError
 from t2local.evaluate.report import Evaluation, evaluate
-from t2local.runs import RunFolder, as_json
+from t2local.run.folder import RunFolder, as_json
 from t2local.settings import Settings
 from t2local.tables.dictionary import FeatureDictionary, read_dictionary
 from t2local.tables.reading import read_table, read_text
@@ -25,7 +25,15 @@ def trim_files(
     """`t2local.trim` for two CSV files: the folder ``out`` gets synthetic.csv (the kept rows), rejected.csv and report.json."""
     folder = RunFolder(Path(out))
     table, rows = read_table(real), read_table(synthetic, fewest=0)
-    done = trim(table.cells, rows.cells, target=target, dictionary=_known(dictionary), seed=seed, batch_size=batch_size, settings=settings)
+    done = trim(
+        table.cells,
+        rows.cells,
+        target=target,
+        dictionary=_known(dictionary),
+        seed=seed,
+        batch_size=batch_size,
+        settings=settings,
+    )
     folder.start()
     folder.finish(rows, done.kept, done.rejected, {"report.json": as_json(done.report)})
     return done
@@ -43,13 +51,27 @@ def evaluate_files(
 ) -> Evaluation:
     """`t2local.evaluate` for CSV files: the folder ``out`` gets report.json."""
     folder = RunFolder(Path(out))
-    tables = [read_table(path, fewest=0).cells for path in (real, synthetic, *([holdout] if holdout else []))]
+    tables = [
+        read_table(path, fewest=0).cells
+        for path in (real, synthetic, *([holdout] if holdout else []))
+    ]
     kept_out = tables[2] if holdout else None
-    done = evaluate(tables[0], tables[1], target=target, holdout=kept_out, dictionary=_known(dictionary), seed=seed)
+    done = evaluate(
+        tables[0],
+        tables[1],
+        target=target,
+        holdout=kept_out,
+        dictionary=_known(dictionary),
+        seed=seed,
+    )
     folder.start()
     folder.write({"report.json": as_json(done.as_report())})
     return done
 
 
 def _known(dictionary: Path | str | None) -> FeatureDictionary | None:
-    return read_dictionary(read_text(Path(dictionary), DictionaryError), Path(dictionary).name) if dictionary else None
+    return (
+        read_dictionary(read_text(Path(dictionary), DictionaryError), Path(dictionary).name)
+        if dictionary
+        else None
+    )

@@ -6,21 +6,22 @@ a number: their mean, weighted by the inverse of their squared errors. So a work
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from t2local.stats.arrays import FloatArray, IntArray
+from t2local.stats.encoding import Encoder
+from t2local.stats.ensemble import FLOOR, codes, fit, predict
+from t2local.stats.folds import stratified_folds
+from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import Feature, FeatureDictionary
-from t2local.tables.encoding import Encoder
-from t2local.tables.ensemble import FLOOR, Floats, codes, fit, predict
 
-Places = np.ndarray[Any, np.dtype[np.intp]]
 #: Real rows whose labels the worker is asked for, to measure its skill: more cost more than they tell.
 MOST_ASKED = 60
 FOLDS = 4
 #: Prompts with which real rows are asked about: each shows examples from one half of the folds and asks about the other.
-HALVES = 2
+N_CALIBRATION_PROMPTS = 2
 #: Weight of the prior a = 0, b = 1, in rows: with few real rows the worker has to be clearly right to be heard.
 _PRIOR_ROWS = 2.0
 #: A class of fewer real rows than this is not left with less than this share of its own share.
@@ -29,7 +30,7 @@ _WEIGHTS = [place / 20 for place in range(41)]
 
 
 @dataclass(frozen=True)
-class Skill:
+class LabelCalibration:
     """What each source is worth on real rows that it had not seen: mean log loss for classes, squared error for a number."""
 
     worker_weight: float
@@ -50,16 +51,23 @@ class Labeller:
 
     def __init__(self, real: pd.DataFrame, dictionary: FeatureDictionary, seed: int) -> None:
         self._target: Feature = dictionary[dictionary.target]
-        self._encoder, self._seed = Encoder(dictionary, real), seed
+        self._encoder, self._seed = Encoder(dictionary.input_features, real), seed
         self._x = self._encoder.transform(real)
         self._y = codes(real[self._target.name], self._target)
-        self._counts = np.bincount(self._y.astype(np.intp), minlength=len(self._target.levels)) if self._target.levels else np.empty(0, dtype=np.intp)
-        self.folds, self.asked = deal(self._y, seed)
+        self._counts = (
+            np.bincount(self._y.astype(np.intp), minlength=len(self._target.levels))
+            if self._target.levels
+            else np.empty(0, dtype=np.intp)
+        )
+        self.folds, self.asked = (
+            calibration_folds(self._y, seed),
+            calibration_rows(len(self._y), seed),
+        )
         self._held_out = self._out_of_fold()
         self._ensemble = fit(self._x, self._y, self._target, seed)
         self.skill = self._weigh(None)
 
-    def learn(self, worker: Floats) -> None:
+    def learn(self, worker: FloatArray) -> None:
         """Fit both weights.
 
         **Parameters:**
@@ -68,7 +76,9 @@ class Labeller:
         """
         self.skill = self._weigh(worker)
 
-    def label(self, rows: pd.DataFrame, worker: Floats | None, draw: np.random.Generator | None = None) -> pd.Series:
+    def label(
+        self, rows: pd.DataFrame, worker: FloatArray | None, draw: np.random.Generator | None = None
+    ) -> pd.Series:
         """The most likely label of each row, or with ``draw`` one by its probability; of a number the weighted mean. ``worker`` as in `learn`."""
         if rows.empty:
             return pd.Series([], dtype=object if self._target.levels else float)
@@ -76,12 +86,21 @@ class Labeller:
         pooled = self._pool(ensemble, worker, self.skill.worker_weight, self.skill.ensemble_weight)
         if self._target.levels:
             # Gumbel's trick: the argmax with this noise is a draw by the probabilities.
-            places = (pooled + draw.gumbel(size=pooled.shape)).argmax(axis=1) if draw else likeliest(pooled, self._counts)
+            places = (
+                (pooled + draw.gumbel(size=pooled.shape)).argmax(axis=1)
+                if draw
+                else likeliest(pooled, self._counts)
+            )
             return pd.Series([self._target.levels[place] for place in places], dtype=object)
         low, high = self._target.steps
-        return pd.Series(np.clip(np.round(pooled[:, 0] * 10.0**self._target.decimals), low, high) / 10.0**self._target.decimals)
+        return pd.Series(
+            np.clip(np.round(pooled[:, 0] * 10.0**self._target.decimals), low, high)
+            / 10.0**self._target.decimals
+        )
 
-    def _pool(self, ensemble: Floats, worker: Floats | None, a: float, b: float) -> Floats:
+    def _pool(
+        self, ensemble: FloatArray, worker: FloatArray | None, a: float, b: float
+    ) -> FloatArray:
         if worker is None:
             return ensemble
         if self._target.levels:
@@ -89,36 +108,42 @@ class Labeller:
             return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
         return a * worker + b * ensemble
 
-    def _weigh(self, worker: Floats | None) -> Skill:
+    def _weigh(self, worker: FloatArray | None) -> LabelCalibration:
         ensemble, y = self._held_out[self.asked], self._y[self.asked]
         if worker is None:
             loss = self._loss(ensemble, y)
-            return Skill(0.0, 1.0, None, loss, loss, len(y))
+            return LabelCalibration(0.0, 1.0, None, loss, loss, len(y))
         losses = self._loss(worker, y), self._loss(ensemble, y)
         if not self._target.levels:
             a = losses[1] / (losses[0] + losses[1])
-            return Skill(a, 1 - a, *losses, self._loss(self._pool(ensemble, worker, a, 1 - a), y), len(y))
+            return LabelCalibration(
+                a, 1 - a, *losses, self._loss(self._pool(ensemble, worker, a, 1 - a), y), len(y)
+            )
         # Two weights, a convex loss: every pair on a grid is soon tried, and weights finer than this mean nothing.
         pairs = [(a, b) for a in _WEIGHTS for b in _WEIGHTS]
         prior = [_PRIOR_ROWS * (a**2 + (b - 1) ** 2) / len(y) for a, b in pairs]
         both = [self._loss(self._pool(ensemble, worker, *pair), y) for pair in pairs]
         best = int(np.argmin(np.add(both, prior)))
-        return Skill(*pairs[best], *losses, both[best], len(y))
+        return LabelCalibration(*pairs[best], *losses, both[best], len(y))
 
-    def _loss(self, said: Floats, y: Floats) -> float:
+    def _loss(self, said: FloatArray, y: FloatArray) -> float:
         if self._target.levels:
             return float(-said[np.arange(len(y)), y.astype(np.intp)].mean())
         return float(((said[:, 0] - y) ** 2).mean()) or 1e-12
 
-    def _out_of_fold(self) -> Floats:
+    def _out_of_fold(self) -> FloatArray:
         said = np.zeros((len(self._x), max(1, len(self._target.levels))))
         for fold in np.unique(self.folds):
             out = self.folds == fold
-            said[out] = predict(fit(self._x[~out], self._y[~out], self._target, self._seed, trees=100), self._x[out], self._target)
+            said[out] = predict(
+                fit(self._x[~out], self._y[~out], self._target, self._seed, trees=100),
+                self._x[out],
+                self._target,
+            )
         return said
 
 
-def likeliest(said: Floats, counts: Places) -> Places:
+def likeliest(said: FloatArray, counts: IntArray) -> IntArray:
     """The most likely class of each row, unless that would nearly empty a class of which there are few real rows.
 
     Where such a class is left with less than a quarter of its share, the classes get their shares among the real rows, and the rows are dealt to
@@ -131,8 +156,10 @@ def likeliest(said: Floats, counts: Places) -> Places:
     """
     from scipy.optimize import linear_sum_assignment
 
-    best: Places = said.argmax(axis=1)
-    known = np.flatnonzero(counts[best] > 0)  # a class that no real row has stays where it was found
+    best: IntArray = said.argmax(axis=1)
+    known = np.flatnonzero(
+        counts[best] > 0
+    )  # a class that no real row has stays where it was found
     shares = counts / counts.sum()
     emptied = np.bincount(best, minlength=len(counts)) < _NEARLY_EMPTY * shares * len(best)
     if not (emptied & (counts < _FEW)).any() or not len(known):
@@ -144,17 +171,21 @@ def likeliest(said: Floats, counts: Places) -> Places:
     return best
 
 
-def deal(labels: Floats, seed: int) -> tuple[Places, Places]:
-    """The fold of each real row, each label in its turn, and the places of the rows that are asked about; who judges a row has not seen its fold."""
-    rng = np.random.default_rng([seed, 8])
-    order = rng.permutation(len(labels))
-    order = order[np.argsort(labels[order], kind="stable")]
-    folds: Places = np.empty(len(labels), dtype=np.intp)
-    folds[order] = np.arange(len(labels)) % min(FOLDS, len(labels))
-    return folds, np.sort(rng.choice(len(labels), min(MOST_ASKED, len(labels)), replace=False))
+def calibration_folds(labels: FloatArray, seed: int) -> IntArray:
+    """The fold of each real row: who judges a row has not seen its fold."""
+    return stratified_folds(labels, FOLDS, generator(seed, Stream.CALIBRATION_FOLDS))
 
 
-def level_log_probabilities(rests: list[bytes], tokens: list[bytes], scores: Floats) -> Floats:
+def calibration_rows(n: int, seed: int) -> IntArray:
+    """The places of the real rows that the team is asked about."""
+    return np.sort(
+        generator(seed, Stream.CALIBRATION_ROWS).choice(n, min(MOST_ASKED, n), replace=False)
+    )
+
+
+def level_log_probabilities(
+    rests: list[bytes], tokens: list[bytes], scores: FloatArray
+) -> FloatArray:
     """Log-probabilities of the levels from the scores of the first token that is chosen.
 
     **Parameters:**

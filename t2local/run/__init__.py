@@ -1,0 +1,1 @@
+"""One run: what went in, what was decided, what was counted, and what is delivered."""

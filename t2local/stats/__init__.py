@@ -1,0 +1,1 @@
+"""Statistics of small tables. Below all other rooms: knows no file, no dictionary, no language model."""

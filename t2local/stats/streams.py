@@ -1,0 +1,70 @@
+"""Every source of random numbers, by name: the only module that makes a generator.
+
+A run has one seed. Each use of random numbers has a stream of its own, so that no two of them ever draw
+the same numbers, and so that a new use changes none of the others. Numpy's ``SeedSequence`` keeps streams
+apart: the stream and its indices (number of a row, of a batch) are its ``spawn_key``.
+"""
+
+from enum import IntEnum, unique
+
+import numpy as np
+
+
+@unique
+class Stream(IntEnum):
+    """The uses of random numbers. Append new ones: another value is another result for the same seed."""
+
+    # The team
+    PLAN_EXAMPLES = 1  # rows that the manager sees
+    PLAN_TOKENS = 2  # tokens of the manager's plan
+    EXAMPLES = 3  # rows in the prompt, by number of the set
+    ROW_TOKENS = 4  # tokens of a row, by block, row and attempt
+    ROW_MIXTURE = 5  # which cells the tree gives, and their values, by block, row and attempt
+    DRAWN_LABELS = 6  # labels drawn by their probabilities, by block
+    WANTED_LABELS = 7  # order of the labels that were asked for, by block
+    CALIBRATION_FOLDS = 8
+    CALIBRATION_ROWS = 9  # real rows that the team is asked about
+    CALIBRATION_EXAMPLES = 10  # rows in the prompts of the calibration, by fold
+    CALIBRATION_TOKENS = 11  # answers of the calibration, by row
+    REHEARSAL_TOKENS = 12  # rows that are written to be timed
+    TEXT_TOKENS = 13  # short texts, by row
+    CALIBRATION_SCORED = 14  # of the real rows that are asked about, those whose cells are scored
+    # Models of the data
+    IDENTIFIERS = 20  # by column
+    TREE_ROWS = 21  # rows that a tree is learnt from
+    ENSEMBLE = 22  # forests of the ensemble
+    # The quality stages
+    COST_FOLDS = 30
+    COST_MODEL = 31  # scikit-learn models that judge
+    UTILITY_CONTROL = 32
+    NULL_BATCHES = 33
+    BOOTSTRAP_COMPARISON = 34  # by batch
+    RANDOM_LABELS = 35  # by batch
+    TUNING_FOLDS = 36
+    TUNING_COMPARISONS = 37
+    CLUSTERS = 38
+    CLUSTER_CLASSIFIER = 39
+    SILHOUETTE = 40
+    ENTROPY_BY_CHANCE = 41
+    # What the kept rows bring, and evaluation
+    BENEFIT_FOLDS = 50
+    BENEFIT_BOOTSTRAP = 51
+    EVALUATION_FOLDS = 52
+    EVALUATION_HALVES = 53
+    DOWNSTREAM_MODELS = 54
+    PRECISION_RECALL = 55
+    DETECTION_FOLDS = 56
+    DETECTION_MODELS = 57
+    UNIFORM_ROWS = 58
+    # The check of an installation
+    SELF_TEST = 70
+
+
+def generator(seed: int, stream: Stream, *indices: int) -> np.random.Generator:
+    """The random numbers of a stream; ``indices`` name a part of it (a row, a batch), always equally many."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, *indices)))
+
+
+def random_state(seed: int, stream: Stream) -> int:
+    """The ``random_state`` of a scikit-learn model: 32 bits of the stream."""
+    return int(np.random.SeedSequence(seed, spawn_key=(stream,)).generate_state(1)[0])
