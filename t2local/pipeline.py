@@ -18,11 +18,12 @@ from t2local.errors import DecodeError, DictionaryError, InputError, PlanError, 
 from t2local.events import Decision, Event, Listener, Notice, Progress, ignore
 from t2local.llm.decoder import Counters
 from t2local.llm.model import Model
-from t2local.run.folder import RunFolder, as_json
+from t2local.run.folder import RunFolder
 from t2local.run.ledger import Clock, Ledger, manifest_of, report_of
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import deferred
+from t2local.system.json_text import as_json
 from t2local.tables.codebook import read_codebook_file
 from t2local.tables.delivery import deliver
 from t2local.tables.describe import describe as guess_dictionary

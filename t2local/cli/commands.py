@@ -189,8 +189,8 @@ def generate(
 ) -> None:
     """Write synthetic rows for the table DATA (CSV), and keep those that pass the quality stages."""
     from t2local import pipeline
-    from t2local.run.folder import as_json
     from t2local.settings import Settings
+    from t2local.system.json_text import as_json
 
     chosen = {**_pairs(values), **({"team.examples": examples} if examples is not None else {})}
     settings = Settings.load(chosen, preset)
@@ -323,9 +323,9 @@ def trim(
     **asked: Any,
 ) -> None:
     """Judge the rows of any generator in the table SYNTHETIC by the rows of the table REAL (both CSV)."""
-    from t2local.run.folder import as_json
     from t2local.run.two_tables import trim_files
     from t2local.settings import Settings
+    from t2local.system.json_text import as_json
 
     out = out or synthetic.with_suffix(".trimmed")
     done = trim_files(
@@ -375,8 +375,8 @@ def trim(
 @_format
 def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **asked: Any) -> None:
     """Measure the rows of any generator in the table SYNTHETIC against those of the table REAL (both CSV)."""
-    from t2local.run.folder import as_json
     from t2local.run.two_tables import evaluate_files
+    from t2local.system.json_text import as_json
 
     out = out or synthetic.with_suffix(".evaluated")
     done = evaluate_files(real, synthetic, out=out, **asked)

@@ -1,8 +1,6 @@
 """The folder of a run: which files it has, and that each of them appears whole or not at all."""
 
 import hashlib
-import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import pandas as pd
 
 from t2local.errors import ResourceError, UsageError
 from t2local.system.atomic import atomic
+from t2local.system.json_text import as_json
 from t2local.tables.files import Table
 from t2local.tables.reading import write_like
 
@@ -80,19 +79,3 @@ def fingerprint(table: Table) -> dict[str, Any]:
         "columns": table.cells.shape[1],
         "cells_sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
-
-
-def as_json(value: Mapping[str, Any], *, indent: int | None = 2) -> str:
-    """A report or a manifest as the text of its file; a number that is none (a mean of nothing, no lower bound) is null, as JSON has no other word."""
-    return json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    number = float(value)
-    return number if math.isfinite(number) else None

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from t2local.errors import DictionaryError
 from t2local.evaluate.report import Evaluation, evaluate
-from t2local.run.folder import RunFolder, as_json
+from t2local.run.folder import RunFolder
 from t2local.settings import Settings
+from t2local.system.json_text import as_json
 from t2local.tables.dictionary import FeatureDictionary, read_dictionary
 from t2local.tables.reading import read_table, read_text
 from t2local.trim.plugin import Trimmed, trim

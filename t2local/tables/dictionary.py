@@ -184,6 +184,15 @@ class Feature(BaseModel):
             else self.cell(value)
         )
 
+    @property
+    def text_pattern(self) -> str:
+        """A regular expression of the plain texts (`plain`) of all values, for a type that is text outside."""
+        return calendar.pattern(*self.bounds, self.format)
+
+    def from_plain(self, text: str) -> float:
+        """The number of a plain text (`plain`), for a type that is text outside."""
+        return calendar.from_text(text, calendar.plain_format(self.format))
+
     def number(self, text: str) -> float:
         """A number, a date or a duration as people write it. **Raises** `ValueError` for what is none."""
         return calendar.number(text, self.format) if self.temporal else float(text)

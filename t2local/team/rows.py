@@ -11,7 +11,6 @@ from typing import Any
 import pandas as pd
 
 from t2local.llm.grammar import fragment
-from t2local.tables import calendar
 from t2local.tables.dictionary import Feature
 
 Value = float | str | None
@@ -96,7 +95,7 @@ def _cell_schema(feature: Feature) -> dict[str, Any]:
     elif feature.temporal:
         cell = {
             **fragment("date"),
-            "pattern": f"^({calendar.pattern(*feature.bounds, feature.format)})$",
+            "pattern": f"^({feature.text_pattern})$",
         }
     elif feature.decimals:
         cell = _decimal_schema(feature)
@@ -153,7 +152,7 @@ def _value(feature: Feature, cell: object) -> Value:
     if cell is None:
         return None
     if feature.temporal:
-        return calendar.from_text(str(cell), calendar.plain_format(feature.format))
+        return feature.from_plain(str(cell))
     return float(cell) if feature.numeric else str(cell)  # type: ignore[arg-type]
 
 

@@ -1,0 +1,33 @@
+"""Figures as JSON: the one edge where dataclasses become plain objects."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeAlias
+
+#: A JSON object: a schema, a report, a manifest.
+JsonObject: TypeAlias = dict[str, Any]
+
+
+def to_json(value: Any) -> Any:
+    """Dataclasses, mappings and sequences as plain JSON values.
+
+    A number that is none (a mean of nothing, no lower bound) is null, as JSON has no other word for it.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(part) for part in value]
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def as_json(value: Any, *, indent: int | None = 2) -> str:
+    """A report or a manifest as the text of its file."""
+    plain = to_json(value)
+    return json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
