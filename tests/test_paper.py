@@ -39,8 +39,8 @@ def test_methods_give_as_many_rows_as_they_are_asked_for_within_the_dictionary(s
     for name in PLAIN:
         rows = classical.METHODS[name](task)
         assert len(rows) == task.rows
-        assert list(rows) == task.known.names
-        for feature in task.known.features:
+        assert list(rows) == task.dictionary.names
+        for feature in task.dictionary.features:
             assert all(mask.all() for mask in feature.obeyed(rows[feature.name]).values()), (
                 name,
                 feature.name,

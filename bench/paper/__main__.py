@@ -64,7 +64,7 @@ def groups(model: _Model, manager: str | None) -> dict[str, Callable[[Task], dic
             "other real rows": Written(task.test.iloc[task.rows :].head(task.rows), 0, 0)
         },
         **alone,
-        "CLLM": lambda task: {"CLLM": prompting.cllm(task, model(), DOMAINS[task.known.target])},
+        "CLLM": lambda task: {"CLLM": prompting.cllm(task, model(), DOMAINS[task.dictionary.target])},
         "EPIC": lambda task: {"EPIC": prompting.epic(task, model())},
         "paper mode": lambda task: team.paper_mode(task, model()),
         "ours": lambda task: team.stages(task, model(), manager),
@@ -79,17 +79,17 @@ def judged(task: Task, name: str, rows: pd.DataFrame, *, fidelity: bool) -> dict
     """The figures of a method's rows."""
     if name == "the ensemble itself":
         return utility.scores(
-            *classical.ensemble_scores(task), task.known[task.known.target].levels
+            *classical.ensemble_scores(task), task.dictionary[task.dictionary.target].levels
         )
     found: dict[str, float] = {}
     if name != "other real rows":  # which are test rows: they show what fidelity can be
-        train = pd.concat([task.real, rows], ignore_index=True)[task.known.names]
-        found = utility.downstream(task.known, train, task.test, task.seed)
+        train = pd.concat([task.real, rows], ignore_index=True)[task.dictionary.names]
+        found = utility.downstream(task.dictionary, train, task.test, task.seed)
     if fidelity and len(rows) >= 10:
         held = task.test.head(max(10, len(rows)))
-        found |= likeness(task.known, held, rows, task.seed)
-        gower = privacy.Gower(task.known, task.known.names, task.real)
-        found |= privacy.closeness(gower, task.real, rows, len(task.known.names))
+        found |= likeness(task.dictionary, held, rows, task.seed)
+        gower = privacy.Gower(task.dictionary, task.dictionary.names, task.real)
+        found |= privacy.closeness(gower, task.real, rows, len(task.dictionary.names))
     return found
 
 

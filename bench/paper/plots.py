@@ -84,7 +84,7 @@ def neighbours(path: Path, study: str, seed: int) -> None:
     from sklearn.manifold import TSNE
 
     task = STUDIES[study][0].task(seed)
-    encoder = Encoder(task.known.input_features, task.real)
+    encoder = Encoder(task.dictionary.input_features, task.real)
     sets = {
         "test rows": task.test.head(200),
         "SMOTE": classical.smote(task),

@@ -45,7 +45,7 @@ def cllm(task: Task, model: Backbone, domain: str) -> Written:
 
     More is written than wanted, in proportion to what the curation drops, up to three times as much.
     """
-    features = [task.known[name] for name in task.known.names]
+    features = [task.dictionary[name] for name in task.dictionary.names]
     made, kept, counts = 0, [], [0, 0]
     while made < 3 * task.rows and sum(map(len, kept)) < task.rows:
         written = _complete(
@@ -82,7 +82,7 @@ def curate(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
     """
     from sklearn.ensemble import GradientBoostingClassifier
 
-    target, encoder = task.known[task.known.target], Encoder(task.known.input_features, task.real)
+    target, encoder = task.dictionary[task.dictionary.target], Encoder(task.dictionary.input_features, task.real)
     y, told = (
         codes(task.real[target.name], target).astype(int),
         codes(rows[target.name], target).astype(int),
@@ -104,10 +104,10 @@ def curate(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
 
 def epic(task: Task, model: Backbone) -> Written:
     """The class first, levels as random tokens of three characters, groups with as many rows of each class, no instruction, no curation."""
-    rng, target = np.random.default_rng([task.seed, 41]), task.known.target
+    rng, target = np.random.default_rng([task.seed, 41]), task.dictionary.target
     classes = sorted(task.real[target].unique())
     renamed, back = _mapped(task, rng)
-    order = [target, *task.known.inputs]
+    order = [target, *task.dictionary.inputs]
     features = [renamed[name] for name in order]
     size = {
         label: min(_GROUP_ROWS, 2 * int((task.real[target] == label).sum())) for label in classes
@@ -140,7 +140,7 @@ def epic(task: Task, model: Backbone) -> Written:
             for name in order
         }
     )
-    return Written(rows[task.known.names], written.prompt, written.text)
+    return Written(rows[task.dictionary.names], written.prompt, written.text)
 
 
 def _groups(task: Task, size: dict[str, int]) -> int:
@@ -155,8 +155,8 @@ def _mapped(
     letters, more = list("ABCDEFGHIJKLMNOPQRSTUVWXYZ"), list("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
     there: dict[tuple[str, Any], str] = {}
     renamed = {}
-    for name in task.known.names:
-        feature = task.known[name]
+    for name in task.dictionary.names:
+        feature = task.dictionary[name]
         if not feature.numeric:
             for level in feature.levels:
                 token = ""

@@ -18,13 +18,13 @@ def shares(task: Task) -> dict[str, float]:
     """The shares of the labels in D_ori."""
     return {
         str(label): float(share)
-        for label, share in task.real[task.known.target].value_counts(normalize=True).items()
+        for label, share in task.real[task.dictionary.target].value_counts(normalize=True).items()
     }
 
 
 def single(task: Task) -> Plan:
     """One worker for all features: a single LLM instead of a team."""
-    return with_label([("Features", task.known.inputs, ())], task.known, "data")
+    return with_label([("Features", task.dictionary.inputs, ())], task.dictionary, "data")
 
 
 #: What is asked of `t2local.generate` beyond its defaults: the choices that decide them, on seeds 0-9.
@@ -53,10 +53,10 @@ def run(task: Task, model: Backbone, **options: Any) -> tuple[pd.DataFrame, pd.D
     """One call of `t2local.generate`: all rows in the order of writing, with the stage that rejected them (blank: kept)."""
     options["settings"] = {"table.widen": 0.0, **options.get("settings", {})}
     done = t2local.generate(
-        task.real, dictionary=task.known, rows=task.rows, seed=task.seed + 1, model=model, **options
+        task.real, dictionary=task.dictionary, rows=task.rows, seed=task.seed + 1, model=model, **options
     )
     rejected = done.rejected.set_index("row")
-    names = task.known.names
+    names = task.dictionary.names
     numbers = [
         number
         for number in range(1, len(rejected) + len(done.synthetic) + 1)
@@ -67,7 +67,7 @@ def run(task: Task, model: Backbone, **options: Any) -> tuple[pd.DataFrame, pd.D
     every = pd.concat(parts).sort_index()
     tokens, rows = (
         done.report["tokens"],
-        task.known.values(cells_of(every[names])),
+        task.dictionary.values(cells_of(every[names])),
     )  # delivered in the types of the input
     stage = every["_stage"].reset_index(drop=True)
     return (
@@ -99,7 +99,7 @@ def parts(task: Task, model: Backbone) -> list[dict[str, Any]]:
     """
     done = t2local.generate(
         task.real,
-        dictionary=task.known,
+        dictionary=task.dictionary,
         rows=task.rows,
         seed=task.seed + 1,
         model=model,
@@ -107,10 +107,10 @@ def parts(task: Task, model: Backbone) -> list[dict[str, Any]]:
     )
     tokens, seconds = done.report["tokens"], done.report["seconds"]
     rows = records(
-        task.known.values(cells_of(pd.concat([done.synthetic, done.rejected])[task.known.names]))
+        task.dictionary.values(cells_of(pd.concat([done.synthetic, done.rejected])[task.dictionary.names]))
     )
     features = {
-        component.role: [task.known[name] for name in component.features]
+        component.role: [task.dictionary[name] for name in component.features]
         for component in done.plan.line()
     }
     written = {
