@@ -64,7 +64,9 @@ def groups(model: _Model, manager: str | None) -> dict[str, Callable[[Task], dic
             "other real rows": Written(task.test.iloc[task.rows :].head(task.rows), 0, 0)
         },
         **alone,
-        "CLLM": lambda task: {"CLLM": prompting.cllm(task, model(), DOMAINS[task.dictionary.target])},
+        "CLLM": lambda task: {
+            "CLLM": prompting.cllm(task, model(), DOMAINS[task.dictionary.target])
+        },
         "EPIC": lambda task: {"EPIC": prompting.epic(task, model())},
         "paper mode": lambda task: team.paper_mode(task, model()),
         "ours": lambda task: team.stages(task, model(), manager),

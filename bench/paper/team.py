@@ -53,7 +53,12 @@ def run(task: Task, model: Backbone, **options: Any) -> tuple[pd.DataFrame, pd.D
     """One call of `t2local.generate`: all rows in the order of writing, with the stage that rejected them (blank: kept)."""
     options["settings"] = {"table.widen": 0.0, **options.get("settings", {})}
     done = t2local.generate(
-        task.real, dictionary=task.dictionary, rows=task.rows, seed=task.seed + 1, model=model, **options
+        task.real,
+        dictionary=task.dictionary,
+        rows=task.rows,
+        seed=task.seed + 1,
+        model=model,
+        **options,
     )
     rejected = done.rejected.set_index("row")
     names = task.dictionary.names
@@ -107,7 +112,9 @@ def parts(task: Task, model: Backbone) -> list[dict[str, Any]]:
     )
     tokens, seconds = done.report["tokens"], done.report["seconds"]
     rows = records(
-        task.dictionary.values(cells_of(pd.concat([done.synthetic, done.rejected])[task.dictionary.names]))
+        task.dictionary.values(
+            cells_of(pd.concat([done.synthetic, done.rejected])[task.dictionary.names])
+        )
     )
     features = {
         component.role: [task.dictionary[name] for name in component.features]
