@@ -240,7 +240,7 @@ def main() -> None:
     four.add_argument("--model", default="starter")
     four.set_defaults(do=cost)
     five = commands.add_parser("report")
-    five.set_defaults(do=lambda _: report.TARGET.write_text(report.written(), encoding="utf-8"))
+    five.set_defaults(do=lambda _: report.TARGET.write_text(report.page(), encoding="utf-8"))
     asked = parser.parse_args()
     asked.do(asked)
 
