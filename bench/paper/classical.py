@@ -63,7 +63,7 @@ def smote(task: Task) -> pd.DataFrame:
         for label in single
     ]
     rest = task.real[~task.real[target].isin(single)]
-    if rest[target].nunique() > 1:
+    if len(set(rest[target])) > 1:
         parts.append(_interpolated(task, rest, n_new))
     rows = pd.concat(parts, ignore_index=True)[dictionary.names]
     for feature in (dictionary[name] for name in dictionary.inputs):

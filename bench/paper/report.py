@@ -1,4 +1,4 @@
-"""RESULTS.md: the text of RESULTS.in.md, in which ``{{table files: settings}}`` is a table of results.
+"""RESULTS.md: the text of RESULTS.in.md, where ``{{table files: settings}}`` is a table of results.
 
 ``{{aucs sizes: COMPAS}}`` is `table.aucs` of results/sizes.jsonl, its settings that match COMPAS (a
 regular expression). Files may be several and have ``*`` in them; those in ablations/ are of the
