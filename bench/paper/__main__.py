@@ -13,7 +13,7 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,7 @@ def run(options: argparse.Namespace) -> None:
     """Every method, setting and seed that the file of results does not have yet."""
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"{_results_name(options)}.jsonl"
+    table.cut_torn_line(path)
     done = {
         (line["setting"], line["seed"], line["group"])
         for line in table.read(path)
@@ -234,7 +235,7 @@ def _add_results(commands: Any, name: str) -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Parse the command line and do what it says."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -251,7 +252,7 @@ def main() -> None:
     costs.set_defaults(do=cost)
     results_page = commands.add_parser("report")
     results_page.set_defaults(do=lambda _: report.TARGET.write_text(report.page(), "utf-8"))
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.do(options)
 
 

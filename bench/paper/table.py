@@ -26,6 +26,14 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[:-1] if line]
 
 
+def cut_torn_line(path: Path) -> None:
+    """Cut a torn last line off a file, so that what is appended starts on a line of its own."""
+    if path.is_file():
+        whole_lines, _, torn = path.read_bytes().rpartition(b"\n")
+        if torn:
+            path.write_bytes(whole_lines + b"\n" * bool(whole_lines))
+
+
 def seeds(text: str) -> range:
     """``100-109`` or ``7``, as it is written on the command line."""
     first, _, last = text.partition("-")
