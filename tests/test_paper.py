@@ -6,7 +6,6 @@ seeds with the starter model.
 
 import hashlib
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -90,12 +89,6 @@ def test_the_rows_of_a_real_table_that_a_seed_draws_stay_as_they_are():
 )
 def test_a_stream_has_the_entropy_with_which_the_stored_results_were_drawn(rng, entropy):
     assert rng.bit_generator.state == np.random.default_rng(entropy).bit_generator.state
-
-
-def test_nothing_else_in_the_benches_makes_a_generator():
-    for path in (ROOT / "bench").rglob("*.py"):
-        makes = {"default_rng", "SeedSequence"} & set(re.findall(r"\w+", path.read_text("utf-8")))
-        assert not makes or path.name == "streams.py", path
 
 
 @pytest.mark.parametrize("study", ["imbalance", "incompleteness", "noise", "travel"])
@@ -183,12 +176,12 @@ def test_a_study_that_cannot_be_run_is_refused(wrong, message, tmp_path, capsys)
     assert message in f"{refusal.value.code} {capsys.readouterr().err}"
 
 
-def test_the_results_page_is_its_text_and_its_results_and_the_readme_claims_what_it_says():
+def test_the_results_page_is_its_text_and_its_results_and_the_documents_claim_what_it_says():
     page = report.TARGET.read_text(encoding="utf-8")
     assert page == report.page(), "python -m bench.paper report"
     assert "{{" not in page
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    claims = readme.split("## What added rows are worth")[1].split("\n## ")[0]
+    document = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    claims = document.split("## What added rows are worth")[1].split("\n## ")[0]
     lines = [line for line in claims.splitlines() if line.startswith("| ")]
     assert len(lines) > 10
     assert not set(lines) - set(page.splitlines())
