@@ -1,13 +1,16 @@
-"""Who should write a cell? Ways to pool the workers with models of the columns, by what their rows are like (issue 4).
+"""Who should write a cell? Ways to pool the workers with models of the columns, by their rows.
 
-For each table: ``n`` real rows, rows written after them, and the rest of the table held out. Printed: held-out log-likelihood of
-real rows in nats (worker, independent columns, tree of columns, half and half, fitted weights), and of the written rows how well a forest tells
-them from held-out real ones (C2ST, 0.5 is best) and the AUC of a logistic regression on real and written rows. Labels are the
-ensemble's in every way, so that the ways differ in the features alone.
+For each table: ``n`` real rows, rows written after them, and the rest of the table held out.
+Printed: held-out log-likelihood of real rows in nats (worker, independent columns, tree of columns,
+half and half, fitted weights), and of the written rows how well a forest tells them from held-out
+real ones (C2ST, 0.5 is best) and the AUC of a logistic regression on real and written rows. Labels
+are the ensemble's in every way, so that the ways differ in the features alone.
 
-* ``worker``: as the model writes them. ``independent``, ``tree``: all cells from that model. ``half``, ``fitted``: mixture_gate between worker and tree.
-* ``resampled``: three times as many rows from the worker, of which a share is drawn by the weight that the fitted mixture gives
-  the whole row over the worker. ``log-linear``: the same with the weight (p_tree / p_worker)^(1/2).
+* ``worker``: as the model writes them. ``independent``, ``tree``: all cells from that model.
+  ``half``, ``fitted``: mixture_gate between worker and tree.
+* ``resampled``: three times as many rows from the worker, of which a share is drawn by the weight
+  that the fitted mixture gives the whole row over the worker. ``log-linear``: the same with the
+  weight (p_tree / p_worker)^(1/2).
 
 python -m bench.cells [--seeds 100-102] [--model starter] [--out bench/results/cells.json]
 """
@@ -23,6 +26,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
+from bench.streams import single
 from bench.tables import interval, real_table
 from t2local.llm.backbone import Backbone
 from t2local.llm.decoder import Request
@@ -58,7 +62,7 @@ def written(
 ) -> dict[str, pd.DataFrame]:
     """Rows of every way."""
     rng, independent, tree = (
-        np.random.default_rng(0),
+        single(0),
         IndependentColumns(known.features, real),
         line._tree(real),
     )
@@ -95,7 +99,10 @@ def written(
 
 
 def scored(line: AssemblyLine, rows: pd.DataFrame) -> pd.DataFrame:
-    """Log-likelihood of every cell of rows under the workers, with the examples that the line shows now."""
+    """Log-likelihood of every cell of rows under the workers.
+
+    With the examples that the line shows now.
+    """
     line._records, kept = records(rows), line._records
     told = [
         tuple(array(part.features, record).encode() for part in line._parts)
@@ -116,7 +123,7 @@ def judged(
     """C2ST of the features, and the AUC of a logistic regression on real and written rows."""
     encoder, target = Encoder(known.input_features, real), known[known.target]
     x, x_test = encoder.transform(rows), encoder.transform(test)
-    some = np.random.default_rng(seed).permutation(len(test))[: len(rows)]
+    some = single(seed).permutation(len(test))[: len(rows)]
     both, label = np.vstack([x, x_test[some]]), np.repeat([0, 1], [len(rows), len(some)])
     told = cross_val_predict(
         RandomForestClassifier(200, random_state=seed), both, label, cv=5, method="predict_proba"
@@ -193,9 +200,8 @@ def main() -> None:
             for way in runs[0]
         }
         found[name] = table
-        print(
-            f"\n{name}, {asked.real} real rows, {asked.rows} written, {len(runs)} seeds (mean ± 95 %)"
-        )
+        rows = f"{asked.real} real rows, {asked.rows} written"
+        print(f"\n{name}, {rows}, {len(runs)} seeds (mean ± 95 %)")
         print(
             "nats a row   "
             + "   ".join(
