@@ -11,7 +11,7 @@ import pandas as pd
 from bench.paper.studies import Task
 from t2local.stats.densities import ChowLiuTree, IndependentColumns
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes, fit, predict
+from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 
 #: Standard deviation of the jitter, as a share of the column's.
 JITTER = 0.25
@@ -141,10 +141,13 @@ def tree(task: Task) -> pd.DataFrame:
 def labelled(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the most likely label by an ensemble trained on D_ori."""
     target, encoder = task.known[task.known.target], Encoder(task.known.input_features, task.real)
-    models = fit(
-        encoder.transform(task.real), codes(task.real[target.name], target), target, task.seed
+    models = fit_ensemble(
+        encoder.transform(task.real),
+        encode_labels(task.real[target.name], target),
+        target,
+        task.seed,
     )
-    told = predict(models, encoder.transform(rows), target).argmax(axis=1)
+    told = predict_ensemble(models, encoder.transform(rows), target).argmax(axis=1)
     return rows.assign(**{target.name: np.array(target.levels, dtype=object)[told]})[
         task.known.names
     ]
@@ -153,10 +156,13 @@ def labelled(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
 def ensemble_scores(task: Task) -> tuple[np.ndarray, np.ndarray]:
     """The ensemble itself, trained on D_ori: log-probabilities of the test rows, and their classes."""
     target, encoder = task.known[task.known.target], Encoder(task.known.input_features, task.real)
-    models = fit(
-        encoder.transform(task.real), codes(task.real[target.name], target), target, task.seed
+    models = fit_ensemble(
+        encoder.transform(task.real),
+        encode_labels(task.real[target.name], target),
+        target,
+        task.seed,
     )
-    return predict(models, encoder.transform(task.test), target), codes(
+    return predict_ensemble(models, encoder.transform(task.test), target), encode_labels(
         task.test[target.name], target
     ).astype(int)
 

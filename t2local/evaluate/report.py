@@ -11,7 +11,7 @@ from t2local.errors import InputError
 from t2local.evaluate import fidelity, privacy, utility
 from t2local.settings import Settings
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes
+from t2local.stats.ensemble import encode_labels
 from t2local.stats.folds import stratified_folds
 from t2local.stats.streams import Stream, generator
 from t2local.tables.describe import describe
@@ -201,7 +201,7 @@ def _folds(
     known: FeatureDictionary, real: pd.DataFrame, seed: int
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Training and test rows; every class is dealt to the folds in turn."""
-    labels = codes(real[known.target], known[known.target])
+    labels = encode_labels(real[known.target], known[known.target])
     fold = stratified_folds(labels, _FOLDS, generator(seed, Stream.EVALUATION_FOLDS))
     return [
         (real[fold != number].reset_index(drop=True), real[fold == number].reset_index(drop=True))
@@ -262,7 +262,7 @@ def likeness(
 
 def _labels(known: FeatureDictionary, rows: pd.DataFrame) -> np.ndarray[Any, Any]:
     target = known[known.target]
-    y = codes(rows[target.name], target)
+    y = encode_labels(rows[target.name], target)
     return np.eye(len(target.levels))[y.astype(np.intp)] if target.levels else y[:, None]
 
 

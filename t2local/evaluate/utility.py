@@ -8,7 +8,7 @@ import pandas as pd
 
 from t2local.stats.arrays import FloatArray
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes
+from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, random_state
 from t2local.tables.dictionary import FeatureDictionary
 
@@ -35,7 +35,7 @@ def downstream(
         Encoder(known.input_features, train if scale is None else scale),
     )
     x, x_test = encoder.transform(train), encoder.transform(test)
-    y, y_test = codes(train[target.name], target), codes(test[target.name], target)
+    y, y_test = encode_labels(train[target.name], target), encode_labels(test[target.name], target)
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
