@@ -141,7 +141,7 @@ class PenalizedRegression:
         return (classes == np.asarray(y)[None, :]).astype(np.float64)
 
     def _mean(self, x1: FloatArray, theta: FloatArray) -> FloatArray:
-        """Probabilities of all classes but the last, or predicted numbers; shape (R, outputs, n)."""
+        """Probabilities of all classes but the last, or predicted numbers: (R, outputs, n)."""
         logits = np.matmul(theta, x1.T)  # (R, outputs, n)
         if not self.n_classes:
             return logits
