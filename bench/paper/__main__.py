@@ -22,8 +22,11 @@ from bench.paper import classical, prompting, report, table, team
 from bench.paper.data import Unavailable
 from bench.paper.prompting import Written
 from bench.paper.studies import STUDIES, Setting, Task
-from t2local.evaluate import privacy, utility
-from t2local.evaluate.report import likeness
+from t2local.evaluate import utility
+from t2local.evaluate.fidelity import METRICS as FIDELITY_METRICS
+from t2local.evaluate.metric import measure
+from t2local.evaluate.privacy import METRICS as PRIVACY_METRICS
+from t2local.evaluate.table_pair import TablePair
 
 RESULTS = Path(__file__).parent / "results"
 DOMAINS = {
@@ -78,18 +81,16 @@ def groups(model: _Model, manager: str | None) -> dict[str, Callable[[Task], dic
 def judged(task: Task, name: str, rows: pd.DataFrame, *, fidelity: bool) -> dict[str, float]:
     """The figures of a method's rows."""
     if name == "the ensemble itself":
-        return utility.scores(
-            *classical.ensemble_scores(task), task.known[task.known.target].levels
-        )
+        predictions = utility.Predictions(*classical.ensemble_scores(task))
+        return utility.scores(predictions, task.known[task.known.target])
     found: dict[str, float] = {}
     if name != "other real rows":  # which are test rows: they show what fidelity can be
         train = pd.concat([task.real, rows], ignore_index=True)[task.known.names]
         found = utility.downstream(task.known, train, task.test, task.seed)
     if fidelity and len(rows) >= 10:
         held = task.test.head(max(10, len(rows)))
-        found |= likeness(task.known, held, rows, task.seed)
-        gower = privacy.Gower(task.known, task.known.names, task.real)
-        found |= privacy.closeness(gower, task.real, rows, len(task.known.names))
+        found |= measure(FIDELITY_METRICS, TablePair(task.known, held, rows, task.seed))
+        found |= measure(PRIVACY_METRICS, TablePair(task.known, task.real, rows, task.seed))
     return found
 
 
