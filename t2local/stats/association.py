@@ -40,7 +40,8 @@ def _categories(column: Column, cells: pd.Series) -> IntArray:
     if column.numeric:
         codes = _quartile_bins(cells.to_numpy(dtype=np.float64, na_value=np.nan))
     else:
-        codes = pd.Categorical(cells, categories=list(column.levels)).codes
+        levels = pd.Index(column.levels, dtype=object)
+        codes = levels.get_indexer(pd.Index(cells, dtype=object))  # -1 for a missing cell
     return np.unique(codes, return_inverse=True)[1]
 
 

@@ -26,7 +26,8 @@ def encode_labels(labels: pd.Series, target: Column) -> FloatArray:
     """
     if not target.levels:
         return labels.to_numpy(dtype=np.float64)
-    return pd.Categorical(labels, categories=list(target.levels)).codes.astype(np.float64)
+    levels = pd.Index(target.levels, dtype=object)
+    return levels.get_indexer(pd.Index(labels, dtype=object)).astype(np.float64)
 
 
 def fit_ensemble(
