@@ -90,8 +90,9 @@ class Gower:
                 for column in (rows, others)
             ]
             return _ColumnPair(True, numbers[0], numbers[1])
-        both = pd.concat([rows, others], ignore_index=True)
-        texts = both.fillna("").astype(str).to_numpy(dtype=object)
+        # Levels, or numbers of a column that is blank in all real rows.
+        both = pd.concat([rows, others], ignore_index=True).astype(object)
+        texts = both.where(both.notna(), "").astype(str).to_numpy(dtype=object)
         codes = np.unique(texts, return_inverse=True)[1].astype(np.float64)
         return _ColumnPair(False, codes[: len(rows)], codes[len(rows) :])
 
