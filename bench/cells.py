@@ -35,7 +35,7 @@ from t2local.llm.store import find
 from t2local.settings import Settings
 from t2local.stats.densities import IndependentColumns
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes, fit, predict
+from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 from t2local.system.environment import environment
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
@@ -128,13 +128,15 @@ def judged(
     told = cross_val_predict(
         RandomForestClassifier(200, random_state=seed), both, label, cv=5, method="predict_proba"
     )[:, 1]
-    x_real, y_real = encoder.transform(real), codes(real[target.name], target)
-    y = predict(fit(x_real, y_real, target, seed), x, target).argmax(axis=1)
-    linear = fit(np.vstack([x_real, x]), np.concatenate([y_real, y]), target, seed, trees=1)[:1]
-    p = predict(linear, x_test, target)
+    x_real, y_real = encoder.transform(real), encode_labels(real[target.name], target)
+    y = predict_ensemble(fit_ensemble(x_real, y_real, target, seed), x, target).argmax(axis=1)
+    linear = fit_ensemble(
+        np.vstack([x_real, x]), np.concatenate([y_real, y]), target, seed, n_trees=1
+    )[:1]
+    p = predict_ensemble(linear, x_test, target)
     return {
         "c2st": 100 * max(roc_auc_score(label, told), 0.5),
-        "auc": 100 * roc_auc_score(codes(test[target.name], target), p[:, 1]),
+        "auc": 100 * roc_auc_score(encode_labels(test[target.name], target), p[:, 1]),
     }
 
 
@@ -164,16 +166,16 @@ def one(
         for way, made in written(line, known, real, skill, rows).items():
             result[way] = judged(known, real, test, made, seed)
         target_feature, encoder = known[known.target], Encoder(known.input_features, real)
-        base = fit(
+        base = fit_ensemble(
             encoder.transform(real),
-            codes(real[target], target_feature),
+            encode_labels(real[target], target_feature),
             target_feature,
             seed,
-            trees=1,
+            n_trees=1,
         )[:1]
-        p = predict(base, encoder.transform(test), target_feature)
+        p = predict_ensemble(base, encoder.transform(test), target_feature)
         result["real rows alone"] = {
-            "auc": 100 * roc_auc_score(codes(test[target], target_feature), p[:, 1])
+            "auc": 100 * roc_auc_score(encode_labels(test[target], target_feature), p[:, 1])
         }
     return result
 

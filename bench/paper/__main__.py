@@ -24,8 +24,11 @@ from bench.paper import classical, prompting, report, table, team
 from bench.paper.data import Unavailable
 from bench.paper.prompting import Written
 from bench.paper.studies import STUDIES, Setting, Task
-from t2local.evaluate import privacy, utility
-from t2local.evaluate.report import likeness
+from t2local.evaluate import utility
+from t2local.evaluate.fidelity import METRICS as FIDELITY_METRICS
+from t2local.evaluate.metric import measure
+from t2local.evaluate.privacy import METRICS as PRIVACY_METRICS
+from t2local.evaluate.table_pair import TablePair
 from t2local.llm.backbone import Backbone
 from t2local.llm.store import find
 
@@ -77,17 +80,16 @@ def judged(task: Task, name: str, rows: pd.DataFrame, *, fidelity: bool) -> dict
     """The figures of a method's rows."""
     dictionary = task.dictionary
     if name == "the ensemble itself":
-        levels = dictionary[dictionary.target].levels
-        return utility.scores(*classical.ensemble_scores(task), levels)
+        predictions = utility.Predictions(*classical.ensemble_scores(task))
+        return utility.scores(predictions, dictionary[dictionary.target])
     figures: dict[str, float] = {}
     if name != "other real rows":  # which are test rows: they show what fidelity can be
         train = pd.concat([task.real, rows], ignore_index=True)[dictionary.names]
         figures = utility.downstream(dictionary, train, task.test, task.seed)
     if fidelity and len(rows) >= _LEAST_ROWS:
         held_out = task.test.head(len(rows))
-        figures |= likeness(dictionary, held_out, rows, task.seed)
-        gower = privacy.Gower(dictionary, dictionary.names, task.real)
-        figures |= privacy.closeness(gower, task.real, rows, len(dictionary.names))
+        figures |= measure(FIDELITY_METRICS, TablePair(dictionary, held_out, rows, task.seed))
+        figures |= measure(PRIVACY_METRICS, TablePair(dictionary, task.real, rows, task.seed))
     return figures
 
 

@@ -13,7 +13,7 @@ from bench.paper.studies import Task
 from bench.streams import Classical, Stream, generator
 from t2local.stats.densities import ChowLiuTree, IndependentColumns
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes, fit, predict
+from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 
 #: Standard deviation of the jitter, as a share of the column's.
 JITTER = 0.25
@@ -165,16 +165,16 @@ def labelled(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
 def ensemble_scores(task: Task) -> tuple[np.ndarray, np.ndarray]:
     """The ensemble itself: log-probabilities of the test rows, and their classes."""
     target = task.dictionary[task.dictionary.target]
-    return _ensemble(task, task.test), codes(task.test[target.name], target).astype(int)
+    return _ensemble(task, task.test), encode_labels(task.test[target.name], target).astype(int)
 
 
 def _ensemble(task: Task, rows: pd.DataFrame) -> np.ndarray:
     """Log-probabilities of the classes of rows, shape (n_rows, n_classes), learnt from D_ori."""
     target = task.dictionary[task.dictionary.target]
     encoder = Encoder(task.dictionary.input_features, task.real)
-    y = codes(task.real[target.name], target)
-    models = fit(encoder.transform(task.real), y, target, task.seed)
-    return predict(models, encoder.transform(rows), target)
+    y = encode_labels(task.real[target.name], target)
+    models = fit_ensemble(encoder.transform(task.real), y, target, task.seed)
+    return predict_ensemble(models, encoder.transform(rows), target)
 
 
 METHODS = {

@@ -23,7 +23,7 @@ from t2local.llm.decoder import Counters, Decoder, Request, Segment
 from t2local.llm.grammar import Grammar
 from t2local.llm.sampling import RowStream
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes
+from t2local.stats.ensemble import encode_labels
 from t2local.tables.dictionary import Feature
 from t2local.team.rows import array, longest, parse, records, schema
 
@@ -97,8 +97,8 @@ def curate(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
 
     target = task.dictionary[task.dictionary.target]
     encoder = Encoder(task.dictionary.input_features, task.real)
-    y = codes(task.real[target.name], target).astype(int)
-    labels = codes(rows[target.name], target).astype(int)
+    y = encode_labels(task.real[target.name], target).astype(int)
+    labels = encode_labels(rows[target.name], target).astype(int)
     model = GradientBoostingClassifier(
         n_estimators=_STAGES, max_depth=6, learning_rate=0.3, random_state=task.seed
     ).fit(encoder.transform(task.real), y)

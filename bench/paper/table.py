@@ -10,9 +10,25 @@ import numpy as np
 import pandas as pd
 
 from bench.tables import interval
+from t2local.evaluate.report import METRICS
 
 #: Methods that add no row: they have no rank among those that do.
 REFERENCES = ("D_ori", "the ensemble itself", "other real rows")
+
+#: The names of figures in results that were stored before metrics had names in snake_case.
+OLD_NAMES = {
+    "alpha-precision": "alpha_precision",
+    "beta-recall": "beta_recall",
+    "told apart, linear": "c2st_auc_linear",
+    "told apart, trees": "c2st_auc_trees",
+    "detection (GOGGLE)": "detection_goggle",
+    "near copies": "near_copies",
+    "distance": "dcr",
+    "distance, closest 5 %": "dcr_5_percent",
+    "nearest over second": "nndr",
+}
+#: The metrics in the tables of fidelity.
+FIDELITY = ("detection_goggle", "c2st_auc_trees", "alpha_precision", "beta_recall", "near_copies")
 
 #: What the stages are worth: the same written rows with fewer of them, and the paper's choices.
 STAGES = ("team alone", "team + sanity", "team + sanity + cost", "ours", "paper mode")
@@ -55,7 +71,10 @@ def frame(paths: list[Path], seeds: range) -> pd.DataFrame:
         for line in read(path)
         if line["seed"] in seeds
     ]
-    figures = [line.pop("figures", {}) for line in lines]
+    figures = [
+        {OLD_NAMES.get(key, key): value for key, value in line.pop("figures", {}).items()}
+        for line in lines
+    ]
     return pd.DataFrame([line | own for line, own in zip(lines, figures, strict=True)])
 
 
@@ -227,23 +246,19 @@ def standing(results: pd.DataFrame) -> str:
 
 def fidelity(results: pd.DataFrame) -> str:
     """How close added rows are to real ones, in percent, a table for each setting."""
-    if "alpha-precision" not in results or not results["alpha-precision"].notna().any():
+    if "alpha_precision" not in results or not results["alpha_precision"].notna().any():
         return ""
-    names = [
-        "detection (GOGGLE)",
-        "told apart, trees",
-        "alpha-precision",
-        "beta-recall",
-        "near copies",
-    ]
+    labels = {metric.name: metric.label for metric in METRICS}
     parts = []
-    for setting, own in results[results["alpha-precision"].notna()].groupby("setting", sort=False):
+    for setting, own in results[results["alpha_precision"].notna()].groupby("setting", sort=False):
         seeds = own["seed"].nunique()
         lines = [
-            [method, *(_shown(100 * rows[name], seeds) for name in names)]
+            [method, *(_shown(100 * rows[name], seeds) for name in FIDELITY)]
             for method, rows in own.groupby("method", sort=False)
         ]
-        parts.append(markdown_table([f"{setting} (%)", *names], lines))
+        parts.append(
+            markdown_table([f"{setting} (%)", *(labels[name] for name in FIDELITY)], lines)
+        )
     return "\n\n".join(parts)
 
 
