@@ -66,11 +66,11 @@ def measure(
         "trim / assembly": seconds["trim"] / seconds["assembly"],
         "rows generated per second": rows["generated"] / seconds["assembly"],
         "model file, MB": file_bytes / 1e6,
-        "key-value cache, MB": tokens["context"] * model.cell_bytes / 1e6,
+        "key-value cache, MB": tokens["context"] * model.kv_bytes_per_token / 1e6,
         "peak memory, MB": _peak(),
         "peak - file - cache, MB": _peak()
         - file_bytes / 1e6
-        - tokens["context"] * model.cell_bytes / 1e6,
+        - tokens["context"] * model.kv_bytes_per_token / 1e6,
         "imports before the model, MB": before,
     }
 

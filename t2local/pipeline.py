@@ -16,7 +16,7 @@ import pandas as pd
 
 from t2local.errors import DecodeError, DictionaryError, InputError, PlanError, UsageError
 from t2local.events import Decision, Event, Listener, Notice, Progress, ignore
-from t2local.llm.decoder import Counters
+from t2local.llm.counters import Counters
 from t2local.llm.model import Model
 from t2local.run.folder import RunFolder
 from t2local.run.ledger import Clock, Ledger, manifest_of, report_of
@@ -430,7 +430,7 @@ def weigh(run: Run, line: AssemblyLine) -> None:
                 f"measured on {len(run.cells.worker)} real rows that neither had seen",
             )
         )
-    run.measuring = line.counters.prefix + line.counters.rows
+    run.measuring = line.counters.decoded_tokens
     run.clock.lap("labels")
 
 
@@ -573,7 +573,7 @@ def label_shares(run: Run, real: Prepared, kept: pd.DataFrame) -> dict[str, dict
 def _progress(run: Run, line: AssemblyLine, written: int) -> Progress:
     ledger, seconds = run.ledger, run.clock.assembling
     left = ledger.rows_left(written) * seconds / written if written and seconds else None
-    speed = (line.counters.prefix + line.counters.rows) / seconds if seconds else 0.0
+    speed = line.counters.decoded_tokens / seconds if seconds else 0.0
     return Progress(ledger.wanted, written, ledger.kept, dict(ledger.rejected_by), speed, left)
 
 

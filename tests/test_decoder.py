@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from llguidance import LLMatcher
 
 from t2local.errors import DecodeError
-from t2local.llm.decoder import Decoder, Request, Segment
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar, Masks
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream, allowed_tokens
 from t2local.llm.scripted import ScriptedModel
 
@@ -46,8 +47,10 @@ def chain(*segments: Segment) -> tuple[Segment, ...]:
     )
 
 
-def write(requests, slots=4, model=MODEL, row_cells=200, **options):
-    with Decoder(model, slots=slots, prefix_cells=6, row_cells=row_cells, **options) as decoder:
+def write(requests, slots=4, model=MODEL, max_row_tokens=200, **options):
+    with Decoder(
+        model, slots=slots, prefix_tokens=6, max_row_tokens=max_row_tokens, **options
+    ) as decoder:
         decoder.prefill(model.tokenize("prefix"))
         return dict(decoder.complete(requests)), decoder.counters
 
@@ -69,7 +72,7 @@ def test_no_row_is_lost_doubled_or_changed_by_the_slots(mix, given, slots):
     alone = [write([request], 1)[0][0] for request in requests]
     assert sorted(done) == list(range(len(requests)))
     assert [done[i] for i in range(len(requests))] == alone
-    assert counters.failures == 0
+    assert counters.failed_rows == 0
 
 
 def test_the_order_of_arrival_changes_no_row():
@@ -82,7 +85,7 @@ def test_the_order_of_arrival_changes_no_row():
 
 @settings(max_examples=60, deadline=None)
 @given(st.data(), st.integers(1, 4), st.sampled_from([0, 12, 40]))
-def test_a_row_that_branches_sees_just_what_its_stations_name(data, slots, usual_cells):
+def test_a_row_that_branches_sees_just_what_its_stations_name(data, slots, typical_row_tokens):
     grammars = data.draw(st.lists(st.sampled_from([WORD, CLOSED, FORCED]), min_size=2, max_size=5))
     sees = [
         tuple(sorted(data.draw(st.sets(st.integers(0, number - 1), max_size=number))))
@@ -106,12 +109,12 @@ def test_a_row_that_branches_sees_just_what_its_stations_name(data, slots, usual
         slots,
         model,
         branches=2,
-        usual_cells=usual_cells,
+        typical_row_tokens=typical_row_tokens,
     )
     assert all(completion.failure == "" for completion in done.values())
     for completion in done.values():
         parts = [
-            bytes(segment.given) + text.encode()
+            bytes(segment.prompt) + text.encode()
             for segment, text in zip(segments, completion.texts, strict=True)
         ]
         for segment, part in zip(segments, parts, strict=True):
@@ -135,7 +138,7 @@ def test_branching_decodes_less_than_beginning_anew():
     third = sum(
         len(completion.texts[2]) + 1 for completion in done.values()
     )  # the one part that is read again
-    assert counters.rows <= written + third
+    assert counters.row_tokens <= written + third
 
 
 def test_rows_that_do_not_fit_the_context_wait_and_come_out_the_same():
@@ -143,9 +146,9 @@ def test_rows_that_do_not_fit_the_context_wait_and_come_out_the_same():
         Request(chain(segment(WORD), segment(CLOSED)), RowStream(3, row=i)) for i in range(20)
     ]
     roomy, _ = write(requests, slots=8)
-    tight, counters = write(requests, slots=8, row_cells=45, usual_cells=8)
+    tight, counters = write(requests, slots=8, max_row_tokens=45, typical_row_tokens=8)
     assert tight == roomy
-    assert counters.put_back > 0
+    assert counters.requeued_rows > 0
 
 
 def test_a_beginning_that_rows_share_is_decoded_once():
@@ -154,7 +157,7 @@ def test_a_beginning_that_rows_share_is_decoded_once():
     ]
     done, counters = write(requests)
     # What is written is at most the digits: the brackets are forced, and what ends a row is not decoded.
-    assert counters.rows <= len("a long beginning [") + sum(
+    assert counters.row_tokens <= len("a long beginning [") + sum(
         len(completion.texts[0]) - 2 for completion in done.values()
     )
     assert done == {i: write([request])[0][0] for i, request in enumerate(requests)}
@@ -192,18 +195,18 @@ def test_forced_tokens_give_the_text_that_sampling_every_token_gives(levels, low
 
 
 def test_a_prompt_keeps_what_it_has_in_common_with_the_one_before():
-    with Decoder(MODEL, slots=2, prefix_cells=20, row_cells=50) as decoder:
+    with Decoder(MODEL, slots=2, prefix_tokens=20, max_row_tokens=50) as decoder:
         decoder.prefill(list(b"the team: one"), 9)
         decoder.prefill(list(b"the team: other"), 9)
-        assert decoder.counters.prefix == len("the team: one") + len(" other")
+        assert decoder.counters.prefix_tokens == len("the team: one") + len(" other")
         decoder.prefill(list(b"a team: another"), 8)
-        assert decoder.counters.prefix == len("the team: one") + len(" other") + len(
+        assert decoder.counters.prefix_tokens == len("the team: one") + len(" other") + len(
             "a team: another"
         )
 
 
 def test_a_longer_prompt_opens_a_larger_context():
-    with Decoder(MODEL, slots=2, prefix_cells=6, row_cells=50) as decoder:
+    with Decoder(MODEL, slots=2, prefix_tokens=6, max_row_tokens=50) as decoder:
         decoder.prefill(list(b"a prompt that is longer than planned"))
         assert (
             len(
@@ -221,7 +224,7 @@ def test_forced_tokens_are_not_sampled_and_the_text_is_the_same():
     wish = ScriptedModel(lambda text: b"c" if text.endswith(b'"') else b"")
     done, counters = write([Request((segment(WORD),), RowStream(1))], model=wish)
     assert json.loads(done[0].texts[0]) == "c" * 30
-    assert counters.sampled <= 2
+    assert counters.sampled_tokens <= 2
 
 
 def test_a_station_sees_what_the_stations_before_it_wrote():
@@ -238,7 +241,7 @@ def test_a_station_sees_what_the_stations_before_it_wrote():
 def test_a_row_over_its_budget_fails_alone_and_is_counted():
     model = ScriptedModel(lambda text: b"9")
     grammar = Grammar({"type": "string", "maxLength": 500}, model.tokenizer)
-    with Decoder(model, slots=2, prefix_cells=6, row_cells=40) as decoder:
+    with Decoder(model, slots=2, prefix_tokens=6, max_row_tokens=40) as decoder:
         decoder.prefill(list(b"prefix"))
         done = dict(
             decoder.complete(
@@ -247,7 +250,7 @@ def test_a_row_over_its_budget_fails_alone_and_is_counted():
         )
     assert "longer" in done[0].failure
     assert done[1].failure == ""
-    assert decoder.counters.failures == 1
+    assert decoder.counters.failed_rows == 1
 
 
 def test_sampling_follows_the_models_distribution():
@@ -259,7 +262,7 @@ def test_sampling_follows_the_models_distribution():
 
 def test_a_scored_station_gives_the_scores_of_its_first_choice():
     model = ScriptedModel(lambda text: b"c" if text.endswith(b'B"') else b"")
-    label = Segment(tuple(b"B"), WORD, sees=(0,), scored=True)
+    label = Segment(tuple(b"B"), WORD, sees=(0,), keep_logits=True)
     done, _ = write(
         [Request((segment(CLOSED), label), RowStream(1, row=i)) for i in range(6)], model=model
     )
@@ -272,11 +275,11 @@ def test_a_scored_station_gives_the_scores_of_its_first_choice():
 
 def test_what_does_not_fit_the_model_is_said_before_any_token():
     with pytest.raises(DecodeError, match="do not fit"):
-        Decoder(ScriptedModel(longest_sequence=100), slots=1, prefix_cells=90, row_cells=20)
+        Decoder(ScriptedModel(context_length=100), slots=1, prefix_tokens=90, max_row_tokens=20)
 
 
 def test_slots_are_free_again_when_a_reader_stops_early():
-    with Decoder(MODEL, slots=2, prefix_cells=6, row_cells=50) as decoder:
+    with Decoder(MODEL, slots=2, prefix_tokens=6, max_row_tokens=50) as decoder:
         decoder.prefill(list(b"prefix"))
         reading = decoder.complete(
             [Request((segment(CLOSED),), RowStream(1, row=i)) for i in range(5)]

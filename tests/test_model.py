@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import yaml
 
-from t2local.llm.decoder import Decoder, Request, Segment
+from t2local.llm.decoder import Decoder
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.tables.dictionary import read_dictionary
 from t2local.tables.reading import read_table
@@ -200,7 +201,7 @@ def test_slots_change_no_text_at_temperature_zero(starter):
         for i in range(12)
     ]
     with Decoder(
-        starter, slots=4, prefix_cells=len(prefix), row_cells=40, temperature=0
+        starter, slots=4, prefix_tokens=len(prefix), max_row_tokens=40, temperature=0
     ) as decoder:
         decoder.prefill(prefix)
         texts = {completion.texts for _, completion in decoder.complete(requests)}
@@ -215,21 +216,21 @@ def test_the_doctor_finds_all_well(tmp_path):
     assert found["model"][1].endswith("as expected")
 
 
-def test_scores_of_allowed_tokens_are_those_of_llama_cpp(starter):
+def test_logits_of_allowed_tokens_are_those_of_llama_cpp(starter):
     assert starter.output_layer.value is not None, starter.output_layer.reason
     tokens = np.array(starter.tokenize("rows: [71,3][64,2][80,"), dtype=np.int32)
     positions, zeros = np.arange(len(tokens), dtype=np.int32), np.zeros(len(tokens), dtype=np.int32)
-    wanted = np.zeros(len(tokens), dtype=np.bool_)
-    wanted[[3, len(tokens) - 1]] = True
+    outputs = np.zeros(len(tokens), dtype=np.bool_)
+    outputs[[3, len(tokens) - 1]] = True
     digits = np.array([starter.tokenize(digit)[0] for digit in "0123456789"])
     with closing(starter.context(64, 4)) as context:
-        logits = context.decode(tokens, positions, zeros, wanted, full=True)
+        logits = context.decode(tokens, positions, zeros, outputs, full=True)
         whole = np.array([logits[i, digits] for i in range(2)])
         context.forget(0)
-        scores = context.decode(tokens, positions, zeros, wanted)
-        assert not isinstance(scores, np.ndarray)
+        allowed = context.decode(tokens, positions, zeros, outputs)
+        assert not isinstance(allowed, np.ndarray)
         # llama.cpp rounds the hidden states to 8 bits before this product; here they are not rounded.
-        assert np.abs(np.array([scores[i, digits] for i in range(2)]) - whole).max() < 0.3
+        assert np.abs(np.array([allowed[i, digits] for i in range(2)]) - whole).max() < 0.3
 
 
 def test_blocks_are_the_same_rows_in_any_order(starter):
@@ -278,7 +279,7 @@ def test_ctrl_c_while_llama_cpp_works_is_heard(starter, request):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     prompt = starter.tokenize("a row of numbers: 1, 2, 3 " * 40)
-    with Decoder(starter, slots=1, prefix_cells=len(prompt), row_cells=16) as decoder:
+    with Decoder(starter, slots=1, prefix_tokens=len(prompt), max_row_tokens=16) as decoder:
         threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
         with pytest.raises(KeyboardInterrupt):
             decoder.prefill(prompt)

@@ -54,7 +54,7 @@ def fresh(code, folder):
 
 def test_the_header_says_what_the_model_is(tmp_path):
     header = gguf.read_header(tiny(tmp_path / "a.gguf"))
-    assert (header.architecture, header.name, header.context, header.cell_bytes) == (
+    assert (header.architecture, header.name, header.context_length, header.kv_bytes_per_token) == (
         "llama",
         "tiny",
         CONTEXT,

@@ -16,8 +16,10 @@ import pandas as pd
 
 from bench.paper.studies import Task
 from t2local.llm.backbone import Backbone
-from t2local.llm.decoder import Counters, Decoder, Request, Segment
+from t2local.llm.counters import Counters
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import codes
@@ -206,19 +208,18 @@ def _complete(
         with Decoder(
             model,
             slots=min(32, len(wanted)),
-            prefix_cells=len(parts),
-            row_cells=cells,
-            usual_cells=cells // 2,
+            prefix_tokens=len(parts),
+            max_row_tokens=cells,
+            typical_row_tokens=cells // 2,
             temperature=temperature,
         ) as decoder:
             decoder.prefill(parts)
             for index, completion in decoder.complete(requests):
                 if not completion.failure:
                     made.append((wanted[index], parse(features, completion.texts[0])))
-            tokens.prefix += decoder.counters.prefix
-            tokens.rows += decoder.counters.rows
+            tokens += decoder.counters
     frame = pd.DataFrame(
         [row for _, row in sorted(made, key=lambda pair: pair[0])],
         columns=[f.name for f in features],
     )
-    return Written(frame, tokens.prefix, tokens.rows)
+    return Written(frame, tokens.prefix_tokens, tokens.row_tokens)

@@ -212,7 +212,7 @@ def _described(name: str, manifest: "Manifest | None") -> dict[str, Any]:
 
     entry = entries().get(name)
     weight = manifest.bytes if manifest else entry.bytes if entry else 0
-    cell = manifest.cell_bytes if manifest else entry.cell_bytes if entry else 0
+    cell = manifest.kv_bytes_per_token if manifest else entry.kv_bytes_per_token if entry else 0
     fit = fits(memory_need(weight, cell))
     return {
         "name": name,

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from t2local.llm.decoder import Counters
+from t2local.llm.counters import Counters
 from t2local.llm.model import Model
 from t2local.run.folder import fingerprint
 from t2local.settings import Settings
@@ -176,7 +176,7 @@ def report_of(
     rejected = {
         stage: ledger.rejected_by[stage] for stage in ("sanity", "cost", "diversity", "surplus")
     }
-    decoded = counters.prefix + counters.rows
+    decoded = counters.decoded_tokens
     return {
         "rows": {
             "wanted": ledger.wanted,
@@ -189,13 +189,13 @@ def report_of(
         "reasons": reasons(verdict for _, verdict in ledger.judged),
         "batches": ledger.batches,
         "tokens": {
-            "prefix": counters.prefix,
-            "rows": counters.rows,
-            "sampled": counters.sampled,
-            "context": counters.cells,
-            "rows_put_back": counters.put_back,
-            "failed_rows": counters.failures,
-            "failed_decodes": counters.errors,
+            "prefix": counters.prefix_tokens,
+            "rows": counters.row_tokens,
+            "sampled": counters.sampled_tokens,
+            "context": counters.context_tokens,
+            "rows_put_back": counters.requeued_rows,
+            "failed_rows": counters.failed_rows,
+            "failed_decodes": counters.failed_decodes,
             "per_generated_row": decoded / ledger.generated if ledger.generated else None,
             "per_kept_row": decoded / ledger.kept if ledger.kept else None,
         },
@@ -205,7 +205,7 @@ def report_of(
                 part: clock.seconds[part]
                 for part in ("load", "plan", "labels", "assembly", "trim", "benefit")
             },
-            "decode": counters.seconds,
+            "decode": counters.decode_seconds,
         },
         "plan": team.model_dump(mode="json"),
         "model": {"name": model.name, "sha256": model.sha256},
