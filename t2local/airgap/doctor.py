@@ -14,7 +14,8 @@ from t2local.system.environment import environment
 
 def examine(wanted: str | None) -> dict[str, Any]:
     """Versions, CPU, devices, known problems, model store, model and a two-token decode, by name. **Raises** `ModelError` when the model cannot be used."""
-    from t2local.llm.store import find, folder, manifests
+    from t2local.llm.manifest import folder, manifests
+    from t2local.llm.store import find
 
     file = find(wanted)
     from t2local.llm.backbone import Backbone

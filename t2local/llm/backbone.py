@@ -103,9 +103,9 @@ class Backbone:
         """
         return [
             *self._vocabulary.opening,
-            *self._control_tokens(self._chat.opening),
+            *self.tokenize(self._chat.opening, special=True),
             *(token for part in parts for token in self.tokenize(part)),
-            *self._control_tokens(self._chat.closing),
+            *self.tokenize(self._chat.closing, special=True),
         ]
 
     def context(self, n_tokens: int, n_sequences: int) -> LlamaContext:
@@ -196,11 +196,6 @@ class Backbone:
         if template:
             return chat_formats()["plain"], "a chat template that is not known"
         return chat_formats()["plain"], "a base model: it has no chat template"
-
-    def _control_tokens(self, text: str) -> list[int]:
-        if not text:
-            return []
-        return self.tokenize(text, special=True)
 
     def _find_output_layer(self, path: Path) -> Decision:
         """The output layer for allowed tokens, where it gives llama.cpp's own logits."""

@@ -17,8 +17,8 @@ from llama_cpp._ggml import libggml
 
 from t2local.events import Decision
 
-#: Rows side by side: on a CPU more gain nothing; a GPU has room for more.
-_ROWS_ON_CPU, _ROWS_ON_GPU = 32, 64
+#: Rows side by side that keep a device busy: on a CPU more gain nothing; a GPU has room for more.
+_BUSY_ROWS = {"a CPU": 32, "a GPU": 64}
 #: From 64 tokens a step on, llama.cpp's attention for CPUs works in tiles, which are slower for
 #: short rows after a long prompt.
 _STEP_ON_CPU, _STEP_ON_GPU = 63, 512
@@ -233,12 +233,12 @@ def slots(requested: int, row_tokens: int, kv_bytes_per_token: int) -> Decision:
     what = "rows side by side"
     if requested:
         return Decision(what, requested, "asked for")
-    most, device = _ROWS_ON_CPU, "a CPU"
-    if gpus():
-        most, device = _ROWS_ON_GPU, "a GPU"
+    device = "a GPU" if gpus() else "a CPU"
+    most = _BUSY_ROWS[device]
     free = free_memory()
     free_megabytes = free // _MEGABYTE
     row_bytes = row_tokens * kv_bytes_per_token
+    # The rest of the memory is for the prompt, the working memory of a batch, and other programs.
     if free and (n_fitting := free // 4 // row_bytes) < most:
         return Decision(
             what,

@@ -31,10 +31,9 @@ from t2local.errors import ModelError, ResourceError, T2LocalError, UsageError
 from t2local.llm import gguf
 from t2local.llm.catalog import Entry
 from t2local.llm.checks import check, open_apart
-from t2local.llm.store import (
+from t2local.llm.manifest import (
     Manifest,
     Part,
-    as_name,
     folder,
     make_folder,
     manifests,
@@ -42,6 +41,7 @@ from t2local.llm.store import (
     record,
     refuse_taken,
 )
+from t2local.llm.store import as_name
 
 #: The base of all errors of the HTTP library that this version of huggingface_hub uses: httpx, or
 #: httpx2 from 2.0 on.
@@ -73,10 +73,9 @@ def pull(
 
     **Parameters:**
 
-    * **repository**: OWNER/NAME on the hub; **file**: its name there.
+    * **repository**: OWNER/NAME on the hub; **file**: its name in the repository.
     * **agree**: is shown the offer with its licence; without a yes nothing is fetched.
-    * **entry**: the model of the catalogue that this is.
-    * **name**: what ``--model`` will take.
+    * **entry**: the model of the catalogue that this is; **name**: what ``--model`` will take.
     * **revision**: branch, tag or commit; resolved to a commit, which the manifest keeps.
 
     **Raises** `ModelError`, `UsageError` or `ResourceError` that says what the hub answered, and

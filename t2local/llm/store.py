@@ -6,88 +6,33 @@ that this one knew. This file opens no socket.
 """
 
 import re
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from t2local.errors import ModelError, ResourceError, UsageError
+from t2local.errors import ModelError
 from t2local.llm import gguf
 from t2local.llm.catalog import ChatFormat, Entry, chat_formats, entries
 from t2local.llm.checks import Checked, check, open_apart
-from t2local.settings import shipped, state_home
+from t2local.llm.manifest import (
+    UNKNOWN_LICENCE,
+    Manifest,
+    Origin,
+    Part,
+    folder,
+    make_folder,
+    manifests,
+    now,
+    read_manifest,
+    record,
+    refuse_taken,
+)
+from t2local.settings import shipped
 from t2local.system.atomic import atomic
 
 #: Bytes that are copied at a time.
 _CHUNK = 1 << 20
-_UNKNOWN_LICENCE = "unknown: ask who gave you the file"
-
-
-class Part(BaseModel):
-    """One file of a model; ``path`` is beside the manifest, or absolute for a linked file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    path: str
-    bytes: int = Field(gt=0)
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a model comes from, and on what terms.
-
-    ``chat`` is the name of its chat format; none when only the file itself can tell it.
-    """
-
-    repository: str = ""
-    commit: str = ""
-    licence: str = _UNKNOWN_LICENCE
-    chat: str | None = None
-
-
-class Manifest(BaseModel):
-    """What is known of a model in the store."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-    format: Literal[1] = 1
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)
-    files: tuple[Part, ...] = Field(min_length=1)
-    repository: str = ""
-    commit: str = ""
-    licence: str = _UNKNOWN_LICENCE
-    chat: str | None = None
-    context: int = Field(0, ge=0)  # tokens that it was trained for
-    kv_bytes_per_token: int = Field(0, ge=0, alias="cell_bytes")  # the file keeps its old key
-    source: Literal["hub", "file", "link"]
-    added: str
-
-    def paths(self) -> list[Path]:
-        """Where its files lie, whether they are there or not."""
-        return [folder() / part.path for part in self.files]
-
-    @property
-    def bytes(self) -> int:
-        """Of all files."""
-        return sum(part.bytes for part in self.files)
-
-    @property
-    def origin(self) -> Origin:
-        """Where it comes from, and on what terms."""
-        return Origin(self.repository, self.commit, self.licence, self.chat)
-
-    def check(self, *, anew: bool = False) -> Checked:
-        """Compare every file with its hash; what the first one says of itself.
-
-        **Raises** `ModelError` for a file that is missing or altered.
-        """
-        files = zip(self.paths(), self.files, strict=True)
-        first, *_ = [check(path, part.sha256, anew=anew) for path, part in files]
-        return first
 
 
 @dataclass(frozen=True)
@@ -99,20 +44,6 @@ class ModelFile:
     sha256: str
     chat: ChatFormat | None
     licence: str
-
-
-def folder() -> Path:
-    """Where model files are kept."""
-    return state_home() / "models"
-
-
-def manifests() -> dict[str, Manifest]:
-    """The models of the store, by name.
-
-    **Raises** `ModelError` that names a manifest that cannot be read.
-    """
-    files = map(_read_manifest, sorted(folder().glob("*.gguf.json")))
-    return {manifest.name: manifest for manifest in files}
 
 
 def find(name_or_path: str | None = None) -> ModelFile:
@@ -179,36 +110,25 @@ def add(path: Path, *, link: bool = False, name: str | None = None) -> Manifest:
     if manifest:
         expected = [part.sha256 for part in manifest.files]
     checks = [check(file, digest) for file, digest in zip(paths, expected, strict=True)]
-    header = checks[0].header
     digests = [checked.sha256 for checked in checks]
+    header = checks[0].header
     entry = _entry_of(digests[0])
-    catalogued = manifest or entry
-    if catalogued:
-        name = name or catalogued.name
-    else:
+    source = manifest or entry
+    if source is None:
         open_apart(path)
-        name = name or as_name(gguf.stem(path.name))
+    name = name or (source and source.name) or as_name(gguf.stem(path.name))
     refuse_taken(name, digests)
-    origin = manifest.origin if manifest else _origin(entry, header.licence)
     return record(
         Manifest(
             name=name,
             files=_parts(paths, digests, link=link),
-            **asdict(origin),
+            **asdict(_origin(manifest, entry, header.licence)),
             context=header.context_length,
             kv_bytes_per_token=header.kv_bytes_per_token,
             source="link" if link else "file",
             added=now(),
         )
     )
-
-
-def record(manifest: Manifest) -> Manifest:
-    """Write the manifest of files that lie in their place."""
-    make_folder()
-    with atomic(_manifest_path(manifest)) as file:
-        file.write(manifest.model_dump_json(indent=2, by_alias=True) + "\n")
-    return manifest
 
 
 def remove(name: str) -> list[Path]:
@@ -219,7 +139,7 @@ def remove(name: str) -> list[Path]:
     paths: list[Path] = []
     if manifest := manifests().get(name):
         own = [path for path in manifest.paths() if path.parent == folder()]
-        paths = [*own, _manifest_path(manifest)]
+        paths = [*own, manifest.path]
     elif entry := entries().get(name):
         paths = [path for path in (folder() / entry.file,) if path.is_file()]
     if not paths:
@@ -229,42 +149,6 @@ def remove(name: str) -> list[Path]:
     for path in paths:
         path.unlink(missing_ok=True)
     return paths
-
-
-def refuse_taken(name: str, digests: list[str]) -> None:
-    """**Raises** `UsageError` when the store has another model of this name."""
-    manifest = manifests().get(name)
-    if manifest and [part.sha256 for part in manifest.files] != digests:
-        raise UsageError(
-            f"The store has another model with the name {name!r}.",
-            next_step=f"python -m t2local models rm {name}, or pass --name",
-        )
-
-
-def make_folder(n_bytes: int = 0) -> Path:
-    """Create the store, with room for so many bytes.
-
-    **Raises** `ResourceError` when it cannot be written or is too small.
-    """
-    try:
-        folder().mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder()).free
-    except OSError as error:
-        raise ResourceError(
-            f"{folder()} cannot be written: {error.strerror}.",
-            next_step="set T2LOCAL_HOME to another folder",
-        ) from error
-    if free < n_bytes:
-        raise ResourceError(
-            f"{folder()} has {free / 1e9:.2f} GB free, and {n_bytes / 1e9:.2f} GB are needed.",
-            next_step="free some disk, or set T2LOCAL_HOME to another folder",
-        )
-    return folder()
-
-
-def now() -> str:
-    """The time, for a manifest."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def as_name(text: str) -> str:
@@ -286,7 +170,7 @@ def _unlisted(path: Path) -> ModelFile:
     if entry := _entry_of(checked.sha256):
         return _catalogued(entry, path, checked)
     open_apart(path)
-    licence = checked.header.licence or _UNKNOWN_LICENCE
+    licence = checked.header.licence or UNKNOWN_LICENCE
     return ModelFile(gguf.stem(path.name), path, checked.sha256, None, licence)
 
 
@@ -301,11 +185,13 @@ def _entry_of(sha256: str) -> Entry | None:
     return next((entry for entry in entries().values() if entry.sha256 == sha256), None)
 
 
-def _origin(entry: Entry | None, licence: str) -> Origin:
-    """What the catalogue says of a file, or the licence that the file itself names."""
+def _origin(manifest: Manifest | None, entry: Entry | None, licence: str) -> Origin:
+    """What the manifest or the catalogue says of a file, or the licence that the file names."""
+    if manifest:
+        return manifest.origin
     if entry:
         return Origin(repository=entry.repository, licence=entry.licence, chat=entry.chat)
-    return Origin(licence=licence or _UNKNOWN_LICENCE)
+    return Origin(licence=licence or UNKNOWN_LICENCE)
 
 
 def _parts(paths: list[Path], digests: list[str], *, link: bool) -> tuple[Part, ...]:
@@ -321,10 +207,6 @@ def _parts(paths: list[Path], digests: list[str], *, link: bool) -> tuple[Part, 
     )
 
 
-def _manifest_path(manifest: Manifest) -> Path:
-    return folder() / f"{Path(manifest.files[0].path).name}.json"
-
-
 def _manifest_beside(path: Path, n_files: int) -> Manifest | None:
     """The manifest that came with a file, if one did.
 
@@ -333,7 +215,7 @@ def _manifest_beside(path: Path, n_files: int) -> Manifest | None:
     sibling = path.with_name(path.name + ".json")
     if not sibling.is_file():
         return None
-    manifest = _read_manifest(sibling)
+    manifest = read_manifest(sibling)
     if len(manifest.files) != n_files:
         raise ModelError(
             f"{sibling.name} lists {len(manifest.files)} files, and {n_files} belong to "
@@ -341,25 +223,6 @@ def _manifest_beside(path: Path, n_files: int) -> Manifest | None:
             next_step="copy the model again, with all its files",
         )
     return manifest
-
-
-def _read_manifest(path: Path) -> Manifest:
-    try:
-        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        details = error.errors(include_input=False)
-        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in details]
-        raise _unreadable_manifest(path, faults) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable_manifest(path, []) from error
-
-
-def _unreadable_manifest(path: Path, faults: list[str]) -> ModelError:
-    return ModelError(
-        f"The manifest {path} cannot be read.",
-        faults=faults,
-        next_step=f"rm '{path}', then add the model again",
-    )
 
 
 def _assemble(entry: Entry) -> Path:

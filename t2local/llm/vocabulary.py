@@ -55,6 +55,8 @@ class Vocabulary:
         llama.cpp recognises user-defined tokens such as ``<table>`` in any text. In data they stay
         text: their characters are split one by one.
         """
+        if not text:
+            return []
         tokens = self._split(text, special=special)
         if special or self._is_plain(tokens):
             return tokens
