@@ -1,6 +1,7 @@
 """The catalogue: whole, and consistent with the chat formats."""
 
 import re
+from dataclasses import replace
 
 from t2local.llm.catalog import chat_formats, entries, memory_need
 
@@ -59,9 +60,8 @@ def test_a_file_is_not_put_together_from_some_of_its_parts(tmp_path, monkeypatch
     (package / "__init__.py").write_text("raise RuntimeError('imported')")
     (package / "part0").write_text("x")
     monkeypatch.syspath_prepend(tmp_path)
-    entry = entries()["starter"].__class__(
-        **{**vars(entries()["starter"]), "wheels": ("half_a_model/part0", "half_a_model/part1")}
-    )
+    wheels = ("half_a_model/part0", "half_a_model/part1")
+    entry = replace(entries()["starter"], wheels=wheels)
     assert entry.parts() == []
     (package / "part1").write_text("y")
     assert [path.name for path in entry.parts()] == ["part0", "part1"]

@@ -118,7 +118,7 @@ def test_a_row_that_branches_sees_just_what_its_segments_name(data, slots, typic
             for segment, text in zip(segments, completion.texts, strict=True)
         ]
         for segment, part in zip(segments, parts, strict=True):
-            # What the model read before each choice is what the segment sees, then its own beginning.
+            # What the model read before each choice: what the segment sees, then its own opening.
             before = b"".join(parts[seen] for seen in segment.sees)
             own = [
                 text
