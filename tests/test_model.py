@@ -102,7 +102,8 @@ def test_real_tables_give_rows_that_obey_their_dictionary_and_add_up(name, real_
     out = tmp_path / "data.t2local"
     fields = yaml.safe_load((out / "dictionary.yaml").read_text(encoding="utf-8"))["fields"]
     kept, rejected = read(out / "synthetic.csv"), read(out / "rejected.csv")
-    # The grammar wrote all of them; stage 1 and this check judge what it wrote, each with code of its own.
+    # The grammar wrote all of them; stage 1 and this check judge what it wrote, each with code of
+    # its own.
     assert [fault for row in kept + rejected for fault in faults(row, fields)] == []
     report = json.loads((out / "report.json").read_text())
     assert (len(kept), len(rejected)) == (report["rows"]["kept"], report["rows"]["rejected"])
@@ -229,7 +230,7 @@ def test_logits_of_allowed_tokens_are_those_of_llama_cpp(starter):
         context.forget(0)
         allowed = context.decode(tokens, positions, zeros, outputs)
         assert not isinstance(allowed, np.ndarray)
-        # llama.cpp rounds the hidden states to 8 bits before this product; here they are not rounded.
+        # llama.cpp rounds the hidden states to 8 bits before this product; ours are not rounded.
         assert np.abs(np.array([allowed[i, digits] for i in range(2)]) - whole).max() < 0.3
 
 
@@ -259,7 +260,8 @@ def test_an_embedding_model_is_refused(starter, tmp_path):
     from t2local.llm.backbone import Backbone
     from t2local.llm.store import find
 
-    # The starter, with one flag of its header renamed; another string grows by what the name became shorter.
+    # The starter, with one flag of its header renamed; another string grows by what the name
+    # became shorter.
     data = find().path.read_bytes()
     for old, new in (
         (b"tokenizer.ggml.add_sep_token", b"gemma3.attention.causal"),

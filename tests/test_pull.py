@@ -211,21 +211,16 @@ def test_no_network_no_space_and_a_store_that_cannot_be_written(hub):
         "good/x", "model.gguf", "--yes", T2LOCAL_HOME=str(hub.folder / "file" / "home")
     )
     assert (blocked.returncode, "cannot be written" in blocked.stderr) == (6, True)
-    mounted = [
-        "unshare",
-        "-rm",
-        "bash",
-        "-c",
-        f"mkdir -p {hub.folder}/small && "
-        f'mount -t tmpfs -o size=64k,$0 tmpfs {hub.folder}/small && exec "$@"',
-    ]
+    small = hub.folder / "small"
+    mount = f"mkdir -p {small} && mount -t tmpfs -o size=64k,$0 tmpfs {small}"
+    mounted = ["unshare", "-rm", "bash", "-c", f'{mount} && exec "$@"']
     if (
         not shutil.which("unshare")
         or subprocess.run([*mounted, "rw", "true"], capture_output=True, check=False).returncode
     ):
         pytest.skip("this machine does not let a user mount a file system")
-    small = {"T2LOCAL_HOME": str(hub.folder / "small")}
-    full = hub.pull("good/x", "model.gguf", "--yes", prefix=[*mounted, "rw"], **small)
+    at_small = {"T2LOCAL_HOME": str(small)}
+    full = hub.pull("good/x", "model.gguf", "--yes", prefix=[*mounted, "rw"], **at_small)
     assert (full.returncode, "needed" in full.stderr) == (6, True), full.stderr
-    read_only = hub.pull("good/x", "model.gguf", "--yes", prefix=[*mounted, "ro"], **small)
+    read_only = hub.pull("good/x", "model.gguf", "--yes", prefix=[*mounted, "ro"], **at_small)
     assert (read_only.returncode, "Read-only" in read_only.stderr) == (6, True), read_only.stderr
