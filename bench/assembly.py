@@ -59,7 +59,7 @@ def measure(
     """The figures of one run; ``before``: peak memory before the model was loaded, in MB."""
     seconds, tokens, rows = report["seconds"], report["tokens"], report["rows"]
     file = file_bytes / 1e6
-    cache = tokens["context"] * model.cell_bytes / 1e6
+    cache = tokens["context"] * model.kv_bytes_per_token / 1e6
     return {
         "rows generated": rows["generated"],
         "rows kept": rows["kept"],

@@ -29,7 +29,7 @@ from sklearn.model_selection import cross_val_predict
 from bench.streams import single
 from bench.tables import interval, real_table
 from t2local.llm.backbone import Backbone
-from t2local.llm.decoder import Request
+from t2local.llm.requests import Request
 from t2local.llm.sampling import RowStream
 from t2local.llm.store import find
 from t2local.settings import Settings

@@ -35,10 +35,12 @@ import numpy as np
 from bench import baselines, tables
 from bench.streams import single
 from t2local.llm import decoder as decoder_module
+from t2local.llm import row as row_module
 from t2local.llm.backbone import Backbone
-from t2local.llm.decoder import Decoder, Request, Segment
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar, Masks
 from t2local.llm.machine import system_info
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.llm.store import find
 from t2local.settings import Settings
@@ -106,7 +108,7 @@ class _RecordedContext:
 def floor(model: Backbone, recorded: Recorded, *, whole: bool) -> float:
     """Seconds of the same batches through llama.cpp alone."""
     layer = model.output_layer
-    model.output_layer = type(layer)(None, "replay") if whole else layer
+    model.output_layer = type(layer)("output layer", None, "replay") if whole else layer
     context = model.context(recorded.cells, recorded.sequences)
     model.output_layer = layer
     began = time.perf_counter()
@@ -136,15 +138,15 @@ class Parts:
         self.seconds = {"masks (while llama.cpp decodes)": 0.0, "sampling": 0.0}
 
     def __enter__(self):
-        self._before = decoder_module.draw, decoder_module.allowed_tokens, Masks.fill
+        self._before = row_module.draw, decoder_module.allowed_tokens, Masks.fill
         masks, sampling = self.seconds
-        decoder_module.draw = self._timed(decoder_module.draw, sampling)
+        row_module.draw = self._timed(row_module.draw, sampling)
         decoder_module.allowed_tokens = self._timed(decoder_module.allowed_tokens, masks)
         Masks.fill = self._timed(Masks.fill, masks)
         return self
 
     def __exit__(self, *_):
-        decoder_module.draw, decoder_module.allowed_tokens, Masks.fill = self._before
+        row_module.draw, decoder_module.allowed_tokens, Masks.fill = self._before
 
     def _timed(self, function, part):
         def timed(*arguments):
@@ -219,7 +221,7 @@ def ours_text(model: Backbone, table: tables.Table, rows: int) -> dict[str, Any]
         ]
     )
     with Decoder(
-        model, slots=32, prefix_cells=len(prefix), row_cells=400, usual_cells=60
+        model, slots=32, prefix_tokens=len(prefix), max_row_tokens=400, typical_row_tokens=60
     ) as decoder:
         began = time.perf_counter()
         decoder.prefill(prefix)
@@ -238,11 +240,11 @@ def _figures(counters, rows: int, seconds: float) -> dict[str, Any]:
     return {
         "rows": rows,
         "rows/s": rows / seconds,
-        "tokens a row": (counters.prefix + counters.rows) / rows,
-        "prefix tokens a row": counters.prefix / rows,
-        "scored tokens a row": counters.sampled / rows,
-        "tokens/s": (counters.prefix + counters.rows) / seconds,
-        "rows put back": counters.put_back,
+        "tokens a row": counters.decoded_tokens / rows,
+        "prefix tokens a row": counters.prefix_tokens / rows,
+        "scored tokens a row": counters.sampled_tokens / rows,
+        "tokens/s": counters.decoded_tokens / seconds,
+        "rows put back": counters.requeued_rows,
         "seconds": seconds,
     }
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from t2local.errors import DecodeError
 from t2local.events import Decision, Listener, Notice, Progress, ignore
-from t2local.llm.decoder import Counters
+from t2local.llm.counters import Counters
 from t2local.llm.model import Model
 from t2local.run.folder import RunFolder
 from t2local.run.inputs import (

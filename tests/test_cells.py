@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import t2local
-from t2local.llm.decoder import Decoder, Request, Segment
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
@@ -36,7 +37,7 @@ def test_a_row_that_is_told_has_the_likelihood_with_which_it_was_written(diction
         for i, part in enumerate(parts)
     )
     with Decoder(
-        model, slots=3, prefix_cells=10, row_cells=longest(dictionary.features) + 4
+        model, slots=3, prefix_tokens=10, max_row_tokens=longest(dictionary.features) + 4
     ) as decoder:
         decoder.prefill(model.tokenize("Rows:"))
         written = dict(
@@ -66,7 +67,7 @@ def test_a_text_that_the_grammar_does_not_allow_fails_its_row_alone():
     model = ScriptedModel()
     feature = Feature(name="x", type="integer", minimum=1, maximum=500)
     segment = Segment((), Grammar(schema([feature]), model.tokenizer))
-    with Decoder(model, slots=2, prefix_cells=4, row_cells=20) as decoder:
+    with Decoder(model, slots=2, prefix_tokens=4, max_row_tokens=20) as decoder:
         decoder.prefill([65])
         found = dict(
             decoder.complete(

@@ -1,16 +1,12 @@
-"""The grammar and the dictionary allow the same rows, in both directions; the fragments in grammars/ do what their cases say."""
+"""The grammar and the dictionary allow the same rows, in both directions."""
 
-import json
 import math
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2local.errors import DecodeError
 from t2local.llm.grammar import Grammar, byte_tokenizer
-from t2local.settings import shipped
 from t2local.tables.dictionary import Feature
 from t2local.team.rows import array, longest, parse, schema
 from t2local.trim.sanity import check
@@ -18,10 +14,6 @@ from t2local.trim.verdict import Verdict
 from tests.strategies import dictionaries, frame_of, random_text, values
 
 TOKENIZER = byte_tokenizer()
-FRAGMENTS = {
-    path.stem: json.loads(path.read_text(encoding="utf-8"))
-    for path in shipped("grammars").glob("*.json")
-}
 
 
 def accepts(grammar: Grammar, text: str) -> bool:
@@ -31,15 +23,6 @@ def accepts(grammar: Grammar, text: str) -> bool:
         and matcher.consume_tokens(tokens[forced:])
         and matcher.is_accepting()
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "case"), [(name, case) for name, found in FRAGMENTS.items() for case in found["cases"]]
-)
-def test_fragments_accept_and_reject_what_their_cases_say(name, case):
-    grammar = Grammar({**FRAGMENTS[name]["schema"], **case["with"]}, TOKENIZER)
-    assert [text for text in case["accept"] if not accepts(grammar, text)] == []
-    assert [text for text in case["reject"] if text and accepts(grammar, text)] == []
 
 
 def independent_fault(feature, value) -> str:
@@ -57,7 +40,7 @@ def independent_fault(feature, value) -> str:
     return "" if low <= steps <= high else "range"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(dictionary=dictionaries(), seed=st.integers(0, 2**32 - 1))
 def test_every_text_that_the_grammar_accepts_is_a_valid_row(dictionary, seed):
     grammar = Grammar(schema(dictionary.features), TOKENIZER)
@@ -79,7 +62,7 @@ def test_every_text_that_the_grammar_accepts_is_a_valid_row(dictionary, seed):
     assert verdict.kept.all(), verdict.reasons
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=st.data(), dictionary=dictionaries())
 def test_every_valid_row_is_accepted_and_comes_back_equal(data, dictionary):
     row = {f.name: data.draw(values(f)) for f in dictionary.features}
@@ -92,10 +75,10 @@ def test_every_valid_row_is_accepted_and_comes_back_equal(data, dictionary):
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.integers(1, 4), st.integers(-3000, 3000), st.integers(0, 2000))
 def test_a_decimal_accepts_every_value_near_its_bounds_and_none_beyond(decimals, low, span):
-    """llguidance alone refuses 0.7 in 0.681 to 0.718 by 0.001, and takes 0.3 to 0.3 by 0.1 for empty."""
+    """llguidance alone refuses 0.7 in 0.681 to 0.718 by 0.001, and finds 0.3 to 0.3 empty."""
     grid = 10**decimals
     feature = Feature(
         name="x", type="decimal", minimum=low / grid, maximum=(low + span) / grid, decimals=decimals
@@ -112,8 +95,3 @@ def test_a_decimal_accepts_every_value_near_its_bounds_and_none_beyond(decimals,
         if accepts(grammar, f"[{feature.cell(step / grid)}]") != (low <= step <= low + span)
     ]
     assert wrong == []
-
-
-def test_a_grammar_that_allows_nothing_is_refused_before_any_token():
-    with pytest.raises(DecodeError, match="cannot be compiled"):
-        Grammar({"type": "integer", "minimum": 5, "maximum": 4}, TOKENIZER)

@@ -19,8 +19,10 @@ import pandas as pd
 from bench.paper.studies import Task
 from bench.streams import Stream, generator
 from t2local.llm.backbone import Backbone
-from t2local.llm.decoder import Counters, Decoder, Request, Segment
+from t2local.llm.counters import Counters
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import encode_labels
@@ -228,7 +230,7 @@ def _complete(
         streams = [RowStream(task.seed, first_call + call, row) for row in numbers]
         batch.write(prompt(first_call + call), streams)
     frame = pd.DataFrame(batch.rows, columns=[feature.name for feature in features])
-    return Written(frame, batch.tokens.prefix, batch.tokens.rows)
+    return Written(frame, batch.tokens.prefix_tokens, batch.tokens.row_tokens)
 
 
 @dataclass
@@ -253,15 +255,14 @@ class _Batch:
         with Decoder(
             self.model,
             slots=min(32, len(requests)),
-            prefix_cells=len(parts),
-            row_cells=cells,
-            usual_cells=cells // 2,
+            prefix_tokens=len(parts),
+            max_row_tokens=cells,
+            typical_row_tokens=cells // 2,
             temperature=self.temperature,
         ) as decoder:
             decoder.prefill(parts)
             completions = sorted(decoder.complete(requests), key=lambda pair: pair[0])
-            self.tokens.prefix += decoder.counters.prefix
-            self.tokens.rows += decoder.counters.rows
+            self.tokens += decoder.counters
         self.rows += [
             parse(self.features, completion.texts[0])
             for _, completion in completions

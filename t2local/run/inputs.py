@@ -178,9 +178,7 @@ def _refuse_blank_columns(table: Table) -> None:
             f"remove these columns, or leave them out: '{command}', "
             "then pass --dictionary dictionary.yaml"
         )
-        raise InputError(
-            "Some columns have nothing but blanks.", faults=blank, next_step=next_step
-        )
+        raise InputError("Some columns have nothing but blanks.", faults=blank, next_step=next_step)
 
 
 def check_counts(**numbers: int | None) -> None:

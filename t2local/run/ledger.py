@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.events import Decision
-from t2local.llm.decoder import Counters
+from t2local.llm.counters import Counters
 from t2local.run.clock import Clock
 from t2local.stats.arrays import Mask
 from t2local.tables.dictionary import FeatureDictionary
@@ -140,7 +140,9 @@ class Ledger:
         missing = min(gap, self.max_batches * self.batch_size - self.generated)
         return max(0.0, missing - (written - self.generated))
 
-    def add_batch(self, block: Block, rows: pd.DataFrame, verdict: Verdict, seed: int) -> BatchEntry:
+    def add_batch(
+        self, block: Block, rows: pd.DataFrame, verdict: Verdict, seed: int
+    ) -> BatchEntry:
         """Count a batch of a block, and return its entry for the report and the journal."""
         entry = BatchEntry(
             batch=len(self.batches),

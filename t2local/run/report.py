@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from t2local.llm.decoder import Counters
+from t2local.llm.counters import Counters
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import BatchEntry, Ledger
 from t2local.run.measure import ClassShares, Measured

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from t2local.llm.decoder import Decoder, Request, Segment
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar, fragment
 from t2local.llm.model import Model
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.settings import Settings
 from t2local.stats.streams import Stream
@@ -67,9 +68,9 @@ def write_texts(
     with Decoder(
         model,
         slots=slots,
-        prefix_cells=len(prompt),
-        row_cells=most,
-        usual_cells=usual,
+        prefix_tokens=len(prompt),
+        max_row_tokens=most,
+        typical_row_tokens=usual,
         temperature=settings.team.temperature,
     ) as decoder:
         decoder.prefill(prompt)

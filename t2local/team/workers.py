@@ -18,9 +18,12 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError
-from t2local.llm.decoder import Completion, Counters, Decoder, Request, Segment, common_length
+from t2local.llm.counters import Counters
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
 from t2local.llm.model import Model
+from t2local.llm.requests import Completion, Request, Segment
+from t2local.llm.row import common_length
 from t2local.llm.sampling import RowStream
 from t2local.settings import Settings
 from t2local.stats.densities import ChowLiuTree, IndependentColumns
@@ -178,9 +181,11 @@ class AssemblyLine:
         self._decoder = Decoder(
             model,
             slots=self.slots.value,
-            prefix_cells=math.ceil(self.expected.prefix * _SLACK),
-            row_cells=sum(longest(part.features) + len(part.segment.given) for part in self._parts),
-            usual_cells=math.ceil(self.expected.longest_row * _SLACK),
+            prefix_tokens=math.ceil(self.expected.prefix * _SLACK),
+            max_row_tokens=sum(
+                longest(part.features) + len(part.segment.prompt) for part in self._parts
+            ),
+            typical_row_tokens=math.ceil(self.expected.longest_row * _SLACK),
             temperature=settings.team.temperature,
             branches=1 if settings.team.conditioning == "row" else 2,
         )
@@ -378,7 +383,7 @@ class AssemblyLine:
             )
         ]
         given = [token for text in (*texts, part.mark) for token in self._model.tokenize(text)]
-        return replace(part.segment, given=tuple(given), sees=())
+        return replace(part.segment, prompt=tuple(given), sees=())
 
     def _opinion(self, completion: Completion) -> list[float]:
         """What the label worker says: log-probabilities of the levels, or its number; nothing known where it failed."""
@@ -500,7 +505,7 @@ class AssemblyLine:
         prompt_speed = self._prompt_speed(prompt, seconds / 2)
         # The first steps are slower than all others: parts of the grammars are compiled when they are met.
         for share in (0.3, 0.7):
-            began, before = time.perf_counter(), self.counters.rows
+            began, before = time.perf_counter(), self.counters.row_tokens
             requests = [
                 Request(
                     self._segments, RowStream(self._seed, row=row, stream=Stream.REHEARSAL_TOKENS)
@@ -508,8 +513,11 @@ class AssemblyLine:
                 for row in range(10_000)
             ]
             list(self._decoder.complete(requests, until=began + share * seconds / 2))
-            row_speed = (self.counters.rows - before) / (time.perf_counter() - began)
-        sets, cells = math.ceil(rows / self._settings.team.examples_for), self.counters.cells
+            row_speed = (self.counters.row_tokens - before) / (time.perf_counter() - began)
+        sets, cells = (
+            math.ceil(rows / self._settings.team.examples_for),
+            self.counters.context_tokens,
+        )
         examined = (
             min(MOST_SCORED, len(self._records))
             if self._examples and not self._conditions.given
@@ -520,7 +528,7 @@ class AssemblyLine:
             if self._labeller and self.label_policy == "calibrated"
             else examined
         )
-        size = cells * self._model.cell_bytes
+        size = cells * self._model.kv_bytes_per_token
         return Forecast(
             rows,
             sets,
