@@ -91,8 +91,8 @@ class LevelKernel:
         """1 where the levels are equal, else 0; shape (m, n)."""
         return np.equal(codes[:, None], self.codes).astype(np.float64)
 
-    def sample(self, place: int, rng: np.random.Generator) -> float:  # noqa: ARG002 -- as every kernel
-        """The level of the real cell."""
+    def sample(self, place: int, rng: np.random.Generator) -> float:  # noqa: ARG002
+        """The level of the real cell; nothing is random."""
         return float(self.codes[place])
 
 
