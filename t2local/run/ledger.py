@@ -18,8 +18,9 @@ from t2local.run.clock import Clock
 from t2local.stats.arrays import Mask
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.writer import Block
+from t2local.trim.result import StageFigures
 from t2local.trim.stages import STAGES
-from t2local.trim.verdict import StageFigures, Verdict
+from t2local.trim.verdict import Verdict
 
 #: The reason of rows that passed all stages after the wanted rows were there; the ledger's own, no stage's.
 SURPLUS = "surplus"
