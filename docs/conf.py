@@ -1,7 +1,7 @@
 """The site of the documents: ``python -m sphinx -W --keep-going -n -b html docs docs/_build``.
 
-It is built without a network, and a page of it loads nothing from elsewhere. Every warning is an error: a link to a
-page, a section or a public name that is not there stops the build.
+It is built without a network, and a page of it loads nothing from elsewhere. Every warning is an
+error: a link to a page, a section or a public name that is not there stops the build.
 """
 
 import sys
@@ -18,10 +18,8 @@ exclude_patterns = ["_build", "_extensions"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-# The manuals that stand beside what they describe link to files of the repository, which are no pages here.
-suppress_warnings: list[str] = []
 
-#: A name between single backticks is a link where the site has that name, and code where it has not.
+#: A name between single backticks is a link where the site has that name, else code.
 default_role = "py:obj"
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

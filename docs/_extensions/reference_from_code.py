@@ -79,7 +79,9 @@ class SettingsTable(_Generated):
             assert model is not None
             yield f"## `{group}`\n\n{inspect.cleandoc(model.__doc__ or '')}\n"
             yield "| name | default | allowed | what it does |\n|---|---|---|---|"
-            yield from (_setting(f"{group}.{name}", field) for name, field in model.model_fields.items())
+            yield from (
+                _setting(f"{group}.{name}", field) for name, field in model.model_fields.items()
+            )
             yield ""
 
 
@@ -126,7 +128,10 @@ def _public(name: str, value: object) -> Iterator[str]:
 
 def _function(package: ModuleType, name: str) -> Callable[..., Any]:
     """The function of a package that has the package's own name."""
-    modules = (import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__))
+    modules = (
+        import_module(f"{package.__name__}.{m.name}")
+        for m in pkgutil.iter_modules(package.__path__)
+    )
     return next(getattr(m, name) for m in modules if inspect.isfunction(getattr(m, name, None)))
 
 
