@@ -1,4 +1,4 @@
-"""The README and the pages of docs/: their commands and examples run, and what they name is there."""
+"""The README and the pages of docs/: their examples run, and what they name is there."""
 
 import re
 import shlex

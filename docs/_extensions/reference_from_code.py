@@ -17,6 +17,7 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.inspect import stringify_signature
 
 
 class _Generated(SphinxDirective):
@@ -105,32 +106,43 @@ def _allowed(field: Any) -> str:
 
 
 class PublicApi(_Generated):
-    """Everything in ``t2local.__all__``; the text is reStructuredText, as the docstrings are."""
+    """All of ``t2local.__all__`` and what its functions return; the text is reStructuredText."""
 
     def lines(self) -> Iterator[str]:
         import t2local
 
+        returned: dict[str, type] = {}
         for name in sorted(t2local.__all__, key=lambda name: (name[0].isupper(), name.lower())):
-            yield from _public(name, getattr(t2local, name))
+            value = getattr(t2local, name)
+            if isinstance(value, type):
+                yield from _class(f"t2local.{name}")
+                continue
+            # t2local.trim and t2local.evaluate are packages that can be called.
+            function = _function(value, name) if isinstance(value, ModuleType) else value
+            yield from _function_text(f"t2local.{name}", function)
+            result = typing.get_type_hints(function)["return"]
+            if result.__name__ not in t2local.__all__:
+                returned[f"{result.__module__}.{result.__qualname__}"] = result
+        for path in returned:
+            yield from _class(path)
 
 
-def _public(name: str, value: object) -> Iterator[str]:
-    if isinstance(value, ModuleType):  # t2local.trim and .evaluate are packages that can be called
-        function = _function(value, name)
-        yield f".. py:function:: t2local.{name}{inspect.signature(function)}\n"
-        yield from (f"   {line}" for line in inspect.getdoc(function).split("\n"))
-        yield ""
-    elif inspect.isclass(value):
-        yield f".. autoclass:: t2local.{name}\n   :members:\n   :exclude-members: model_config\n"
-    else:
-        yield f".. autofunction:: t2local.{name}\n"
+def _class(path: str) -> Iterator[str]:
+    yield f".. autoclass:: {path}\n   :members:\n   :exclude-members: model_config\n"
+
+
+def _function_text(path: str, function: Callable[..., Any]) -> Iterator[str]:
+    signature = stringify_signature(inspect.signature(function), unqualified_typehints=True)
+    yield f".. py:function:: {path}{signature}\n"
+    yield from (f"   {line}" for line in (inspect.getdoc(function) or "").split("\n"))
+    yield ""
 
 
 def _function(package: ModuleType, name: str) -> Callable[..., Any]:
     """The function of a package that has the package's own name."""
     modules = (
-        import_module(f"{package.__name__}.{m.name}")
-        for m in pkgutil.iter_modules(package.__path__)
+        import_module(f"{package.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(package.__path__)
     )
     return next(getattr(m, name) for m in modules if inspect.isfunction(getattr(m, name, None)))
 
