@@ -117,9 +117,12 @@ class PublicApi(_Generated):
             if isinstance(value, type):
                 yield from _class(f"t2local.{name}")
                 continue
-            # t2local.trim and t2local.evaluate are packages that can be called.
-            function = _function(value, name) if isinstance(value, ModuleType) else value
-            yield from _function_text(f"t2local.{name}", function)
+            function = value
+            if isinstance(value, ModuleType):  # t2local.trim and .evaluate: packages to be called
+                function = _function(value, name)
+                yield from _function_text(f"t2local.{name}", function)
+            else:
+                yield f".. autofunction:: t2local.{name}\n"
             result = typing.get_type_hints(function)["return"]
             if result.__name__ not in t2local.__all__:
                 returned[f"{result.__module__}.{result.__qualname__}"] = result
