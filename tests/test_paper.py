@@ -112,12 +112,12 @@ def test_a_study_that_cannot_be_run_is_refused(wrong, told, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_the_results_page_is_its_text_and_its_results_and_the_documents_claim_what_it_says():
+def test_the_results_page_is_its_text_and_its_results_and_the_readme_claims_what_it_says():
     page = report.TARGET.read_text(encoding="utf-8")
     assert page == report.written(), "python -m bench.paper report"
     assert "{{" not in page
     claims = (
-        (ROOT / "docs" / "results.md")
+        (ROOT / "README.md")
         .read_text(encoding="utf-8")
         .split("## What added rows are worth")[1]
         .split("\n## ")[0]

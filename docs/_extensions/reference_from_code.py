@@ -111,7 +111,7 @@ class PublicApi(_Generated):
     def lines(self) -> Iterator[str]:
         import t2local
 
-        returned: dict[str, type] = {}
+        results: dict[str, type] = {}
         for name in sorted(t2local.__all__, key=lambda name: (name[0].isupper(), name.lower())):
             value = getattr(t2local, name)
             if isinstance(value, type):
@@ -125,8 +125,8 @@ class PublicApi(_Generated):
                 yield f".. autofunction:: t2local.{name}\n"
             result = typing.get_type_hints(function)["return"]
             if result.__name__ not in t2local.__all__:
-                returned[f"{result.__module__}.{result.__qualname__}"] = result
-        for path in returned:
+                results[f"{result.__module__}.{result.__qualname__}"] = result
+        for path in results:
             yield from _class(path)
 
 
