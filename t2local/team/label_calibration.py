@@ -12,7 +12,7 @@ import pandas as pd
 
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import FLOOR, codes, fit, predict
+from t2local.stats.ensemble import FLOOR, encode_labels, fit_ensemble, predict_ensemble
 from t2local.stats.folds import stratified_folds
 from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import Feature, FeatureDictionary
@@ -53,7 +53,7 @@ class Labeller:
         self._target: Feature = dictionary[dictionary.target]
         self._encoder, self._seed = Encoder(dictionary.input_features, real), seed
         self._x = self._encoder.transform(real)
-        self._y = codes(real[self._target.name], self._target)
+        self._y = encode_labels(real[self._target.name], self._target)
         self._counts = (
             np.bincount(self._y.astype(np.intp), minlength=len(self._target.levels))
             if self._target.levels
@@ -64,7 +64,7 @@ class Labeller:
             calibration_rows(len(self._y), seed),
         )
         self._held_out = self._out_of_fold()
-        self._ensemble = fit(self._x, self._y, self._target, seed)
+        self._ensemble = fit_ensemble(self._x, self._y, self._target, seed)
         self.skill = self._weigh(None)
 
     def learn(self, worker: FloatArray) -> None:
@@ -82,7 +82,7 @@ class Labeller:
         """The most likely label of each row, or with ``draw`` one by its probability; of a number the weighted mean. ``worker`` as in `learn`."""
         if rows.empty:
             return pd.Series([], dtype=object if self._target.levels else float)
-        ensemble = predict(self._ensemble, self._encoder.transform(rows), self._target)
+        ensemble = predict_ensemble(self._ensemble, self._encoder.transform(rows), self._target)
         pooled = self._pool(ensemble, worker, self.skill.worker_weight, self.skill.ensemble_weight)
         if self._target.levels:
             # Gumbel's trick: the argmax with this noise is a draw by the probabilities.
@@ -135,8 +135,8 @@ class Labeller:
         said = np.zeros((len(self._x), max(1, len(self._target.levels))))
         for fold in np.unique(self.folds):
             out = self.folds == fold
-            said[out] = predict(
-                fit(self._x[~out], self._y[~out], self._target, self._seed, trees=100),
+            said[out] = predict_ensemble(
+                fit_ensemble(self._x[~out], self._y[~out], self._target, self._seed, n_trees=100),
                 self._x[out],
                 self._target,
             )

@@ -24,7 +24,7 @@ from t2local.llm.model import Model
 from t2local.llm.sampling import RowStream
 from t2local.settings import Settings
 from t2local.stats.densities import ChowLiuTree, IndependentColumns
-from t2local.stats.ensemble import codes
+from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import deferred
 from t2local.tables.dictionary import Feature, FeatureDictionary
@@ -275,7 +275,7 @@ class AssemblyLine:
 
     def _question_team(self) -> CellCalibration | None:
         """Each half of the folds, with examples from the other: opinions of labels, and likelihoods of cells."""
-        labels = codes(
+        labels = encode_labels(
             self._real[self._dictionary.target], self._dictionary[self._dictionary.target]
         )
         folds, asked = (

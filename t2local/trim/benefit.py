@@ -14,7 +14,7 @@ import pandas as pd
 
 from t2local.stats.arrays import FloatArray, Mask
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes, fit, predict
+from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 from t2local.stats.folds import stratified_folds
 from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import Feature, FeatureDictionary
@@ -107,10 +107,10 @@ def benefit(
     * **taught**: how much of the kept rows' labels is the word of the ensemble that was trained on all real rows (0 to 1).
     """
     target, encoder = dictionary[dictionary.target], Encoder(dictionary.input_features, real)
-    x, y = encoder.transform(real), codes(real[target.name], target)
-    new_x, new_y = encoder.transform(kept), codes(kept[target.name], target)
+    x, y = encoder.transform(real), encode_labels(real[target.name], target)
+    new_x, new_y = encoder.transform(kept), encode_labels(kept[target.name], target)
     weights = np.ones(len(y)) if weights is None else weights
-    whole = predict(fit(x, y, target, seed), new_x, target) if taught else None
+    whole = predict_ensemble(fit_ensemble(x, y, target, seed), new_x, target) if taught else None
     said: dict[str, list[FloatArray]] = {
         "linear, real": [],
         "ensemble, real": [],
@@ -118,14 +118,14 @@ def benefit(
         "ensemble, real + kept": [],
     }
     for train in _trains(y, seed):
-        alone = fit(x[train], y[train], target, seed, _TREES, weights[train])
+        alone = fit_ensemble(x[train], y[train], target, seed, _TREES, weights[train])
         labels = (
             new_y
             if whole is None
-            else _anew(new_y, whole, predict(alone, new_x, target), target, taught)
+            else _anew(new_y, whole, predict_ensemble(alone, new_x, target), target, taught)
         )
         counted = np.concatenate([weights[train], np.ones(len(kept))])
-        joined = fit(
+        joined = fit_ensemble(
             np.vstack([x[train], new_x]),
             np.concatenate([y[train], labels]),
             target,
@@ -135,10 +135,10 @@ def benefit(
         )
         for name, models in (("real", alone), ("real + kept", joined)):
             said[f"linear, {name}"].append(
-                np.where(train[:, None], np.nan, predict(models[:1], x, target))
+                np.where(train[:, None], np.nan, predict_ensemble(models[:1], x, target))
             )
             said[f"ensemble, {name}"].append(
-                np.where(train[:, None], np.nan, predict(models, x, target))
+                np.where(train[:, None], np.nan, predict_ensemble(models, x, target))
             )
     mean = {name: np.nanmean(found, axis=0) for name, found in said.items()}
     losses = {name: weights * _loss(found, y, target) for name, found in mean.items()}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from t2local.stats.arrays import FloatArray, Mask
+from t2local.stats.arrays import FloatArray, Labels, Mask
 from t2local.stats.folds import stratified_folds
-from t2local.stats.learners import Fitted, Labels, Learner
+from t2local.stats.learners import FittedModel, Learner
 from t2local.stats.streams import Stream, generator
 
 #: With fewer real rows one split into folds is too noisy to judge by, and three cost little.
@@ -28,7 +28,7 @@ class Crossfit:
     y: Labels
     train: FloatArray
     learner: Learner
-    fits: Fitted
+    fits: FittedModel
     weights: FloatArray  # what each row counts for, shape (n,)
     held_out: FloatArray  # log p(y | x) of each row by the fits that held it out, mean over repeats, shape (n,)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from t2local.settings import Gate
-from t2local.stats.arrays import FloatArray
-from t2local.stats.learners import Labels, Ridge, RidgeFit
+from t2local.stats.arrays import FloatArray, Labels
+from t2local.stats.penalized_regression import PenalizedFit, PenalizedRegression
 from t2local.stats.streams import Stream, generator
 from t2local.trim.cost import Crossfit, costs, window
 
@@ -126,14 +126,14 @@ class Information:
 
     x: FloatArray
     y: Labels
-    model: Ridge
+    model: PenalizedRegression
     measure: Gate
-    start: RidgeFit
+    start: PenalizedFit
 
     @classmethod
     def of(cls, x: FloatArray, y: Labels, classes: int, measure: Gate) -> "Information":
         """Fit the coefficients of D."""
-        model = Ridge(classes)
+        model = PenalizedRegression(classes)
         return cls(x, y, model, measure, model.fit(x, y, np.ones((1, len(x)))))
 
     def gain(self, x: FloatArray, y: Labels, counts: FloatArray) -> FloatArray:

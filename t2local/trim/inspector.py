@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from t2local.settings import TrimSettings
-from t2local.stats.arrays import FloatArray, Mask
+from t2local.stats.arrays import FloatArray, Labels, Mask
 from t2local.stats.encoding import Encoder
-from t2local.stats.learners import Labels, learner
+from t2local.stats.learners import learner
 from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.rules import binding

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from t2local.settings import TrimSettings
-from t2local.stats.arrays import FloatArray
+from t2local.stats.arrays import FloatArray, Labels
 from t2local.stats.folds import stratified_folds
-from t2local.stats.learners import Labels, Ridge, learner
+from t2local.stats.learners import learner
+from t2local.stats.penalized_regression import PenalizedRegression
 from t2local.stats.streams import Stream, generator
 from t2local.trim.cost import costs, crossfit
 from t2local.trim.gain import Information, bootstrap_comparison, null_threshold
@@ -118,4 +119,9 @@ def _held_out(
             for k in TRIED
         ]
     )
-    return Ridge(classes).fit(*everything, weights).log_likelihood(x[out], y[out]).sum(axis=1)
+    return (
+        PenalizedRegression(classes)
+        .fit(*everything, weights)
+        .log_likelihood(x[out], y[out])
+        .sum(axis=1)
+    )
