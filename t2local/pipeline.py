@@ -4,7 +4,6 @@ Nothing here prints: what happens is told in events to ``on_event``, and `t2loca
 """
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +20,11 @@ from t2local.run.inputs import (
     Run,
     TableSource,
     check_counts,
+    new_run,
     read,
     read_inputs,
 )
+from t2local.run.judging import inspector_for
 from t2local.run.ledger import SURPLUS, Ledger
 from t2local.run.measure import measure
 from t2local.run.models import MadePlan, ModelIdentity, load, make_plan, plan_by_another_model
@@ -142,7 +143,7 @@ def generate(
     """
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     chosen = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
-    run = start(chosen, seed, rows, batch_size, max_batches, on_event)
+    run = new_run(chosen, seed, rows, batch_size, max_batches, on_event)
     folder = RunFolder(Path(out)) if out else None
     inputs = read_inputs(
         run,
@@ -157,19 +158,6 @@ def generate(
     made = plan_by_another_model(run, inputs, manager_model)
     with load(model, run) as loaded:
         return write_and_trim(run, inputs, made or make_plan(run, inputs, loaded), loaded, folder)
-
-
-def start(
-    settings: Settings,
-    seed: int,
-    rows: int,
-    batch_size: int,
-    max_batches: int | None,
-    listener: Listener,
-) -> Run:
-    """A run with an empty ledger; without a limit it tries ``trim.patience`` times what would do."""
-    limit = max_batches or settings.trim.patience * math.ceil(rows / batch_size)
-    return Run(settings, seed, Ledger(rows, batch_size, limit), listener)
 
 
 def write_and_trim(
@@ -220,18 +208,6 @@ def _team(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
     run.tell(team.slots)
     run.ledger.clock.lap("assembly")
     return team
-
-
-def inspector_for(run: Run, inputs: Inputs) -> Inspector:
-    """Who judges the batches of this run."""
-    return Inspector(
-        inputs.values,
-        inputs.dictionary,
-        run.settings.trim,
-        run.seed,
-        inputs.row_weights(),
-        inputs.conditions.matches_conditions(inputs.values),
-    )
 
 
 def calibrate_team(run: Run, team: Team) -> Calibration:

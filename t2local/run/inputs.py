@@ -1,5 +1,6 @@
-"""What goes into a run: read, understood and checked before a model is loaded or a file is written."""
+"""What goes into a run: read and checked before a model is loaded or a file is written."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -42,6 +43,22 @@ class Run:
         if isinstance(event, Decision):
             self.ledger.decisions.append(event)
         self.listener(event)
+
+
+def new_run(
+    settings: Settings,
+    seed: int,
+    rows: int,
+    batch_size: int,
+    max_batches: int | None,
+    listener: Listener,
+) -> Run:
+    """A run with an empty ledger.
+
+    Without a limit it tries ``trim.patience`` times the batches that would do if all were kept.
+    """
+    limit = max_batches or settings.trim.patience * math.ceil(rows / batch_size)
+    return Run(settings, seed, Ledger(rows, batch_size, limit), listener)
 
 
 @dataclass(frozen=True)
@@ -133,7 +150,7 @@ def _own_text(dictionary: DictionarySource | None, target: str | None) -> str:
 def understand(
     run: Run, table: Table, target: str | None, given: DictionarySource | None
 ) -> FeatureDictionary:
-    """The dictionary of a run: the given one or a guess, checked against every cell of the table."""
+    """The dictionary of a run, given or a guess, checked against every cell of the table."""
     if given is None:
         _refuse_blank_columns(table)
         dictionary = describe(
