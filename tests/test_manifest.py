@@ -20,7 +20,7 @@ MODEL = ModelIdentity("tiny", "f" * 64)
 @pytest.fixture
 def manifest(patients):
     run = Run(Settings.load({"trim.kappa": 0.25}), 7, Ledger(30, 10, 9), print)
-    inputs = read_inputs(run, patients, target=None, dictionary=None, plan="data")
+    inputs = read_inputs(run, patients, None, None, "data")
     run.ledger.decisions.append(Decision("threads", 4, "asked for"))
     return to_json(manifest_of(run, inputs, MODEL, None))
 

@@ -1,13 +1,13 @@
 """What the kept rows are worth, and which classes they have."""
 
 import pytest
+from t2local.team.calibration import Calibration
 
 from t2local.events import Notice
 from t2local.run.inputs import Run, read_inputs
 from t2local.run.ledger import Ledger
 from t2local.run.measure import measure
 from t2local.settings import Settings
-from t2local.team.calibration import Calibration
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def run(events):
 
 
 def inputs_of(run, data, **options):
-    return read_inputs(run, data, target=None, dictionary=None, plan="data", **options)
+    return read_inputs(run, data, None, None, "data", **options)
 
 
 def test_shares_of_classes_are_counted_in_real_and_kept_rows(run, patients):

@@ -16,7 +16,7 @@ def run():
 
 
 def inputs_of(run, data, plan):
-    return read_inputs(run, data, target=None, dictionary=None, plan=plan)
+    return read_inputs(run, data, None, None, plan)
 
 
 def test_a_loaded_model_is_the_callers_and_is_not_closed(run):
