@@ -23,21 +23,23 @@ from t2local.run.ledger import Clock, Ledger, manifest_of, report_of
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import deferred
-from t2local.system.json_text import as_json
+from t2local.system.json_text import as_json, to_json
 from t2local.tables.codebook import read_codebook_file
 from t2local.tables.delivery import deliver
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary, read_dictionary
 from t2local.tables.files import Table, from_frame
 from t2local.tables.reading import read_table, read_text
+from t2local.team.calibration import Calibration, calibrate
 from t2local.team.cell_calibration import CellCalibration
 from t2local.team.conditions import Conditions, draw_labels, read_conditions
 from t2local.team.drawing import Drawing
 from t2local.team.label_calibration import LabelCalibration
 from t2local.team.manager import propose
 from t2local.team.plan import Plan, from_data, read_plan
+from t2local.team.team import Team
 from t2local.team.texts import write_texts
-from t2local.team.workers import AssemblyLine, Block
+from t2local.team.writer import Block, BlockRequest, RowWriter
 from t2local.trim.benefit import benefit
 from t2local.trim.inspector import Inspector
 from t2local.trim.verdict import Verdict, with_notes
@@ -213,14 +215,14 @@ def work(run: Run, real: Prepared, model: Model, folder: RunFolder | None) -> Re
         real.known.target,
     )
     run.clock.lap("trim")
-    with AssemblyLine(
+    with Team(
         model, real.known, team, real.values, run.settings, run.seed, real.conditions
     ) as line:
         run.tell(line.slots)
         try:
-            weigh(run, line)
+            writer = RowWriter(line, weigh(run, line))
             while not run.ledger.done:
-                block = assemble(run, line)
+                block = assemble(run, line, writer)
                 with deferred() as ctrl_c:
                     trim(run, block, inspector, folder)
                 run.ledger.interrupted |= bool(ctrl_c)
@@ -404,12 +406,14 @@ def _ask_manager(run: Run, real: Prepared, model: Model) -> Plan:
         temperature=chosen.temperature,
         attempts=chosen.attempts,
         show=chosen.examples > 0,
-    )
+    ).plan
 
 
-def weigh(run: Run, line: AssemblyLine) -> None:
+def weigh(run: Run, line: Team) -> Calibration:
     """Measure on real rows how far the label worker's word can be trusted."""
-    run.label_policy, (run.skill, run.cells) = line.label_policy, line.examine()
+    calibration = calibrate(line)
+    run.label_policy = line.label_policy
+    run.skill, run.cells = calibration.labels, calibration.cells
     if run.skill:
         told = f"{run.skill.worker_weight:.2f} of the label worker, {run.skill.ensemble_weight:.2f} of a model trained on the real rows"
         run.tell(
@@ -432,20 +436,18 @@ def weigh(run: Run, line: AssemblyLine) -> None:
         )
     run.measuring = line.counters.prefix + line.counters.rows
     run.clock.lap("labels")
+    return calibration
 
 
-def assemble(run: Run, line: AssemblyLine) -> Block:
+def assemble(run: Run, line: Team, writer: RowWriter) -> Block:
     """Let the team write the next block of rows."""
     written = itertools.count(run.ledger.generated + 1)
     most = run.ledger.next_block(run.settings.team.block_rows)
     rng = generator(run.seed, Stream.WANTED_LABELS, run.ledger.blocks)
     labels = draw_labels(run.ledger.missing_labels, most, rng) if run.ledger.quotas else None
-    block = line.write(
-        run.ledger.blocks,
-        most,
-        run.ledger.tried,
+    block = writer.write(
+        BlockRequest(run.ledger.blocks, most, run.ledger.tried, labels),
         lambda: run.tell(_progress(run, line, next(written))),
-        labels,
     )
     run.clock.lap("assembly")
     return block
@@ -497,7 +499,7 @@ def finish(
     report["tokens"]["measuring"] = run.measuring
     report["cells"] = {
         "policy": run.settings.team.cells,
-        **(run.cells.report(team.line()) if run.cells else {}),
+        **(to_json(run.cells.summary(team.line())) if run.cells else {}),
     }
     report["manager"] = run.manager or (report["model"] if team.source == "manager" else None)
     report["given"] = {
@@ -543,7 +545,7 @@ def texts_of(
     if not columns or kept.empty or run.ledger.interrupted:
         return {}
     try:
-        return write_texts(model, real.known, columns, kept, run.settings, run.seed)
+        return write_texts(model, real.known, columns, kept, run.settings, run.seed).columns
     except DecodeError as error:
         run.tell(Notice(f"the texts were not written: {error}"))
         return {}
@@ -570,7 +572,7 @@ def label_shares(run: Run, real: Prepared, kept: pd.DataFrame) -> dict[str, dict
     }
 
 
-def _progress(run: Run, line: AssemblyLine, written: int) -> Progress:
+def _progress(run: Run, line: Team, written: int) -> Progress:
     ledger, seconds = run.ledger, run.clock.assembling
     left = ledger.rows_left(written) * seconds / written if written and seconds else None
     speed = (line.counters.prefix + line.counters.rows) / seconds if seconds else 0.0

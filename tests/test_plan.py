@@ -13,7 +13,7 @@ from t2local.stats.association import associations
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
 from t2local.team.drawing import Drawing
-from t2local.team.manager import _longest, _plan, plan_schema, propose
+from t2local.team.manager import max_plan_bytes, parse_plan, plan_schema, propose
 from t2local.team.plan import Component, Plan, from_data, read_plan, with_label
 from tests.strategies import dictionaries, random_text
 
@@ -34,9 +34,9 @@ def test_every_plan_that_the_grammar_accepts_is_a_partition_and_acyclic(dictiona
     tokenizer = byte_tokenizer()
     grammar = Grammar(plan_schema(len(dictionary.inputs)), tokenizer)
     text = random_text(
-        grammar, tokenizer, np.random.default_rng(seed), _longest(len(dictionary.inputs))
+        grammar, tokenizer, np.random.default_rng(seed), max_plan_bytes(len(dictionary.inputs))
     )
-    plan = _plan(json.loads(text), dictionary)
+    plan = parse_plan(json.loads(text), dictionary)
     assert plan.check(dictionary) == []
     assert plan.line()[-1].features == (dictionary.target,)
 
@@ -48,7 +48,7 @@ def test_the_manager_reads_the_dictionary_and_three_rows_and_its_plan_is_followe
     model = ScriptedModel(
         lambda text: wish.encode()[len(text.partition(b"Some rows:")[2].partition(b"Plan:\n")[2]) :]
     )
-    plan = propose(real, known, model, seed=1)
+    plan = propose(real, known, model, seed=1).plan
     assert [(c.role, c.features, c.parents) for c in plan.components[:2]] == [
         ("Who", ("age", "sex"), ()),
         ("Measured", ("weight", "smoker", "ward"), ("Who",)),

@@ -21,7 +21,8 @@ from t2local.run.ledger import Ledger
 from t2local.settings import Settings
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.plan import Plan
-from t2local.team.workers import AssemblyLine
+from t2local.team.rehearsal import rehearse
+from t2local.team.team import Team
 from t2local.trim.benefit import benefit
 
 
@@ -57,10 +58,10 @@ def forecast(
         run.clock.lap("load")
         team = make_plan(run, real, loaded)
         run.clock.lap("plan")
-        with AssemblyLine(
+        with Team(
             loaded, real.known, team, real.values, run.settings, seed, real.conditions
         ) as line:
-            found = line.forecast(most)
+            found = rehearse(line, most)
         run.clock.lap("forecast")
         inspector_of(run, real)
         benefit(

@@ -49,7 +49,7 @@ class Conditions:
             *(name for name in self.restricted if name != self.target),
         )
 
-    def line(self, line: Sequence[Component]) -> list[Component]:
+    def order(self, line: Sequence[Component]) -> list[Component]:
         """The components in order, what is given first and seen by all; a component that has nothing left to write is not there."""
         if not self.given:
             return list(line)
