@@ -169,7 +169,7 @@ def test_a_plan_is_drawn_with_its_ties_and_the_missing_paths_are_said(patients):
     )
     assert [warning.count("'Who'") for warning in drawing.warnings()] == [1]
     assert "'Body'" in drawing.warnings()[0]
-    assert drawing.ties['Ward "A"', "Body"] == 1.0
+    assert drawing.associations['Ward "A"', "Body"] == 1.0
     text = drawing.text()
     assert '2. Body: pulse, smoker\n     1.00  after Ward "A"' in text
     mermaid = drawing.mermaid()

@@ -22,7 +22,7 @@ from t2local.llm.sampling import RowStream
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import codes
 from t2local.tables.dictionary import Feature
-from t2local.team.rows import array, longest, parse, records, schema
+from t2local.team.rows import array, max_bytes, parse, records, schema
 
 _ROWS_A_CALL, _EXAMPLES = 60, 20
 CLLM_TEMPERATURE, EPIC_TEMPERATURE = 0.9, 1.0
@@ -190,7 +190,7 @@ def _complete(
     given = [{features[0].name: label} for label in balanced] if balanced else [{}]
     grammars, cells = (
         [Grammar(schema(features, cell), model.tokenizer) for cell in given],
-        longest(features),
+        max_bytes(features),
     )
     made, tokens = [], Counters()
     for call in range(math.ceil(rows / _ROWS_A_CALL)):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError
-from t2local.stats.arrays import IntArray
+from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.densities import ChowLiuTree, IndependentColumns
 from t2local.stats.ensemble import codes
 from t2local.stats.streams import Stream, generator
@@ -86,10 +86,8 @@ def uncalibrated(team: Team) -> Calibration:
     if team.label_policy not in ("calibrated", "classifier"):
         return Calibration()
     ensemble = LabelEnsemble(team.real, team.dictionary, _folds(team), team.seed)
-    asked = calibration_rows(len(team.real), team.seed)
-    out_of_fold = ensemble.out_of_fold[asked]
-    labels = calibrate_labels(None, out_of_fold, ensemble.truth[asked], ensemble.target)
-    return Calibration(pool=OpinionPool(ensemble, labels))
+    rows = calibration_rows(len(team.real), team.seed)
+    return Calibration(pool=_pool(ensemble, None, rows))
 
 
 def rows_to_ask(team: Team) -> IntArray:
@@ -164,12 +162,15 @@ def _calibrated_pool(pool: OpinionPool, answers: list[_Answers]) -> OpinionPool:
     if not predictions:
         return pool
     worker = pd.concat(predictions).sort_index()
-    ensemble = pool.ensemble
-    asked = worker.index.to_numpy()
+    return _pool(pool.ensemble, worker.to_numpy(), worker.index.to_numpy())
+
+
+def _pool(ensemble: LabelEnsemble, worker: FloatArray | None, rows: IntArray) -> OpinionPool:
+    """The pool of the weights that fit these real rows best."""
     labels = calibrate_labels(
-        worker.to_numpy(), ensemble.out_of_fold[asked], ensemble.truth[asked], ensemble.target
+        worker, ensemble.out_of_fold[rows], ensemble.truth[rows], ensemble.target
     )
-    return replace(pool, calibration=labels)
+    return OpinionPool(ensemble, labels)
 
 
 def _cell_calibration(answers: list[_Answers]) -> CellCalibration | None:

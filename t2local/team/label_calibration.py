@@ -95,9 +95,7 @@ class LabelEnsemble:
         predictions = np.zeros((len(x), max(1, len(self.target.levels))))
         for fold in np.unique(folds):
             out = folds == fold
-            models = fit(
-                x[~out], self.truth[~out], self.target, self._seed, trees=_TREES_OF_A_FOLD
-            )
+            models = fit(x[~out], self.truth[~out], self.target, self._seed, trees=_TREES_OF_A_FOLD)
             predictions[out] = predict(models, x[out], self.target)
         return predictions
 
@@ -179,10 +177,10 @@ def most_likely_labels(log_probabilities: FloatArray, counts: IntArray) -> IntAr
     """The most likely class of each row, unless that would nearly empty a rare class.
 
     Where a rare class is left with less than a quarter of its share, the classes get their shares
-    among the real rows: rows are assigned to these quotas so that the sum of their log-probabilities
-    is the highest. Measured on Diabetes 7:2:1 (10 real rows, columns drawn independently): AUC of
-    four models 75.6 without, 77.3 with; 8:2:0 64.8 and 67.6. With more rows of each class it gained
-    nothing, and lost a point on Drug-B.
+    among the real rows: rows are assigned to these quotas so that the sum of their
+    log-probabilities is the highest. Measured on Diabetes 7:2:1 (10 real rows, columns drawn
+    independently): AUC of four models 75.6 without, 77.3 with; 8:2:0 64.8 and 67.6. With more rows
+    of each class it gained nothing, and lost a point on Drug-B.
 
     **Parameters:**
 

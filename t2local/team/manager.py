@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError
-from t2local.llm.decoder import Completion, Counters, Decoder, Request, Segment
+from t2local.llm.decoder import Counters, Decoder, Request, Segment
 from t2local.llm.grammar import Grammar, fragment
 from t2local.llm.model import Model
 from t2local.llm.sampling import RowStream
@@ -26,9 +26,9 @@ from t2local.team.rows import array, feature_description, records
 
 #: Rows that the manager sees: enough to show what the values look like.
 _ROWS_SHOWN = 3
-#: The fragment ``role`` has 48 letters at most; with quotes and comma 51 bytes.
+#: Three words of 16 letters (the fragment ``role``), the blanks between them, and a comma.
 _MAX_ROLE_BYTES = 51
-#: The keys of a plan and the lists of dependencies, of six roles at most.
+#: The keys of a plan, quotes, and the lists of dependencies of six roles.
 _MAX_OTHER_BYTES = 150
 
 
@@ -73,15 +73,8 @@ def propose(
         temperature=temperature,
     ) as decoder:
         decoder.prefill(prompt[:-1])
-        completion = _complete(decoder, segment, seed, attempts)
-    if completion.failure:
-        raise DecodeError(
-            "The manager wrote no complete plan.",
-            faults=[completion.failure],
-            next_step="take the plan from the data: --plan data",
-        )
-    plan = parse_plan(json.loads(completion.texts[0]), dictionary)
-    return ProposedPlan(plan, decoder.counters)
+        text = _complete_text(decoder, segment, seed, attempts)
+    return ProposedPlan(parse_plan(json.loads(text), dictionary), decoder.counters)
 
 
 def plan_schema(n_features: int) -> JsonObject:
@@ -110,19 +103,23 @@ def parse_plan(written: JsonObject, dictionary: FeatureDictionary) -> Plan:
 
 def max_plan_bytes(n_features: int) -> int:
     """The most bytes of a plan: role names, an entry of each feature, and the dependencies."""
-    # "12":3, and its number again
+    # "12":3, and one to spare
     entry = len(str(n_features)) + 6
     return MOST_ROLES * _MAX_ROLE_BYTES + n_features * entry + _MAX_OTHER_BYTES
 
 
-def _complete(decoder: Decoder, segment: Segment, seed: int, attempts: int) -> Completion:
-    """The first complete text, else the last failure."""
+def _complete_text(decoder: Decoder, segment: Segment, seed: int, attempts: int) -> str:
+    """The first text that is complete."""
     for attempt in range(attempts):
         stream = RowStream(seed, attempt=attempt, stream=Stream.PLAN_TOKENS)
         _, completion = next(decoder.complete([Request((segment,), stream)]))
         if not completion.failure:
-            break
-    return completion
+            return completion.texts[0]
+    raise DecodeError(
+        "The manager wrote no complete plan.",
+        faults=[completion.failure],
+        next_step="take the plan from the data: --plan data",
+    )
 
 
 def _alternative(n_features: int, n_roles: int) -> JsonObject:

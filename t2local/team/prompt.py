@@ -120,9 +120,9 @@ def stratified_draw(
     order = rng.permutation(len(strata))
     shuffled = pd.Series(strata[order])
     # A row's rank in its class over the size of the class: the first rows by that are stratified.
-    rank = shuffled.groupby(shuffled).cumcount().to_numpy()
+    place = shuffled.groupby(shuffled).cumcount().to_numpy()
     # The first row of a class keeps rank 0. The noise breaks ties among the others.
-    rank = rank + rng.random(len(order)) * (rank > 0)
+    rank = place + rng.random(len(order)) * (place > 0)
     size = shuffled.map(shuffled.value_counts()).to_numpy()
     chosen = order[np.argsort(rank / size, kind="stable")][:n_rows]
     return rng.permutation(chosen).tolist()
@@ -146,7 +146,7 @@ def row_sizes(sees: Sequence[tuple[int, ...]], tokens: IntArray) -> tuple[float,
     for place, seen in enumerate(sees):
         sequence = (*seen, place)
         if common_length(current, sequence) < len(current):
-            current, other = other, current
+            current, other = other, current  # it goes on from the sequence that it left
         kept = max(common_length(held, sequence) for held in (current, other))
         decoded += float(tokens[:, sequence[kept:]].sum(axis=1).mean())
         longest = max(longest, int(tokens[:, [*sequence, *other]].sum(axis=1).max()))

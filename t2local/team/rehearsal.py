@@ -97,9 +97,7 @@ def _prompt_speed(team: Team, prompt: Sequence[int], seconds: float) -> float:
 def _row_speed(team: Team, seconds: float) -> float:
     """Tokens per second of rows that are written side by side."""
     requests = [
-        Request(
-            team.layout.segments, RowStream(team.seed, row=row, stream=Stream.REHEARSAL_TOKENS)
-        )
+        Request(team.layout.segments, RowStream(team.seed, row=row, stream=Stream.REHEARSAL_TOKENS))
         for row in range(_ENOUGH_ROWS)
     ]
     start = time.perf_counter()

@@ -173,9 +173,7 @@ def level_log_probabilities(
     return np.log(mass / mass.sum())
 
 
-def sum_by_cell(
-    ends: Sequence[int], token_logprobs: Sequence[tuple[int, float]]
-) -> list[float]:
+def sum_by_cell(ends: Sequence[int], token_logprobs: Sequence[tuple[int, float]]) -> list[float]:
     """Sums of token log-probabilities for each cell of a text; a token belongs where it ends.
 
     **Parameters:**

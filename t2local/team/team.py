@@ -56,10 +56,10 @@ class Team:
         self.settings = settings.team
         self.seed = seed
         self.conditions = conditions or Conditions(dictionary.target)
-        policy = label_policy(self.conditions, settings.team, min(settings.team.examples, len(real)))
-        self.layout = RowLayout.of(
-            model, dictionary, plan, self.conditions, settings.team, policy
+        policy = label_policy(
+            self.conditions, settings.team, min(settings.team.examples, len(real))
         )
+        self.layout = RowLayout.of(model, dictionary, plan, self.conditions, settings.team, policy)
         self.prompt = TeamPrompt(model, dictionary, self.layout, real, settings.team, seed)
         #: The sizes of prompt and rows, for the context and for ``--dry-run``.
         self.expected = self.prompt.expected()
@@ -101,7 +101,7 @@ class Team:
             self.prefill(prompt, self.prompt.shared_tokens(prompt))
 
     def prefill(self, prompt: Sequence[int], stable: int = 0) -> None:
-        """Decode a prompt; the first ``stable`` tokens are kept where they are the same as before."""
+        """Decode a prompt; its first ``stable`` tokens are kept where the cache has the same."""
         self.prompt_sha256 = ""
         self._decoder.prefill(prompt, stable)
         self.prompt_sha256 = _sha256(prompt)
@@ -109,9 +109,9 @@ class Team:
     def complete(
         self, requests: Sequence[Request], *, until: float = math.inf
     ) -> Iterator[tuple[int, Completion]]:
-        """Complete rows after the prompt that was shown; yields (number of the request, completion).
+        """Complete rows after the prompt that was shown; yields (place of the request, completion).
 
-        **Raises** `DecodeError` when a decode goes wrong; the prompt is then decoded anew next time.
+        **Raises** `DecodeError` when a decode goes wrong; the next prompt is then decoded anew.
         """
         try:
             yield from self._decoder.complete(requests, until=until)

@@ -33,7 +33,7 @@ _PUNCTUATION_OF_ROW = 8
 
 @dataclass(frozen=True)
 class WrittenTexts:
-    """The texts of each column, one for each row; none where decoding failed. And what they cost."""
+    """The texts of each column, one a row (none where decoding failed), and what they cost."""
 
     columns: dict[str, list[str | None]]
     counters: Counters
