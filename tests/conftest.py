@@ -60,6 +60,11 @@ def real_table():
 @pytest.fixture
 def patients() -> pd.DataFrame:
     """60 rows with a label that follows from the age: numbers, levels, blanks."""
+    return make_patients()
+
+
+def make_patients() -> pd.DataFrame:
+    """The table of `patients`, for fixtures of a whole module."""
     rng = np.random.default_rng(7)
     age = rng.integers(20, 90, 60)
     weight = np.round(rng.normal(70, 12, 60), 1)

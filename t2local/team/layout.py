@@ -197,7 +197,7 @@ def _label_segments(
     """The first segment of a row for each label of which a share is wanted."""
     segments = {}
     for label in conditions.shares:
-        one_level = {"type": "category", "levels": (label,)}
+        one_level = {"type": "category", "levels": (label,), "missing": False}
         target = dictionary[dictionary.target].model_copy(update=one_level)
         restricted = {**conditions.restricted, target.name: target}
         grammar = _grammar(model, first.features, restricted)

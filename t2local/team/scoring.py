@@ -19,7 +19,7 @@ from t2local.stats.arrays import FloatArray
 from t2local.stats.ensemble import FLOOR
 from t2local.stats.streams import Stream
 from t2local.team.layout import RowPart
-from t2local.team.rows import Record, array, cell_ends, parse, records
+from t2local.team.rows import Record, Value, array, cell_ends, parse, records
 from t2local.team.team import Team
 
 
@@ -138,10 +138,11 @@ def label_prediction(part: RowPart, completion: Completion, tokenizer: Tokenizer
     """
     target = part.features[0]
     if target.numeric:
-        if completion.failure:
-            return [float(np.mean(target.bounds))]
-        number = parse(part.features, completion.texts[-1])[target.name]
-        return [float(number)]  # type: ignore[arg-type]  # a label is never missing
+        number: Value = None
+        if not completion.failure:
+            number = parse(part.features, completion.texts[-1])[target.name]
+        # A dictionary may allow the target to be missing; then the worker may say null.
+        return [float(np.mean(target.bounds) if number is None else number)]
     if completion.first_logits is None:
         return [-math.log(len(target.levels))] * len(target.levels)
     tokens, logits = completion.first_logits
