@@ -61,7 +61,7 @@ def test_parts_are_a_partition_of_the_features_and_see_earlier_parts_only(case):
 @settings(max_examples=60, deadline=None)
 @given(layouts())
 def test_a_worker_sees_its_parents_or_all_of_the_row_so_far(case):
-    dictionary, plan, wanted, conditioning, layout = case
+    _, plan, wanted, conditioning, layout = case
     owners = {name: c for c in plan.components for name in c.features}
     components = {c.role: set(c.features) for c in plan.components}
     for place, part in enumerate(layout.parts):
@@ -140,7 +140,7 @@ def test_cells_that_are_not_given_leave_their_segment_as_it_is():
 def test_the_parts_of_a_small_table(conditioning, labels, parts, sees):
     layout = layout_of(PATIENTS, PLAN, Conditions("ill"), conditioning, labels)
     assert [" ".join(f.name for f in part.features) for part in layout.parts] == parts
-    assert list(map(lambda part: part.segment.sees, layout.parts)) == sees
+    assert [part.segment.sees for part in layout.parts] == sees
     scored = [part.segment.scored for part in layout.parts]
     assert scored == [False] * (len(parts) - 1) + [labels == "calibrated"]
     assert (layout.label_part is layout.parts[-1]) == (labels == "calibrated")

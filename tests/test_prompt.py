@@ -90,7 +90,8 @@ def test_the_prompt_of_texts_lists_the_columns_that_are_wanted():
     ]
     text = render("texts.j2", description="", features=["age (18 to 99)", "sex"], texts=columns)
     assert text == (
-        "A table of real rows. Each row has age (18 to 99), sex. After each row stand short texts:\n"
+        "A table of real rows. Each row has age (18 to 99), sex. "
+        "After each row stand short texts:\n"
         "note: what the nurse saw (at most 80 letters)\n"
         "remark (at most 12 letters)\n"
         "Rows:\n"
