@@ -79,3 +79,13 @@ def make_patients() -> pd.DataFrame:
             "outcome": np.where(age + rng.normal(0, 8, 60) > 55, 1, 0),
         }
     )
+
+
+@pytest.fixture(scope="session")
+def patients_pool():
+    """The ensemble of the patients' labels, a second of forests; frozen, so that tests share it."""
+    from t2local.team.calibration import uncalibrated
+    from tests.teams import team_of
+
+    with team_of(make_patients(), labels="classifier") as team:
+        return uncalibrated(team).pool

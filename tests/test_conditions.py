@@ -21,7 +21,6 @@ from t2local.team.plan import Component, from_data
 from t2local.team.team import Team
 from t2local.team.writer import BlockRequest, RowWriter
 from t2local.trim.inspector import Inspector
-from tests.conftest import make_patients
 from tests.strategies import dictionaries
 from tests.teams import conditions, plans, team_of
 
@@ -157,24 +156,17 @@ def test_labels_are_drawn_in_the_proportions_of_what_is_missing(missing, rows, s
 WHERE = ["sex=F", "age>=65", "ward=C"]
 
 
-@pytest.fixture(scope="module")
-def pool():
-    """The ensemble of the patients' labels: half a second of forests, which no test changes."""
-    with team_of(make_patients(), labels="classifier") as team:
-        return uncalibrated(team).pool
-
-
 @pytest.mark.parametrize("conditioning", ["row", "parents"])
 @pytest.mark.parametrize("labels", ["worker", "calibrated", "classifier"])
 def test_given_values_are_written_first_and_every_row_has_them(
-    patients, known, pool, conditioning, labels
+    patients, known, patients_pool, conditioning, labels
 ):
     model = ScriptedModel()
     chosen = Settings.load({"team.conditioning": conditioning, "team.labels": labels})
     real = known.values(from_frame(patients).cells)
     plan = from_data(real, known)
     with Team(model, known, plan, real, chosen, 1, wish(known, *WHERE)) as team:
-        calibration = Calibration(pool=None if labels == "worker" else pool)
+        calibration = Calibration(pool=None if labels == "worker" else patients_pool)
         rows = RowWriter(team, calibration).write(BlockRequest(0, 30, 0)).rows
     assert len(rows) == 30
     assert (rows["sex"] == "F").all()

@@ -36,10 +36,9 @@ def ensemble_of(frame: pd.DataFrame, target: str = "outcome") -> LabelEnsemble:
     return LabelEnsemble(real, dictionary, folds, 1)
 
 
-@pytest.fixture(scope="module")
-def ensemble() -> LabelEnsemble:
-    """The ensemble of the patients' labels: half a second of forests, which no test changes."""
-    return ensemble_of(make_patients())
+@pytest.fixture
+def ensemble(patients_pool) -> LabelEnsemble:
+    return patients_pool.ensemble
 
 
 def predictions(truth: np.ndarray, right: float, rng: np.random.Generator) -> np.ndarray:

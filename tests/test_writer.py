@@ -17,17 +17,9 @@ from t2local.team.conditions import read_conditions
 from t2local.team.plan import from_data
 from t2local.team.team import Team
 from t2local.team.writer import BlockRequest, RowWriter
-from tests.conftest import make_patients
 from tests.teams import dictionary_and_values, team_of
 
 LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 50}
-
-
-@pytest.fixture(scope="module")
-def pool():
-    """The ensemble of the patients' labels: half a second of forests, which no test changes."""
-    with team_of(make_patients(), labels="classifier") as team:
-        return uncalibrated(team).pool
 
 
 @pytest.mark.parametrize("conditioning", ["row", "parents"])
@@ -63,11 +55,11 @@ def test_every_row_obeys_the_dictionary_and_is_announced(patients):
 
 @pytest.mark.parametrize("conditioning", ["row", "parents"])
 @pytest.mark.parametrize("policy", ["calibrated", "worker", "classifier"])
-def test_every_policy_gives_every_row_a_label(patients, pool, policy, conditioning):
+def test_every_policy_gives_every_row_a_label(patients, patients_pool, policy, conditioning):
     model = ScriptedModel()
     with team_of(patients, model=model, labels=policy, conditioning=conditioning) as team:
         assert team.label_policy == policy
-        writer = RowWriter(team, Calibration(pool=None if policy == "worker" else pool))
+        writer = RowWriter(team, Calibration(pool=None if policy == "worker" else patients_pool))
         block = writer.write(BlockRequest(0, 20, 0))
         assert writer.write(BlockRequest(1, 0, 20)).rows.empty
     assert len(block.rows) == 20
@@ -108,11 +100,13 @@ def test_wanted_labels_are_written_row_by_row(patients, conditioning):
     assert block.rows["smoker"].nunique() == 2
 
 
-def test_all_cells_may_be_given(patients, pool):
+def test_all_cells_may_be_given(patients, patients_pool):
     with team_of(patients, labels="classifier") as team:
         tree = ChowLiuTree(team.dictionary.input_features, team.real, 1)
         gate = MixtureGate(tree, dict.fromkeys(team.dictionary.inputs, 0.0))
-        block = RowWriter(team, Calibration(pool=pool, gate=gate)).write(BlockRequest(0, 30, 0))
+        block = RowWriter(team, Calibration(pool=patients_pool, gate=gate)).write(
+            BlockRequest(0, 30, 0)
+        )
         assert team.counters.sampled == 0
     assert len(block.rows) == 30
     assert set(block.rows["ward"]) <= set(team.real["ward"])
@@ -211,29 +205,29 @@ def test_ctrl_c_ends_a_block_with_the_rows_that_are_complete(patients):
     assert block.failed == 0
 
 
-def test_labels_are_the_likeliest_or_drawn_by_their_probabilities(patients, pool):
+def test_labels_are_the_likeliest_or_drawn_by_their_probabilities(patients, patients_pool):
     written = {}
     for choice in ("likeliest", "drawn"):
         with team_of(patients, labels="classifier", label_choice=choice) as team:
-            writer = RowWriter(team, Calibration(pool=pool))
+            writer = RowWriter(team, Calibration(pool=patients_pool))
             written[choice] = writer.write(BlockRequest(4, 60, 0)).rows
             assert writer.write(BlockRequest(4, 60, 0)).rows.equals(written[choice])
     likeliest, drawn = written["likeliest"], written["drawn"]
     assert drawn[team.dictionary.inputs].equals(likeliest[team.dictionary.inputs])
-    assert likeliest["outcome"].equals(pool.labels(likeliest, None))
+    assert likeliest["outcome"].equals(patients_pool.labels(likeliest, None))
     rng = generator(1, Stream.DRAWN_LABELS, 4)
-    assert drawn["outcome"].equals(pool.labels(likeliest, None, rng))
+    assert drawn["outcome"].equals(patients_pool.labels(likeliest, None, rng))
     assert not drawn["outcome"].equals(likeliest["outcome"])
 
 
-def test_the_label_workers_predictions_count_by_their_weight(patients, pool):
+def test_the_label_workers_predictions_count_by_their_weight(patients, patients_pool):
     """All the weight is the worker's, who says 1 for every row."""
 
     def yes(text: bytes) -> bytes:
         return b"1" if text.rsplit(b"\n", 1)[-1].endswith(b"][") else b""
 
-    heard = replace(pool.calibration, worker_weight=1.0, ensemble_weight=0.0)
+    heard = replace(patients_pool.calibration, worker_weight=1.0, ensemble_weight=0.0)
     with team_of(patients, yes) as team:
-        writer = RowWriter(team, Calibration(pool=replace(pool, calibration=heard)))
+        writer = RowWriter(team, Calibration(pool=replace(patients_pool, calibration=heard)))
         rows = writer.write(BlockRequest(0, 20, 0)).rows
     assert set(rows["outcome"]) == {"1"}
