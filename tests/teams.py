@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import strategies as st
 
+from t2local.errors import DecodeError
 from t2local.llm.grammar import Masks
 from t2local.llm.sampling import allowed_tokens
 from t2local.llm.scripted import ScriptedModel
@@ -102,3 +103,25 @@ def uniform_log_probability(grammar, text: str, tokenizer) -> float:
         total -= np.log(len(allowed_tokens(masks.fill([matcher])[0])))
         assert matcher.consume_tokens([byte])
     return total
+
+
+class Stumbling(ScriptedModel):
+    """A model whose decodes of these numbers go wrong."""
+
+    def __init__(self, wrong) -> None:
+        super().__init__()
+        self.wrong = wrong
+        self.decodes = 0
+
+    def context(self, cells, sequences):
+        context = super().context(cells, sequences)
+        decode = context.decode
+
+        def stumble(*arguments, **options):
+            self.decodes += 1
+            if self.decodes in self.wrong:
+                raise DecodeError("llama.cpp could not go on: error -3.", next_step="try again")
+            return decode(*arguments, **options)
+
+        context.decode = stumble
+        return context

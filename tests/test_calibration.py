@@ -15,8 +15,7 @@ from t2local.team.label_calibration import calibration_folds
 from t2local.team.plan import from_data
 from t2local.team.rows import records
 from t2local.team.team import Team
-from tests.teams import dictionary_and_values, team_of
-from tests.test_writer import Stumbling
+from tests.teams import Stumbling, dictionary_and_values, team_of
 
 
 @pytest.mark.parametrize("conditioning", ["row", "parents"])

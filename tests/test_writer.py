@@ -17,7 +17,7 @@ from t2local.team.conditions import read_conditions
 from t2local.team.plan import from_data
 from t2local.team.team import Team
 from t2local.team.writer import BlockRequest, RowWriter
-from tests.teams import dictionary_and_values, team_of
+from tests.teams import Stumbling, dictionary_and_values, team_of
 
 LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 50}
 
@@ -144,28 +144,6 @@ def test_the_report_of_a_run_has_the_weights_of_the_columns(patients):
     )
     assert result.report["cells"]["policy"] == "calibrated"
     assert set(result.report["cells"]["weights"]) == set(patients.columns) - {"outcome"}
-
-
-class Stumbling(ScriptedModel):
-    """A model whose decodes of these numbers go wrong."""
-
-    def __init__(self, wrong) -> None:
-        super().__init__()
-        self.wrong = wrong
-        self.decodes = 0
-
-    def context(self, cells, sequences):
-        context = super().context(cells, sequences)
-        decode = context.decode
-
-        def stumble(*arguments, **options):
-            self.decodes += 1
-            if self.decodes in self.wrong:
-                raise DecodeError("llama.cpp could not go on: error -3.", next_step="try again")
-            return decode(*arguments, **options)
-
-        context.decode = stumble
-        return context
 
 
 def test_a_decode_that_goes_wrong_costs_no_row(patients):

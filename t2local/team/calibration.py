@@ -53,7 +53,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class _Answers:
-    """What the team and the models of the columns say of the rows of one fold."""
+    """What the team and the models of the columns say of the rows of one half."""
 
     team: RowScores
     tree: pd.DataFrame
@@ -65,6 +65,7 @@ def calibrate(team: Team) -> Calibration:
 
     **Raises** `DecodeError` when decodes go wrong at every attempt.
     """
+    # The ensemble is trained first: it needs no model, and its folds are those of the questions.
     calibration = uncalibrated(team)
     if not len(rows_to_ask(team)):
         return calibration
@@ -131,6 +132,7 @@ def _ask_with_retries(team: Team) -> list[_Answers]:
 
 def _ask(team: Team) -> list[_Answers]:
     """The answers about the rows of each half, with examples from the other half."""
+    # Halves of the ensemble's folds: what is compared with the team has not seen the row either.
     halves = _folds(team) % N_CALIBRATION_PROMPTS
     rows = rows_to_ask(team)
     scored = rows_to_score(team).tolist()
@@ -143,6 +145,7 @@ def _ask(team: Team) -> list[_Answers]:
         values = team.real.iloc[own].set_axis(own)
         prompt = team.prompt.tokens(examples)
         scores = RowScorer(team).score(values, prompt=prompt, cells_of=scored)
+        # All three likelihoods are of the same rows: a row that the grammar refuses is in none.
         scored_values = values.loc[scores.cells.index]
         unseen = team.real.iloc[others]
         independent = IndependentColumns(team.dictionary.features, unseen)

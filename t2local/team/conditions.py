@@ -66,6 +66,7 @@ class Conditions:
         """
         if not self.given:
             return list(components)
+        # What each component still has to write.
         left = {
             component.role: tuple(name for name in component.features if name not in self.given)
             for component in components
@@ -171,6 +172,7 @@ def _joint_faults(
 
 def _split(text: str, dictionary: FeatureDictionary) -> tuple[Feature, str, str]:
     """The feature, the sign and the value of a condition; the longest name that fits is meant."""
+    # The name "age" is also the beginning of "age at entry".
     for name in sorted(dictionary.names, key=len, reverse=True):
         # A name may begin or end with blanks itself.
         for candidate in (text, text.strip()):
@@ -200,6 +202,7 @@ def _restrict_number(feature: Feature, sign: str, value: str) -> Feature:
     at_least = math.ceil(step - _STEP_ROUNDING)
     at_most = math.floor(step + _STEP_ROUNDING)
     low, high = feature.steps
+    # Several conditions on one feature are joined by "and": the bounds only move inwards.
     low = max(low, {">": at_most + 1, ">=": at_least, "=": at_least}.get(sign, low))
     high = min(high, {"<": at_least - 1, "<=": at_most, "=": at_most}.get(sign, high))
     if low > high:
@@ -235,6 +238,7 @@ def _shares(dictionary: FeatureDictionary, balance: str | Mapping[str, float]) -
         if isinstance(balance, str)
         else balance.items()
     )
+    # A label may hold an equals sign itself, so the last one is meant.
     shares = {str(label).strip(): _share(str(share)) for label, share in pairs}
     for label in shares:
         if label not in levels:

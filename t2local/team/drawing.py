@@ -37,6 +37,7 @@ class Drawing:
         """
         names = dictionary.names
         matrix = pd.DataFrame(associations(values, dictionary.features), index=names, columns=names)
+        # The strongest pair, not the mean: one column that follows another is what a plan can lose.
         strongest = {}
         components = plan.line()
         for place, later in enumerate(components):

@@ -97,6 +97,7 @@ class RowLayout:
     @property
     def label_part(self) -> RowPart | None:
         """The part of the label worker, where its opinion is asked apart from the other columns."""
+        # The label depends on all other features, so its part is the last one.
         return self.parts[-1] if self.label_policy == "calibrated" else None
 
     @property
@@ -121,6 +122,8 @@ class RowLayout:
         segments = []
         for part in self.parts:
             own = {f.name: cells[f.name] for f in part.features if f.name in cells}
+            # A segment without given cells stays the same object: the decoder shares the beginning
+            # of rows whose first segments are the same.
             segment = part.segment
             if own:
                 grammar = Grammar(schema(part.features, own), model.tokenizer)
@@ -180,6 +183,8 @@ def _places_of_parts(
 
 def _parents(components: Sequence[Component], place: int) -> tuple[int, ...]:
     """The places of a component's parents."""
+    # With conditioning ``parents`` each component has a part, so places of both are the same: only
+    # the label's component may have none, and it comes last.
     parents = components[place].parents
     return tuple(i for i, other in enumerate(components[:place]) if other.role in parents)
 
@@ -195,6 +200,7 @@ def _label_segments(
     model: Model, dictionary: FeatureDictionary, conditions: Conditions, first: RowPart
 ) -> dict[str, Segment]:
     """The first segment of a row for each label of which a share is wanted."""
+    # One for each label and not for each row: compiling a grammar takes longer than a token.
     segments = {}
     for label in conditions.shares:
         one_level = {"type": "category", "levels": (label,), "missing": False}

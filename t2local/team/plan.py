@@ -61,6 +61,7 @@ class Plan(BaseModel):
     def generations(self) -> list[list[Component]]:
         """Components in topological generations: those of one do not depend on each other."""
         by_role = {component.role: component for component in self.components}
+        # networkx gives a generation in no order that a person would expect.
         order = [component.role for component in self.components]
         return [
             [by_role[role] for role in sorted(roles, key=order.index)]
@@ -149,6 +150,7 @@ def with_label(
       depends on the earlier ones that share a rule with it: who writes one side of a rule has to
       see the other.
     """
+    # The rules hold in every row that passes stage 1, whoever made the plan.
     rules = [rule.names for rule in dictionary.parsed_rules().values()]
     components = []
     for place, (role, features, parents) in enumerate(roles):

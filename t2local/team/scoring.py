@@ -67,6 +67,7 @@ class RowScorer:
         team = self._team
         scored = set(rows.index if cells_of is None else cells_of)
         by_number = dict(zip(rows.index.tolist(), records(rows), strict=True))
+        # Without a label worker there is nothing to ask of the other rows.
         if team.layout.label_part is None:
             by_number = {number: row for number, row in by_number.items() if number in scored}
         requests = [
@@ -94,7 +95,7 @@ class RowScorer:
             return Request((self._label_segment(record),), stream)
         forced = [text.encode() for text in layout.arrays(record)]
         if layout.label_part:
-            forced.pop()
+            forced.pop()  # the worker predicts the label itself
         return Request(layout.segments, stream, tuple(forced))
 
     def _label_segment(self, record: Record) -> Segment:
@@ -110,6 +111,7 @@ class RowScorer:
         """Log-likelihood of each cell of a row, in the order of the dictionary's inputs."""
         sums: dict[str, float] = {}
         parts = self._team.layout.parts
+        # The label's own part is not forced, so it has no log-probabilities.
         for part, token_logprobs in zip(parts, completion.token_logprobs, strict=False):
             ends = cell_ends(part.features, record)
             names = [feature.name for feature in part.features]
@@ -146,6 +148,7 @@ def label_prediction(part: RowPart, completion: Completion, tokenizer: Tokenizer
     if completion.first_logits is None:
         return [-math.log(len(target.levels))] * len(target.levels)
     tokens, logits = completion.first_logits
+    # What the grammar forces before the first choice (an opening bracket) is not in any token.
     n_forced = len(tokenizer.decode_bytes(list(part.segment.grammar.forced)))
     texts = [array(part.features, {target.name: level}) for level in target.levels]
     rests = [text.encode()[n_forced:] for text in texts]
@@ -165,9 +168,10 @@ def level_log_probabilities(
     * **rests**: what is left to write of each level.
     * **tokens**: the bytes of the allowed tokens; **logits**: of these tokens, shape (tokens,).
     """
-    p = np.exp(logits - logits.max())
+    p = np.exp(logits - logits.max())  # without the maximum the exponential could overflow
     begins = np.array([[rest.startswith(token) for rest in rests] for token in tokens])
     n_levels = begins.sum(axis=1)
+    # The floor keeps a level that no token begins from a logarithm of 0.
     mass = p[n_levels == 1] @ begins[n_levels == 1] + FLOOR * p.sum()
     for token in np.flatnonzero(n_levels > 1):
         mass = mass + p[token] * begins[token] * mass / (begins[token] @ mass)

@@ -54,6 +54,7 @@ def write_texts(
     arrays = [array(dictionary.features, record) for record in records(rows)]
     prompt = model.prompt([_prompt(dictionary, columns)])
     grammar = Grammar(_schema(columns), model.tokenizer)
+    # A row's text follows its own array, so that no row sees another one's.
     requests = [
         Request(
             (Segment(tuple(model.tokenize(text)), grammar),),

@@ -80,10 +80,12 @@ class RowWriter:
                 self._complete(request, attempt, completions, on_row)
         except KeyboardInterrupt:
             interrupted = True
+        # Values and labels are made whole: a Ctrl-C in between would lose rows that are complete.
         with deferred() as ctrl_c:
             in_order = [completions[row] for row in sorted(completions)]
             rows = self._with_pooled_labels(request.number, self._values(in_order), in_order)
         interrupted |= bool(ctrl_c)
+        # Rows that nobody got to write are no failures.
         failed = 0 if interrupted else request.rows - len(completions)
         return Block(request.number, rows, failed, self._team.prompt_sha256, interrupted)
 
@@ -111,12 +113,14 @@ class RowWriter:
                 raise
 
     def _row_request(self, request: BlockRequest, row: int, attempt: int) -> Request:
+        # The attempt is part of the stream: the same random numbers would fail in the same way.
         stream = RowStream(self._team.seed, request.number, row, attempt)
         return Request(self._segments(request, row, attempt), stream)
 
     def _segments(self, request: BlockRequest, row: int, attempt: int) -> tuple[Segment, ...]:
         """The segments of a row: with its wanted label, or with cells that the tree gives."""
         layout = self._team.layout
+        # No row has both: where labels are given no cell is scored, so that there is no gate.
         if request.labels:
             return layout.with_label(request.labels[row])
         if not self._calibration.gate:
@@ -127,6 +131,7 @@ class RowWriter:
     def _values(self, completions: Sequence[Completion]) -> pd.DataFrame:
         """The rows as a frame of values; a label that nobody wrote is missing."""
         dictionary = self._team.dictionary
+        # As objects: a column of None alone would become numbers.
         frame = pd.DataFrame(
             [self._team.layout.parse(completion.texts) for completion in completions],
             columns=dictionary.names,
