@@ -1,13 +1,16 @@
-"""Who should write a cell? Ways to pool the workers with models of the columns, by what their rows are like (issue 4).
+"""Who should write a cell? Ways to pool the workers with models of the columns, by their rows.
 
-For each table: ``n`` real rows, rows written after them, and the rest of the table held out. Printed: held-out log-likelihood of
-real rows in nats (worker, independent columns, tree of columns, half and half, fitted weights), and of the written rows how well a forest tells
-them from held-out real ones (C2ST, 0.5 is best) and the AUC of a logistic regression on real and written rows. Labels are the
-ensemble's in every way, so that the ways differ in the features alone.
+For each table: ``n`` real rows, rows written after them, and the rest of the table held out.
+Printed: held-out log-likelihood of real rows in nats (worker, independent columns, tree of columns,
+half and half, fitted weights), and of the written rows how well a forest tells them from held-out
+real ones (C2ST, 0.5 is best) and the AUC of a logistic regression on real and written rows. Labels
+are the ensemble's in every way, so that the ways differ in the features alone.
 
-* ``worker``: as the model writes them. ``independent``, ``tree``: all cells from that model. ``half``, ``fitted``: mixture_gate between worker and tree.
-* ``resampled``: three times as many rows from the worker, of which a share is drawn by the weight that the fitted mixture gives
-  the whole row over the worker. ``log-linear``: the same with the weight (p_tree / p_worker)^(1/2).
+* ``worker``: as the model writes them. ``independent``, ``tree``: all cells from that model.
+  ``half``, ``fitted``: mixture_gate between worker and tree.
+* ``resampled``: three times as many rows from the worker, of which a share is drawn by the weight
+  that the fitted mixture gives the whole row over the worker. ``log-linear``: the same with the
+  weight (p_tree / p_worker)^(1/2).
 
 python -m bench.cells [--seeds 100-102] [--model starter] [--out bench/results/cells.json]
 """
@@ -24,13 +27,14 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
+from bench.streams import single
 from bench.tables import interval, real_table
 from t2local.llm.backbone import Backbone
 from t2local.llm.store import find
 from t2local.settings import Settings
 from t2local.stats.densities import IndependentColumns
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes, fit, predict
+from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 from t2local.system.environment import environment
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
@@ -54,7 +58,7 @@ def written(team: Team, calibration: Calibration, rows: int) -> dict[str, pd.Dat
     """Rows of every way."""
     names = team.dictionary.inputs
     weights = cells_of(calibration).weights
-    rng = np.random.default_rng(0)
+    rng = single(0)
     independent = IndependentColumns(team.dictionary.features, team.real)
     tree = column_tree(team, team.real)
     result = {
@@ -97,18 +101,20 @@ def judged(
     """C2ST of the features, and the AUC of a logistic regression on real and written rows."""
     encoder, target = Encoder(known.input_features, real), known[known.target]
     x, x_test = encoder.transform(rows), encoder.transform(test)
-    some = np.random.default_rng(seed).permutation(len(test))[: len(rows)]
+    some = single(seed).permutation(len(test))[: len(rows)]
     both, label = np.vstack([x, x_test[some]]), np.repeat([0, 1], [len(rows), len(some)])
     told = cross_val_predict(
         RandomForestClassifier(200, random_state=seed), both, label, cv=5, method="predict_proba"
     )[:, 1]
-    x_real, y_real = encoder.transform(real), codes(real[target.name], target)
-    y = predict(fit(x_real, y_real, target, seed), x, target).argmax(axis=1)
-    linear = fit(np.vstack([x_real, x]), np.concatenate([y_real, y]), target, seed, trees=1)[:1]
-    p = predict(linear, x_test, target)
+    x_real, y_real = encoder.transform(real), encode_labels(real[target.name], target)
+    y = predict_ensemble(fit_ensemble(x_real, y_real, target, seed), x, target).argmax(axis=1)
+    linear = fit_ensemble(
+        np.vstack([x_real, x]), np.concatenate([y_real, y]), target, seed, n_trees=1
+    )[:1]
+    p = predict_ensemble(linear, x_test, target)
     return {
         "c2st": 100 * max(roc_auc_score(label, told), 0.5),
-        "auc": 100 * roc_auc_score(codes(test[target.name], target), p[:, 1]),
+        "auc": 100 * roc_auc_score(encode_labels(test[target.name], target), p[:, 1]),
     }
 
 
@@ -138,16 +144,16 @@ def one(
         for way, made in written(team, calibration, rows).items():
             result[way] = judged(known, real, test, made, seed)
         target_feature, encoder = known[known.target], Encoder(known.input_features, real)
-        base = fit(
+        base = fit_ensemble(
             encoder.transform(real),
-            codes(real[target], target_feature),
+            encode_labels(real[target], target_feature),
             target_feature,
             seed,
-            trees=1,
+            n_trees=1,
         )[:1]
-        p = predict(base, encoder.transform(test), target_feature)
+        p = predict_ensemble(base, encoder.transform(test), target_feature)
         result["real rows alone"] = {
-            "auc": 100 * roc_auc_score(codes(test[target], target_feature), p[:, 1])
+            "auc": 100 * roc_auc_score(encode_labels(test[target], target_feature), p[:, 1])
         }
     return result
 
@@ -174,9 +180,8 @@ def main() -> None:
             for way in runs[0]
         }
         found[name] = table
-        print(
-            f"\n{name}, {asked.real} real rows, {asked.rows} written, {len(runs)} seeds (mean ± 95 %)"
-        )
+        rows = f"{asked.real} real rows, {asked.rows} written"
+        print(f"\n{name}, {rows}, {len(runs)} seeds (mean ± 95 %)")
         print(
             "nats a row   "
             + "   ".join(

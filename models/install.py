@@ -1,7 +1,8 @@
 """Install t2local from this kit, without a network: python3 install.py [FOLDER]
 
-FOLDER gets a virtual environment (default: t2local-env beside the place where you are). Every file of the kit is held against
-SHA256SUMS first. Models go to the model store: $T2LOCAL_HOME, else ~/.cache/t2local. Nothing but Python itself is needed.
+FOLDER gets a virtual environment (default: t2local-env beside the place where you are). Every file
+of the kit is held against SHA256SUMS first. Models go to the model store: $T2LOCAL_HOME, else
+~/.cache/t2local. Nothing but Python itself is needed.
 """
 
 import hashlib

@@ -28,9 +28,11 @@ sys.addaudithook(_refuse)
 
 @pytest.fixture(autouse=True)
 def _scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of the person who runs the tests must not reach them; the model store is theirs, so that it is not built anew.
+    """Settings of the person who runs the tests must not reach them.
 
-    Nor must those which the command line sets when it seals a process (``HF_HUB_OFFLINE``): it runs in this one too.
+    Only the model store is theirs, so that it is not built anew. Nor must the settings reach a test
+    which the command line sets when it seals a process (``HF_HUB_OFFLINE``): it runs in this one
+    too.
     """
     for name in os.environ:
         if name.startswith(("T2LOCAL_", "HF_", "TRANSFORMERS_")) and name not in (
@@ -49,9 +51,8 @@ def real_table():
 
     def find(name: str) -> Path:
         if not (folder / name).is_file():
-            pytest.skip(
-                f"{name} is not in {folder}; set T2LOCAL_BENCH_DATA to the folder of the real tables"
-            )
+            hint = "set T2LOCAL_BENCH_DATA to the folder of the real tables"
+            pytest.skip(f"{name} is not in {folder}; {hint}")
         return folder / name
 
     return find

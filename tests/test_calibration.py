@@ -93,7 +93,7 @@ def test_cells_that_a_rule_binds_are_never_given(patients):
 def test_before_the_team_is_asked_the_ensemble_decides_alone(patients):
     with team_of(patients) as team:
         calibration = uncalibrated(team)
-        assert team.counters.prefix == team.counters.rows == 0
+        assert team.counters.prefix_tokens == team.counters.row_tokens == 0
     assert calibration.cells is None
     assert calibration.gate is None
     labels = calibration.labels
@@ -156,7 +156,7 @@ def test_a_calibration_is_repeated_when_a_decode_goes_wrong(patients):
         smooth = calibrate(team)
     with team_of(patients, model=Stumbling({1, 20}), labels="worker") as team:
         again = calibrate(team)
-        assert team.counters.errors == 2
+        assert team.counters.failed_decodes == 2
     pd.testing.assert_frame_equal(again.cells.worker, smooth.cells.worker)
     with (
         team_of(patients, model=Stumbling(range(9_999)), labels="worker") as team,

@@ -15,14 +15,14 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
-from t2local.team.calibration import Calibration, uncalibrated
+from t2local.team.calibration import Calibration
 from t2local.team.conditions import Conditions, draw_labels, read_conditions
 from t2local.team.plan import Component, from_data
 from t2local.team.team import Team
 from t2local.team.writer import BlockRequest, RowWriter
 from t2local.trim.inspector import Inspector
 from tests.strategies import dictionaries
-from tests.teams import conditions, plans, team_of
+from tests.teams import conditions, plans
 
 LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0}
 

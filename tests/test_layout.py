@@ -55,7 +55,7 @@ def test_parts_are_a_partition_of_the_features_and_see_earlier_parts_only(case):
         sees = part.segment.sees
         assert list(sees) == sorted(set(sees))
         assert all(0 <= seen < place for seen in sees)
-        assert bytes(part.segment.given) == part.mark.encode()
+        assert bytes(part.segment.prompt) == part.mark.encode()
 
 
 @settings(max_examples=60, deadline=None)
@@ -141,7 +141,7 @@ def test_the_parts_of_a_small_table(conditioning, labels, parts, sees):
     layout = layout_of(PATIENTS, PLAN, Conditions("ill"), conditioning, labels)
     assert [" ".join(f.name for f in part.features) for part in layout.parts] == parts
     assert [part.segment.sees for part in layout.parts] == sees
-    scored = [part.segment.scored for part in layout.parts]
+    scored = [part.segment.keep_logits for part in layout.parts]
     assert scored == [False] * (len(parts) - 1) + [labels == "calibrated"]
     assert (layout.label_part is layout.parts[-1]) == (labels == "calibrated")
 

@@ -79,8 +79,8 @@ def test_the_cost_of_a_plan_is_counted(patients):
     proposed = propose(real, dictionary, model, seed=1)
     counters = proposed.counters
     assert proposed.plan.check(dictionary) == []
-    assert counters.prefix == len(model.prompts[0].encode()) - 1
-    assert counters.rows > 50
+    assert counters.prefix_tokens == len(model.prompts[0].encode()) - 1
+    assert counters.row_tokens > 50
     assert propose(real, dictionary, model, seed=1).plan == proposed.plan
     assert propose(real, dictionary, model, seed=2).plan != proposed.plan
 
@@ -98,7 +98,7 @@ def test_without_rows_the_manager_reads_statistics(patients):
 def test_a_prompt_that_does_not_fit_is_an_error(patients):
     dictionary, real = dictionary_and_values(patients)
     with pytest.raises(DecodeError, match="do not fit"):
-        propose(real, dictionary, ScriptedModel(longest_sequence=300), seed=1)
+        propose(real, dictionary, ScriptedModel(context_length=300), seed=1)
 
 
 class Refusing(ScriptedModel):

@@ -364,7 +364,7 @@ def test_decodes_that_keep_going_wrong_end_the_run_with_an_error(patients):
 
 
 def test_a_prompt_that_does_not_fit_is_said_before_a_row_is_written(patients, tmp_path):
-    model = ScriptedModel(longest_sequence=700)
+    model = ScriptedModel(context_length=700)
     with pytest.raises(DecodeError, match="do not fit") as error:
         generate(patients, model=model, out=tmp_path / "run")
     assert "--examples" in error.value.next_step

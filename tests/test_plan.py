@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2local.errors import PlanError
-from t2local.stats.association import associations
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
 from t2local.team.plan import Component, Plan, from_data, read_plan, with_label
@@ -49,25 +48,6 @@ def test_a_plan_from_any_data_is_valid(data, dictionary):
         dictionary, [{f.name: data.draw(values(f)) for f in dictionary.features} for _ in range(4)]
     )
     assert from_data(frame, dictionary).check(dictionary) == []
-
-
-def test_associations_are_high_for_copies_and_near_zero_for_noise():
-    rng = np.random.default_rng(1)
-    x = rng.normal(size=400).round(2)
-    frame = pd.DataFrame(
-        {
-            "x": x,
-            "copy": 2 * x,
-            "noise": rng.normal(size=400).round(2),
-            "sign": np.where(x > 0, "up", "down"),
-        }
-    )
-    known = describe(from_frame(frame).cells)
-    matrix = associations(known.values(from_frame(frame).cells), known.features)
-    assert np.allclose(matrix, matrix.T)
-    assert matrix[0, 1] > 0.95
-    assert matrix[0, 2] < 0.15
-    assert matrix[0, 3] > 0.9
 
 
 def test_generations_follow_the_graph(known):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import t2local
-from t2local.llm.decoder import Request
+from t2local.llm.requests import Request
 from t2local.llm.sampling import RowStream
 from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
@@ -166,7 +166,7 @@ def test_a_row_takes_as_many_tokens_as_expected(patients, conditioning):
             done = list(team.complete([Request(team.layout.segments, stream, forced)]))
             assert done[0][1].failure == ""
         # The tokens that end a part are not decoded where nothing follows them.
-        per_row = team.counters.rows / 20
+        per_row = team.counters.row_tokens / 20
         assert per_row <= team.expected.row
         assert per_row > 0.7 * team.expected.row
 

@@ -46,7 +46,7 @@ def test_a_rehearsal_knows_the_sizes_of_what_the_team_will_do(patients, labels):
         assert rehearsal.prompt == len(team.prompt.tokens_of_set(0))
         assert rehearsal.stable == len(team.prompt.head)
         assert rehearsal.row == team.expected.row
-        assert rehearsal.context == team.counters.cells
+        assert rehearsal.context == team.counters.context_tokens
         assert (
             rehearsal.calibration_rows
             == len(rows_to_ask(team))

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2local.llm.decoder import Decoder, Request, Segment
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
@@ -35,7 +36,7 @@ def test_a_row_that_is_forced_has_the_likelihood_with_which_it_was_written(dicti
         for i, part in enumerate(parts)
     )
     with Decoder(
-        model, slots=3, prefix_cells=10, row_cells=max_bytes(dictionary.features) + 4
+        model, slots=3, prefix_tokens=10, max_row_tokens=max_bytes(dictionary.features) + 4
     ) as decoder:
         decoder.prefill(model.tokenize("Rows:"))
         written = dict(
@@ -65,7 +66,7 @@ def test_a_text_that_the_grammar_does_not_allow_fails_its_row_alone():
     model = ScriptedModel()
     feature = Feature(name="x", type="integer", minimum=1, maximum=500)
     segment = Segment((), Grammar(schema([feature]), model.tokenizer))
-    with Decoder(model, slots=2, prefix_cells=4, row_cells=20) as decoder:
+    with Decoder(model, slots=2, prefix_tokens=4, max_row_tokens=20) as decoder:
         decoder.prefill([65])
         done = dict(
             decoder.complete(

@@ -3,7 +3,7 @@
 import pytest
 
 from t2local.errors import DecodeError
-from t2local.llm.decoder import Request
+from t2local.llm.requests import Request
 from t2local.llm.sampling import RowStream
 from t2local.llm.scripted import ScriptedModel
 from tests.teams import team_of
@@ -20,12 +20,12 @@ def test_a_prompt_is_decoded_once_and_the_head_is_kept(patients):
         team.show(first)
         shown = team.prompt_sha256
         assert len(shown) == 64
-        assert team.counters.prefix == len(first)
+        assert team.counters.prefix_tokens == len(first)
         team.show(list(first))
-        assert team.counters.prefix == len(first)
+        assert team.counters.prefix_tokens == len(first)
         team.show(second)
         assert team.prompt_sha256 != shown
-        assert team.counters.prefix == len(first) + len(second) - len(team.prompt.head)
+        assert team.counters.prefix_tokens == len(first) + len(second) - len(team.prompt.head)
         team.show(first)
         assert team.prompt_sha256 == shown
 
@@ -59,7 +59,7 @@ def test_after_a_decode_that_goes_wrong_the_prompt_is_decoded_anew(patients):
         assert team.prompt_sha256 == ""
         model.broken = False
         team.show(prompt)
-        assert team.counters.prefix == 2 * len(prompt)
+        assert team.counters.prefix_tokens == 2 * len(prompt)
         assert len(list(team.complete(requests(team)))) == 3
 
 
@@ -77,14 +77,14 @@ def test_the_context_has_room_for_the_rows_side_by_side(patients):
     with team_of(patients) as team:
         longest = team.expected.longest_row
         assert team.slots.value == 32
-        assert team.counters.cells >= team.expected.prefix + team.slots.value * longest
+        assert team.counters.context_tokens >= team.expected.prefix + team.slots.value * longest
         assert team.layout.max_tokens >= longest
         assert team.label_policy == "calibrated"
 
 
 def test_a_prompt_that_does_not_fit_the_model_is_an_error_at_once(patients):
     with pytest.raises(DecodeError, match="do not fit"):
-        team_of(patients, model=ScriptedModel(longest_sequence=700))
+        team_of(patients, model=ScriptedModel(context_length=700))
 
 
 def test_the_model_is_free_after_the_team(patients):

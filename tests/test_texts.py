@@ -29,8 +29,8 @@ def test_every_row_has_a_text_of_each_column_within_its_length(patients):
         written = texts.columns[column.name]
         assert len(written) == 6
         assert all(text is None or 1 <= len(text) <= column.max_length for text in written)
-    assert texts.counters.rows > 0
-    assert texts.counters.prefix > 0
+    assert texts.counters.row_tokens > 0
+    assert texts.counters.prefix_tokens > 0
     assert write(patients, [NOTE, STORY]).columns == texts.columns
     assert write(patients, [NOTE, STORY], seed=2).columns != texts.columns
 
@@ -56,7 +56,7 @@ def test_the_model_sees_the_row_and_the_dictionary_but_no_real_text(patients):
 
 def test_a_prompt_that_does_not_fit_is_an_error(patients):
     with pytest.raises(DecodeError, match="do not fit"):
-        write(patients, [NOTE], ScriptedModel(longest_sequence=200))
+        write(patients, [NOTE], ScriptedModel(context_length=200))
 
 
 def test_texts_do_not_disturb_the_rows(patients):

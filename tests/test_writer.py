@@ -107,7 +107,7 @@ def test_all_cells_may_be_given(patients, patients_pool):
         block = RowWriter(team, Calibration(pool=patients_pool, gate=gate)).write(
             BlockRequest(0, 30, 0)
         )
-        assert team.counters.sampled == 0
+        assert team.counters.sampled_tokens == 0
     assert len(block.rows) == 30
     assert set(block.rows["ward"]) <= set(team.real["ward"])
     assert set(block.rows["outcome"]) <= {"0", "1"}
@@ -120,9 +120,9 @@ def test_given_cells_enter_the_rows_and_the_run_says_how_often(patients, conditi
         chosen = {"cells": cells, "conditioning": conditioning, "labels": "worker"}
         with team_of(patients, **chosen) as team:
             calibration = calibrate(team)
-            before = team.counters.sampled
+            before = team.counters.sampled_tokens
             rows = RowWriter(team, calibration).write(BlockRequest(0, 40, 0)).rows
-            sampled[cells] = team.counters.sampled - before
+            sampled[cells] = team.counters.sampled_tokens - before
         assert (calibration.gate is not None) == (cells == "calibrated")
         if cells == "calibrated":
             assert abs(rows["weight"].median() - patients["weight"].median()) < 10
@@ -152,7 +152,7 @@ def test_a_decode_that_goes_wrong_costs_no_row(patients):
     for wrong in ({1, 12}, {14}):
         with team_of(patients, model=Stumbling(wrong), labels="worker") as team:
             block = RowWriter(team, Calibration()).write(BlockRequest(0, 20, 0))
-            assert team.counters.errors == len(wrong)
+            assert team.counters.failed_decodes == len(wrong)
         assert (len(block.rows), block.failed) == (20, 0)
         assert block.prompt_sha256 == smooth.prompt_sha256
     # Rows that were complete before stay; the others have the random numbers of their attempt.

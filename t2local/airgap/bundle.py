@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 from t2local.errors import ResourceError, UsageError
 from t2local.llm import store
 from t2local.llm.catalog import entries
+from t2local.llm.manifest import manifests
 from t2local.settings import shipped
 
 #: Of pip's output, the lines that say what went wrong.
@@ -177,7 +178,7 @@ def _source() -> str:
 
 def _carry(file: store.ModelFile, folder: Path) -> str:
     """Copy a model with its manifest; the name of its first file."""
-    manifest = store.manifests().get(file.name)
+    manifest = manifests().get(file.name)
     for path in manifest.paths() if manifest else [file.path]:
         shutil.copy(path, folder)
     if manifest:

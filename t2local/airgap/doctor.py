@@ -4,8 +4,9 @@ import time
 from typing import Any
 
 from t2local.errors import ModelError
-from t2local.llm.decoder import Decoder, Request, Segment
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.stats.streams import Stream
 from t2local.system.environment import environment
@@ -13,7 +14,8 @@ from t2local.system.environment import environment
 
 def examine(wanted: str | None) -> dict[str, Any]:
     """Versions, CPU, devices, known problems, model store, model and a two-token decode, by name. **Raises** `ModelError` when the model cannot be used."""
-    from t2local.llm.store import find, folder, manifests
+    from t2local.llm.manifest import folder, manifests
+    from t2local.llm.store import find
 
     file = find(wanted)
     from t2local.llm.backbone import Backbone
@@ -30,7 +32,7 @@ def examine(wanted: str | None) -> dict[str, Any]:
             *(f"{name}: {manifest.bytes / 1e6:,.0f} MB" for name, manifest in manifests().items()),
         ],
         "devices": [
-            f"{d['name']} ({d['kind']}): {d['description']}, {d['total'] / 2**30:.1f} GiB"
+            f"{d.name} ({d.kind}): {d.description}, {d.total_bytes / 2**30:.1f} GiB"
             for d in devices()
         ],
         "gpu": "offload is written for Metal and CUDA, and was never run by its developers",
@@ -60,7 +62,7 @@ def _decode(model: Any) -> str:
         "maxItems": 2,
     }
     began = time.perf_counter()
-    with Decoder(model, slots=1, prefix_cells=len(prompt), row_cells=16) as decoder:
+    with Decoder(model, slots=1, prefix_tokens=len(prompt), max_row_tokens=16) as decoder:
         decoder.prefill(prompt[:-1])
         _, completion = next(
             decoder.complete(

@@ -11,8 +11,8 @@ from t2local.errors import ModelError, UsageError
 from t2local.system.offline import seal
 
 if TYPE_CHECKING:
+    from t2local.llm.manifest import Manifest
     from t2local.llm.pull import Offer
-    from t2local.llm.store import Manifest
 
 _format = click.option(
     "--format", "form", type=click.Choice(["human", "json"]), default="human", show_default=True
@@ -32,10 +32,10 @@ def models(context: click.Context) -> None:
 @_format
 def list_models(form: str) -> None:
     """List the store and the catalogue: what is here, and what this machine can hold."""
-    from t2local.llm import store
     from t2local.llm.catalog import entries
+    from t2local.llm.manifest import manifests
 
-    here = store.manifests()
+    here = manifests()
     known = [
         _described(name, here.get(name))
         for name in [*entries(), *(name for name in here if name not in entries())]
@@ -57,10 +57,10 @@ def list_models(form: str) -> None:
 @_format
 def show(name: str, form: str) -> None:
     """Show what is known of a model of the store or the catalogue."""
-    from t2local.llm import store
     from t2local.llm.catalog import entries
+    from t2local.llm.manifest import manifests
 
-    manifest = store.manifests().get(name)
+    manifest = manifests().get(name)
     if not manifest and name not in entries():
         raise ModelError(f"{name!r} is not known here.", next_step="python -m t2local models list")
     facts = _described(name, manifest)
@@ -212,7 +212,7 @@ def _described(name: str, manifest: "Manifest | None") -> dict[str, Any]:
 
     entry = entries().get(name)
     weight = manifest.bytes if manifest else entry.bytes if entry else 0
-    cell = manifest.cell_bytes if manifest else entry.cell_bytes if entry else 0
+    cell = manifest.kv_bytes_per_token if manifest else entry.kv_bytes_per_token if entry else 0
     fit = fits(memory_need(weight, cell))
     return {
         "name": name,

@@ -13,7 +13,7 @@ import pandas as pd
 from t2local.errors import DecodeError
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.densities import ChowLiuTree, IndependentColumns
-from t2local.stats.ensemble import codes
+from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, generator
 from t2local.team.cell_calibration import MAX_SCORED, CellCalibration, MixtureGate
 from t2local.team.label_calibration import (
@@ -117,7 +117,7 @@ def column_tree(team: Team, real: pd.DataFrame) -> ChowLiuTree:
 
 def _folds(team: Team) -> IntArray:
     target = team.dictionary[team.dictionary.target]
-    return calibration_folds(codes(team.real[target.name], target), team.seed)
+    return calibration_folds(encode_labels(team.real[target.name], target), team.seed)
 
 
 def _ask_with_retries(team: Team) -> list[_Answers]:

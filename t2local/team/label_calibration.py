@@ -18,7 +18,7 @@ import pandas as pd
 
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes, fit, predict
+from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 from t2local.stats.folds import stratified_folds
 from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import Feature, FeatureDictionary
@@ -77,10 +77,10 @@ class LabelEnsemble:
         self._seed = seed
         x = self._encoder.transform(real)
         #: The real labels as class numbers, or as numbers; shape (n,).
-        self.truth = codes(real[self.target.name], self.target)
+        self.truth = encode_labels(real[self.target.name], self.target)
         #: Predictions of each real row by an ensemble that did not see it, shape as `predict`.
         self.out_of_fold = self._out_of_fold(x, folds)
-        self._models = fit(x, self.truth, self.target, seed)
+        self._models = fit_ensemble(x, self.truth, self.target, seed)
 
     @property
     def class_counts(self) -> IntArray:
@@ -89,14 +89,16 @@ class LabelEnsemble:
 
     def predict(self, rows: pd.DataFrame) -> FloatArray:
         """Log-probabilities, shape (m, levels), or numbers, shape (m, 1)."""
-        return predict(self._models, self._encoder.transform(rows), self.target)
+        return predict_ensemble(self._models, self._encoder.transform(rows), self.target)
 
     def _out_of_fold(self, x: FloatArray, folds: IntArray) -> FloatArray:
         predictions = np.zeros((len(x), max(1, len(self.target.levels))))
         for fold in np.unique(folds):
             out = folds == fold
-            models = fit(x[~out], self.truth[~out], self.target, self._seed, trees=_TREES_OF_A_FOLD)
-            predictions[out] = predict(models, x[out], self.target)
+            models = fit_ensemble(
+                x[~out], self.truth[~out], self.target, self._seed, n_trees=_TREES_OF_A_FOLD
+            )
+            predictions[out] = predict_ensemble(models, x[out], self.target)
         return predictions
 
 

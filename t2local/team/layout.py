@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from t2local.llm.decoder import Segment
 from t2local.llm.grammar import Grammar
 from t2local.llm.model import Model
+from t2local.llm.requests import Segment
 from t2local.settings import TeamSettings
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.team.conditions import Conditions
@@ -75,10 +75,10 @@ class RowLayout:
             features = tuple(dictionary[name] for name in names)
             mark = "" if by_row else component_mark(places[0])
             segment = Segment(
-                given=tuple(model.tokenize(mark)),
+                prompt=tuple(model.tokenize(mark)),
                 grammar=_grammar(model, features, conditions.restricted),
                 sees=tuple(range(len(parts))) if by_row else _parents(components, places[0]),
-                scored=policy == "calibrated" and dictionary.target in names,
+                keep_logits=policy == "calibrated" and dictionary.target in names,
             )
             parts.append(RowPart(features, mark, segment))
         label_segments = _label_segments(model, dictionary, conditions, parts[0])
@@ -103,7 +103,7 @@ class RowLayout:
     @property
     def max_tokens(self) -> int:
         """The most tokens of one row, all parts together: a token has at least one byte."""
-        return sum(max_bytes(part.features) + len(part.segment.given) for part in self.parts)
+        return sum(max_bytes(part.features) + len(part.segment.prompt) for part in self.parts)
 
     @property
     def form(self) -> str:

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError
-from t2local.llm.decoder import Counters, Decoder, Request, Segment
+from t2local.llm.counters import Counters
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar, fragment
 from t2local.llm.model import Model
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.stats.streams import Stream, generator
 from t2local.system.json_text import JsonObject
@@ -68,8 +70,8 @@ def propose(
     with Decoder(
         model,
         slots=1,
-        prefix_cells=len(prompt),
-        row_cells=max_plan_bytes(len(dictionary.inputs)),
+        prefix_tokens=len(prompt),
+        max_row_tokens=max_plan_bytes(len(dictionary.inputs)),
         temperature=temperature,
     ) as decoder:
         decoder.prefill(prompt[:-1])

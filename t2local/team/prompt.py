@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from t2local.llm.decoder import common_length
 from t2local.llm.model import Model
+from t2local.llm.row import common_length
 from t2local.settings import TeamSettings
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.streams import Stream, generator

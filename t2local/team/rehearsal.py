@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from t2local.llm.decoder import Request
+from t2local.llm.requests import Request
 from t2local.llm.sampling import RowStream
 from t2local.stats.streams import Stream
 from t2local.team.calibration import rows_to_ask
@@ -76,8 +76,8 @@ def rehearse(team: Team, rows: int, seconds: float = 2.0) -> Rehearsal:
         row=team.expected.row,
         prompt_speed=prompt_speed,
         row_speed=row_speed,
-        context=team.counters.cells,
-        context_bytes=team.counters.cells * team.model.cell_bytes,
+        context=team.counters.context_tokens,
+        context_bytes=team.counters.context_tokens * team.model.kv_bytes_per_token,
     )
 
 
@@ -101,6 +101,6 @@ def _row_speed(team: Team, seconds: float) -> float:
         for row in range(_ENOUGH_ROWS)
     ]
     start = time.perf_counter()
-    before = team.counters.rows
+    before = team.counters.row_tokens
     list(team.complete(requests, until=start + seconds))
-    return (team.counters.rows - before) / (time.perf_counter() - start)
+    return (team.counters.row_tokens - before) / (time.perf_counter() - start)

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from t2local.llm.decoder import Completion, Request, Segment
 from t2local.llm.grammar import Tokenizer
+from t2local.llm.requests import Completion, Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.stats.arrays import FloatArray
 from t2local.stats.ensemble import FLOOR
@@ -105,7 +105,7 @@ class RowScorer:
         label = layout.parts[-1]
         seen = [text for place in label.segment.sees for text in texts[2 * place : 2 * place + 2]]
         tokens = [t for text in (*seen, label.mark) for t in self._team.model.tokenize(text)]
-        return replace(label.segment, given=tuple(tokens), sees=())
+        return replace(label.segment, prompt=tuple(tokens), sees=())
 
     def _cells(self, record: Record, completion: Completion) -> list[float]:
         """Log-likelihood of each cell of a row, in the order of the dictionary's inputs."""

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError
-from t2local.llm.decoder import Completion, Counters, Decoder, Request
+from t2local.llm.counters import Counters
+from t2local.llm.decoder import Decoder
 from t2local.llm.model import Model
+from t2local.llm.requests import Completion, Request
 from t2local.settings import Settings
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.conditions import Conditions
@@ -71,9 +73,9 @@ class Team:
         self._decoder = Decoder(
             model,
             slots=self.slots.value,
-            prefix_cells=math.ceil(self.expected.prefix * _SLACK),
-            row_cells=self.layout.max_tokens,
-            usual_cells=longest_row,
+            prefix_tokens=math.ceil(self.expected.prefix * _SLACK),
+            max_row_tokens=self.layout.max_tokens,
+            typical_row_tokens=longest_row,
             temperature=settings.team.temperature,
             # A row that sees all before it never goes back to an earlier part.
             branches=1 if settings.team.conditioning == "row" else 2,

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from t2local.llm.decoder import Counters, Decoder, Request, Segment
+from t2local.llm.counters import Counters
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar, fragment
 from t2local.llm.model import Model
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.settings import Settings
 from t2local.stats.streams import Stream
@@ -62,16 +64,16 @@ def write_texts(
         )
         for row, text in enumerate(arrays)
     ]
-    longest_row = max(len(request.segments[0].given) for request in requests)
+    longest_row = max(len(request.segments[0].prompt) for request in requests)
     n_letters = sum(column.max_length for column in columns)
     usual_cells = longest_row + n_letters // _LETTERS_PER_TOKEN + _PUNCTUATION_OF_ROW
     texts: list[list[str | None]] = [[None] * len(columns) for _ in requests]
     with Decoder(
         model,
         slots=model.slots(settings.decoder.slots, usual_cells).value,
-        prefix_cells=len(prompt),
-        row_cells=_max_row_tokens(dictionary, columns),
-        usual_cells=usual_cells,
+        prefix_tokens=len(prompt),
+        max_row_tokens=_max_row_tokens(dictionary, columns),
+        typical_row_tokens=usual_cells,
         temperature=settings.team.temperature,
     ) as decoder:
         decoder.prefill(prompt)

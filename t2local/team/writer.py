@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError
-from t2local.llm.decoder import Completion, Request, Segment
+from t2local.llm.requests import Completion, Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.stats.arrays import FloatArray
 from t2local.stats.streams import Stream, generator
