@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from t2local.errors import UsageError
 
@@ -125,6 +125,9 @@ class TrimSettings(_Group):
         0.1,
         description="share of a batch's rows, those of highest cost, that the utility gate trims",
     )
+    stages: tuple[str, ...] | None = Field(
+        None, description="the quality stages that run, such as sanity,cost; none: all of them"
+    )
     alpha: Share = Field(0.5, description="share of the mixture that the paper's cost window drops")
     beta: Annotated[float, Field(ge=0, lt=0.5)] = Field(
         0.1, description="share of the cheapest rows that the paper's cost window drops"
@@ -152,6 +155,12 @@ class TrimSettings(_Group):
     relative_rise: float = Field(
         0.3, ge=0, le=10, description="the paper's relative rise of entropy, for diversity=relative"
     )
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _names(cls, stages: Any) -> Any:
+        """A text of names, as the command line and the environment give it."""
+        return stages.split(",") if isinstance(stages, str) else stages
 
 
 class Settings(_Group):

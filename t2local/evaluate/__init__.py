@@ -1,5 +1,4 @@
-"""How good synthetic rows are: their utility for a model, their fidelity, and the privacy they
-leave.
+"""How good synthetic rows are: utility for a model, fidelity, and privacy.
 
 ``utility``, ``fidelity`` and ``privacy`` have the metrics, each with its name, direction and
 bounds; ``report`` puts every value beside a reference. Knows no language model: the rows may come

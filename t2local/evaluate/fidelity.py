@@ -62,10 +62,10 @@ def _scaled_samples(
     """As many rows of each, scaled so that the real rows are between 0 and 1 in every column."""
     rng = generator(seed, Stream.PRECISION_RECALL)
     n = min(len(real), len(synthetic))
-    real, synthetic = (
-        rows if len(rows) == n else rows[rng.choice(len(rows), n, replace=False)]
-        for rows in (real, synthetic)
-    )
+    if len(real) > n:
+        real = real[rng.choice(len(real), n, replace=False)]
+    if len(synthetic) > n:
+        synthetic = synthetic[rng.choice(len(synthetic), n, replace=False)]
     lowest = real.min(axis=0)  # (d,)
     width = np.ptp(real, axis=0)  # (d,)
     scale = np.where(width > 0, width, 1.0)

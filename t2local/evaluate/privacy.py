@@ -40,7 +40,7 @@ def distance_to_closest_record(distances: Distances, quantile: float = 0.5) -> f
 def nearest_neighbour_distance_ratio(distances: Distances) -> float:
     """The median ratio of the distances to the nearest and the second nearest real row (NNDR).
 
-    Near 0: one real row stands out, the synthetic row may be made from it. 1 with a single real
+    Near 0: one real row stands out, the synthetic row may be a copy of it. 1 with a single real
     row.
     """
     if len(distances.real_to_real) < 2:
@@ -80,9 +80,7 @@ def random_rows(pair: TablePair, n: int) -> pd.DataFrame:
 def _random_cells(
     feature: Feature, present: pd.Series, n: int, rng: np.random.Generator
 ) -> pd.Series:
-    """Cells between the present numbers, or one of the present levels; missing where there are
-    none.
-    """
+    """Cells between the present numbers, or present levels; missing where there are none."""
     if not len(present):
         return pd.Series([None] * n, dtype=object)
     if feature.numeric:

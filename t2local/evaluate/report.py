@@ -92,8 +92,7 @@ def evaluate(
     dictionary: FeatureDictionary | None = None,
     seed: int = 1,
 ) -> Evaluation:
-    """Measure synthetic rows: their utility for a model, their fidelity, and the privacy they
-    leave.
+    """Measure synthetic rows: utility, fidelity and privacy (docs/method.md, "Evaluation").
 
     **Parameters:**
 
@@ -115,17 +114,13 @@ def evaluate(
         frames["holdout"] = holdout
     values = {name: _values(dictionary, frame, name) for name, frame in frames.items()}
     pair = TablePair(dictionary, values["real"], values["synthetic"], seed)
+    figures = [
+        *_utility_figures(pair, _folds(pair, values.get("holdout"))),
+        *_pair_figures(pair, *_reference(pair, values.get("holdout"))),
+    ]
+    notes = [_NO_PROOF]
     if holdout is None:
-        notes = [_NO_PROOF, _NO_HOLDOUT]
-        folds = _folds(dictionary, pair.real, seed)
-        reference = _halves(pair)
-        against = "half of the real rows against the other"
-    else:
-        notes = [_NO_PROOF]
-        folds = [(pair.real, values["holdout"])]
-        reference = TablePair(dictionary, pair.real, values["holdout"], seed)
-        against = "holdout"
-    figures = [*_utility_figures(pair, folds), *_pair_figures(pair, reference, against)]
+        notes.append(_NO_HOLDOUT)
     n_rows = {name: len(frame) for name, frame in values.items()}
     return Evaluation(n_rows, dictionary.target, seed, tuple(figures), tuple(notes))
 
@@ -160,24 +155,31 @@ def _values(dictionary: FeatureDictionary, frame: pd.DataFrame, name: str) -> pd
     return values
 
 
-def _halves(pair: TablePair) -> TablePair:
-    """The real rows at random in two halves, in their order."""
-    rng = generator(pair.seed, Stream.EVALUATION_HALVES)
-    order = rng.permutation(len(pair.real))
+def _reference(pair: TablePair, holdout: pd.DataFrame | None) -> tuple[TablePair, str]:
+    """Two tables of real rows, and what they are: metrics of them are the best to be hoped for."""
+    if holdout is not None:
+        return TablePair(pair.dictionary, pair.real, holdout, pair.seed), "holdout"
+    order = generator(pair.seed, Stream.EVALUATION_HALVES).permutation(len(pair.real))
     first, second = (
         pair.real.iloc[np.sort(half)].reset_index(drop=True) for half in np.array_split(order, 2)
     )
-    return TablePair(pair.dictionary, first, second, pair.seed)
+    halves = TablePair(pair.dictionary, first, second, pair.seed)
+    return halves, "half of the real rows against the other"
 
 
 def _folds(
-    dictionary: FeatureDictionary, real: pd.DataFrame, seed: int
+    pair: TablePair, holdout: pd.DataFrame | None
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Training and test rows, with the classes spread evenly over the test rows."""
-    labels = encode_labels(real[dictionary.target], dictionary[dictionary.target])
-    fold = stratified_folds(labels, _N_FOLDS, generator(seed, Stream.EVALUATION_FOLDS))
+    """Training and test rows; without a holdout five folds, each with its share of every class."""
+    if holdout is not None:
+        return [(pair.real, holdout)]
+    target = pair.dictionary[pair.dictionary.target]
+    labels = encode_labels(pair.real[target.name], target)
+    rng = generator(pair.seed, Stream.EVALUATION_FOLDS)
+    folds = stratified_folds(labels, _N_FOLDS, rng)
+    real = pair.real
     return [
-        (real[fold != number].reset_index(drop=True), real[fold == number].reset_index(drop=True))
+        (real[folds != number].reset_index(drop=True), real[folds == number].reset_index(drop=True))
         for number in range(_N_FOLDS)
     ]
 

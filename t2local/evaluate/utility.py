@@ -137,7 +137,9 @@ def downstream(
     * **scale**: the rows that give means and deviations, ``train`` by default.
     """
     target = dictionary[dictionary.target]
-    encoder = Encoder(dictionary.input_features, train if scale is None else scale)
+    if scale is None:
+        scale = train
+    encoder = Encoder(dictionary.input_features, scale)
     x = encoder.transform(train)  # (n, d)
     y = encode_labels(train[target.name], target)  # (n,)
     x_test = encoder.transform(test)  # (m, d)

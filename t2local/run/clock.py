@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Starts when it is made; each `lap` counts the time since the last one for a part of the run."""
+    """Starts when it is made; each `lap` counts the time since the last one for a part."""
 
     def __init__(self) -> None:
         self.started = datetime.now(UTC)

@@ -62,8 +62,9 @@ class RunFolder:
         **Parameters:**
 
         * **table**: gives delimiter and byte order mark.
-        * **kept**, **rejected**: frames of cells; the rejected ones with the notes on them in front.
-        * **texts**: the other files, by name; the last one is written last and so marks a complete result.
+        * **kept**, **rejected**: frames of cells; the rejected ones with their notes in front.
+        * **texts**: the other files, by name; the last one is written last, and so marks a
+          complete result.
         """
         for name, cells in (("synthetic.csv", kept), ("rejected.csv", rejected)):
             write_like(table, self.path / name, cells)

@@ -1,5 +1,6 @@
-"""What goes into a run: read, understood and checked before a model is loaded or a file is written."""
+"""What goes into a run: read and checked before a model is loaded or a file is written."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +45,22 @@ class Run:
         self.listener(event)
 
 
+def new_run(
+    settings: Settings,
+    seed: int,
+    rows: int,
+    batch_size: int,
+    max_batches: int | None,
+    listener: Listener,
+) -> Run:
+    """A run with an empty ledger.
+
+    Without a limit it tries ``trim.patience`` times the batches that would do if all were kept.
+    """
+    limit = max_batches or settings.trim.patience * math.ceil(rows / batch_size)
+    return Run(settings, seed, Ledger(rows, batch_size, limit), listener)
+
+
 @dataclass(frozen=True)
 class Inputs:
     """The input of a run, understood: nothing of it needs a model.
@@ -85,7 +102,6 @@ def read(data: TableSource) -> Table:
 def read_inputs(
     run: Run,
     data: TableSource,
-    *,
     target: str | None,
     dictionary: DictionarySource | None,
     plan: Plan | Path | str,
@@ -96,19 +112,20 @@ def read_inputs(
     table = read(data)
     for decision in table.decisions:
         run.tell(decision)
-    known = understand(run, table, target, dictionary)
-    checked_plan = _plan(plan, known)
+    agreed = understand(run, table, target, dictionary)
     # A column that says "missing" by a number of its own, and in no other way, says it so again.
-    codes = {f.name: f.missing_values[0] for f in known.features if f.missing_values}
-    return Inputs(
+    codes = {f.name: f.missing_values[0] for f in agreed.features if f.missing_values}
+    inputs = Inputs(
         table=replace(table, missing={**codes, **table.missing}),
         frame=data if isinstance(data, pd.DataFrame) else None,
-        dictionary=known,
-        values=known.values(table.cells),
-        plan=checked_plan,
-        conditions=read_conditions(known, where, balance),
+        dictionary=agreed,
+        values=agreed.values(table.cells),
+        plan=_plan(plan, agreed),
+        conditions=read_conditions(agreed, where, balance),
         dictionary_text=_own_text(dictionary, target),
     )
+    run.ledger.clock.lap("read")
+    return inputs
 
 
 def _plan(plan: Plan | Path | str, dictionary: FeatureDictionary) -> Plan | str:
@@ -133,7 +150,7 @@ def _own_text(dictionary: DictionarySource | None, target: str | None) -> str:
 def understand(
     run: Run, table: Table, target: str | None, given: DictionarySource | None
 ) -> FeatureDictionary:
-    """The dictionary of a run: the given one or a guess, checked against every cell of the table."""
+    """The dictionary of a run, given or a guess, checked against every cell of the table."""
     if given is None:
         _refuse_blank_columns(table)
         dictionary = describe(

@@ -1,6 +1,6 @@
 """The accounting of a run: the one object that grows while rows are written and judged.
 
-Every row that was written is kept or rejected, with its reason, and every second and token has its place.
+Every row that was written is kept or rejected, with its reason; every second and token is counted.
 """
 
 import math
@@ -18,12 +18,14 @@ from t2local.run.clock import Clock
 from t2local.stats.arrays import Mask
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.writer import Block
+from t2local.trim.result import StageFigures
 from t2local.trim.stages import STAGES
-from t2local.trim.verdict import StageFigures, Verdict
+from t2local.trim.verdict import Verdict
 
-#: The reason of rows that passed all stages after the wanted rows were there; the ledger's own, no stage's.
+#: What rejects rows that passed all stages after the wanted rows were there; it is no stage.
 SURPLUS = "surplus"
-#: Until a share of rows is known to be kept, and where it is very low, a block is at most this much larger.
+#: However few rows are kept, a block is planned as if at least this share were: at most twice the
+#: gap is written before the next look.
 _LEAST_ACCEPTANCE = 0.5
 #: A guess of what is left divides by the acceptance; below this it would be endless.
 _LEAST_ACCEPTANCE_FORECAST = 0.1
@@ -44,7 +46,7 @@ class BatchEntry:
 
 
 class JudgedRows(NamedTuple):
-    """The rows of a run in the order of writing: frames of values, and the notes on the rejected ones."""
+    """The rows of a run in the order of writing: frames of values, and notes on the rejected."""
 
     kept: pd.DataFrame
     rejected: pd.DataFrame
@@ -57,9 +59,10 @@ class Ledger:
 
     **Parameters:**
 
-    * **wanted**: rows asked for; **batch_size**: rows judged together; **max_batches**: batches tried at most.
+    * **wanted**: rows asked for; **batch_size**: rows judged together.
+    * **max_batches**: batches tried at most.
 
-    ``tokens`` has the counters of each part that used a model: plan, rows (calibration included) and texts;
+    ``tokens`` has the counters of each part that used a model: plan, rows, texts;
     ``calibration_tokens``: how many of the rows' tokens the questions about real rows took.
     """
 
@@ -93,7 +96,7 @@ class Ledger:
         return {label: quota - self.kept_labels[label] for label, quota in self.quotas.items()}
 
     def surplus(self, rows: pd.DataFrame, verdict: Verdict) -> Mask:
-        """The kept rows of a batch that are more than is wanted, in all or of their label; shape (m,)."""
+        """The kept rows that are more than is wanted, in all or of their label; shape (m,)."""
         if not self.quotas:
             return np.cumsum(verdict.kept) > self.wanted - self.kept
         over = np.zeros(len(rows), dtype=np.bool_)
@@ -135,7 +138,7 @@ class Ledger:
         return max(1, batches) * self.batch_size
 
     def rows_left(self, written: int) -> float:
-        """How many rows will still be written, after ``written`` in all, at the acceptance so far."""
+        """Rows that will still be written, after ``written`` in all, at the acceptance so far."""
         gap = (self.wanted - self.kept) / max(self.acceptance, _LEAST_ACCEPTANCE_FORECAST)
         missing = min(gap, self.max_batches * self.batch_size - self.generated)
         return max(0.0, missing - (written - self.generated))
@@ -170,7 +173,7 @@ class Ledger:
         self.interrupted |= block.interrupted
 
     def rejected_by_stage(self) -> dict[str, int]:
-        """How many rows each stage rejected, in the order of the stages; those too many come last."""
+        """How many rows each stage rejected, in the order of the stages; surplus comes last."""
         names = [*(stage.name for stage in STAGES), SURPLUS]
         return {name: self.rejected_by[name] for name in names}
 

@@ -1,4 +1,4 @@
-"""What must be known to repeat a run, as it stands in manifest.json; hashes, names and reasons, never a cell."""
+"""What must be known to repeat a run, for manifest.json: hashes and reasons, never a cell."""
 
 import hashlib
 from dataclasses import dataclass

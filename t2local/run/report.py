@@ -18,7 +18,7 @@ from t2local.trim.verdict import reasons
 
 @dataclass(frozen=True)
 class RowCounts:
-    """Rows by what became of them: generated = kept + rejected; failed ones could not be written."""
+    """Rows by what became of them: generated = kept + rejected; failed were never written."""
 
     wanted: int
     generated: int

@@ -1,4 +1,4 @@
-"""One table held against another, both files: `t2local.trim` and `t2local.evaluate` for the command line."""
+"""One file held against another: `t2local.trim` and `t2local.evaluate` for the command line."""
 
 from pathlib import Path
 

@@ -35,8 +35,7 @@ _MIN_PROBABILITY = 1e-12
 
 
 class ColumnDensity:
-    """The distribution of one column: kernels around its real cells, a uniform part, and missing
-    cells.
+    """The distribution of one column: kernels, a uniform part, and missing cells.
 
     **Parameters:**
 
@@ -174,9 +173,7 @@ class ChowLiuTree:
                 self.parent[column.name] = Parent(parent, weight)
 
     def log_probability(self, values: pd.DataFrame) -> pd.DataFrame:
-        """Log-probability of each cell of the tree's columns, given the cell of its parent; shape
-        (m, columns).
-        """
+        """Log-probability of each cell, given the cell of its parent; shape (m, columns)."""
         codes = {name: density.encode(values[name]) for name, density in self._densities.items()}
         log_probabilities = {
             name: np.log(density.probability(codes[name], self._weights(name, codes)))
@@ -188,9 +185,10 @@ class ChowLiuTree:
         """A whole row, drawn column by column."""
         codes: dict[str, FloatArray] = {}
         for name, density in self._densities.items():
-            weights = self._weights(name, codes)  # (1, n)
-            own = None if weights is None else weights[0]
-            codes[name] = np.array([density.draw(rng, own)])
+            weights = self._weights(name, codes)
+            if weights is not None:
+                weights = weights[0]  # (1, n) to (n,)
+            codes[name] = np.array([density.draw(rng, weights)])
         return {name: density.decode(codes[name][0]) for name, density in self._densities.items()}
 
     def _weights(self, name: str, codes: dict[str, FloatArray]) -> FloatArray | None:

@@ -60,9 +60,7 @@ def _one_hot(column: Column, cells: pd.Series) -> list[FloatArray]:
 
 
 def _mean_and_deviation(cells: pd.Series) -> tuple[float, float]:
-    """Of the numbers that are there; a constant column has deviation 1, so that nothing is divided
-    by 0.
-    """
+    """Of the numbers that are not missing; a constant column has deviation 1: no division by 0."""
     numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)
     present = numbers[~np.isnan(numbers)]
     if not len(present):

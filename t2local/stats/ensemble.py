@@ -21,9 +21,7 @@ FLOOR = 1e-4
 
 
 def encode_labels(labels: pd.Series, target: Column) -> FloatArray:
-    """Class numbers in the order of the levels (-1 for another label), or the numbers themselves;
-    shape (n,).
-    """
+    """Class numbers by the levels (-1 for another label), or the numbers as they are: (n,)."""
     if not target.levels:
         return labels.to_numpy(dtype=np.float64)
     levels = pd.Index(target.levels, dtype=object)
@@ -75,9 +73,7 @@ def _classifiers(n_trees: int, seed: int) -> list[Any]:
 
 
 def predict_ensemble(models: Ensemble, x: FloatArray, target: Column) -> FloatArray:
-    """Log-probabilities of the classes (n, levels), or predicted numbers (n, 1): the mean of the
-    models.
-    """
+    """The mean of the models: log-probabilities of classes (n, levels), or numbers (n, 1)."""
     if not target.levels:
         return np.mean([model.predict(x) for model in models], axis=0)[:, None]
     p = np.zeros((len(x), len(target.levels)))  # (n, levels)

@@ -7,11 +7,11 @@ from t2local.stats.arrays import FloatArray, IntArray
 
 
 def stratified_folds(labels: FloatArray | IntArray, n_folds: int, rng: Generator) -> IntArray:
-    """The fold of each row, 0 to n_folds - 1; with fewer rows than folds each row has a fold of its
-    own.
+    """The fold of each row, 0 to n_folds - 1.
 
     Rows are shuffled, sorted by label and dealt to the folds in turn. So each class is spread over
-    the folds as evenly as possible, and so are numbers by their size.
+    the folds as evenly as possible, and so are numbers by their size. With fewer rows than folds,
+    each row has a fold of its own.
 
     **Parameters:**
 

@@ -74,8 +74,7 @@ class LevelKernel:
         self.highest = len(column.levels) - 1
         prior = PRIOR_COUNT * len(column.levels)
         n_present = int((~np.isnan(self.codes)).sum())
-        #: With this weight the frequencies are those with `PRIOR_COUNT` added to each level's
-        #: count.
+        # With this weight each level's count is raised by `PRIOR_COUNT`.
         self.uniform_share = prior / (n_present + prior)
 
     def encode(self, cells: pd.Series) -> FloatArray:
@@ -92,14 +91,13 @@ class LevelKernel:
         """1 where the levels are equal, else 0; shape (m, n)."""
         return np.equal(codes[:, None], self.codes).astype(np.float64)
 
-    def sample(self, place: int, rng: np.random.Generator) -> float:  # noqa: ARG002 -- as every kernel
-        """The level of the real cell."""
+    def sample(self, place: int, rng: np.random.Generator) -> float:  # noqa: ARG002
+        """The level of the real cell; nothing is random."""
         return float(self.codes[place])
 
 
 class NumberKernel:
-    """Numbers: a logistic kernel around each real cell, on the grid of the column, within its
-    range.
+    """Numbers: a logistic kernel around each real cell, on the column's grid and in its range.
 
     Two habits of written numbers are kept. A value that real rows repeat (a rounded weight, a
     score) is written again in half of the cases. And a column of 3 decimals may hold whole numbers
@@ -152,9 +150,7 @@ class NumberKernel:
         return float(np.clip(code, self.lowest, self.highest))
 
     def _smooth(self, codes: FloatArray) -> FloatArray:
-        """The share of each kernel in the interval that rounds to a number, by its decimals; shape
-        (m, n).
-        """
+        """The share of each kernel in the interval that rounds to a number, shape (m, n)."""
         n_decimals = self._n_decimals(codes)  # (m,)
         half = 0.5 * 10.0 ** (self._decimals - n_decimals)[:, None]  # (m, 1)
         inside = self._below(self.highest + 0.5) - self._below(self.lowest - 0.5)  # (n,)
@@ -185,8 +181,7 @@ def _bandwidth(present: FloatArray) -> float:
 
 
 def _shrunk(codes: FloatArray, present: FloatArray, bandwidth: float) -> FloatArray:
-    """The centres of the kernels, moved towards the mean so that the smoothed column keeps its
-    variance.
+    """The centres of the kernels, shrunk towards the mean: the smoothed column keeps its variance.
 
     Source: Silverman and Young 1987, "The bootstrap: to smooth or not to smooth?", doi
     10.1093/biomet/74.3.469.

@@ -15,7 +15,5 @@ def class_log_likelihood(p: FloatArray, n_classes: int) -> FloatArray:
 
 
 def normal_log_likelihood(residuals: FloatArray) -> FloatArray:
-    """Log-densities of residuals under a standard normal; labels are standardised. Shape of
-    ``residuals``.
-    """
+    """Log-densities of residuals under a standard normal, as labels are standardised."""
     return -0.5 * (residuals**2 + np.log(2 * np.pi))

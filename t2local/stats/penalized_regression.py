@@ -1,5 +1,6 @@
-"""Linear and multinomial logistic regression with a ridge penalty, fitted under many weightings at
-once.
+"""Regression with a ridge penalty, fitted under many weightings of the rows at once.
+
+Multinomial logistic regression for classes, linear regression for a number.
 
 The penalty is a normal prior on the coefficients theta, so a fit is a posterior mode and the
 Hessian there is the posterior precision. The paper's information gain needs its log determinant
@@ -151,9 +152,7 @@ class PenalizedRegression:
         return odds / (odds.sum(axis=1, keepdims=True) + np.exp(-largest))
 
     def _precision(self, x1: FloatArray, mean: FloatArray, weights: FloatArray) -> FloatArray:
-        """Posterior precision: the prior's plus the Fisher information; (R, outputs * k, outputs *
-        k).
-        """
+        """The prior's precision plus the Fisher information: (R, outputs * k, outputs * k)."""
         n_fits, outputs, _ = mean.shape
         k = x1.shape[1]
         fisher = np.zeros((n_fits, outputs, k, outputs, k))
@@ -182,9 +181,7 @@ class PenalizedFit:
         return np.concatenate([p, 1.0 - p.sum(axis=1, keepdims=True)], axis=1)
 
     def log_likelihood(self, x: FloatArray, y: Labels) -> FloatArray:
-        """Log p(y | x), shape (R, n); for a number the log density of a unit normal around the
-        prediction.
-        """
+        """Log p(y | x), shape (R, n); a number has a unit normal around its prediction."""
         if not self.model.n_classes:
             mean = self.model._mean(_with_intercept(x), self.theta)[:, 0]  # (R, n)
             return normal_log_likelihood(np.asarray(y, dtype=np.float64) - mean)

@@ -12,8 +12,9 @@ import numpy as np
 
 @unique
 class Stream(IntEnum):
-    """The uses of random numbers. Append new ones: another value is another result for the same
-    seed.
+    """The uses of random numbers.
+
+    Append new ones: another value is another result for the same seed.
     """
 
     # The team
@@ -63,8 +64,11 @@ class Stream(IntEnum):
 
 
 def generator(seed: int, stream: Stream, *indices: int) -> np.random.Generator:
-    """The random numbers of a stream; ``indices`` name a part of it (a row, a batch), always
-    equally many.
+    """The random numbers of a stream.
+
+    **Parameters:**
+
+    * **indices**: name a part of the stream (a row, a batch); a stream always has equally many.
     """
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, *indices)))
 
