@@ -27,8 +27,9 @@ def duration_format(cells: Sequence[str]) -> str | None:
 
 def recognize(cells: Sequence[str]) -> tuple[str, str] | None:
     """The format of these cells and the reason for it; none where they are no durations."""
-    form = duration_format(cells)
-    return form and (form, f"times or durations, written {form}")
+    if (form := duration_format(cells)) is None:
+        return None
+    return form, f"times or durations, written {form}"
 
 
 def to_numbers(cells: pd.Series, form: str) -> pd.Series:

@@ -101,7 +101,7 @@ class Rule:
             raise RuleFault("it is a value, not a condition: compare it with something")
         return ~outcome.false
 
-    def _operand(self, node: ast.expr, rows: pd.DataFrame) -> Operand:
+    def _operand(self, node: ast.expr, rows: pd.DataFrame) -> Operand:  # noqa: PLR0911 -- one for each kind of node
         """What a node of the rule is in these rows."""
         match node:
             case ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
@@ -181,7 +181,10 @@ class Rule:
 
 
 class Formula(Rule):
-    """A number computed from other columns: ``weight / (height * height)``; checked as a rule is."""
+    """A number computed from other columns, such as ``weight / (height * height)``.
+
+    It is checked as a rule is.
+    """
 
     def obeyed(self, rows: pd.DataFrame) -> Mask:
         """All rows; a text that is no number is a fault."""
