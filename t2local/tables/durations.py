@@ -91,7 +91,9 @@ def pattern(low: float, high: float, form: str) -> str:
         hour = 3600
         below = "[0-5][0-9]:[0-5][0-9]"
     whole_hours = [str(hours) for hours in range(-(-first // hour), (last + 1) // hour)]
-    alternatives = [f"({'|'.join(whole_hours)}):{below}"] if whole_hours else []
+    alternatives = []
+    if whole_hours:
+        alternatives.append(f"({'|'.join(whole_hours)}):{below}")
     if last - first < _MAX_SINGLE_TEXTS:
         alternatives += [
             re.escape(to_text(number, form))

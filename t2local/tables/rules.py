@@ -79,7 +79,7 @@ class Rule:
         # One row of nothing but missing cells runs through every node, and so checks all names,
         # types and levels.
         blank = {
-            name: pd.Series([None] if levels else [np.nan], dtype=object if levels else float)
+            name: pd.Series([None], dtype=object if levels else float)
             for name, levels in columns.items()
         }
         try:
