@@ -16,6 +16,7 @@ from t2local.llm.backbone import Backbone
 from t2local.llm.machine import system_info
 from t2local.llm.store import find
 from t2local.system.environment import environment
+from t2local.system.json_text import to_json
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
             f"{name:<36}{value:>14,.3f}" if isinstance(value, float) else f"{name:<36}{value:>14}"
         )
     if asked.out:
-        machine = {**environment(), "cpu": system_info()}
+        machine = {**to_json(environment()), "cpu": system_info()}
         asked.out.write_text(
             json.dumps(
                 {"figures": figures, "machine": machine, "arguments": vars(asked)},

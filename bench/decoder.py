@@ -37,6 +37,7 @@ from t2local.llm.sampling import RowStream
 from t2local.llm.store import find
 from t2local.settings import Settings
 from t2local.system.environment import environment
+from t2local.system.json_text import to_json
 from t2local.team.workers import AssemblyLine
 
 #: Rows that the slower ways write in one pair of runs; their cost a row does not depend on the number of batches.
@@ -382,7 +383,7 @@ def main() -> None:
     file = find()
     model = Backbone(file)
     machine = {
-        **environment(),
+        **to_json(environment()),
         "cpu": platform.processor(),
         "llama.cpp": system_info(),
         "decisions": {n: vars(d) for n, d in model.decisions().items()},

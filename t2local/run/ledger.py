@@ -18,6 +18,7 @@ from t2local.run.folder import fingerprint
 from t2local.settings import Settings
 from t2local.stats.arrays import Mask
 from t2local.system.environment import environment
+from t2local.system.json_text import to_json
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import Table
 from t2local.team.plan import Plan
@@ -237,7 +238,7 @@ def manifest_of(
     return {
         "format": 1,
         "synthetic": True,
-        **environment(),
+        **to_json(environment()),
         "started": clock.started.isoformat(),
         "ended": datetime.now(UTC).isoformat(),
         "input": fingerprint(table),
