@@ -51,7 +51,8 @@ class TeamSettings(_Group):
 
     conditioning: Literal["row", "parents"] = Field(
         "row",
-        description="what a worker sees of a row: all cells so far, or its parents' only (the paper)",
+        description="what a worker sees of a row: all cells so far, "
+        "or those of its parents only (the paper)",
     )
     labels: Literal["calibrated", "worker", "classifier"] = Field(
         "calibrated",
@@ -280,7 +281,7 @@ def _unknown(name: str) -> str:
 
 
 def _out_of_bounds(error: ValidationError) -> list[str]:
-    """One line for each value; pydantic's text names the bound, the value itself stays out of it."""
+    """One line for each value: pydantic names the bound, and the value itself is left out."""
     faults = error.errors(include_input=False, include_url=False)
     return [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
 
