@@ -61,6 +61,11 @@ def prove(model: str | None, transcript: Path) -> dict[str, list[str]]:
         f"{_N_ROWS} rows written and judged, exit code {run.exit_code}",
     ]
     _write(transcript, run, statements)
+    _check(run, transcript)
+    return {"offline proof": [*statements, f"written to {transcript}"]}
+
+
+def _check(run: _Run, transcript: Path) -> None:
     if run.calls:
         raise NetworkRefused(
             f"{len(run.calls)} network system calls were seen.",
@@ -72,7 +77,6 @@ def prove(model: str | None, transcript: Path) -> dict[str, list[str]]:
             faults=run.stderr.strip().splitlines()[-_LINES_SHOWN:],
             next_step="python -m t2local doctor",
         )
-    return {"offline proof": [*statements, f"written to {transcript}"]}
 
 
 def _watched_run(folder: Path, namespace: Sequence[str], model: str | None) -> _Run:
