@@ -1,4 +1,7 @@
-"""Identifiers are made by code, look like the real ones and are none of them; what a spreadsheet would run is guarded."""
+"""Identifiers are made by code, look like the real ones and are none of them.
+
+What a spreadsheet would run is guarded.
+"""
 
 import re
 
