@@ -1,19 +1,23 @@
-"""Who should write a cell? Ways to pool the workers with models of the columns, by what their rows are like (issue 4).
+"""Who should write a cell? Ways to pool the workers with models of the columns, by their rows.
 
-For each table: ``n`` real rows, rows written after them, and the rest of the table held out. Printed: held-out log-likelihood of
-real rows in nats (worker, independent columns, tree of columns, half and half, fitted weights), and of the written rows how well a forest tells
-them from held-out real ones (C2ST, 0.5 is best) and the AUC of a logistic regression on real and written rows. Labels are the
-ensemble's in every way, so that the ways differ in the features alone.
+For each table: ``n`` real rows, rows written after them, and the rest of the table held out.
+Printed: held-out log-likelihood of real rows in nats (worker, independent columns, tree of columns,
+half and half, fitted weights), and of the written rows how well a forest tells them from held-out
+real ones (C2ST, 0.5 is best) and the AUC of a logistic regression on real and written rows. Labels
+are the ensemble's in every way, so that the ways differ in the features alone.
 
-* ``worker``: as the model writes them. ``independent``, ``tree``: all cells from that model. ``half``, ``fitted``: mixture_gate between worker and tree.
-* ``resampled``: three times as many rows from the worker, of which a share is drawn by the weight that the fitted mixture gives
-  the whole row over the worker. ``log-linear``: the same with the weight (p_tree / p_worker)^(1/2).
+* ``worker``: as the model writes them. ``independent``, ``tree``: all cells from that model.
+  ``half``, ``fitted``: mixture_gate between worker and tree.
+* ``resampled``: three times as many rows from the worker, of which a share is drawn by the weight
+  that the fitted mixture gives the whole row over the worker. ``log-linear``: the same with the
+  weight (p_tree / p_worker)^(1/2).
 
 python -m bench.cells [--seeds 100-102] [--model starter] [--out bench/results/cells.json]
 """
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +27,25 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 
+from bench.streams import single
 from bench.tables import interval, real_table
 from t2local.llm.backbone import Backbone
-from t2local.llm.decoder import Request
-from t2local.llm.sampling import RowStream
 from t2local.llm.store import find
 from t2local.settings import Settings
 from t2local.stats.densities import IndependentColumns
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes, fit, predict
+from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 from t2local.system.environment import environment
 from t2local.system.json_text import to_json
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import from_frame
+from t2local.team.calibration import Calibration, calibrate, column_tree
 from t2local.team.cell_calibration import CellCalibration, MixtureGate, mixture
 from t2local.team.plan import from_data
-from t2local.team.rows import array, records
-from t2local.team.workers import AssemblyLine
+from t2local.team.scoring import RowScorer
+from t2local.team.team import Team
+from t2local.team.writer import BlockRequest, RowWriter
 
 TABLES = {
     "heart_failure.csv": "DEATH_EVENT",
@@ -50,65 +55,45 @@ TABLES = {
 TIMES = 3
 
 
-def written(
-    line: AssemblyLine,
-    known: FeatureDictionary,
-    real: pd.DataFrame,
-    skill: CellCalibration,
-    rows: int,
-) -> dict[str, pd.DataFrame]:
+def written(team: Team, calibration: Calibration, rows: int) -> dict[str, pd.DataFrame]:
     """Rows of every way."""
-    rng, independent, tree = (
-        np.random.default_rng(0),
-        IndependentColumns(known.features, real),
-        line._tree(real),
-    )
+    names = team.dictionary.inputs
+    weights = cells_of(calibration).weights
+    rng = single(0)
+    independent = IndependentColumns(team.dictionary.features, team.real)
+    tree = column_tree(team, team.real)
     result = {
         "independent": pd.DataFrame(
-            [{name: independent.draw(name, rng) for name in known.inputs} for _ in range(rows)]
+            [{name: independent.draw(name, rng) for name in names} for _ in range(rows)]
         )
     }
-    for name, weights in {
+    gates = {
         "worker": None,
-        "tree": 0.0,
-        "half": 0.5,
-        "fitted": skill.weights,
-    }.items():
-        line.mixture_gate = (
-            None
-            if weights is None
-            else MixtureGate(
-                tree, weights if isinstance(weights, dict) else dict.fromkeys(known.inputs, weights)
-            )
-        )
-        result[name] = line.write(1, rows, 0).rows
-    line.mixture_gate = None
-    candidates = line.write(2, TIMES * rows, 0).rows
-    worker, other = scored(line, candidates), tree.log_probability(candidates)[known.inputs]
-    ways = {
-        "resampled": mixture(worker, other, skill.weights) - worker,
+        "tree": MixtureGate(tree, dict.fromkeys(names, 0.0)),
+        "half": MixtureGate(tree, dict.fromkeys(names, 0.5)),
+        "fitted": MixtureGate(tree, weights),
+    }
+    for way, gate in gates.items():
+        writer = RowWriter(team, replace(calibration, gate=gate))
+        result[way] = writer.write(BlockRequest(number=1, rows=rows, first=0)).rows
+    workers = RowWriter(team, replace(calibration, gate=None))
+    candidates = workers.write(BlockRequest(number=2, rows=TIMES * rows, first=0)).rows
+    worker = RowScorer(team).score(candidates).cells
+    other = tree.log_probability(candidates)[names]
+    log_weights = {
+        "resampled": mixture(worker, other, weights) - worker,
         "log-linear": (other - worker) / 2,
     }
-    for name, weights in ways.items():  # without replacement, by Gumbel's trick
-        order = np.argsort(-(weights.sum(axis=1).to_numpy() + rng.gumbel(size=len(candidates))))
-        result[name] = candidates.iloc[order[:rows]].reset_index(drop=True)
+    for way, by_cell in log_weights.items():  # without replacement, by Gumbel's trick
+        order = np.argsort(-(by_cell.sum(axis=1).to_numpy() + rng.gumbel(size=len(candidates))))
+        result[way] = candidates.iloc[order[:rows]].reset_index(drop=True)
     return result
 
 
-def scored(line: AssemblyLine, rows: pd.DataFrame) -> pd.DataFrame:
-    """Log-likelihood of every cell of rows under the workers, with the examples that the line shows now."""
-    line._records, kept = records(rows), line._records
-    told = [
-        tuple(array(part.features, record).encode() for part in line._parts)
-        for record in line._records
-    ]
-    requests = [Request(line._segments, RowStream(1, 9, i), texts) for i, texts in enumerate(told)]
-    cells = {
-        index: line._cells(index, completion)
-        for index, completion in line._decoder.complete(requests)
-    }
-    line._records = kept
-    return pd.DataFrame.from_dict(cells, orient="index").sort_index()
+def cells_of(calibration: Calibration) -> CellCalibration:
+    if calibration.cells is None:
+        raise SystemExit("no real row could be scored")
+    return calibration.cells
 
 
 def judged(
@@ -117,18 +102,20 @@ def judged(
     """C2ST of the features, and the AUC of a logistic regression on real and written rows."""
     encoder, target = Encoder(known.input_features, real), known[known.target]
     x, x_test = encoder.transform(rows), encoder.transform(test)
-    some = np.random.default_rng(seed).permutation(len(test))[: len(rows)]
+    some = single(seed).permutation(len(test))[: len(rows)]
     both, label = np.vstack([x, x_test[some]]), np.repeat([0, 1], [len(rows), len(some)])
     told = cross_val_predict(
         RandomForestClassifier(200, random_state=seed), both, label, cv=5, method="predict_proba"
     )[:, 1]
-    x_real, y_real = encoder.transform(real), codes(real[target.name], target)
-    y = predict(fit(x_real, y_real, target, seed), x, target).argmax(axis=1)
-    linear = fit(np.vstack([x_real, x]), np.concatenate([y_real, y]), target, seed, trees=1)[:1]
-    p = predict(linear, x_test, target)
+    x_real, y_real = encoder.transform(real), encode_labels(real[target.name], target)
+    y = predict_ensemble(fit_ensemble(x_real, y_real, target, seed), x, target).argmax(axis=1)
+    linear = fit_ensemble(
+        np.vstack([x_real, x]), np.concatenate([y_real, y]), target, seed, n_trees=1
+    )[:1]
+    p = predict_ensemble(linear, x_test, target)
     return {
         "c2st": 100 * max(roc_auc_score(label, told), 0.5),
-        "auc": 100 * roc_auc_score(codes(test[target.name], target), p[:, 1]),
+        "auc": 100 * roc_auc_score(encode_labels(test[target.name], target), p[:, 1]),
     }
 
 
@@ -144,30 +131,30 @@ def one(
         values.iloc[n : n + 500].reset_index(drop=True),
     )
     settings = Settings.load({"team.labels": "classifier", "team.examples": 30})
-    with AssemblyLine(model, known, from_data(real, known), real, settings, seed) as line:
-        _, skill = line.examine()
-        assert skill is not None
-        report = skill.report([])
+    with Team(model, known, from_data(real, known), real, settings, seed) as team:
+        calibration = calibrate(team)
+        cells = cells_of(calibration)
+        summary = cells.summary([])
         half = (
-            mixture(skill.worker, skill.tree, dict.fromkeys(known.inputs, 0.5)).sum(axis=1).mean()
+            mixture(cells.worker, cells.tree, dict.fromkeys(known.inputs, 0.5)).sum(axis=1).mean()
         )
         result = {
-            "nats": {**report["nats a row"], "half": float(half)},
-            "weights": report["weights"],
+            "nats": {**summary.nats_per_row, "half": float(half)},
+            "weights": summary.weights,
         }
-        for way, made in written(line, known, real, skill, rows).items():
+        for way, made in written(team, calibration, rows).items():
             result[way] = judged(known, real, test, made, seed)
         target_feature, encoder = known[known.target], Encoder(known.input_features, real)
-        base = fit(
+        base = fit_ensemble(
             encoder.transform(real),
-            codes(real[target], target_feature),
+            encode_labels(real[target], target_feature),
             target_feature,
             seed,
-            trees=1,
+            n_trees=1,
         )[:1]
-        p = predict(base, encoder.transform(test), target_feature)
+        p = predict_ensemble(base, encoder.transform(test), target_feature)
         result["real rows alone"] = {
-            "auc": 100 * roc_auc_score(codes(test[target], target_feature), p[:, 1])
+            "auc": 100 * roc_auc_score(encode_labels(test[target], target_feature), p[:, 1])
         }
     return result
 
@@ -194,9 +181,8 @@ def main() -> None:
             for way in runs[0]
         }
         found[name] = table
-        print(
-            f"\n{name}, {asked.real} real rows, {asked.rows} written, {len(runs)} seeds (mean ± 95 %)"
-        )
+        rows = f"{asked.real} real rows, {asked.rows} written"
+        print(f"\n{name}, {rows}, {len(runs)} seeds (mean ± 95 %)")
         print(
             "nats a row   "
             + "   ".join(

@@ -1,17 +1,22 @@
-"""How fast rows are written, beside what a user would write otherwise and beside llama.cpp itself. One process, one table:
+"""How fast rows are written, beside what a user would write otherwise and beside llama.cpp itself.
 
-    taskset -c 0,1 python -m bench.decoder --out bench/results/decoder.json            # everything; about 40 minutes
-    python -m bench.decoder --only targets --pairs 2                                   # the targets of issue 3; about 5 minutes
+One process, one table; everything takes about 40 minutes, the targets of issue 3 about 5:
 
-a. *common*: Outlines' Generator (llguidance) on llama-cpp-python's Llama: one call for a JSON array of n objects.
-b. *paper*: the team's plan as the paper asks for it: for each worker one call with pretty JSON that restates the parents.
+    taskset -c 0,1 python -m bench.decoder --out bench/results/decoder.json
+    python -m bench.decoder --only targets --pairs 2
+
+a. *common*: Outlines' Generator (llguidance) on llama-cpp-python's Llama: one call for a JSON array
+   of n objects.
+b. *paper*: the team's plan as the paper describes it: for each worker one call with pretty JSON
+   that restates the parents.
 c. *ours*, conditioned on the row so far, and on the parents.
-d. *floor*: the token batches of (c) once more through llama.cpp, with nothing between; once with llama.cpp's whole output
-   layer, and once stopped at the hidden states as (c) does.
+d. *floor*: the token batches of (c) once more through llama.cpp, with nothing between; once with
+   llama.cpp's whole output layer, and once stopped at the hidden states as (c) does.
 e. *ceiling*: a prompt of this model, tokens per second at 512 tokens a pass.
 
-All write the same columns within the same bounds after the same example rows, at temperature 1. A figure that compares is a
-ratio of one run: the machine is shared. Batches of (a) and (b) cost the same each, so a few stand for all.
+All write the same columns within the same bounds after the same example rows, at temperature 1. A
+figure that compares is a ratio of one run: the machine is shared. Batches of (a) and (b) cost the
+same each, so a few stand for all.
 """
 
 import argparse
@@ -28,19 +33,25 @@ from typing import Any
 import numpy as np
 
 from bench import baselines, tables
+from bench.streams import single
 from t2local.llm import decoder as decoder_module
+from t2local.llm import row as row_module
 from t2local.llm.backbone import Backbone
-from t2local.llm.decoder import Decoder, Request, Segment
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar, Masks
 from t2local.llm.machine import system_info
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.llm.store import find
 from t2local.settings import Settings
 from t2local.system.environment import environment
 from t2local.system.json_text import to_json
-from t2local.team.workers import AssemblyLine
+from t2local.team.calibration import uncalibrated
+from t2local.team.team import Team
+from t2local.team.writer import BlockRequest, RowWriter
 
-#: Rows that the slower ways write in one pair of runs; their cost a row does not depend on the number of batches.
+#: Rows that the slower ways write in one pair of runs; their cost a row does not depend on the
+#: number of batches.
 COMMON_ROWS, PAPER_ROWS, BATCH = 20, 10, 10
 TARGETS = {
     "rows/s, ours (row) / common": (">=", 10.0),
@@ -100,7 +111,7 @@ class _RecordedContext:
 def floor(model: Backbone, recorded: Recorded, *, whole: bool) -> float:
     """Seconds of the same batches through llama.cpp alone."""
     layer = model.output_layer
-    model.output_layer = type(layer)(None, "replay") if whole else layer
+    model.output_layer = type(layer)("output layer", None, "replay") if whole else layer
     context = model.context(recorded.cells, recorded.sequences)
     model.output_layer = layer
     began = time.perf_counter()
@@ -114,7 +125,7 @@ def floor(model: Backbone, recorded: Recorded, *, whole: bool) -> float:
 def ceiling(model: Backbone) -> float:
     """Tokens per second of a prompt."""
     context = model.context(1024, 1)
-    tokens = np.random.default_rng(1).integers(1000, 40_000, 1024).astype(np.int32)
+    tokens = single(1).integers(1000, 40_000, 1024).astype(np.int32)
     positions, zeros = np.arange(1024, dtype=np.int32), np.zeros(1024, dtype=np.int32)
     began = time.perf_counter()
     context.decode(tokens, positions, zeros, zeros.astype(bool))
@@ -130,15 +141,15 @@ class Parts:
         self.seconds = {"masks (while llama.cpp decodes)": 0.0, "sampling": 0.0}
 
     def __enter__(self):
-        self._before = decoder_module.draw, decoder_module.allowed_tokens, Masks.fill
+        self._before = row_module.draw, decoder_module.allowed_tokens, Masks.fill
         masks, sampling = self.seconds
-        decoder_module.draw = self._timed(decoder_module.draw, sampling)
+        row_module.draw = self._timed(row_module.draw, sampling)
         decoder_module.allowed_tokens = self._timed(decoder_module.allowed_tokens, masks)
         Masks.fill = self._timed(Masks.fill, masks)
         return self
 
     def __exit__(self, *_):
-        decoder_module.draw, decoder_module.allowed_tokens, Masks.fill = self._before
+        row_module.draw, decoder_module.allowed_tokens, Masks.fill = self._before
 
     def _timed(self, function, part):
         def timed(*arguments):
@@ -159,22 +170,27 @@ def ours(
     slots: int = 0,
     replay: bool = False,
 ) -> dict[str, Any]:
-    """Our rows, in blocks of 100 as in a run; the floor of the same batches beside them if ``replay``."""
+    """Our rows, in blocks of 100 as in a run.
+
+    ``replay``: the floor of the same batches stands beside them.
+    """
     recorded = Recorded(model)
     settings = Settings.load({"team.conditioning": conditioning, "decoder.slots": slots})
     with (
         Parts() as parts,
-        AssemblyLine(recorded, table.dictionary, table.plan, table.values, settings, 1) as line,
+        Team(recorded, table.dictionary, table.plan, table.values, settings, 1) as team,
     ):
+        writer = RowWriter(team, uncalibrated(team))
         began = time.perf_counter()
         for block, first in enumerate(range(0, rows, settings.team.block_rows)):
-            written = line.write(block, min(settings.team.block_rows, rows - first), first)
+            n_rows = min(settings.team.block_rows, rows - first)
+            written = writer.write(BlockRequest(block, n_rows, first))
             if written.failed:
                 raise SystemExit(f"{written.failed} rows were not written")
             if not replay:
                 recorded.asked.clear()
         seconds = time.perf_counter() - began
-        result = _figures(line.counters, rows, seconds)
+        result = _figures(team.counters, rows, seconds)
     decode = recorded.seconds
     rest = seconds - sum(decode.values()) - parts.seconds["sampling"]
     result["seconds by part"] = {
@@ -193,7 +209,10 @@ def ours(
 
 
 def ours_text(model: Backbone, table: tables.Table, rows: int) -> dict[str, Any]:
-    """Rows with a column of short free text: the decoder alone, as the team does not write free text."""
+    """Rows with a column of short free text.
+
+    This is the decoder alone, as the team does not write free text.
+    """
     grammar = Grammar(table.array_schema(), model.tokenizer)
     mark = tuple(model.tokenize("A"))
     prefix = model.prompt(
@@ -207,7 +226,7 @@ def ours_text(model: Backbone, table: tables.Table, rows: int) -> dict[str, Any]
         ]
     )
     with Decoder(
-        model, slots=32, prefix_cells=len(prefix), row_cells=400, usual_cells=60
+        model, slots=32, prefix_tokens=len(prefix), max_row_tokens=400, typical_row_tokens=60
     ) as decoder:
         began = time.perf_counter()
         decoder.prefill(prefix)
@@ -226,11 +245,11 @@ def _figures(counters, rows: int, seconds: float) -> dict[str, Any]:
     return {
         "rows": rows,
         "rows/s": rows / seconds,
-        "tokens a row": (counters.prefix + counters.rows) / rows,
-        "prefix tokens a row": counters.prefix / rows,
-        "scored tokens a row": counters.sampled / rows,
-        "tokens/s": (counters.prefix + counters.rows) / seconds,
-        "rows put back": counters.put_back,
+        "tokens a row": counters.decoded_tokens / rows,
+        "prefix tokens a row": counters.prefix_tokens / rows,
+        "scored tokens a row": counters.sampled_tokens / rows,
+        "tokens/s": counters.decoded_tokens / seconds,
+        "rows put back": counters.requeued_rows,
         "seconds": seconds,
     }
 
@@ -297,14 +316,18 @@ def targets(model: Backbone, llama, pairs: int) -> dict[str, Any]:
 
 
 def growth(model: Backbone, most: int) -> dict[str, Any]:
-    """Cost and memory from 10 rows on: 100 rows before and after the longest run, because the machine drifts."""
+    """Cost and memory from 10 rows on.
+
+    100 rows are measured before and after the longest run, because the machine drifts.
+    """
     table = tables.nine_numeric()
     result, memory = {}, {}
     for rows in [10, 100, *(n for n in (1000, most) if n > 100)]:
         result[f"{rows} rows"] = ours(model, table, rows)
         memory[rows] = _peak()
+        speed = result[f"{rows} rows"]["rows/s"]
         print(
-            f"{rows} rows: {result[f'{rows} rows']['rows/s']:.2f} rows/s, peak {memory[rows]:.0f} MB",
+            f"{rows} rows: {speed:.2f} rows/s, peak {memory[rows]:.0f} MB",
             flush=True,
         )
     again = [ours(model, table, 100)["seconds"] for _ in range(3)]
@@ -336,14 +359,16 @@ def sweep(model: Backbone, llama, name: str) -> dict[str, Any]:
                     entry[f"common, {size} a call"] = baselines.common(llama, table, size, size)
                 except ValueError:  # its array did not end within the tokens of a call
                     print(
-                        f"{name}, {table.name}, common, {size} a call: not complete within {baselines.MOST_TOKENS} tokens",
+                        f"{name}, {table.name}, common, {size} a call: "
+                        f"not complete within {baselines.MOST_TOKENS} tokens",
                         flush=True,
                     )
             entry["ours (row), 100 rows"] = ours(model, table, 100)
         result[table.name] = entry
         for way, figures in entry.items():
             print(
-                f"{name}, {table.name}, {way}: {figures['rows/s']:.2f} rows/s, {figures['tokens a row']:.0f} tokens a row",
+                f"{name}, {table.name}, {way}: {figures['rows/s']:.2f} rows/s, "
+                f"{figures['tokens a row']:.0f} tokens a row",
                 flush=True,
             )
     return result
@@ -386,7 +411,7 @@ def main() -> None:
         **to_json(environment()),
         "cpu": platform.processor(),
         "llama.cpp": system_info(),
-        "decisions": {n: vars(d) for n, d in model.decisions().items()},
+        "decisions": {d.what: vars(d) for d in model.decisions()},
     }
     earlier = (
         json.loads(asked.out.read_text())
@@ -435,19 +460,14 @@ def report(found: dict[str, Any]) -> None:
     }
     print(f"\n{'':<52}{'asked':>10}{'median':>10}{'range':>20}")
     for name, (median, least, most) in every.items():
-        sign, bound = TARGETS.get(name, ("", None))
-        reached = (
-            ""
-            if bound is None
-            else (
-                "  reached"
-                if (median >= bound if sign == ">=" else median <= bound)
-                else "  MISSED"
-            )
-        )
-        print(
-            f"{name:<52}{f'{sign} {bound:g}' if bound else '':>10}{median:>10.3g}{f'{least:.3g} to {most:.3g}':>20}{reached}"
-        )
+        sign, bound = TARGETS.get(name, ("", 0.0))
+        target = f"{sign} {bound:g}" if sign else ""
+        verdict = ""
+        if sign:
+            reached = median >= bound if sign == ">=" else median <= bound
+            verdict = "  reached" if reached else "  MISSED"
+        span = f"{least:.3g} to {most:.3g}"
+        print(f"{name:<52}{target:>10}{median:>10.3g}{span:>20}{verdict}")
 
 
 if __name__ == "__main__":

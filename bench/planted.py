@@ -1,8 +1,9 @@
-"""Planted batches: what each gate accepts when it is known what a batch is worth (issue 4; notes, section D1).
+"""Planted batches: what each gate accepts when it is clear what a batch is worth (issue 4).
 
-The Diabetes simulator (8 independent features, a logistic label) gives real rows and batches of 10: from the true
-distribution, with random labels, with flipped labels, one row repeated, and twice as wide. The second table has half of the
-batches bad, and the AUC of a logistic regression on the real rows, on those with all batches, and on those with the kept rows.
+The Diabetes simulator (8 independent features, a logistic label) gives real rows and batches of 10:
+from the true distribution, with random labels, with flipped labels, one row repeated, and twice as
+wide. The second table has half of the batches bad, and the AUC of a logistic regression on the real
+rows, on those with all batches, and on those with the kept rows.
 
 python -m bench.planted [--seeds 100-109] [--out bench/results/planted.json]
 """
@@ -20,6 +21,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from bench.streams import Planted, table_rows
 from bench.tables import interval
 from t2local.settings import Settings
 from t2local.system.environment import environment
@@ -28,7 +30,8 @@ from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
 from t2local.trim.inspector import Inspector
 
-#: Name, mean, standard deviation and coefficient of each feature, and the decimals that a table would show.
+#: Name, mean, standard deviation and coefficient of each feature, and the decimals that a table
+#: would show.
 FEATURES = [
     ("HbA1c", 5.7, 0.5, 0.3, 2),
     ("FastingGlucose", 100, 15, 0.0075, 0),
@@ -61,7 +64,11 @@ ROWS = 10
 
 
 def simulate(rows: int, rule: str, rng: np.random.Generator, spread: float = 1.0) -> pd.DataFrame:
-    """Rows of the simulator; label 1 with its probability (``bernoulli``) or where that is above a half (``threshold``)."""
+    """Rows of the simulator.
+
+    The label is 1 with its probability (``bernoulli``), or where that is above a half
+    (``threshold``).
+    """
     x = (
         np.round(rng.normal(MEAN, spread * SD, (rows, len(NAMES))) * 10.0**DECIMALS)
         / 10.0**DECIMALS
@@ -102,10 +109,13 @@ def inspector(real: pd.DataFrame, values: dict[str, Any], seed: int) -> Inspecto
 def acceptance(
     gate: dict[str, Any], n: int, rule: str, seeds: range, each: int
 ) -> dict[str, float]:
-    """Share of the batches of each kind that a gate accepts, alone and as they stand: no stage before it, none after."""
+    """Share of the batches of each kind that a gate accepts.
+
+    They come to it as they stand: no stage before it, none after.
+    """
     accepted = {kind: list[bool]() for kind in KINDS}
     for seed in seeds:
-        rng = np.random.default_rng([seed, n])
+        rng = table_rows(seed, n, Planted.ACCEPTANCE)
         judge = inspector(real_rows(n, rule, rng), gate, seed)
         for _ in range(each):
             for kind in KINDS:
@@ -116,7 +126,10 @@ def acceptance(
 def half_bad(
     gate: dict[str, Any], n: int, rule: str, seeds: range, each: int
 ) -> dict[str, tuple[float, float]]:
-    """AUC (in %, mean and 95 % half-width over runs) when half of 10 batches are bad, through all stages."""
+    """AUC (in %, mean and 95 % half-width over runs) when half of 10 batches are bad.
+
+    They go through all stages.
+    """
     found = {
         "real rows": list[float](),
         "all batches": list[float](),
@@ -124,7 +137,7 @@ def half_bad(
         "good batches": list[float](),
     }
     for seed in seeds:
-        rng = np.random.default_rng([seed, n, 1])
+        rng = table_rows(seed, n, Planted.HALF_BAD)
         for _ in range(each):
             real, test = real_rows(n, rule, rng), simulate(2000, rule, rng)
             judge = inspector(real, gate, seed)

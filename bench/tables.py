@@ -1,4 +1,7 @@
-"""The tables of bench/decoder.py: the real rows, what the columns may hold, and a team of four workers."""
+"""The tables of bench/decoder.py, and what all benches share.
+
+A table has real rows, what its columns may hold, and a team of four workers.
+"""
 
 import math
 import os
@@ -15,6 +18,7 @@ import t2local
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.team.plan import Component, Plan
 
+#: Real rows in a prompt.
 EXAMPLES = 20
 
 
@@ -49,40 +53,36 @@ class Table:
         }
 
     def brief(self) -> str:
-        return (
-            "Rows of a table with these columns: "
-            + ", ".join(f"{name} {_bounds(schema)}" for name, schema in self.columns.items())
-            + "\n"
-        )
+        columns = [f"{name} {_bounds(schema)}" for name, schema in self.columns.items()]
+        return f"Rows of a table with these columns: {', '.join(columns)}\n"
 
     def records(self) -> list[dict[str, Any]]:
         return [dict(zip(self.columns, row, strict=True)) for row in self.examples]
 
 
 def every() -> list[Table]:
-    found = [nine_numeric(), thirteen_mixed(), thirty_numeric(), free_text()]
-    return [table for table in found if table]
+    tables = [nine_numeric(), thirteen_mixed(), thirty_numeric(), free_text()]
+    return [table for table in tables if table]
 
 
 def nine_numeric() -> Table:
-    """scikit-learn's diabetes patients in their own units: eight measurements and the progression."""
+    """scikit-learn's diabetes patients in their own units.
+
+    Eight measurements and the progression.
+    """
     frame = sklearn.datasets.load_diabetes(as_frame=True, scaled=False).frame
-    return _of_frame(
-        "9 numeric", frame[["age", "bmi", "bp", "s1", "s2", "s3", "s5", "s6", "target"]], "target"
-    )
+    columns = ["age", "bmi", "bp", "s1", "s2", "s3", "s5", "s6", "target"]
+    return _of_frame("9 numeric", frame[columns], "target")
 
 
 def thirteen_mixed() -> Table | None:
     """Heart failure patients, from the folder of the real tables."""
-    folder = Path(
-        os.environ.get("T2LOCAL_BENCH_DATA") or Path(__file__).parents[2] / "shared" / "data"
-    )
-    if not (folder / "heart_failure.csv").is_file():
-        print(
-            f"left out: 13 mixed columns (no heart_failure.csv in {folder}; set T2LOCAL_BENCH_DATA)"
-        )
+    path = real_table("heart_failure.csv")
+    if not path.is_file():
+        missing = f"no {path.name} in {path.parent}"
+        print(f"left out: 13 mixed columns ({missing}; set T2LOCAL_BENCH_DATA)")
         return None
-    return _of_frame("13 mixed", pd.read_csv(folder / "heart_failure.csv"), None)
+    return _of_frame("13 mixed", pd.read_csv(path), None)
 
 
 def thirty_numeric() -> Table:
@@ -105,44 +105,42 @@ def free_text() -> Table:
         "cough with fever",
         "dizzy when standing up",
     ]
-    return Table(
-        "free text", columns, [[20 + 3 * i, words[i % 5], i % 11] for i in range(EXAMPLES)]
-    )
+    examples = [[20 + 3 * i, words[i % 5], i % 11] for i in range(EXAMPLES)]
+    return Table("free text", columns, examples)
 
 
 def _of_frame(name: str, frame: pd.DataFrame, target: str | None) -> Table:
     dictionary = t2local.describe(frame, target=target)
-    values = dictionary.values(
-        pd.DataFrame(
-            {c: frame[c].map(repr if frame[c].dtype == float else str) for c in dictionary.names}
-        )
-    )
-    inputs = dictionary.inputs
-    third = -(-len(inputs) // 3)
-    parts = [inputs[:third], inputs[third : 2 * third], inputs[2 * third :]]
-    components = [
-        Component(role="Patient", features=tuple(parts[0])),
-        Component(role="Findings", features=tuple(parts[1]), parents=("Patient",)),
-        Component(role="Laboratory", features=tuple(parts[2]), parents=("Patient",)),
-        Component(
-            role="Label",
-            features=(dictionary.target,),
-            parents=("Patient", "Findings", "Laboratory"),
-        ),
-    ]
+    values = dictionary.values(frame[dictionary.names].apply(_text))
     columns = {feature.name: _cell(feature) for feature in dictionary.features}
     rows = values.sample(EXAMPLES, random_state=1)
     examples = [
         [_value(columns[name], row[name]) for name in columns] for row in rows.to_dict("records")
     ]
-    return Table(
-        name,
-        columns,
-        examples,
-        dictionary,
-        values,
-        Plan(source="file", components=tuple(components)),
+    return Table(name, columns, examples, dictionary, values, _plan(dictionary))
+
+
+def _text(column: pd.Series) -> pd.Series:
+    return column.map(repr if column.dtype == float else str)
+
+
+def _plan(dictionary: FeatureDictionary) -> Plan:
+    """Three workers with a third of the features each, and one for the label."""
+    inputs = dictionary.inputs
+    third = math.ceil(len(inputs) / 3)
+    patient = Component(role="Patient", features=tuple(inputs[:third]))
+    findings = Component(
+        role="Findings", features=tuple(inputs[third : 2 * third]), parents=("Patient",)
     )
+    laboratory = Component(
+        role="Laboratory", features=tuple(inputs[2 * third :]), parents=("Patient",)
+    )
+    label = Component(
+        role="Label",
+        features=(dictionary.target,),
+        parents=("Patient", "Findings", "Laboratory"),
+    )
+    return Plan(source="file", components=(patient, findings, laboratory, label))
 
 
 def _cell(feature: Feature) -> dict[str, Any]:
@@ -162,21 +160,18 @@ def _value(schema: dict[str, Any], value: Any) -> Any:
 def _bounds(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return "(" + " or ".join(map(str, schema["enum"])) + ")"
-    return (
-        f"({schema['minimum']} to {schema['maximum']})" if "minimum" in schema else "(short text)"
-    )
+    if "minimum" in schema:
+        return f"({schema['minimum']} to {schema['maximum']})"
+    return "(short text)"
 
 
 def real_table(name: str) -> Path:
     """A file among the real tables; the folder is `T2LOCAL_BENCH_DATA`."""
-    return (
-        Path(os.environ.get("T2LOCAL_BENCH_DATA") or Path(__file__).parents[2] / "shared" / "data")
-        / name
-    )
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    return Path(os.environ.get("T2LOCAL_BENCH_DATA") or beside) / name
 
 
 def interval(values: list[float] | np.ndarray) -> tuple[float, float]:
     """Mean, and half the width of its 95 % interval (Student's t)."""
-    return float(np.mean(values)), float(
-        t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1)
-    ) / math.sqrt(len(values))
+    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1)) / math.sqrt(len(values))
+    return float(np.mean(values)), half

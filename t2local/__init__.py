@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from t2local.evaluate.report import evaluate
     from t2local.events import Decision, Notice, Progress
     from t2local.llm.scripted import ScriptedModel
-    from t2local.pipeline import Result, describe, generate, plan
+    from t2local.pipeline import describe, generate, plan
+    from t2local.run.result import Result
     from t2local.settings import Settings
     from t2local.tables.dictionary import Feature, FeatureDictionary
     from t2local.team.plan import Plan
@@ -39,7 +40,7 @@ _HOMES = {
     "Decision": "t2local.events",
     "Notice": "t2local.events",
     "Progress": "t2local.events",
-    "Result": "t2local.pipeline",
+    "Result": "t2local.run.result",
     "describe": "t2local.pipeline",
     "evaluate": "t2local.evaluate",
     "generate": "t2local.pipeline",

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from t2local.errors import UsageError
 
@@ -147,6 +147,10 @@ class TrimSettings(_Group):
         0.1,
         description="share of a batch's rows, those of highest cost, that the utility gate trims",
     )
+    stages: tuple[str, ...] | None = Field(
+        None,
+        description="the quality stages that run, such as sanity,cost; none: all of them",
+    )
     alpha: Share = Field(
         0.5,
         description="share of the mixture that the paper's cost window drops",
@@ -183,6 +187,12 @@ class TrimSettings(_Group):
         le=10,
         description="the paper's relative rise of entropy, for diversity=relative",
     )
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _names(cls, stages: Any) -> Any:
+        """A text of names, as the command line and the environment give it."""
+        return stages.split(",") if isinstance(stages, str) else stages
 
 
 class Settings(_Group):

@@ -28,9 +28,11 @@ sys.addaudithook(_refuse)
 
 @pytest.fixture(autouse=True)
 def _scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of the person who runs the tests must not reach them; the model store is theirs, so that it is not built anew.
+    """Settings of the person who runs the tests must not reach them.
 
-    Nor must those which the command line sets when it seals a process (``HF_HUB_OFFLINE``): it runs in this one too.
+    Only the model store is theirs, so that it is not built anew. Nor must the settings reach a test
+    which the command line sets when it seals a process (``HF_HUB_OFFLINE``): it runs in this one
+    too.
     """
     for name in os.environ:
         if name.startswith(("T2LOCAL_", "HF_", "TRANSFORMERS_")) and name not in (
@@ -49,9 +51,8 @@ def real_table():
 
     def find(name: str) -> Path:
         if not (folder / name).is_file():
-            pytest.skip(
-                f"{name} is not in {folder}; set T2LOCAL_BENCH_DATA to the folder of the real tables"
-            )
+            hint = "set T2LOCAL_BENCH_DATA to the folder of the real tables"
+            pytest.skip(f"{name} is not in {folder}; {hint}")
         return folder / name
 
     return find
@@ -60,6 +61,11 @@ def real_table():
 @pytest.fixture
 def patients() -> pd.DataFrame:
     """60 rows with a label that follows from the age: numbers, levels, blanks."""
+    return make_patients()
+
+
+def make_patients() -> pd.DataFrame:
+    """The table of `patients`, for fixtures of a whole module."""
     rng = np.random.default_rng(7)
     age = rng.integers(20, 90, 60)
     weight = np.round(rng.normal(70, 12, 60), 1)
@@ -74,3 +80,13 @@ def patients() -> pd.DataFrame:
             "outcome": np.where(age + rng.normal(0, 8, 60) > 55, 1, 0),
         }
     )
+
+
+@pytest.fixture(scope="session")
+def patients_pool():
+    """The ensemble of the patients' labels, a second of forests; frozen, so that tests share it."""
+    from t2local.team.calibration import uncalibrated
+    from tests.teams import team_of
+
+    with team_of(make_patients(), labels="classifier") as team:
+        return uncalibrated(team).pool

@@ -1,10 +1,12 @@
-"""A stand-in for the Hugging Face hub on 127.0.0.1, a program of its own: as much of the API as the real client asks for.
+"""A stand-in for the Hugging Face hub on 127.0.0.1, a program of its own.
+
+It has as much of the API as the real client asks for.
 
     python tests/hub.py FILE LOG NAME
 
-serves FILE as NAME in every repository; the owner's name says how well: good/x, corrupt/x, gated/x, missing/x,
-limited/x, broken/x, stops/x (half a file, then errors, until the next client comes), plain/x (no hash). Each request is a
-line of LOG. Prints its port.
+serves FILE as NAME in every repository; the owner's name says how well: good/x, corrupt/x, gated/x,
+missing/x, limited/x, broken/x, stops/x (half a file, then errors, until the next client comes),
+plain/x (no hash). Each request is a line of LOG. Prints its port.
 """
 
 import hashlib
@@ -46,10 +48,9 @@ class Hub(BaseHTTPRequestHandler):
 
     def answer(self):
         path = unquote(self.path.split("?")[0])
+        details = [self.headers.get(name, "") for name in ("Range", "Authorization")]
         with LOG.open("a") as log:
-            log.write(
-                f"{self.command} {path} {self.headers.get('Range', '')} {self.headers.get('Authorization', '')}\n"
-            )
+            log.write(" ".join([self.command, path, *details]) + "\n")
         owner = path.removeprefix("/api/models/").strip("/").split("/")[0]
         if owner in REFUSALS and not (
             owner == "gated" and self.headers.get("Authorization") == "Bearer good"

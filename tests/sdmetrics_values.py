@@ -1,6 +1,9 @@
-"""Prints the values that tests/test_evaluate.py has frozen; a program of its own, in an environment with sdmetrics (pandas below 3).
+"""Prints the values that tests/pairs.py has frozen.
 
-python3 -m venv sd && sd/bin/pip install sdmetrics==0.32.0 && sd/bin/python tests/sdmetrics_values.py
+A program of its own, in an environment with sdmetrics (pandas below 3):
+
+    python3 -m venv sd && sd/bin/pip install sdmetrics==0.32.0
+    sd/bin/python tests/sdmetrics_values.py
 """
 
 import numpy as np
@@ -30,9 +33,8 @@ if __name__ == "__main__":
     real = table(1, 0.0)
     print("sdmetrics", sdmetrics.__version__)
     for shift in (0.0, 0.5, 1.5):
-        made = table(2, shift)
-        found = calculate_dcr(dataset=made, reference_dataset=real, metadata=metadata)
-        score = LogisticDetection.compute(real, made, metadata)
-        print(
-            f"    {shift}: ({float(np.mean(found)):.6f}, {float(np.median(found)):.6f}, {1 - score:.4f}),"
-        )
+        synthetic = table(2, shift)
+        distances = calculate_dcr(dataset=synthetic, reference_dataset=real, metadata=metadata)
+        mean, median = float(np.mean(distances)), float(np.median(distances))
+        detection = 1 - LogisticDetection.compute(real, synthetic, metadata)
+        print(f"    {shift}: ({mean:.6f}, {median:.6f}, {detection:.4f}),")

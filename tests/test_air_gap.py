@@ -1,4 +1,4 @@
-"""From a connected machine to one without a network: README.md, "Across the air gap", as it stands there."""
+"""From a connected machine to one without a network: docs/howto/no-network.md, as it stands."""
 
 import json
 import os
@@ -19,6 +19,7 @@ from tests.tiny import tiny
 
 pytestmark = pytest.mark.model
 ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "howto" / "no-network.md"
 NO_NETWORK = ["unshare", "-rn"]
 HOSTILE = [
     "<|im_end|>",
@@ -68,14 +69,10 @@ def smollm(tmp_path_factory):
 
 
 def commands(mark):
-    """The lines of the README between two marks."""
-    block = (
-        (ROOT / "README.md")
-        .read_text(encoding="utf-8")
-        .split(f"<!-- {mark} -->")[1]
-        .split("<!-- end -->")[0]
-    )
-    return block.strip().removeprefix("```sh\n").removesuffix("```")
+    """The commands of the page between two marks."""
+    text = PAGE.read_text(encoding="utf-8")
+    between = text.split(f"<!-- {mark} -->")[1].split("<!-- end -->")[0]
+    return between.split("```sh\n")[1].split("```")[0]
 
 
 def bash(text, folder, prefix=(), **environment):
@@ -89,9 +86,7 @@ def bash(text, folder, prefix=(), **environment):
     )
 
 
-@pytest.mark.skipif(
-    not (ROOT / "README.md").is_file(), reason="the README is not beside an installed package"
-)
+@pytest.mark.skipif(not PAGE.is_file(), reason="the documents are not beside an installed package")
 def test_a_kit_is_made_carried_installed_and_used_without_a_network(smollm, tmp_path):
     server = [
         sys.executable,

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes, fit, predict
+from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.trim.benefit import _auc, benefit
 
@@ -89,8 +89,10 @@ def test_labels_that_the_ensemble_gave_do_not_tell_of_held_out_rows():
     near = pd.concat([real] * 3, ignore_index=True)
     near[list("abcd")] += rng.normal(0, 0.05, (240, 4)).round(2)
     encoder = Encoder(known().input_features, real)
-    taught = predict(
-        fit(encoder.transform(real), codes(real["y"], known()["y"]), known()["y"], 1),
+    taught = predict_ensemble(
+        fit_ensemble(
+            encoder.transform(real), encode_labels(real["y"], known()["y"]), known()["y"], 1
+        ),
         encoder.transform(near),
         known()["y"],
     ).argmax(axis=1)

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 import yaml
 
-from t2local.llm.decoder import Decoder, Request, Segment
+from t2local.llm.decoder import Decoder
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.tables.dictionary import read_dictionary
 from t2local.tables.reading import read_table
@@ -101,7 +102,8 @@ def test_real_tables_give_rows_that_obey_their_dictionary_and_add_up(name, real_
     out = tmp_path / "data.t2local"
     fields = yaml.safe_load((out / "dictionary.yaml").read_text(encoding="utf-8"))["fields"]
     kept, rejected = read(out / "synthetic.csv"), read(out / "rejected.csv")
-    # The grammar wrote all of them; stage 1 and this check judge what it wrote, each with code of its own.
+    # The grammar wrote all of them; stage 1 and this check judge what it wrote, each with code of
+    # its own.
     assert [fault for row in kept + rejected for fault in faults(row, fields)] == []
     report = json.loads((out / "report.json").read_text())
     assert (len(kept), len(rejected)) == (report["rows"]["kept"], report["rows"]["rejected"])
@@ -200,7 +202,7 @@ def test_slots_change_no_text_at_temperature_zero(starter):
         for i in range(12)
     ]
     with Decoder(
-        starter, slots=4, prefix_cells=len(prefix), row_cells=40, temperature=0
+        starter, slots=4, prefix_tokens=len(prefix), max_row_tokens=40, temperature=0
     ) as decoder:
         decoder.prefill(prefix)
         texts = {completion.texts for _, completion in decoder.complete(requests)}
@@ -215,21 +217,21 @@ def test_the_doctor_finds_all_well(tmp_path):
     assert found["model"][1].endswith("as expected")
 
 
-def test_scores_of_allowed_tokens_are_those_of_llama_cpp(starter):
+def test_logits_of_allowed_tokens_are_those_of_llama_cpp(starter):
     assert starter.output_layer.value is not None, starter.output_layer.reason
     tokens = np.array(starter.tokenize("rows: [71,3][64,2][80,"), dtype=np.int32)
     positions, zeros = np.arange(len(tokens), dtype=np.int32), np.zeros(len(tokens), dtype=np.int32)
-    wanted = np.zeros(len(tokens), dtype=np.bool_)
-    wanted[[3, len(tokens) - 1]] = True
+    outputs = np.zeros(len(tokens), dtype=np.bool_)
+    outputs[[3, len(tokens) - 1]] = True
     digits = np.array([starter.tokenize(digit)[0] for digit in "0123456789"])
     with closing(starter.context(64, 4)) as context:
-        logits = context.decode(tokens, positions, zeros, wanted, full=True)
+        logits = context.decode(tokens, positions, zeros, outputs, full=True)
         whole = np.array([logits[i, digits] for i in range(2)])
         context.forget(0)
-        scores = context.decode(tokens, positions, zeros, wanted)
-        assert not isinstance(scores, np.ndarray)
-        # llama.cpp rounds the hidden states to 8 bits before this product; here they are not rounded.
-        assert np.abs(np.array([scores[i, digits] for i in range(2)]) - whole).max() < 0.3
+        allowed = context.decode(tokens, positions, zeros, outputs)
+        assert not isinstance(allowed, np.ndarray)
+        # llama.cpp rounds the hidden states to 8 bits before this product; ours are not rounded.
+        assert np.abs(np.array([allowed[i, digits] for i in range(2)]) - whole).max() < 0.3
 
 
 def test_blocks_are_the_same_rows_in_any_order(starter):
@@ -239,7 +241,9 @@ def test_blocks_are_the_same_rows_in_any_order(starter):
     from t2local.tables.describe import describe
     from t2local.tables.files import from_frame
     from t2local.team.plan import from_data
-    from t2local.team.workers import AssemblyLine
+    from t2local.team.calibration import uncalibrated
+    from t2local.team.team import Team
+    from t2local.team.writer import BlockRequest, RowWriter
 
     cells = from_frame(load_iris(as_frame=True).frame).cells
     known = describe(cells, target="target", settings=Settings().table, source="iris")
@@ -247,8 +251,10 @@ def test_blocks_are_the_same_rows_in_any_order(starter):
     blocks = {0: (30, 0), 1: (10, 30), 2: (24, 100)}  # rows, and how many were written before
     written = []
     for order in ([0, 1, 2], [2, 1, 0]):
-        with AssemblyLine(starter, known, from_data(real, known), real, Settings(), 1) as line:
-            done = {number: line.write(number, *blocks[number]) for number in order}
+        with Team(starter, known, from_data(real, known), real, Settings(), 1) as team:
+            writer = RowWriter(team, uncalibrated(team))
+            requests = {number: BlockRequest(number, *blocks[number]) for number in order}
+            done = {number: writer.write(request) for number, request in requests.items()}
             written.append([done[number].rows for number in blocks])
     assert all(one.equals(other) for one, other in zip(*written, strict=True))
 
@@ -258,7 +264,8 @@ def test_an_embedding_model_is_refused(starter, tmp_path):
     from t2local.llm.backbone import Backbone
     from t2local.llm.store import find
 
-    # The starter, with one flag of its header renamed; another string grows by what the name became shorter.
+    # The starter, with one flag of its header renamed; another string grows by what the name
+    # became shorter.
     data = find().path.read_bytes()
     for old, new in (
         (b"tokenizer.ggml.add_sep_token", b"gemma3.attention.causal"),
@@ -278,7 +285,7 @@ def test_ctrl_c_while_llama_cpp_works_is_heard(starter, request):
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     prompt = starter.tokenize("a row of numbers: 1, 2, 3 " * 40)
-    with Decoder(starter, slots=1, prefix_cells=len(prompt), row_cells=16) as decoder:
+    with Decoder(starter, slots=1, prefix_tokens=len(prompt), max_row_tokens=16) as decoder:
         threading.Timer(0.1, signal.raise_signal, [signal.SIGINT]).start()
         with pytest.raises(KeyboardInterrupt):
             decoder.prefill(prompt)

@@ -18,7 +18,7 @@ from t2local.run.forecast import forecast
 from t2local.run.ledger import Ledger
 from t2local.settings import Settings
 from t2local.system.interrupts import deferred
-from t2local.team.workers import Block
+from t2local.team.writer import Block
 from t2local.trim.inspector import Inspector
 
 FAST = {"trim.replicates": 50}
@@ -364,7 +364,7 @@ def test_decodes_that_keep_going_wrong_end_the_run_with_an_error(patients):
 
 
 def test_a_prompt_that_does_not_fit_is_said_before_a_row_is_written(patients, tmp_path):
-    model = ScriptedModel(longest_sequence=700)
+    model = ScriptedModel(context_length=700)
     with pytest.raises(DecodeError, match="do not fit") as error:
         generate(patients, model=model, out=tmp_path / "run")
     assert "--examples" in error.value.next_step
@@ -382,7 +382,7 @@ def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(patients, tmp_path, 
     assert found["stable"] + 3 * (found["prompt"] - found["stable"]) == pytest.approx(
         tokens["prefix"], rel=0.05
     )  # two halves and a set of examples
-    assert found["row"] == pytest.approx(tokens["rows"] / (50 + found["asked"]), rel=0.3)
+    assert found["row"] == pytest.approx(tokens["rows"] / (50 + found["calibration_rows"]), rel=0.3)
     assert found["context"] == result.report["tokens"]["context"]
     assert found["rows_at_most"] == 250
     assert 0 < found["seconds"] < found["seconds_at_most"]

@@ -1,28 +1,21 @@
-"""Model files: headers, hashes, stamps, manifests. A tiny llama with random weights is the model (tests/tiny.py)."""
+"""The store: models come, are checked and go. The model is a tiny random llama (tests/tiny.py)."""
 
-import contextlib
 import json
 import os
-import re
 import shutil
-import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from t2local.cli import main
 from t2local.errors import ModelError, T2LocalError, UsageError
-from t2local.llm import checks, gguf, store
-from t2local.llm.catalog import chat_formats, entries
-from tests.tiny import CONTEXT, TOKENS, tiny
+from t2local.llm import gguf, store
+from t2local.llm.catalog import chat_formats
+from t2local.llm.manifest import manifests
+from tests.tiny import tiny
 
 
 @pytest.fixture
@@ -50,75 +43,6 @@ def fresh(code, folder):
         env=environment,
         cwd=folder,
     )
-
-
-def test_the_header_says_what_the_model_is(tmp_path):
-    header = gguf.read_header(tiny(tmp_path / "a.gguf"))
-    assert (header.architecture, header.name, header.context, header.cell_bytes) == (
-        "llama",
-        "tiny",
-        CONTEXT,
-        128,
-    )
-
-
-def test_sizes_of_tensor_types_are_those_of_llama_cpp():
-    from t2local.llm.outputs import _traits
-
-    found = {kind: (_traits(kind).block_size, _traits(kind).type_size) for kind in gguf.BLOCKS}
-    assert found == gguf.BLOCKS
-
-
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None
-)
-@given(data=st.data())
-def test_any_bytes_are_a_header_or_a_clear_error(tmp_path, data):
-    content = bytearray(tiny(tmp_path / "b.gguf").read_bytes())
-    end = content.index(b"blk.0.ffn_norm.weight") + 60
-    for _ in range(data.draw(st.integers(0, 4))):
-        content[data.draw(st.integers(0, end))] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.none() | st.integers(0, len(content)))
-    (tmp_path / "b.gguf").write_bytes(content[:cut])
-    with contextlib.suppress(ModelError):
-        gguf.read_header(tmp_path / "b.gguf")
-        assert cut is None or cut == len(content)
-
-
-@pytest.mark.parametrize("claim", [(1 << 62, 12), (3, 1 << 62)])
-def test_counts_that_cannot_be_take_neither_time_nor_memory(tmp_path, claim):
-    path = tmp_path / "bomb.gguf"
-    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, *claim) + bytes(100))
-    began = time.perf_counter()
-    with pytest.raises(ModelError):
-        gguf.read_header(path)
-    assert time.perf_counter() - began < 1
-
-
-def test_a_file_is_hashed_once_and_again_when_it_changes(home, monkeypatch):
-    path = tiny(home / "a.gguf")
-    first = checks.check(path)
-    path.write_bytes(path.read_bytes())  # the same content, another time: its stamp is stale
-    assert checks.check(path) == first
-    monkeypatch.setattr(checks, "_digest", lambda _: pytest.fail("hashed again"))
-    assert checks.check(path) == first
-    status = path.stat()
-    tiny(path, seed=2)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    with pytest.raises(
-        pytest.fail.Exception
-    ):  # same size and time of writing, and still it is seen
-        checks.check(path)
-
-
-def test_a_verified_model_costs_next_to_nothing(home):
-    path = home / "large.gguf"
-    path.write_bytes(tiny(home / "a.gguf").read_bytes() + bytes(200 << 20))
-    began = time.perf_counter()
-    checks.check(path)
-    middle = time.perf_counter()
-    checks.check(path)
-    assert (time.perf_counter() - middle) < 0.1 * (middle - began)
 
 
 def test_models_are_added_shown_verified_and_removed(home):
@@ -170,7 +94,7 @@ def test_a_manifest_beside_a_file_travels_with_it(home, monkeypatch):
     (home / "a.gguf.json").write_text(json.dumps(manifest))
     monkeypatch.setenv("T2LOCAL_HOME", str(home / "other"))
     assert run("models", "add", path).exit_code == 0
-    carried = store.manifests()["one"]
+    carried = manifests()["one"]
     assert (carried.repository, carried.commit, carried.licence, carried.chat) == (
         "o/r",
         "f" * 40,
@@ -208,86 +132,26 @@ def test_all_parts_of_a_split_model_belong_together(home):
 @pytest.mark.parametrize("content", [b"", b"not a model, a text", b"GGUF", b"GGML" + bytes(100)])
 def test_what_is_no_model_is_refused_before_llama_cpp_is_imported(tmp_path, content):
     (tmp_path / "x.gguf").write_bytes(content)
-    add = "main(['models', 'add', 'x.gguf'])"
-    done = fresh(
-        f"import sys; from t2local.cli import main\ntry: {add}\nexcept SystemExit as end: print(end.code, 'llama_cpp' in sys.modules)",
-        tmp_path,
-    )
+    code = """
+import sys
+from t2local.cli import main
+try: main(["models", "add", "x.gguf"])
+except SystemExit as end: print(end.code, "llama_cpp" in sys.modules)
+"""
+    done = fresh(code, tmp_path)
     assert done.stdout == "4 False\n", done.stderr
 
 
 def test_a_crash_of_llama_cpp_is_an_error_message(home):
-    # Its tokenizer says that token 400,000 is the beginning of a text: llama.cpp may do with this what it likes.
+    # Its tokenizer says that token 400,000 is the beginning of a text: llama.cpp may do with this
+    # what it likes.
     path = tiny(
         home / "bad.gguf",
         **{"tokenizer.ggml.bos_token_id": (4, 400_000), "llama.attention.head_count": (4, 0)},
     )
     with pytest.raises(ModelError, match="process of its own"):
         store.add(path)
-    assert store.manifests() == {}
-
-
-def test_unknown_models_run_and_data_never_becomes_control_text(home):
-    from t2local.llm.backbone import Backbone
-
-    model = Backbone(store.find(str(tiny(home / "a.gguf"))))
-    try:
-        texts = ["[1,2]", "a <table> b", "<s>[</s>", "<table><table>", "1 12"]
-        written = [
-            "".join(TOKENS[token] for token in model.tokenize(text)).replace("▁", " ")
-            for text in texts
-        ]
-        assert written == texts  # this tokenizer would put a blank before each text
-        assert not {1, 2, 260} & {token for text in texts for token in model.tokenize(text)}
-        assert model.tokenize("<table>", special=True)[-1] == 260
-    finally:
-        model.close()
-
-
-def test_a_table_goes_through_with_a_model_that_nobody_knows(home):
-    import t2local
-
-    rng = np.random.default_rng(1)
-    frame = pd.DataFrame(
-        {
-            "age": rng.integers(20, 80, 40),
-            "mark": rng.choice(["<table>", "<|im_end|>", "[INST]"], 40),
-            "y": rng.choice(["</s>", "b"], 40),
-        }
-    )
-    result = t2local.generate(
-        frame,
-        target="y",
-        rows=5,
-        max_batches=2,
-        plan="data",
-        model=str(tiny(home / "a.gguf")),
-        settings={"team.cells": "worker"},
-    )
-    written = pd.concat([result.synthetic, result.rejected[list(frame)]])
-    assert len(written) == result.report["rows"]["generated"] >= 10
-    assert set(written["mark"]) <= set(frame["mark"])
-
-
-def test_the_catalogue_is_whole():
-    known = entries()
-    assert {
-        "starter",
-        "smollm2-135m",
-        "smollm2-1.7b",
-        "qwen3-4b",
-        "qwen2.5-7b",
-        "llama-3.1-8b",
-        "gemma-3-4b",
-        "phi-4-mini",
-        "llama-3.3-70b",
-    } <= set(known)
-    for entry in known.values():
-        assert entry.chat in chat_formats()
-        assert (entry.kind == "base") == (entry.chat == "plain")
-        assert entry.repository or entry.wheels
-        assert entry.licence
-        assert not entry.sha256 or re.fullmatch("[0-9a-f]{64}", entry.sha256)
+    assert manifests() == {}
 
 
 def test_commands_are_sealed_and_say_so(tmp_path):
@@ -351,3 +215,49 @@ def test_errors_of_models_are_ours(home):
             store.find(wanted)
     with pytest.raises(T2LocalError):
         store.add(Path(home / "no.gguf"))
+
+
+def test_a_file_of_the_catalogues_name_must_have_the_catalogues_hash(home):
+    path = tiny(home / "gemma-3-270m-q4_k_m.gguf")
+    with pytest.raises(ModelError, match="altered, or cut short"):
+        store.find(str(path))
+    with pytest.raises(ModelError, match="altered, or cut short"):
+        store.add(path)
+
+
+def test_a_path_to_a_file_that_nobody_knows_is_opened_and_named_after_it(home):
+    file = store.find(str(tiny(home / "Some Model.gguf", **{"general.license": (8, "mit")})))
+    assert (file.name, file.licence, file.chat) == ("Some Model", "mit", None)
+
+
+def test_a_manifest_must_list_all_files_that_are_there(home):
+    path = tiny(home / "a.gguf")
+    manifest = store.add(path).path
+    content = json.loads(manifest.read_text())
+    (home / "a.gguf.json").write_text(json.dumps({**content, "files": content["files"] * 2}))
+    with pytest.raises(ModelError, match="lists 2 files, and 1 belong"):
+        store.add(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("My Model (v2)", "my-model-v2"),
+        ("../../evil", "evil"),
+        ("日本", "model"),
+        ("a" * 200, "a" * 100),
+        ("-._x", "x"),
+    ],
+)
+def test_any_text_is_made_a_name(text, name):
+    assert store.as_name(text) == name
+
+
+def test_all_that_is_here_can_be_hashed_anew(home):
+    path = tiny(home / "a.gguf")
+    store.add(path, link=True, name="mine")
+    check = store.checkable()["mine"]
+    assert check(anew=True).sha256 == manifests()["mine"].files[0].sha256
+    tiny(path, seed=2)
+    with pytest.raises(ModelError, match="altered"):
+        check(anew=True)

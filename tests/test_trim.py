@@ -10,7 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as SklearnRidge
 
 from t2local.settings import Settings
-from t2local.stats.learners import Ridge, learner
+from t2local.stats.learners import learner
+from t2local.stats.penalized_regression import PenalizedRegression as Ridge
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import from_frame

@@ -1,4 +1,4 @@
-"""A GGUF of a few thousand bytes with random weights: a real llama that llama.cpp loads, for tests of files."""
+"""A GGUF of a few thousand bytes with random weights: a real llama that llama.cpp loads."""
 
 import struct
 from pathlib import Path
@@ -17,7 +17,8 @@ TOKENS = [
     "12",
     "▁1",
 ]
-#: Types of ggml's tokens: unknown, control twice, bytes, then normal ones; "<table>" is user-defined.
+#: Types of ggml's tokens: unknown, control twice, bytes, then normal ones; "<table>" is
+#: user-defined.
 KINDS = [2, 3, 3, *[6] * 256, 1, 4, *[1] * (len(TOKENS) - 261)]
 
 
@@ -78,7 +79,7 @@ def value(kind: int, content) -> bytes:
         return struct.pack("<IQ", inner, len(items)) + b"".join(
             value(inner, item) for item in items
         )
-    return struct.pack({4: "<I", 5: "<i", 6: "<f"}[kind], content)
+    return struct.pack({4: "<I", 5: "<i", 6: "<f", 7: "<?"}[kind], content)
 
 
 def tiny(path: Path, seed: int = 1, **changes) -> Path:

@@ -1,6 +1,7 @@
-"""python -m bench.paper run | table | plot: the paper's studies with local models (bench/paper/RESULTS.md).
+"""python -m bench.paper COMMAND: the paper's studies with local models (bench/paper/RESULTS.md).
 
-run     writes one JSON line for each method, setting and seed to results/STUDY.jsonl; what stands there is not run again
+run     writes one JSON line for each method, setting and seed to results/STUDY.jsonl; what stands
+        there is not run again
 table   prints the tables of a study as Markdown
 plot    draws AUC against n, the stages, and t-SNE pictures with the starter's rows (matplotlib)
 cost    writes where the time and the tokens of one run go to results/cost.json
@@ -12,7 +13,8 @@ import json
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -22,39 +24,32 @@ from bench.paper import classical, prompting, report, table, team
 from bench.paper.data import Unavailable
 from bench.paper.prompting import Written
 from bench.paper.studies import STUDIES, Setting, Task
-from t2local.evaluate import privacy, utility
-from t2local.evaluate.report import likeness
+from t2local.evaluate import utility
+from t2local.evaluate.fidelity import METRICS as FIDELITY_METRICS
+from t2local.evaluate.metric import measure
+from t2local.evaluate.privacy import METRICS as PRIVACY_METRICS
+from t2local.evaluate.table_pair import TablePair
+from t2local.llm.backbone import Backbone
+from t2local.llm.store import find
 
 RESULTS = Path(__file__).parent / "results"
+#: What CLLM's prompt calls the table, by its target.
 DOMAINS = {
     "Risk": "diabetes risk factors",
     "Outcome": "diabetes risk factors",
     "accept": "travel behaviour and incentives",
+    "twoyearrecid": "criminal recidivism",
+    "nicotine": "features leading to drug usage",
 }
-DOMAINS |= {"twoyearrecid": "criminal recidivism", "nicotine": "features leading to drug usage"}
+#: Fewer rows are too few to be held against real ones.
+_LEAST_ROWS = 10
+
+#: A method, or several that share one run: a task to the rows of each, by its name.
+Group = Callable[[Task], dict[str, Written]]
 
 
-class _Model:
-    """The backbone, loaded when the first method asks for it."""
-
-    def __init__(self, name: str) -> None:
-        self._name, self._loaded = name, None
-
-    def __call__(self) -> Any:
-        if self._loaded is None:
-            from t2local.llm.backbone import Backbone
-            from t2local.llm.store import find
-
-            self._loaded = Backbone(find(self._name))
-        return self._loaded
-
-
-def groups(model: _Model, manager: str | None) -> dict[str, Callable[[Task], dict[str, Written]]]:
-    """What is run together: a name to a function that gives the rows of one or more methods."""
-    alone = {
-        name: lambda task, name=name, method=method: {name: Written(method(task), 0, 0)}
-        for name, method in classical.METHODS.items()
-    }
+def groups(model: Callable[[], Backbone], manager: str | None) -> dict[str, Group]:
+    """What is run together, by name; ``model`` is loaded when the first group asks for it."""
     return {
         "D_ori": lambda task: {"D_ori": Written(task.real.head(0), 0, 0)},
         "the ensemble itself": lambda task: {
@@ -63,8 +58,10 @@ def groups(model: _Model, manager: str | None) -> dict[str, Callable[[Task], dic
         "other real rows": lambda task: {
             "other real rows": Written(task.test.iloc[task.rows :].head(task.rows), 0, 0)
         },
-        **alone,
-        "CLLM": lambda task: {"CLLM": prompting.cllm(task, model(), DOMAINS[task.known.target])},
+        **{name: partial(_classical, name) for name in classical.METHODS},
+        "CLLM": lambda task: {
+            "CLLM": prompting.cllm(task, model(), DOMAINS[task.dictionary.target])
+        },
         "EPIC": lambda task: {"EPIC": prompting.epic(task, model())},
         "paper mode": lambda task: team.paper_mode(task, model()),
         "ours": lambda task: team.stages(task, model(), manager),
@@ -75,54 +72,47 @@ def groups(model: _Model, manager: str | None) -> dict[str, Callable[[Task], dic
     }
 
 
+def _classical(name: str, task: Task) -> dict[str, Written]:
+    return {name: Written(classical.METHODS[name](task), 0, 0)}
+
+
 def judged(task: Task, name: str, rows: pd.DataFrame, *, fidelity: bool) -> dict[str, float]:
     """The figures of a method's rows."""
+    dictionary = task.dictionary
     if name == "the ensemble itself":
-        return utility.scores(
-            *classical.ensemble_scores(task), task.known[task.known.target].levels
-        )
-    found: dict[str, float] = {}
+        predictions = utility.Predictions(*classical.ensemble_scores(task))
+        return utility.scores(predictions, dictionary[dictionary.target])
+    figures: dict[str, float] = {}
     if name != "other real rows":  # which are test rows: they show what fidelity can be
-        train = pd.concat([task.real, rows], ignore_index=True)[task.known.names]
-        found = utility.downstream(task.known, train, task.test, task.seed)
-    if fidelity and len(rows) >= 10:
-        held = task.test.head(max(10, len(rows)))
-        found |= likeness(task.known, held, rows, task.seed)
-        gower = privacy.Gower(task.known, task.known.names, task.real)
-        found |= privacy.closeness(gower, task.real, rows, len(task.known.names))
-    return found
+        train = pd.concat([task.real, rows], ignore_index=True)[dictionary.names]
+        figures = utility.downstream(dictionary, train, task.test, task.seed)
+    if fidelity and len(rows) >= _LEAST_ROWS:
+        held_out = task.test.head(len(rows))
+        figures |= measure(FIDELITY_METRICS, TablePair(dictionary, held_out, rows, task.seed))
+        figures |= measure(PRIVACY_METRICS, TablePair(dictionary, task.real, rows, task.seed))
+    return figures
 
 
-def cells(
-    setting: Setting, task: Task, name: str, method: Callable[[Task], dict[str, Written]]
-) -> list[dict[str, Any]]:
+def cells(setting: Setting, task: Task, name: str, group: Group) -> list[dict[str, Any]]:
     """One line for each method of a group; a failure is a line too."""
-    base, began = {"setting": setting.name, "n": setting.n, "seed": task.seed}, time.perf_counter()
+    base = {"setting": setting.name, "n": setting.n, "seed": task.seed, "group": name}
+    start = time.perf_counter()
     try:
-        made = method(task)
-    except Exception as error:  # noqa: BLE001 - a method that fails on a seed is named and counted, and the others go on
+        by_method = group(task)
+    except Exception as error:  # noqa: BLE001 - one method's failure is counted, the others go on
         where = traceback.extract_tb(error.__traceback__)[-1]
-        return [
-            {
-                **base,
-                "group": name,
-                "method": name,
-                "error": f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})",
-            }
-        ]
-    seconds, lines = time.perf_counter() - began, []
-    for method_name, written in made.items():
-        figures = judged(task, method_name, written.rows, fidelity=setting.fidelity)
-        line = {
-            **base,
-            "group": name,
-            "method": method_name,
-            "rows": len(written.rows),
-            "seconds": round(seconds, 2),
-        }
+        place = f"{Path(where.filename).name}:{where.lineno}"
+        return [{**base, "method": name, "error": f"{type(error).__name__}: {error} ({place})"}]
+    seconds = round(time.perf_counter() - start, 2)
+    lines = []
+    for method, written in by_method.items():
+        figures = judged(task, method, written.rows, fidelity=setting.fidelity)
         lines.append(
             {
-                **line,
+                **base,
+                "method": method,
+                "rows": len(written.rows),
+                "seconds": seconds,
                 "tokens": [written.prompt, written.text],
                 "figures": {key: round(value, 4) for key, value in figures.items()},
             }
@@ -130,40 +120,22 @@ def cells(
     return lines
 
 
-def run(asked: argparse.Namespace) -> None:
-    asked.out.mkdir(parents=True, exist_ok=True)
-    others = [
-        f"-{part}-{Path(name).stem}"
-        for part, name, usual in (
-            ("model", asked.model, "starter"),
-            ("manager", asked.manager, None),
-        )
-        if name != usual
-    ]
-    path = asked.out / f"{asked.study}{''.join(others)}.jsonl"
+def run(options: argparse.Namespace) -> None:
+    """Every method, setting and seed that the file of results does not have yet."""
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / f"{_results_name(options)}.jsonl"
+    table.cut_torn_line(path)
     done = {
         (line["setting"], line["seed"], line["group"])
         for line in table.read(path)
         if "error" not in line
     }
-    every = groups(_Model(asked.model), asked.manager)
-    sets = {
-        "all": [name for name in every if name not in team.ABLATIONS],
-        "ablations": ["ours", *team.ABLATIONS],
-    }
-    chosen = sets.get(asked.methods) or asked.methods.split(",")
-    if unknown := [name for name in chosen if name not in every]:
-        sys.exit(f"no such methods: {', '.join(unknown)}; there are {', '.join(every)}")
-    settings = [
-        setting for setting in STUDIES[asked.study] if (asked.setting or "") in setting.name
-    ]
-    if not settings:
-        sys.exit(
-            f"no such setting: {asked.setting}; there are {'; '.join(setting.name for setting in STUDIES[asked.study])}"
-        )
-    for seed in asked.seeds:
+    every = groups(cache(lambda: Backbone(find(options.model))), options.manager)
+    names = _methods(options.methods, every)
+    settings = _settings(options.study, options.setting or "")
+    for seed in options.seeds:
         for setting in settings:
-            waiting = [name for name in chosen if (setting.name, seed, name) not in done]
+            waiting = [name for name in names if (setting.name, seed, name) not in done]
             try:
                 task = setting.task(seed)
             except Unavailable as error:
@@ -174,73 +146,116 @@ def run(asked: argparse.Namespace) -> None:
                 keep(path, cells(setting, task, name, every[name]))
 
 
+def _results_name(options: argparse.Namespace) -> str:
+    """The study, and the models where they are not the usual ones."""
+    name = str(options.study)
+    if options.model != "starter":
+        name += f"-model-{Path(options.model).stem}"
+    if options.manager:
+        name += f"-manager-{Path(options.manager).stem}"
+    return name
+
+
+def _methods(text: str, every: dict[str, Group]) -> list[str]:
+    """The names that ``--methods`` stands for."""
+    sets = {
+        "all": [name for name in every if name not in team.ABLATIONS],
+        "ablations": ["ours", *team.ABLATIONS],
+    }
+    names = sets.get(text) or text.split(",")
+    if unknown := [name for name in names if name not in every]:
+        sys.exit(f"no such methods: {', '.join(unknown)}; there are {', '.join(every)}")
+    return names
+
+
+def _settings(study: str, part: str) -> list[Setting]:
+    """The settings of a study whose name has this part."""
+    settings = [setting for setting in STUDIES[study] if part in setting.name]
+    if not settings:
+        names = "; ".join(setting.name for setting in STUDIES[study])
+        sys.exit(f"no such setting: {part}; there are {names}")
+    return settings
+
+
 def keep(path: Path, lines: list[dict[str, Any]]) -> None:
-    """Append the lines of a group to the results in one piece, so that a run that is cut off leaves none half done; and show them."""
+    """Append the lines of a group to the results, and show them.
+
+    They are written in one piece, so that a run that is cut off leaves none half done.
+    """
     with path.open("a", encoding="utf-8") as file:
         file.write("".join(json.dumps(line) + "\n" for line in lines))
     for line in lines:
-        told = (
-            line.get("error")
-            or f"AUC {line['figures'].get('auc', float('nan')):.1f}, {line['rows']} rows, {line['seconds']} s"
-        )
-        print(f"{line['seed']} {line['setting']:<36} {line['method']:<28} {told}", flush=True)
+        summary = line.get("error") or _summary(line)
+        print(f"{line['seed']} {line['setting']:<36} {line['method']:<28} {summary}", flush=True)
 
 
-def plot(asked: argparse.Namespace) -> None:
+def _summary(line: dict[str, Any]) -> str:
+    auc = line["figures"].get("auc", float("nan"))
+    return f"AUC {auc:.1f}, {line['rows']} rows, {line['seconds']} s"
+
+
+def plot(options: argparse.Namespace) -> None:
+    """Pictures of the results."""
     from bench.paper import plots  # matplotlib is of the bench extra
 
-    plots.draw(asked.files, asked.seeds, asked.output)
+    plots.draw(options.files, options.seeds, options.output)
 
 
-def cost(asked: argparse.Namespace) -> None:
+def cost(options: argparse.Namespace) -> None:
     """One default run of the imbalance study, by its parts."""
     setting = STUDIES["imbalance"][0]
-    found = {
+    result = {
         "setting": setting.name,
         "seed": 0,
-        "model": asked.model,
-        "parts": team.parts(setting.task(0), _Model(asked.model)()),
+        "model": options.model,
+        "parts": team.parts(setting.task(0), Backbone(find(options.model))),
     }
-    text = json.dumps(found, indent=1) + "\n"
+    text = json.dumps(result, indent=1) + "\n"
     (RESULTS / "cost.json").write_text(text, encoding="utf-8")
     print(text)
 
 
-def main() -> None:
+def _add_run(commands: Any) -> None:
+    parser = commands.add_parser("run")
+    parser.add_argument("--study", choices=STUDIES, required=True)
+    seeds_help = "first and last; 100-109 are for reporting, once"
+    parser.add_argument("--seeds", type=table.seeds, default="0-9", help=seeds_help)
+    methods_help = "names with commas, all, or ablations"
+    parser.add_argument("--methods", default="all", help=methods_help)
+    parser.add_argument("--setting", help="only settings whose name has this")
+    parser.add_argument("--model", default="starter")
+    parser.add_argument("--manager", help="another model for our plans")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.set_defaults(do=run)
+
+
+def _add_results(commands: Any, name: str) -> argparse.ArgumentParser:
+    """A command that reads files of results."""
+    parser: argparse.ArgumentParser = commands.add_parser(name)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--seeds", type=table.seeds, default="100-109")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse the command line and do what it says."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     commands = parser.add_subparsers(required=True)
-    one = commands.add_parser("run")
-    one.add_argument("--study", choices=STUDIES, required=True)
-    one.add_argument(
-        "--seeds",
-        type=table.seeds,
-        default="0-9",
-        help="first and last; 100-109 are for reporting, once",
-    )
-    one.add_argument("--methods", default="all", help="names with commas, all, or ablations")
-    one.add_argument("--setting", help="only settings whose name has this")
-    one.add_argument("--model", default="starter")
-    one.add_argument("--manager", help="another model for our plans")
-    one.add_argument("--out", type=Path, default=RESULTS)
-    one.set_defaults(do=run)
-    two = commands.add_parser("table")
-    two.add_argument("files", nargs="+", type=Path)
-    two.add_argument("--seeds", type=table.seeds, default="100-109")
-    two.set_defaults(do=lambda asked: print(table.markdown(asked.files, asked.seeds)))
-    three = commands.add_parser("plot")
-    three.add_argument("files", nargs="+", type=Path)
-    three.add_argument("--seeds", type=table.seeds, default="100-109")
-    three.add_argument("-o", "--output", type=Path, default=RESULTS)
-    three.set_defaults(do=plot)
-    four = commands.add_parser("cost")
-    four.add_argument("--model", default="starter")
-    four.set_defaults(do=cost)
-    five = commands.add_parser("report")
-    five.set_defaults(do=lambda _: report.TARGET.write_text(report.written(), encoding="utf-8"))
-    asked = parser.parse_args()
-    asked.do(asked)
+    _add_run(commands)
+    tables = _add_results(commands, "table")
+    tables.set_defaults(do=lambda options: print(table.markdown(options.files, options.seeds)))
+    pictures = _add_results(commands, "plot")
+    pictures.add_argument("-o", "--output", type=Path, default=RESULTS)
+    pictures.set_defaults(do=plot)
+    costs = commands.add_parser("cost")
+    costs.add_argument("--model", default="starter")
+    costs.set_defaults(do=cost)
+    results_page = commands.add_parser("report")
+    results_page.set_defaults(do=lambda _: report.TARGET.write_text(report.page(), "utf-8"))
+    options = parser.parse_args(arguments)
+    options.do(options)
 
 
 if __name__ == "__main__":

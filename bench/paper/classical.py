@@ -1,6 +1,7 @@
-"""Methods without a language model. Each is given a `Task` and returns rows to add, as values of its dictionary.
+"""Methods without a language model: a `Task` gives rows to add, as values of its dictionary.
 
-CTGAN and TVAE run with their authors' settings, in this process, when the package ``ctgan`` is installed (the bench extra).
+CTGAN and TVAE run with their authors' settings, in this process, when the package ``ctgan`` is
+installed (the bench extra).
 """
 
 import warnings
@@ -9,156 +10,171 @@ import numpy as np
 import pandas as pd
 
 from bench.paper.studies import Task
+from bench.streams import Classical, Stream, generator
 from t2local.stats.densities import ChowLiuTree, IndependentColumns
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes, fit, predict
+from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 
 #: Standard deviation of the jitter, as a share of the column's.
 JITTER = 0.25
+#: SMOTE's own default; a class of fewer rows has as many as there are.
 NEIGHBOURS = 5
 
 
-def rng(task: Task, number: int) -> np.random.Generator:
-    return np.random.default_rng([task.seed, 30, number])
+def rng_of(task: Task, method: Classical) -> np.random.Generator:
+    """The random numbers of a method."""
+    return generator(task.seed, Stream.CLASSICAL, method)
 
 
 def oversampling(task: Task) -> pd.DataFrame:
     """Real rows again, each class as often as the others."""
-    random, target = rng(task, 1), task.known.target
-    classes = [group.index.to_numpy() for _, group in task.real.groupby(target)]
-    chosen = [random.choice(classes[i % len(classes)]) for i in range(task.rows)]
-    return task.real.loc[chosen].reset_index(drop=True)
+    rng = rng_of(task, Classical.OVERSAMPLING)
+    classes = [group.index.to_numpy() for _, group in task.real.groupby(task.dictionary.target)]
+    drawn = [rng.choice(classes[i % len(classes)]) for i in range(task.rows)]
+    return task.real.loc[drawn].reset_index(drop=True)
 
 
 def jitter(task: Task) -> pd.DataFrame:
     """Oversampled rows with Gaussian noise on their numbers."""
-    rows, random = oversampling(task), rng(task, 2)
-    for feature in (task.known[name] for name in task.known.inputs):
+    rows = oversampling(task)
+    rng = rng_of(task, Classical.JITTER)
+    for feature in (task.dictionary[name] for name in task.dictionary.inputs):
         if feature.numeric:
-            noise = random.normal(0, JITTER * float(task.real[feature.name].std() or 0), len(rows))
-            rows[feature.name] = (
-                (rows[feature.name] + noise).round(feature.decimals).clip(*feature.bounds)
-            )
+            noise = rng.normal(0, JITTER * float(task.real[feature.name].std() or 0), len(rows))
+            cells = (rows[feature.name] + noise).round(feature.decimals)
+            rows[feature.name] = cells.clip(*feature.bounds)
     return rows
 
 
 def smote(task: Task) -> pd.DataFrame:
-    """SMOTE, or SMOTENC where there are levels (imbalanced-learn); classes of one row are repeated, as it has no neighbour."""
-    from imblearn.over_sampling import SMOTE, SMOTENC
+    """SMOTE, or SMOTENC where there are levels (imbalanced-learn).
 
-    known, target = task.known, task.known.target
+    A class of one row is repeated, as it has no neighbour.
+    """
+    dictionary, target = task.dictionary, task.dictionary.target
     counts = task.real[target].value_counts()
-    wanted = {
+    n_new = {
         label: task.rows // len(counts) + (i < task.rows % len(counts))
         for i, label in enumerate(sorted(counts.index))
     }
-    lone = [label for label in counts.index if counts[label] < 2]
+    single = [label for label in counts.index if counts[label] < 2]
     parts = [
-        task.real[task.real[target] == label].iloc[np.zeros(wanted[label], dtype=int)]
-        for label in lone
+        task.real[task.real[target] == label].iloc[np.zeros(n_new[label], dtype=int)]
+        for label in single
     ]
-    rest = task.real[~task.real[target].isin(lone)]
+    rest = task.real[~task.real[target].isin(single)]
     if len(set(rest[target])) > 1:
-        levels = [not known[name].numeric for name in known.inputs]
-        strategy = {label: counts[label] + wanted[label] for label in rest[target].unique()}
-        k = int(min(NEIGHBOURS, counts[rest[target].unique()].min() - 1))
-        x = rest[known.inputs].apply(
-            lambda column: (
-                column.fillna(column.mean()) if known[column.name].numeric else column.fillna("")
-            )
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if any(levels):
-                sampler = SMOTENC(
-                    levels, sampling_strategy=strategy, k_neighbors=k, random_state=task.seed
-                )
-            else:
-                sampler = SMOTE(sampling_strategy=strategy, k_neighbors=k, random_state=task.seed)
-            made, y = sampler.fit_resample(x, rest[target])
-        parts.append(made.assign(**{target: y}).iloc[len(rest) :])
-    rows = pd.concat(parts, ignore_index=True)[task.known.names]
-    for name in known.inputs:
-        rows[name] = (
-            rows[name].astype(float).round(known[name].decimals)
-            if known[name].numeric
-            else rows[name].astype(object)
-        )
+        parts.append(_interpolated(task, rest, n_new))
+    rows = pd.concat(parts, ignore_index=True)[dictionary.names]
+    for feature in (dictionary[name] for name in dictionary.inputs):
+        column = rows[feature.name]
+        if feature.numeric:
+            rows[feature.name] = column.astype(float).round(feature.decimals)
+        else:
+            rows[feature.name] = column.astype(object)
     return rows
 
 
+def _interpolated(task: Task, rows: pd.DataFrame, n_new: dict[str, int]) -> pd.DataFrame:
+    """``n_new`` rows of each class between neighbours among ``rows``."""
+    from imblearn.over_sampling import SMOTE, SMOTENC
+
+    dictionary, target = task.dictionary, task.dictionary.target
+    counts = rows[target].value_counts()
+    # In the order of the rows: the package draws for one class after the other.
+    totals = {label: counts[label] + n_new[label] for label in rows[target].unique()}
+    options = {
+        "sampling_strategy": totals,
+        "k_neighbors": int(min(NEIGHBOURS, counts.min() - 1)),
+        "random_state": task.seed,
+    }
+    levels = [not dictionary[name].numeric for name in dictionary.inputs]
+    sampler = SMOTENC(levels, **options) if any(levels) else SMOTE(**options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        x, labels = sampler.fit_resample(_complete(task, rows[dictionary.inputs]), rows[target])
+    return x.assign(**{target: labels}).iloc[len(rows) :]
+
+
+def _complete(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows without missing cells: the mean of a number, and a level of its own."""
+    numeric = {name: task.dictionary[name].numeric for name in rows}
+    means = {name: rows[name].mean() for name in rows if numeric[name]}
+    return rows.fillna(means | {name: "" for name in rows if not numeric[name]})
+
+
 def gan(task: Task, kind: str) -> pd.DataFrame:
-    """CTGAN or TVAE with their defaults (300 epochs); the batch is D_ori's size rounded down to tens where that is below 500."""
+    """CTGAN or TVAE with their defaults (300 epochs).
+
+    The batch is D_ori's size rounded down to tens where that is below 500.
+    """
     import torch
     from ctgan import CTGAN, TVAE
 
     torch.manual_seed(task.seed)
     np.random.seed(task.seed)  # noqa: NPY002 - the package draws from the global generator
-    frame = task.real.apply(
-        lambda column: (
-            column.fillna(column.mean())
-            if task.known[column.name].numeric
-            else column.fillna("").astype(str)
-        )
-    )
-    levels = [name for name in task.known.names if not task.known[name].numeric]
+    features = [task.dictionary[name] for name in task.dictionary.names]
+    levels = [feature.name for feature in features if not feature.numeric]
+    frame = _complete(task, task.real)
+    frame[levels] = frame[levels].astype(str)
     size = max(10, min(500, len(frame) // 10 * 10))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = {"CTGAN": CTGAN, "TVAE": TVAE}[kind](batch_size=size)
         model.fit(frame, levels)
         rows = model.sample(task.rows)
-    for feature in (task.known[name] for name in task.known.names):
+    for feature in features:
         column = rows[feature.name]
-        rows[feature.name] = (
-            column.astype(float).round(feature.decimals).clip(*feature.bounds)
-            if feature.numeric
-            else column.astype(object)
-        )
-    return rows[task.known.names]
+        if feature.numeric:
+            numbers = column.astype(float).round(feature.decimals)
+            rows[feature.name] = numbers.clip(*feature.bounds)
+        else:
+            rows[feature.name] = column.astype(object)
+    return rows[task.dictionary.names]
 
 
 def columns(task: Task) -> pd.DataFrame:
     """Columns drawn independently of each other, with the ensemble's labels."""
-    independent, random = IndependentColumns(task.known.features, task.real), rng(task, 3)
-    return labelled(
-        task,
-        pd.DataFrame(
-            {
-                name: [independent.draw(name, random) for _ in range(task.rows)]
-                for name in task.known.inputs
-            }
-        ),
-    )
+    independent = IndependentColumns(task.dictionary.features, task.real)
+    rng = rng_of(task, Classical.INDEPENDENT)
+    cells = {
+        name: [independent.draw(name, rng) for _ in range(task.rows)]
+        for name in task.dictionary.inputs
+    }
+    return labelled(task, pd.DataFrame(cells))
 
 
 def tree(task: Task) -> pd.DataFrame:
-    """Rows of the tree of the columns, with the ensemble's labels: ours without a language model and without trimming."""
-    drawn, random = ChowLiuTree(task.known.input_features, task.real, task.seed), rng(task, 4)
-    return labelled(task, pd.DataFrame([drawn.row(random) for _ in range(task.rows)]))
+    """Rows of the tree of the columns, with the ensemble's labels.
+
+    This is ours without a language model and without trimming.
+    """
+    model = ChowLiuTree(task.dictionary.input_features, task.real, task.seed)
+    rng = rng_of(task, Classical.TREE)
+    return labelled(task, pd.DataFrame([model.row(rng) for _ in range(task.rows)]))
 
 
 def labelled(task: Task, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the most likely label by an ensemble trained on D_ori."""
-    target, encoder = task.known[task.known.target], Encoder(task.known.input_features, task.real)
-    models = fit(
-        encoder.transform(task.real), codes(task.real[target.name], target), target, task.seed
-    )
-    told = predict(models, encoder.transform(rows), target).argmax(axis=1)
-    return rows.assign(**{target.name: np.array(target.levels, dtype=object)[told]})[
-        task.known.names
-    ]
+    target = task.dictionary[task.dictionary.target]
+    label_numbers = _ensemble(task, rows).argmax(axis=1)
+    labels = np.array(target.levels, dtype=object)[label_numbers]
+    return rows.assign(**{target.name: labels})[task.dictionary.names]
 
 
 def ensemble_scores(task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """The ensemble itself, trained on D_ori: log-probabilities of the test rows, and their classes."""
-    target, encoder = task.known[task.known.target], Encoder(task.known.input_features, task.real)
-    models = fit(
-        encoder.transform(task.real), codes(task.real[target.name], target), target, task.seed
-    )
-    return predict(models, encoder.transform(task.test), target), codes(
-        task.test[target.name], target
-    ).astype(int)
+    """The ensemble itself: log-probabilities of the test rows, and their classes."""
+    target = task.dictionary[task.dictionary.target]
+    return _ensemble(task, task.test), encode_labels(task.test[target.name], target).astype(int)
+
+
+def _ensemble(task: Task, rows: pd.DataFrame) -> np.ndarray:
+    """Log-probabilities of the classes of rows, shape (n_rows, n_classes), learnt from D_ori."""
+    target = task.dictionary[task.dictionary.target]
+    encoder = Encoder(task.dictionary.input_features, task.real)
+    y = encode_labels(task.real[target.name], target)
+    models = fit_ensemble(encoder.transform(task.real), y, target, task.seed)
+    return predict_ensemble(models, encoder.transform(rows), target)
 
 
 METHODS = {

@@ -1,9 +1,10 @@
-"""For people with a network: make the two real tables of the studies from their sources, and check them.
+"""For people with a network: make the two real tables of the studies from their sources.
 
 python -m bench.paper.download FOLDER         then set T2LOCAL_BENCH_DATA=FOLDER
 
-A file that is already there as it should be is left alone. Its sources, when they lie in FOLDER too, are not fetched:
-drug_consumption_uci.data (UCI 373) and compas-scores-two-years.csv (ProPublica).
+A file that is already there as it should be is left alone; what is made is checked. Its sources,
+when they lie in FOLDER too, are not fetched: drug_consumption_uci.data (UCI 373) and
+compas-scores-two-years.csv (ProPublica).
 """
 
 import hashlib
@@ -15,12 +16,17 @@ import pandas as pd
 
 from bench.paper.data import CHECKSUMS
 
+_UCI = "https://archive.ics.uci.edu/ml/machine-learning-databases"
+_PROPUBLICA = "https://raw.githubusercontent.com/propublica/compas-analysis/bafff5da3f2e"
 SOURCES = {
-    "drug_consumption_uci.data": "https://archive.ics.uci.edu/ml/machine-learning-databases/00373/drug_consumption.data",
-    "compas-scores-two-years.csv": "https://raw.githubusercontent.com/propublica/compas-analysis/bafff5da3f2e/compas-scores-two-years.csv",
+    "drug_consumption_uci.data": f"{_UCI}/00373/drug_consumption.data",
+    "compas-scores-two-years.csv": f"{_PROPUBLICA}/compas-scores-two-years.csv",
 }
-NAMES = "ID Age Gender Education Country Ethnicity Nscore Escore Oscore AScore Cscore Impulsive SS Alcohol Amphet Amyl Benzos Caff Cannabis Choc Coke Crack"
-NAMES += " Ecstasy Heroin Ketamine Legalh LSD Meth Mushrooms Nicotine Semer VSA"
+NAMES = (
+    "ID Age Gender Education Country Ethnicity Nscore Escore Oscore AScore Cscore Impulsive SS "
+    "Alcohol Amphet Amyl Benzos Caff Cannabis Choc Coke Crack Ecstasy Heroin Ketamine Legalh LSD "
+    "Meth Mushrooms Nicotine Semer VSA"
+)
 #: UCI's numbers for what people ticked.
 CODES = {
     "Age": {
@@ -73,7 +79,10 @@ def drug(source: Path) -> pd.DataFrame:
 
 
 def compas(source: Path) -> pd.DataFrame:
-    """COMPAS as OpenML 42192 has it: ProPublica's filter, two races, groups of columns for what has several values."""
+    """COMPAS as OpenML 42192 has it.
+
+    ProPublica's filter, two races, a group of columns for what has several values.
+    """
     raw = pd.read_csv(source)
     keep = (
         raw["days_b_screening_arrest"].between(-30, 30)
@@ -83,21 +92,17 @@ def compas(source: Path) -> pd.DataFrame:
     )
     raw = raw[keep & raw["race"].isin(["African-American", "Caucasian"])]
     frame = pd.DataFrame({"sex": (raw["sex"] == "Male").astype(int)})
-    frame[["age", "juv_fel_count", "juv_misd_count", "juv_other_count", "priors_count"]] = raw[
-        ["age", "juv_fel_count", "juv_misd_count", "juv_other_count", "priors_count"]
-    ]
-    for label, name in (
-        ("25 - 45", "25-45"),
-        ("Greater than 45", "Greaterthan45"),
-        ("Less than 25", "Lessthan25"),
-    ):
-        frame[f"age_cat_{name}"] = (raw["age_cat"] == label).astype(int)
-    for prefix, column, levels in (
-        ("race", "race", ["African-American", "Caucasian"]),
-        ("c_charge_degree", "c_charge_degree", ["F", "M"]),
-    ):
+    for name in ("age", "juv_fel_count", "juv_misd_count", "juv_other_count", "priors_count"):
+        frame[name] = raw[name]
+    groups = {
+        "age_cat": ["25 - 45", "Greater than 45", "Less than 25"],
+        "race": ["African-American", "Caucasian"],
+        "c_charge_degree": ["F", "M"],
+    }
+    for column, levels in groups.items():
         for level in levels:
-            frame[f"{prefix}_{level}"] = (raw[column] == level).astype(int)
+            name = f"{column}_{level.replace(' ', '')}"
+            frame[name] = (raw[column] == level).astype(int)
     return frame.assign(twoyearrecid=raw["two_year_recid"])
 
 
@@ -118,16 +123,14 @@ def main() -> None:
             with urllib.request.urlopen(SOURCES[source]) as answer:
                 (folder / source).write_bytes(answer.read())
         make(folder / source).to_csv(folder / name, index=False, lineterminator="\r\n")
-        print(
-            f"{name}: {'made' if _as_it_should_be(folder / name) else 'made, and its hash is not the expected one: the studies will refuse it'}"
-        )
+        wrong = ", and its hash is not the expected one: the studies will refuse it"
+        print(f"{name}: made{'' if _as_it_should_be(folder / name) else wrong}")
 
 
 def _as_it_should_be(path: Path) -> bool:
-    return (
-        path.is_file()
-        and hashlib.sha256(path.read_bytes()).hexdigest()[:12] == CHECKSUMS[path.name]
-    )
+    if not path.is_file():
+        return False
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12] == CHECKSUMS[path.name]
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ mpl.rcParams["svg.hashsalt"] = "t2local"  # the same results, the same file
 
 #: The methods that a picture with all of them could not show.
 SHOWN = ["D_ori", "the ensemble itself", "SMOTE", "TVAE", "CLLM", "EPIC", "team alone", "ours"]
+STYLES = {"ours": {"color": "black", "linewidth": 2.5}}
 
 
 def draw(files: list[Path], seeds: range, folder: Path) -> None:
@@ -36,25 +37,22 @@ def draw(files: list[Path], seeds: range, folder: Path) -> None:
 
 
 def against_n(results: pd.DataFrame, families: pd.Series, path: Path) -> None:
-    """AUC by the number of real rows, one picture for each table (``families``: of each row) that was taken with several."""
-    figure, axes = plt.subplots(
-        1, families.nunique(), figsize=(4.5 * families.nunique(), 4), squeeze=False
-    )
+    """AUC by the number of real rows, one picture for each table.
+
+    ``families``: the table of each row of the results.
+    """
+    n_families = families.nunique()
+    figure, axes = plt.subplots(1, n_families, figsize=(4.5 * n_families, 4), squeeze=False)
     for axis, (family, own) in zip(axes[0], results.groupby(families, sort=False), strict=True):
         for place, method in enumerate(SHOWN):
+            # A little to the side, so that no interval hides another.
+            shift = (place - len(SHOWN) / 2) * own["n"].max() / 100
             by_n = own[own["method"] == method].groupby("n")["auc"]
-            aside = (
-                (place - len(SHOWN) / 2) * own["n"].max() / 100
-            )  # so that no interval hides another
-            style = {"color": "black", "linewidth": 2.5} if method == "ours" else {"linewidth": 1}
             if len(by_n):
-                axis.errorbar(
-                    by_n.mean().index + aside,
-                    by_n.mean(),
-                    yerr=by_n.apply(lambda v: interval(v.to_numpy())[1]),
-                    label=method,
-                    **style,
-                )
+                means = by_n.mean()
+                half_widths = by_n.apply(lambda values: interval(values.to_numpy())[1])
+                style = {"linewidth": 1} | STYLES.get(method, {})
+                axis.errorbar(means.index + shift, means, yerr=half_widths, label=method, **style)
         axis.set(title=family, xlabel="real rows", ylabel="AUC (%)")
     axes[0][0].legend(fontsize=7)
     _save(figure, path)
@@ -62,17 +60,11 @@ def against_n(results: pd.DataFrame, families: pd.Series, path: Path) -> None:
 
 def stages(results: pd.DataFrame, path: Path) -> None:
     """What each stage adds: the change of AUC over D_ori, mean over settings and seeds."""
-    changes = {
-        name: interval(values.dropna().to_numpy())
-        for name, values in table.gains(results)[list(table.STAGES)].items()
-    }
+    gains = table.gains(results)[list(table.STAGES)]
+    intervals = [interval(values.dropna().to_numpy()) for _, values in gains.items()]
+    means = [mean for mean, _ in intervals]
     figure, axis = plt.subplots(figsize=(6, 3.5))
-    axis.bar(
-        [*changes],
-        [mean for mean, _ in changes.values()],
-        yerr=[half for _, half in changes.values()],
-        capsize=3,
-    )
+    axis.bar([*gains], means, yerr=[half for _, half in intervals], capsize=3)
     axis.axhline(0, color="black", linewidth=0.8)
     axis.set(ylabel="change of AUC (points)")
     axis.tick_params(axis="x", labelrotation=15, labelsize=8)
@@ -84,22 +76,18 @@ def neighbours(path: Path, study: str, seed: int) -> None:
     from sklearn.manifold import TSNE
 
     task = STUDIES[study][0].task(seed)
-    encoder = Encoder(task.known.input_features, task.real)
+    encoder = Encoder(task.dictionary.input_features, task.real)
     sets = {
         "test rows": task.test.head(200),
         "SMOTE": classical.smote(task),
         "ours": team.stages(task, Backbone(find()))["ours"].rows,
         "D_ori": task.real,
     }
-    points = TSNE(random_state=1, perplexity=20, init="pca").fit_transform(
-        np.vstack([encoder.transform(rows) for rows in sets.values()])
-    )
+    x = np.vstack([encoder.transform(rows) for rows in sets.values()])
+    points = TSNE(random_state=1, perplexity=20, init="pca").fit_transform(x)
+    ends = np.cumsum([len(rows) for rows in sets.values()])
     figure, axis = plt.subplots(figsize=(5, 5))
-    for (name, _), part in zip(
-        sets.items(),
-        np.split(points, np.cumsum([len(rows) for rows in sets.values()])[:-1]),
-        strict=True,
-    ):
+    for name, part in zip(sets, np.split(points, ends[:-1]), strict=True):
         axis.scatter(part[:, 0], part[:, 1], s=30 if name == "D_ori" else 8, label=name)
     axis.legend(fontsize=8)
     axis.set(xticks=[], yticks=[])

@@ -1,4 +1,7 @@
-"""Our own methods: the team, the team with each stage, paper mode, the default; and the ablations that decide our defaults."""
+"""Our own methods: the team, the team with each stage, paper mode, the default.
+
+And the ablations that decide our defaults.
+"""
 
 from typing import Any
 
@@ -16,18 +19,17 @@ from t2local.team.rows import array, records
 
 def shares(task: Task) -> dict[str, float]:
     """The shares of the labels in D_ori."""
-    return {
-        str(label): float(share)
-        for label, share in task.real[task.known.target].value_counts(normalize=True).items()
-    }
+    counts = task.real[task.dictionary.target].value_counts(normalize=True)
+    return {str(label): float(share) for label, share in counts.items()}
 
 
 def single(task: Task) -> Plan:
     """One worker for all features: a single LLM instead of a team."""
-    return with_label([("Features", task.known.inputs, ())], task.known, "data")
+    return with_label([("Features", task.dictionary.inputs, ())], task.dictionary, "data")
 
 
-#: What is asked of `t2local.generate` beyond its defaults: the choices that decide them, on seeds 0-9.
+#: What `t2local.generate` is run with instead of its defaults: the choices that decide them, on
+#: seeds 0-9.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "labels: worker": {"settings": {"team.labels": "worker"}},
     "labels: classifier": {"settings": {"team.labels": "classifier"}},
@@ -49,95 +51,99 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def run(task: Task, model: Backbone, **options: Any) -> tuple[pd.DataFrame, pd.DataFrame, Written]:
-    """One call of `t2local.generate`: all rows in the order of writing, with the stage that rejected them (blank: kept)."""
+#: Teams with fewer stages, and the stages whose rejected rows they leave out.
+STAGES: dict[str, tuple[str, ...]] = {
+    "team alone": (),
+    "team + sanity": ("sanity",),
+    "team + sanity + cost": ("sanity", "cost"),
+}
+
+
+def generate(task: Task, model: Backbone, **options: Any) -> t2local.Result:
+    """One call of `t2local.generate`; the dictionary's ranges are those of the whole table."""
     options["settings"] = {"table.widen": 0.0, **options.get("settings", {})}
-    done = t2local.generate(
-        task.real, dictionary=task.known, rows=task.rows, seed=task.seed + 1, model=model, **options
+    return t2local.generate(
+        task.real,
+        dictionary=task.dictionary,
+        rows=task.rows,
+        seed=task.seed + 1,
+        model=model,
+        **options,
     )
-    rejected = done.rejected.set_index("row")
-    names = task.known.names
-    numbers = [
-        number
-        for number in range(1, len(rejected) + len(done.synthetic) + 1)
-        if number not in rejected.index
-    ]
-    kept = done.synthetic[names].set_axis(numbers).assign(_stage="")
-    parts = [part for part in (kept, rejected[names].assign(_stage=rejected["stage"])) if len(part)]
-    every = pd.concat(parts).sort_index()
-    tokens, rows = (
-        done.report["tokens"],
-        task.known.values(cells_of(every[names])),
-    )  # delivered in the types of the input
+
+
+def run(task: Task, model: Backbone, **options: Any) -> tuple[pd.DataFrame, pd.Series, Written]:
+    """All rows of one run in the order of writing, the stage that rejected each, and those kept.
+
+    The stage of a kept row is blank.
+    """
+    result = generate(task, model, **options)
+    names = task.dictionary.names
+    rejected = result.rejected.set_index("row")
+    numbers = set(range(1, len(rejected) + len(result.synthetic) + 1)) - set(rejected.index)
+    kept = result.synthetic[names].set_axis(sorted(numbers)).assign(_stage="")
+    parts = [kept, rejected[names].assign(_stage=rejected["stage"])]
+    every = pd.concat([part for part in parts if len(part)]).sort_index()
+    # Rows are delivered in the types of the input: they are read as the input was.
+    rows = task.dictionary.values(cells_of(every[names]))
     stage = every["_stage"].reset_index(drop=True)
-    return (
-        rows,
-        stage,
-        Written(rows[stage == ""].reset_index(drop=True), tokens["prefix"], tokens["rows"]),
-    )
+    tokens = result.report["tokens"]
+    own = rows[stage == ""].reset_index(drop=True)
+    return rows, stage, Written(own, tokens["prefix"], tokens["rows"])
 
 
 def stages(task: Task, model: Backbone, manager: str | None = None) -> dict[str, Written]:
-    """The default run, and what it would have been with fewer stages: the same rows in the same order."""
+    """The default run, and what it would have been with fewer stages.
+
+    They are the same rows in the same order.
+    """
     rows, stage, written = run(task, model, manager_model=manager)
-    found = {"ours": written}
-    for name, refused in {
-        "team alone": (),
-        "team + sanity": ("sanity",),
-        "team + sanity + cost": ("sanity", "cost"),
-    }.items():
-        some = rows[~stage.isin(refused)].head(task.rows).reset_index(drop=True)
-        found[name] = Written(some, written.prompt, written.text)
-    return found
+    methods = {"ours": written}
+    for name, rejecting in STAGES.items():
+        some = rows[~stage.isin(rejecting)].head(task.rows).reset_index(drop=True)
+        methods[name] = Written(some, written.prompt, written.text)
+    return methods
 
 
 def parts(task: Task, model: Backbone) -> list[dict[str, Any]]:
     """Tokens in and out and seconds of a default run, by what they were for.
 
-    The workers' cells of a row stand in one array, decoded at one go: tokens are those of a worker's cells alone, seconds those of
-    the assembly line (its prompts included) shared out by them.
+    The workers' cells of a row stand in one array, decoded at one go: tokens are those of a
+    worker's cells alone, seconds those of the assembly line (its prompts included) shared out by
+    them.
     """
-    done = t2local.generate(
-        task.real,
-        dictionary=task.known,
-        rows=task.rows,
-        seed=task.seed + 1,
-        model=model,
-        settings={"table.widen": 0.0},
-    )
-    tokens, seconds = done.report["tokens"], done.report["seconds"]
-    rows = records(
-        task.known.values(cells_of(pd.concat([done.synthetic, done.rejected])[task.known.names]))
-    )
-    features = {
-        component.role: [task.known[name] for name in component.features]
-        for component in done.plan.line()
-    }
-    written = {
-        role: sum(len(model.tokenize(array(own, row)[1:])) for row in rows)
-        for role, own in features.items()
-    }
-    every = sum(written.values())
-    named = [
-        ("the manager's plan", None, None, seconds["plan"]),
-        ("questions about real rows", tokens["measuring"], 0, seconds["labels"]),
-        *(
-            (
-                f"worker {number}: {', '.join(f.name for f in own)}",
-                0,
-                written[role],
-                seconds["assembly"] * written[role] / every,
-            )
-            for number, (role, own) in enumerate(features.items(), 1)
-        ),
-        ("the workers' prompts", tokens["prefix"], 0, 0),
-        ("trimming", 0, 0, seconds["trim"]),
-        ("the verdict", 0, 0, seconds["benefit"]),
+    result = generate(task, model)
+    names = task.dictionary.names
+    every = pd.concat([result.synthetic, result.rejected])[names]
+    rows = records(task.dictionary.values(cells_of(every)))
+    workers = [
+        [task.dictionary[name] for name in component.features] for component in result.plan.line()
     ]
+    n_tokens = [
+        sum(len(model.tokenize(array(features, row)[1:])) for row in rows) for features in workers
+    ]
+    tokens, seconds = result.report["tokens"], result.report["seconds"]
+    seconds_a_token = seconds["assembly"] / sum(n_tokens)
     return [
-        {"part": name, "in": read, "out": wrote, "seconds": round(took, 1)}
-        for name, read, wrote, took in named
+        _part("the manager's plan", None, None, seconds["plan"]),
+        _part("questions about real rows", tokens["measuring"], 0, seconds["labels"]),
+        *(
+            _part(
+                f"worker {number}: {', '.join(feature.name for feature in features)}",
+                0,
+                n_tokens[number - 1],
+                seconds_a_token * n_tokens[number - 1],
+            )
+            for number, features in enumerate(workers, 1)
+        ),
+        _part("the workers' prompts", tokens["prefix"], 0, 0),
+        _part("trimming", 0, 0, seconds["trim"]),
+        _part("the verdict", 0, 0, seconds["benefit"]),
     ]
+
+
+def _part(name: str, n_in: int | None, n_out: int | None, seconds: float) -> dict[str, Any]:
+    return {"part": name, "in": n_in, "out": n_out, "seconds": round(seconds, 1)}
 
 
 def paper_mode(task: Task, model: Backbone) -> dict[str, Written]:
@@ -150,7 +156,8 @@ def paper_mode(task: Task, model: Backbone) -> dict[str, Written]:
 
 def ablation(task: Task, model: Backbone, name: str) -> dict[str, Written]:
     """The default run with one choice made otherwise."""
-    options = {
-        key: value(task) if callable(value) else value for key, value in ABLATIONS[name].items()
-    }
+    options = dict(ABLATIONS[name])
+    for key, value in options.items():
+        if callable(value):  # it depends on D_ori
+            options[key] = value(task)
     return {name: run(task, model, **options)[2]}

@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from t2local.errors import ResourceError, UsageError
 from t2local.llm import store
 from t2local.llm.catalog import entries
+from t2local.llm.manifest import manifests
 from t2local.settings import shipped
 from t2local.system.json_text import as_json
 
@@ -206,7 +207,7 @@ def _source() -> str:
 
 def _copy_model(model: store.ModelFile, folder: Path) -> None:
     """Copy all parts of a model, with its manifest if it is a model of the store."""
-    manifest = store.manifests().get(model.name)
+    manifest = manifests().get(model.name)
     if manifest is None and model.name not in entries():
         raise UsageError(
             f"{model.name} is not in the store.",

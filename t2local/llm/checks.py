@@ -1,30 +1,35 @@
-"""Whether a model file is what it should be: hashed, its header read, and opened in a child process, before it is trusted.
+"""Whether a model file is what it should be, before it is trusted.
 
-What was found is remembered by size, times and inode of the file, so that the next start costs a look at its stamp.
-Nothing here knows llama.cpp: for a file that was altered it is not even imported.
+It is hashed, its header is read, and a file of unknown origin is opened in a child process. The
+result is remembered by size, times and inode of the file, so that the next start costs a look at
+its stamp. Nothing here knows llama.cpp: for a file that was altered it is not even imported.
 """
 
 import hashlib
 import json
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from t2local.errors import ModelError, ResourceError
 from t2local.llm.gguf import Header, read_header
 from t2local.settings import state_home
 from t2local.system.atomic import atomic
+from t2local.system.json_text import JsonObject
 
-#: Seconds for a first opening: what a small file may take, and bytes read in a second from a slow disk beyond that.
+#: Seconds for a first opening: what a small file may take, and one more for so many bytes, as slow
+#: disks read them.
 _OPENING_SECONDS, _SLOW_DISK = 10, 20_000_000
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What a file is: its hash and its header. ``opened_by``: the version of llama-cpp-python that opened it in a child process."""
+    """What a file is: its hash and its header.
+
+    ``opened_by``: the version of llama-cpp-python that opened it in a child process, if any did.
+    """
 
     sha256: str
     header: Header
@@ -34,19 +39,18 @@ class Checked:
 def check(path: Path, expected: str | None = None, *, anew: bool = False) -> Checked:
     """Hash a file, then read its header; at a later call its stamp is enough, unless ``anew``.
 
-    **Raises** `ModelError` for another hash than the expected one, for no GGUF, and for a file that changes meanwhile.
+    **Raises** `ModelError` for another hash than the expected one, for no GGUF, and for a file that
+    changes meanwhile.
     """
     stamp = _stamp(path)
-    found = None if anew else _remembered(path, stamp)
-    digest = found.sha256 if found else _digest(path)
-    if expected and digest != expected:
-        raise ModelError(
-            f"{path} is not the file that it should be: it was altered, or cut short.",
-            faults=[f"sha256 expected {expected}", f"sha256 found    {digest}"],
-            next_step=f"rm '{path}', then copy or pull it again",
-        )
-    if found:
-        return found
+    remembered = None
+    if not anew:
+        remembered = _remembered(path, stamp)
+    if remembered:
+        _compare(path, remembered.sha256, expected)
+        return remembered
+    digest = _digest(path)
+    _compare(path, digest, expected)
     checked = Checked(digest, read_header(path))
     if _stamp(path) != stamp:
         raise ModelError(
@@ -58,16 +62,19 @@ def check(path: Path, expected: str | None = None, *, anew: bool = False) -> Che
 
 
 def open_apart(path: Path) -> Checked:
-    """Let a child process load a file of unknown origin and decode two tokens: a crash there is an error message here.
+    """Let a child process load a file of unknown origin and decode two tokens.
+
+    A crash there is an error message here.
 
     **Raises** `ModelError` when llama.cpp refuses the file, crashes on it, or does not end.
     """
-    checked, present = check(path), version("llama-cpp-python")
-    if checked.opened_by == present:
+    checked = check(path)
+    llama_version = version("llama-cpp-python")
+    if checked.opened_by == llama_version:
         return checked
     seconds = _OPENING_SECONDS + path.stat().st_size // _SLOW_DISK
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "t2local.llm.probe", str(path.resolve())],
             capture_output=True,
             timeout=seconds,
@@ -76,17 +83,23 @@ def open_apart(path: Path) -> Checked:
         )
     except subprocess.TimeoutExpired as error:
         raise _unusable(path, f"llama.cpp was not done with it after {seconds} s") from error
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        raise _unusable(
-            path,
-            said[-1]
-            if done.returncode == 1 and said
-            else f"llama.cpp crashed on it (exit code {done.returncode})",
-        )
-    opened = Checked(checked.sha256, checked.header, present)
+    lines = process.stderr.decode(errors="replace").strip().splitlines()
+    if process.returncode == 1 and lines:
+        raise _unusable(path, lines[-1])
+    if process.returncode:
+        raise _unusable(path, f"llama.cpp crashed on it (exit code {process.returncode})")
+    opened = replace(checked, opened_by=llama_version)
     _remember(path, _stamp(path), opened)
     return opened
+
+
+def _compare(path: Path, digest: str, expected: str | None) -> None:
+    if expected and digest != expected:
+        raise ModelError(
+            f"{path} is not the file that it should be: it was altered, or cut short.",
+            faults=[f"sha256 expected {expected}", f"sha256 found    {digest}"],
+            next_step=f"rm '{path}', then copy or pull it again",
+        )
 
 
 def _unusable(path: Path, problem: str) -> ModelError:
@@ -96,58 +109,65 @@ def _unusable(path: Path, problem: str) -> ModelError:
     )
 
 
+def _unreadable(path: Path, error: OSError) -> ModelError:
+    return ModelError(
+        f"{path} cannot be read: {error.strerror}.", next_step="python -m t2local models list"
+    )
+
+
 def _digest(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ModelError(
-            f"{path} cannot be read: {error.strerror}.", next_step="python -m t2local models list"
-        ) from error
+        raise _unreadable(path, error) from error
 
 
 def _stamp(path: Path) -> list[int]:
-    """What changes when a file does; the time of its last change of any kind included, which cannot be set back."""
+    """What changes when a file does, its size, times and inode.
+
+    The time of its last change of any kind is among them: a program cannot set that one back.
+    """
     try:
         status = path.stat()
     except OSError as error:
-        raise ModelError(
-            f"{path} cannot be read: {error.strerror}.", next_step="python -m t2local models list"
-        ) from error
+        raise _unreadable(path, error) from error
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
-def _stamps() -> Path:
+def _memory_path() -> Path:
     return state_home() / "verified.json"
 
 
-def _read_stamps() -> dict[str, Any]:
+def _read_memory() -> JsonObject:
+    """All that was remembered, by path of the file; empty where nothing can be read."""
     try:
-        found = json.loads(_stamps().read_text(encoding="utf-8"))
+        memory = json.loads(_memory_path().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return memory if isinstance(memory, dict) else {}
 
 
 def _remembered(path: Path, stamp: list[int]) -> Checked | None:
-    entry = _read_stamps().get(str(path.resolve()))
+    entry = _read_memory().get(str(path.resolve()))
     try:
-        return (
-            Checked(entry["sha256"], Header(**entry["header"]), entry["opened_by"])
-            if entry and entry["stamp"] == stamp
-            else None
-        )
+        if entry and entry["stamp"] == stamp:
+            return Checked(entry["sha256"], Header(**entry["header"]), entry["opened_by"])
     except (KeyError, TypeError):  # written by another version
         return None
+    return None
 
 
 def _remember(path: Path, stamp: list[int], checked: Checked) -> None:
-    """Keep what was found, and forget files that are gone; where nothing can be written, files are hashed each time."""
-    known = {name: entry for name, entry in _read_stamps().items() if Path(name).exists()}
-    known[str(path.resolve())] = {"stamp": stamp, **asdict(checked)}
+    """Keep what a file is, and forget files that are gone.
+
+    Where nothing can be written, files are hashed each time.
+    """
+    memory = {name: entry for name, entry in _read_memory().items() if Path(name).exists()}
+    memory[str(path.resolve())] = {"stamp": stamp, **asdict(checked)}
     try:
-        _stamps().parent.mkdir(parents=True, exist_ok=True)
-        with atomic(_stamps()) as file:
-            json.dump(known, file, indent=1)
+        _memory_path().parent.mkdir(parents=True, exist_ok=True)
+        with atomic(_memory_path()) as file:
+            json.dump(memory, file, indent=1)
     except (OSError, ResourceError):
         return

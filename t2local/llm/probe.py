@@ -1,17 +1,19 @@
-"""A program of its own: load a model file with llama.cpp and decode two tokens. Exit code 1 and a line on stderr when it cannot.
+"""A program of its own: load a model file with llama.cpp and decode two tokens.
 
-`checks.open_apart` runs it for files of unknown origin: what a hostile file can do to llama.cpp happens here, in a process
-that has nothing to lose, and not beside real rows.
+Exit code 1 and a line on stderr when it cannot. `checks.open_apart` runs it for files of unknown
+origin: what a hostile file can do to llama.cpp happens here, in a process that has nothing to lose,
+and not beside real rows.
 """
 
 import ctypes
 import os
 import sys
+from typing import Any
 
 import llama_cpp as llama
 
 _PROMPT = b"[1,2]"
-_CELLS = 256
+_CONTEXT_TOKENS = 256
 
 
 @llama.llama_log_callback  # type: ignore[untyped-decorator]
@@ -24,24 +26,40 @@ def probe(path: str) -> str:
     llama.llama_log_set(_quiet, None)
     llama.llama_backend_init()
     parameters = llama.llama_model_default_params()
-    parameters.n_gpu_layers, parameters.check_tensors, parameters.use_extra_bufts = 0, True, False
+    parameters.n_gpu_layers = 0
+    parameters.check_tensors = True
+    parameters.use_extra_bufts = False
     model = llama.llama_model_load_from_file(os.fsencode(path), parameters)
     if not model:
         return "llama.cpp refuses it"
+    _read_vocabulary(model)
+    return _decode(model)
+
+
+def _read_vocabulary(model: Any) -> None:
+    """Ask for the text of every token, as a run does."""
     vocabulary = llama.llama_model_get_vocab(model)
     piece = ctypes.create_string_buffer(4096)
     for token in range(llama.llama_vocab_n_tokens(vocabulary)):
         llama.llama_token_to_piece(vocabulary, token, piece, len(piece), 0, True)
-    tokens = (llama.llama_token * _CELLS)()
-    count = llama.llama_tokenize(vocabulary, _PROMPT, len(_PROMPT), tokens, _CELLS, True, False)
-    settings = llama.llama_context_default_params()
-    settings.n_ctx = settings.n_batch = settings.n_ubatch = _CELLS
-    context = llama.llama_init_from_model(model, settings)
+
+
+def _decode(model: Any) -> str:
+    """Split a prompt and decode it."""
+    vocabulary = llama.llama_model_get_vocab(model)
+    tokens = (llama.llama_token * _CONTEXT_TOKENS)()
+    count = llama.llama_tokenize(
+        vocabulary, _PROMPT, len(_PROMPT), tokens, _CONTEXT_TOKENS, True, False
+    )
+    parameters = llama.llama_context_default_params()
+    parameters.n_ctx = parameters.n_batch = parameters.n_ubatch = _CONTEXT_TOKENS
+    context = llama.llama_init_from_model(model, parameters)
     if not context or count < 1:
         return "llama.cpp cannot use it"
-    if not llama.llama_model_has_encoder(model) and llama.llama_decode(
-        context, llama.llama_batch_get_one(tokens, count)
-    ):
+    # `Backbone` refuses an encoder by its kind, with a message of its own.
+    if llama.llama_model_has_encoder(model):
+        return ""
+    if llama.llama_decode(context, llama.llama_batch_get_one(tokens, count)):
         return "llama.cpp cannot decode with it"
     return ""
 

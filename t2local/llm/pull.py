@@ -1,7 +1,8 @@
-"""Fetch a model from the Hugging Face hub, or a mirror of it (``HF_ENDPOINT``). The only file that opens a socket.
+"""Fetch a model from the Hugging Face hub, or a mirror of it (``HF_ENDPOINT``).
 
-The bytes are hashed after the download and held against the hash that the hub has for this commit; only then does the file
-get its name in the store. A download that was interrupted goes on where it stopped.
+The only file that opens a socket. The bytes are hashed after the download and compared with the
+hash that the hub has for this commit; only then does the file get its name in the store. A download
+that was interrupted goes on where it stopped.
 """
 
 import errno
@@ -22,6 +23,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.file_download import http_get
+from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils._fixes import WeakFileLock
 from huggingface_hub.utils._headers import build_hf_headers
 
@@ -29,10 +31,9 @@ from t2local.errors import ModelError, ResourceError, T2LocalError, UsageError
 from t2local.llm import gguf
 from t2local.llm.catalog import Entry
 from t2local.llm.checks import check, open_apart
-from t2local.llm.store import (
+from t2local.llm.manifest import (
     Manifest,
     Part,
-    as_name,
     folder,
     make_folder,
     manifests,
@@ -40,8 +41,10 @@ from t2local.llm.store import (
     record,
     refuse_taken,
 )
+from t2local.llm.store import as_name
 
-#: The base of all errors of the HTTP library that this version of huggingface_hub uses (httpx, or httpx2 from 2.0 on).
+#: The base of all errors of the HTTP library that this version of huggingface_hub uses: httpx, or
+#: httpx2 from 2.0 on.
 _TransportError: type[Exception] = HfHubHTTPError.__bases__[0]
 
 
@@ -70,16 +73,17 @@ def pull(
 
     **Parameters:**
 
+    * **repository**: OWNER/NAME on the hub; **file**: its name in the repository.
     * **agree**: is shown the offer with its licence; without a yes nothing is fetched.
     * **entry**: the model of the catalogue that this is; **name**: what ``--model`` will take.
     * **revision**: branch, tag or commit; resolved to a commit, which the manifest keeps.
 
-    **Raises** `ModelError`, `UsageError` or `ResourceError` that says what the hub answered, and what to do.
+    **Raises** `ModelError`, `UsageError` or `ResourceError` that says what the hub answered, and
+    what to do.
     """
     with _explained(repository):
-        offer = _ask(repository, gguf.part_names(file), entry, name, revision)
-    digests = [part.sha256 for part in offer.files]
-    refuse_taken(offer.name, digests)
+        offer = _request_offer(repository, gguf.part_names(file), entry, name, revision)
+    refuse_taken(offer.name, [part.sha256 for part in offer.files])
     if not agree(offer):
         raise UsageError(
             f"The licence of {repository} was not accepted; nothing was fetched.",
@@ -87,129 +91,132 @@ def pull(
         )
     make_folder()
     with _explained(repository), WeakFileLock(folder() / ".pull.lock"):
-        there = manifests().get(offer.name)  # another pull may have been faster
-        if there and there.check():
-            return there
-        make_folder(
-            sum(part.bytes for part in offer.files)
-            - sum(p.stat().st_size for p in map(_partial, offer.files) if p.is_file())
-        )
+        manifest = manifests().get(offer.name)  # another pull may have been faster
+        if manifest and manifest.check():
+            return manifest
+        partial_files = [path for path in map(_partial, offer.files) if path.is_file()]
+        present_bytes = sum(path.stat().st_size for path in partial_files)
+        make_folder(sum(part.bytes for part in offer.files) - present_bytes)
         for part in offer.files:
             _fetch(offer, part)
-        return _keep(offer, known=entry is not None)
+        return _keep(offer, catalogued=entry is not None)
 
 
-def _keep(offer: Offer, *, known: bool) -> Manifest:
+def _keep(offer: Offer, *, catalogued: bool) -> Manifest:
     """Give the files their names and the model its manifest."""
     paths = [_partial(part).replace(folder() / Path(part.path).name) for part in offer.files]
     try:
-        headers = [
-            check(path, part.sha256).header for path, part in zip(paths, offer.files, strict=True)
-        ]
-        if not known:
+        files = zip(paths, offer.files, strict=True)
+        headers = [check(path, part.sha256).header for path, part in files]
+        if not catalogued:
             open_apart(paths[0])
     except ModelError:
         for path in paths:
             path.unlink()
         raise
-    files = tuple(
-        Part(path=path.name, bytes=part.bytes, sha256=part.sha256)
-        for path, part in zip(paths, offer.files, strict=True)
-    )
-    about = {
-        "repository": offer.repository,
-        "commit": offer.commit,
-        "licence": offer.licence,
-        "chat": offer.chat,
-    }
     return record(
         Manifest(
             name=offer.name,
-            files=files,
+            # On the hub a file may lie in a folder; in the store it lies beside its manifest.
+            files=tuple(
+                part.model_copy(update={"path": path.name})
+                for path, part in zip(paths, offer.files, strict=True)
+            ),
+            repository=offer.repository,
+            commit=offer.commit,
+            licence=offer.licence,
+            chat=offer.chat,
+            context=headers[0].context_length,
+            kv_bytes_per_token=headers[0].kv_bytes_per_token,
             source="hub",
             added=now(),
-            context=headers[0].context,
-            cell_bytes=headers[0].cell_bytes,
-            **about,
         )
     )
 
 
-def _ask(
+def _request_offer(
     repository: str, names: Sequence[str], entry: Entry | None, name: str | None, revision: str
 ) -> Offer:
     """What the hub has: commit, licence, sizes and hashes."""
     api = HfApi()
-    about = api.model_info(repository, revision=revision)
-    commit = about.sha or ""
-    found = {
-        item.path: item for item in api.get_paths_info(repository, list(names), revision=commit)
-    }
-    if missing := [file for file in names if file not in found]:
-        has = sorted(s.rfilename for s in about.siblings or [] if s.rfilename.endswith(".gguf"))
+    info = api.model_info(repository, revision=revision)
+    commit = info.sha or ""
+    paths_info = api.get_paths_info(repository, list(names), revision=commit)
+    items = {item.path: item for item in paths_info if isinstance(item, RepoFile)}
+    missing = [file for file in names if file not in items]
+    if missing:
+        models = sorted(s.rfilename for s in info.siblings or [] if s.rfilename.endswith(".gguf"))
         raise ModelError(
             f"{repository} has no file {missing[0]}.",
-            faults=[f"it has {file}" for file in has],
+            faults=[f"it has {file}" for file in models],
             next_step="pass one of these names",
         )
-    parts = []
-    for file in names:
-        large = getattr(found[file], "lfs", None)
-        digest = large.sha256 if large else entry.sha256 if entry else ""
-        if not digest:
-            raise ModelError(
-                f"The hub gives no hash for {file}, so it cannot be checked.",
-                next_step="choose another repository",
-            )
-        if entry and entry.sha256 and digest != entry.sha256:
-            raise ModelError(
-                f"{repository} has another file under the name {file} than the catalogue knows.",
-                faults=[f"sha256 expected {entry.sha256}", f"sha256 offered  {digest}"],
-                next_step=f"python -m t2local models pull {repository} {file}, if you want that one",
-            )
-        parts.append(Part(path=file, bytes=getattr(found[file], "size", 0), sha256=digest))
-    card = about.card_data.get("license") if about.card_data else None
-    licence = entry.licence if entry else str(card or "not named by the repository")
-    return Offer(
-        name or (entry.name if entry else as_name(gguf.stem(Path(names[0]).name))),
-        repository,
-        commit,
-        tuple(parts),
-        licence,
-        entry.chat if entry else None,
-    )
+    files = tuple(_offered_part(repository, items[file], entry) for file in names)
+    if entry:
+        return Offer(name or entry.name, repository, commit, files, entry.licence, entry.chat)
+    default_name = as_name(gguf.stem(Path(names[0]).name))
+    licence = "not named by the repository"
+    if info.card_data:
+        licence = str(info.card_data.get("license") or licence)
+    return Offer(name or default_name, repository, commit, files, licence, None)
+
+
+def _offered_part(repository: str, item: RepoFile, entry: Entry | None) -> Part:
+    """A file of the hub with its hash, which is the catalogue's where the catalogue has one."""
+    # The hub hashes large files only (Git LFS); a model that is small may have none.
+    digest = ""
+    if item.lfs:
+        digest = item.lfs.sha256
+    elif entry:
+        digest = entry.sha256
+    if not digest:
+        raise ModelError(
+            f"The hub gives no hash for {item.path}, so it cannot be checked.",
+            next_step="choose another repository",
+        )
+    if entry and entry.sha256 and digest != entry.sha256:
+        raise ModelError(
+            f"{repository} has another file under the name {item.path} than the catalogue knows.",
+            faults=[f"sha256 expected {entry.sha256}", f"sha256 offered  {digest}"],
+            next_step=f"python -m t2local models pull {repository} {item.path}, "
+            "if you want that one",
+        )
+    return Part(path=item.path, bytes=item.size, sha256=digest)
 
 
 def _partial(part: Part) -> Path:
-    """Where a file grows until it is whole and checked; named by its hash, so that a later pull of the same finds it."""
+    """Where a file grows until it is whole and checked.
+
+    It is named by its hash, so that a later pull of the same file goes on with it.
+    """
     return folder() / f".{part.sha256}.part"
 
 
 def _fetch(offer: Offer, part: Part) -> None:
     """Download a file, or the rest of it, and check its hash."""
-    growing = _partial(part)
-    have = growing.stat().st_size if growing.is_file() else 0
-    if have > part.bytes:
-        have = 0
-    with growing.open("r+b" if have else "wb") as file:
-        file.seek(have)
-        url = hf_hub_url(offer.repository, part.path, revision=offer.commit)
+    path = _partial(part)
+    n_present = 0
+    if path.is_file() and path.stat().st_size <= part.bytes:
+        n_present = path.stat().st_size
+    with path.open("r+b" if n_present else "wb") as file:
+        file.seek(n_present)
         http_get(
-            url,
+            hf_hub_url(offer.repository, part.path, revision=offer.commit),
             file,
-            resume_size=have,
+            resume_size=n_present,
             headers=build_hf_headers(),
             expected_size=part.bytes,
             displayed_filename=Path(part.path).name,
         )
     try:
-        check(growing, part.sha256)
+        check(path, part.sha256)
     except ModelError as error:
-        growing.unlink()
+        path.unlink()
         raise ModelError(
             f"What came is not {part.path} as the hub describes it; it was deleted.",
             faults=[error.message, *error.faults],
-            next_step="run the same command again; if it fails again, report it to the owner of the repository",
+            next_step="run the same command again; if it fails again, report it to the owner of "
+            "the repository",
         ) from error
 
 
@@ -252,7 +259,8 @@ _ANSWERS: tuple[tuple[type[Exception], str, str], ...] = (
         "unset HF_HUB_OFFLINE on a machine that has a network",
     ),
 )
-_CODES = {
+#: What to do about a status of HTTP; about all others, to try again.
+_ADVICE = {
     401: "set HF_TOKEN to a valid token",
     403: "set HF_TOKEN to a token that may read it",
     429: "wait a few minutes, then run this again",
@@ -266,14 +274,14 @@ def _explain(error: Exception, repository: str) -> T2LocalError:
     if isinstance(error, HfHubHTTPError):
         code = error.response.status_code
         return ModelError(
-            f"The hub answered {code} for {repository}.", next_step=_CODES.get(code, _AGAIN)
+            f"The hub answered {code} for {repository}.", next_step=_ADVICE.get(code, _AGAIN)
         )
     if isinstance(error, _TransportError):
         return ModelError(
             f"The hub cannot be reached ({type(error).__name__}).",
             next_step="check network, proxy and HF_ENDPOINT; " + _AGAIN,
         )
-    number = error.errno if isinstance(error, OSError) else None
+    number = getattr(error, "errno", None)
     if number in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError(f"{folder()} is full.", next_step="free some disk; " + _AGAIN)
     if number is None:  # huggingface_hub: fewer bytes came than were announced

@@ -1,10 +1,11 @@
 """A stand-in for a loaded model: bytes for tokens, and a script for what it would like to write.
 
-Grammars, decoder, team and trim run for real with it, in milliseconds and without weights. It also keeps the books
-that a real cache keeps silently: a token at a wrong position, a full cache or an unknown sequence raises at once.
+Grammars, decoder, team and trim run for real with it, in milliseconds and without weights. It also
+keeps the books that a real cache keeps silently: a token at a wrong position, a full cache or an
+unknown sequence raises at once.
 
-    model = ScriptedModel()                                      # every allowed byte is equally likely
-    model = ScriptedModel(lambda text: b"yes")                   # after any text it would like to write yes
+    model = ScriptedModel()                       # every allowed byte is equally likely
+    model = ScriptedModel(lambda text: b"yes")    # after any text it would like to write yes
     t2local.generate(df, target="y", model=model)
 """
 
@@ -14,29 +15,35 @@ import numpy as np
 
 from t2local.events import Decision
 from t2local.llm.grammar import byte_tokenizer
-from t2local.llm.model import Flags, Ints, LogitArray, Logits
+from t2local.llm.model import Int32Array, LogitArray, Logits
+from t2local.stats.arrays import Mask
 
-#: How much likelier the scripted byte is than another: e^20, so that it is written whenever the grammar allows it.
+#: How much likelier the scripted byte is than another: e^20, so that it is written whenever the
+#: grammar allows it.
 _PREFERENCE = 20.0
 
 
 class ScriptedModel:
-    """A model that writes what ``script`` wants after the text so far, as far as the grammar allows it.
+    """A model that writes what ``script`` wants after the text so far, if the grammar allows it.
 
     **Parameters:**
 
-    * **script**: from the text so far (bytes) to the bytes it would like next; none: all bytes are equally likely.
-    * **longest_sequence**: the context length it pretends to have.
+    * **script**: from the text so far (bytes) to the bytes it would like next; none: all bytes are
+      equally likely.
+    * **context_length**: the context length that it pretends to have, in bytes.
     """
 
     def __init__(
-        self, script: Callable[[bytes], bytes] | None = None, *, longest_sequence: int = 1_000_000
+        self, script: Callable[[bytes], bytes] | None = None, *, context_length: int = 1_000_000
     ) -> None:
-        self.name, self.sha256 = "scripted", "0" * 64
+        self.name = "scripted"
+        self.sha256 = "0" * 64
         self.tokenizer = byte_tokenizer()
         self.n_vocab = int(self.tokenizer.vocab_size)
-        self.longest_sequence, self.best_step = longest_sequence, 64
-        self.cell_bytes = self.weight_bytes = 0
+        self.context_length = context_length
+        self.max_step_tokens = 64
+        self.kv_bytes_per_token = 0
+        self.weight_bytes = 0
         self.script = script
         self.prompts: list[str] = []
 
@@ -49,43 +56,50 @@ class ScriptedModel:
         self.prompts.append("".join(parts))
         return self.tokenize(self.prompts[-1])
 
-    def slots(self, asked: int, cells: int) -> Decision:  # noqa: ARG002 -- it has no memory to run out of
-        """What is asked for, else 32."""
-        return Decision("rows side by side", asked or 32, "a scripted model")
+    def slots(self, requested: int, row_tokens: int) -> Decision:  # noqa: ARG002 -- it has no memory to run out of
+        """As many as requested, else 32."""
+        return Decision("rows side by side", requested or 32, "a scripted model")
 
-    def context(self, cells: int, sequences: int) -> "ScriptedContext":
+    def context(self, n_tokens: int, n_sequences: int) -> "ScriptedContext":
         """A cache that checks its use."""
-        return ScriptedContext(self, cells, sequences)
+        return ScriptedContext(self, n_tokens, n_sequences)
 
 
 class ScriptedContext:
-    """Keeps the bytes of every sequence, and complains where a real cache would give wrong logits."""
+    """Keeps the bytes of every sequence, and raises where a real cache would give wrong logits."""
 
-    def __init__(self, model: ScriptedModel, cells: int, sequences: int) -> None:
-        self._model, self._cells, self._texts = model, cells, [b""] * sequences
-        self._shared = [0] * sequences  # how many of a sequence's cells belong to sequence 0
+    def __init__(self, model: ScriptedModel, n_tokens: int, n_sequences: int) -> None:
+        self._model = model
+        self._size = n_tokens
+        self._texts = [b""] * n_sequences
+        #: How many bytes of a sequence it shares with another, and that take no room of their own.
+        self._shared = [0] * n_sequences
 
     def decode(
-        self, tokens: Ints, positions: Ints, sequences: Ints, wanted: Flags, *, full: bool = False
-    ) -> Logits:  # noqa: ARG002
-        """Append the tokens; logits of the wanted ones."""
+        self,
+        tokens: Int32Array,
+        positions: Int32Array,
+        sequences: Int32Array,
+        outputs: Mask,
+        *,
+        full: bool = False,  # noqa: ARG002 -- all logits are here in any case
+    ) -> Logits:
+        """Append the tokens; the logits after each output."""
         rows = []
-        for token, position, sequence, want in zip(
-            tokens.tolist(), positions.tolist(), sequences.tolist(), wanted.tolist(), strict=True
+        for token, position, sequence, output in zip(
+            tokens.tolist(), positions.tolist(), sequences.tolist(), outputs.tolist(), strict=True
         ):
-            if position != len(self._texts[sequence]):
+            text = self._texts[sequence]
+            if position != len(text):
                 raise RuntimeError(
-                    f"token at position {position} of a sequence of length {len(self._texts[sequence])}"
+                    f"token at position {position} of a sequence of length {len(text)}"
                 )
-            self._texts[sequence] += bytes([token])
-            if want:
+            self._texts[sequence] = text + bytes([token])
+            if output:
                 rows.append(self._logits(self._texts[sequence]))
-        if (
-            used := sum(
-                len(text) - shared for text, shared in zip(self._texts, self._shared, strict=True)
-            )
-        ) > self._cells:
-            raise RuntimeError(f"{used} cells are used, {self._cells} are there")
+        used = sum(map(len, self._texts)) - sum(self._shared)
+        if used > self._size:
+            raise RuntimeError(f"{used} tokens are in a cache of {self._size}")
         return np.array(rows, dtype=np.float32).reshape(-1, self._model.n_vocab)
 
     def _logits(self, text: bytes) -> LogitArray:
@@ -95,16 +109,19 @@ class ScriptedContext:
         return logits
 
     def share(self, source: int, target: int, end: int = -1) -> None:
-        """Let ``target`` begin with what ``source`` holds, up to a position."""
+        """Let ``target`` begin with what ``source`` holds, up to a position; -1: all."""
         if self._texts[target]:
             raise RuntimeError(f"sequence {target} is in use")
-        self._texts[target] = self._texts[source][: None if end < 0 else end]
-        self._shared[target] = len(self._texts[target])
+        text = self._texts[source]
+        if end >= 0:
+            text = text[:end]
+        self._texts[target] = text
+        self._shared[target] = len(text)
 
     def forget(self, sequence: int, start: int = 0) -> None:
-        """Free one sequence from a position on."""
+        """Drop what one sequence holds from a position on."""
         self._texts[sequence] = self._texts[sequence][:start]
         self._shared[sequence] = min(self._shared[sequence], start)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """It holds no memory."""

@@ -1,13 +1,12 @@
 """The folder of a run: which files it has, and that each of them appears whole or not at all."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from t2local.errors import ResourceError, UsageError
+from t2local.run.ledger import BatchEntry
 from t2local.system.atomic import atomic
 from t2local.system.json_text import as_json
 from t2local.tables.files import Table
@@ -15,7 +14,9 @@ from t2local.tables.reading import write_like
 
 
 class RunFolder:
-    """Where a run writes. A folder of an earlier run is written over; any other folder with files in it is refused.
+    """Where a run writes.
+
+    A folder of an earlier run is written over; any other folder with files in it is refused.
 
     **Raises** `UsageError` before anything is written.
     """
@@ -33,7 +34,10 @@ class RunFolder:
             )
 
     def start(self) -> None:
-        """Create the folder and an empty journal; files of an earlier run stay until `finish` replaces them."""
+        """Create the folder and an empty journal.
+
+        Files of an earlier run stay until `finish` replaces them.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             (self.path / "journal.jsonl").write_text("")
@@ -43,7 +47,7 @@ class RunFolder:
                 next_step="choose another folder with --out",
             ) from error
 
-    def note(self, entry: dict[str, Any]) -> None:
+    def note(self, entry: BatchEntry) -> None:
         """Append what happened to the journal; an entry holds counts and figures, never a cell."""
         with (self.path / "journal.jsonl").open("a", encoding="utf-8") as file:
             file.write(as_json(entry, indent=None))
@@ -51,13 +55,16 @@ class RunFolder:
     def finish(
         self, table: Table, kept: pd.DataFrame, rejected: pd.DataFrame, texts: Mapping[str, str]
     ) -> None:
-        """Write the result: the kept rows and nothing else in synthetic.csv, every other row with its reason in rejected.csv.
+        """Write the result: the kept rows and nothing else in synthetic.csv.
+
+        Every other row stands with its reason in rejected.csv.
 
         **Parameters:**
 
         * **table**: gives delimiter and byte order mark.
-        * **kept**, **rejected**: frames of cells; the rejected ones with the notes on them in front.
-        * **texts**: the other files, by name; the last one is written last and so marks a complete result.
+        * **kept**, **rejected**: frames of cells; the rejected ones with their notes in front.
+        * **texts**: the other files, by name; the last one is written last, and so marks a
+          complete result.
         """
         for name, cells in (("synthetic.csv", kept), ("rejected.csv", rejected)):
             write_like(table, self.path / name, cells)
@@ -68,14 +75,3 @@ class RunFolder:
         for name, text in texts.items():
             with atomic(self.path / name) as file:
                 file.write(text)
-
-
-def fingerprint(table: Table) -> dict[str, Any]:
-    """The input without its values: name, size, and a hash of all cells."""
-    text = table.cells.to_csv(index=False)
-    return {
-        "name": table.source,
-        "rows": len(table.cells),
-        "columns": table.cells.shape[1],
-        "cells_sha256": hashlib.sha256(text.encode()).hexdigest(),
-    }

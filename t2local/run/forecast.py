@@ -2,35 +2,66 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from t2local.events import Listener, ignore
 from t2local.llm.model import Model
-from t2local.pipeline import (
+from t2local.run.inputs import (
+    DictionarySource,
+    Inputs,
     Run,
-    ask_other_manager,
-    check_numbers,
-    inspector_of,
-    load,
-    make_plan,
-    prepare,
+    TableSource,
+    check_counts,
+    new_run,
+    read_inputs,
 )
-from t2local.run.ledger import Ledger
+from t2local.run.judging import inspector_for
+from t2local.run.models import load, make_plan, plan_by_another_model
 from t2local.settings import Settings
-from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.plan import Plan
-from t2local.team.workers import AssemblyLine
+from t2local.team.rehearsal import Rehearsal, rehearse
+from t2local.team.team import Team
 from t2local.trim.benefit import benefit
 
 
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would take.
+
+    * ``rows``: wanted, and ``rows_at_most``: written if batches are refused as long as is allowed.
+    * Tokens: ``prompt``, of which ``stable`` are decoded once; ``row``; ``context``.
+    * Bytes: ``context_bytes``, ``weight_bytes``.
+    * Tokens per second: ``prompt_speed``, ``row_speed``.
+    * Seconds as measured: ``load``, ``plan``, ``judging``; in all if no batch is refused:
+      ``seconds``, and for ``rows_at_most`` rows: ``seconds_at_most``.
+    """
+
+    rows: int
+    rows_at_most: int
+    example_sets: int
+    calibration_rows: int
+    prompt: int
+    stable: int
+    row: float
+    prompt_speed: float
+    row_speed: float
+    context: int
+    context_bytes: int
+    weight_bytes: int
+    load: float
+    plan: float
+    judging: float
+    seconds: float
+    seconds_at_most: float
+
+
 def forecast(
-    data: pd.DataFrame | Path | str,
+    data: TableSource,
     *,
     target: str | None = None,
     rows: int = 200,
-    dictionary: FeatureDictionary | Path | str | None = None,
+    dictionary: DictionarySource | None = None,
     plan: Plan | Path | str = "manager",
     model: Model | str | None = None,
     manager_model: Model | str | None = None,
@@ -41,43 +72,59 @@ def forecast(
     max_batches: int | None = None,
     settings: Settings | None = None,
     on_event: Listener = ignore,
-) -> dict[str, float]:
-    """What `generate` would take, from two seconds of writing; nothing is written.
-
-    **Returns** tokens (``prompt``, ``row``, ``context``), bytes (``context_bytes``, ``weight_bytes``), tokens per second (``prompt_speed``,
-    ``row_speed``), seconds as measured (``load``, ``plan``, ``judging``), in all if no batch is refused (``seconds``), and for ``rows_at_most`` rows.
-    """
-    check_numbers(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
-    run = Run(settings or Settings(), seed, Ledger(rows, batch_size, max_batches or 0), on_event)
-    real = ask_other_manager(
-        run, prepare(run, data, target, dictionary, plan, where, balance), manager_model
-    )
-    most = (max_batches or run.settings.trim.patience * math.ceil(rows / batch_size)) * batch_size
+) -> Forecast:
+    """What `t2local.generate` would take with these arguments; nothing is written."""
+    check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
+    run = new_run(settings or Settings(), seed, rows, batch_size, max_batches, on_event)
+    inputs = read_inputs(run, data, target, dictionary, plan, where, balance)
+    made = plan_by_another_model(run, inputs, manager_model)
     with load(model, run) as loaded:
-        run.clock.lap("load")
-        team = make_plan(run, real, loaded)
-        run.clock.lap("plan")
-        with AssemblyLine(
-            loaded, real.known, team, real.values, run.settings, seed, real.conditions
-        ) as line:
-            found = line.forecast(most)
-        run.clock.lap("forecast")
-        inspector_of(run, real)
-        benefit(
-            real.values, real.values.head(rows), real.known, seed, taught=1.0
-        )  # real rows take as long as those that will be kept
-        run.clock.lap("judging")
-        written = min(most, math.ceil(rows / max(1 - run.settings.trim.worst_share, 1 / most)))
-        before = {part: run.clock.seconds[part] for part in ("load", "plan", "judging")}
-        sums = {
-            name: sum(before.values()) + found.seconds(number)
-            for name, number in (("seconds", written), ("seconds_at_most", most))
-        }
-        return {
-            **vars(found),
-            **before,
-            **sums,
-            "rows": rows,
-            "rows_at_most": most,
-            "weight_bytes": loaded.weight_bytes,
-        }
+        made = made or make_plan(run, inputs, loaded)
+        rehearsal = _rehearse(run, inputs, made.plan, loaded)
+        _time_judging(run, inputs)
+        return _forecast(run, rehearsal, loaded.weight_bytes)
+
+
+def _rehearse(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Rehearsal:
+    """Write for two seconds."""
+    rows = run.ledger.max_batches * run.ledger.batch_size
+    dictionary, values = inputs.dictionary, inputs.values
+    with Team(model, dictionary, plan, values, run.settings, run.seed, inputs.conditions) as team:
+        rehearsal = rehearse(team, rows)
+    run.ledger.clock.lap("rehearsal")
+    return rehearsal
+
+
+def _time_judging(run: Run, inputs: Inputs) -> None:
+    """Make the inspector and the verdict; real rows take as long as those that will be kept."""
+    inspector_for(run, inputs)
+    kept = inputs.values.head(run.ledger.wanted)
+    benefit(inputs.values, kept, inputs.dictionary, run.seed, ensemble_label_share=1.0)
+    run.ledger.clock.lap("judging")
+
+
+def _forecast(run: Run, rehearsal: Rehearsal, weight_bytes: int) -> Forecast:
+    ledger, seconds = run.ledger, run.ledger.clock.seconds
+    before = seconds["load"] + seconds["plan"] + seconds["judging"]
+    # Each accepted batch loses its worst rows, so a few more have to be written.
+    kept_share = max(1 - run.settings.trim.worst_share, 1 / rehearsal.rows)
+    written = min(rehearsal.rows, math.ceil(ledger.wanted / kept_share))
+    return Forecast(
+        rows=ledger.wanted,
+        rows_at_most=rehearsal.rows,
+        example_sets=rehearsal.example_sets,
+        calibration_rows=rehearsal.calibration_rows,
+        prompt=rehearsal.prompt,
+        stable=rehearsal.stable,
+        row=rehearsal.row,
+        prompt_speed=rehearsal.prompt_speed,
+        row_speed=rehearsal.row_speed,
+        context=rehearsal.context,
+        context_bytes=rehearsal.context_bytes,
+        weight_bytes=weight_bytes,
+        load=seconds["load"],
+        plan=seconds["plan"],
+        judging=seconds["judging"],
+        seconds=before + rehearsal.seconds(written),
+        seconds_at_most=before + rehearsal.seconds(rehearsal.rows),
+    )

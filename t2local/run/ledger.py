@@ -1,64 +1,79 @@
-"""The accounting of a run: every row that was written is kept or rejected, and every second and token has its place."""
+"""The accounting of a run: the one object that grows while rows are written and judged.
 
-import hashlib
+Every row that was written is kept or rejected, with its reason; every second and token is counted.
+"""
+
 import math
-import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from t2local.llm.decoder import Counters
-from t2local.llm.model import Model
-from t2local.run.folder import fingerprint
-from t2local.settings import Settings
+from t2local.events import Decision
+from t2local.llm.counters import Counters
+from t2local.run.clock import Clock
 from t2local.stats.arrays import Mask
-from t2local.system.environment import environment
-from t2local.system.json_text import to_json
 from t2local.tables.dictionary import FeatureDictionary
-from t2local.tables.files import Table
-from t2local.team.plan import Plan
-from t2local.trim.benefit import Benefit
-from t2local.trim.verdict import Verdict, reasons
+from t2local.team.writer import Block
+from t2local.trim.result import StageFigures
+from t2local.trim.stages import STAGES
+from t2local.trim.verdict import Verdict
+
+#: What rejects rows that passed all stages after the wanted rows were there; it is no stage.
+SURPLUS = "surplus"
+#: However few rows are kept, a block is planned as if at least this share were: at most twice the
+#: gap is written before the next look.
+_LEAST_ACCEPTANCE = 0.5
+#: A guess of what is left divides by the acceptance; below this it would be endless.
+_LEAST_ACCEPTANCE_FORECAST = 0.1
 
 
-class Clock:
-    """Seconds by part of the run."""
+@dataclass(frozen=True)
+class BatchEntry:
+    """A batch as it stands in report.json and in the journal."""
 
-    def __init__(self) -> None:
-        self.started = datetime.now(UTC)
-        self.seconds: Counter[str] = Counter()
-        self._begin = self._last = time.perf_counter()
+    batch: int
+    block: int
+    seed: int
+    prompt_sha256: str
+    rows: int
+    kept: int
+    rejected_by: Mapping[str, int]
+    figures: Mapping[str, StageFigures]
 
-    def lap(self, part: str) -> None:
-        """Count the time since the last call for a part."""
-        now = time.perf_counter()
-        self.seconds[part] += now - self._last  # type: ignore[assignment]
-        self._last = now
 
-    @property
-    def total(self) -> float:
-        """Seconds since the beginning."""
-        return time.perf_counter() - self._begin
+class JudgedRows(NamedTuple):
+    """The rows of a run in the order of writing: frames of values, and notes on the rejected."""
 
-    @property
-    def assembling(self) -> float:
-        """Seconds of assembly, the current lap included."""
-        return self.seconds["assembly"] + time.perf_counter() - self._last
+    kept: pd.DataFrame
+    rejected: pd.DataFrame
+    notes: pd.DataFrame  # one for each rejected row, with its number among all rows
 
 
 @dataclass
 class Ledger:
-    """What has been written and judged so far; generated = kept + rejected after every batch."""
+    """What has been written and judged so far; generated = kept + rejected after every batch.
+
+    **Parameters:**
+
+    * **wanted**: rows asked for; **batch_size**: rows judged together.
+    * **max_batches**: batches tried at most.
+
+    ``tokens`` has the counters of each part that used a model: plan, rows, texts;
+    ``calibration_tokens``: how many of the rows' tokens the questions about real rows took.
+    """
 
     wanted: int
     batch_size: int
     max_batches: int
-    batches: list[dict[str, Any]] = field(default_factory=list)
+    clock: Clock = field(default_factory=Clock)
+    decisions: list[Decision] = field(default_factory=list)
+    tokens: dict[str, Counters] = field(default_factory=dict)
+    calibration_tokens: int = 0
+    batches: list[BatchEntry] = field(default_factory=list)
     judged: list[tuple[pd.DataFrame, Verdict]] = field(default_factory=list)
     rejected_by: Counter[str] = field(default_factory=Counter)
     blocks: int = 0
@@ -67,10 +82,13 @@ class Ledger:
     failed: int = 0
     interrupted: bool = False
     target: str = ""
-    quotas: dict[str, int] = field(
-        default_factory=dict
-    )  # rows wanted of each label; empty: as they come
+    quotas: dict[str, int] = field(default_factory=dict)
     kept_labels: Counter[str] = field(default_factory=Counter)
+
+    def want_labels(self, target: str, quotas: dict[str, int]) -> None:
+        """Ask for so many rows of each label; without quotas labels come as they come."""
+        self.target = target
+        self.quotas = quotas
 
     @property
     def missing_labels(self) -> dict[str, int]:
@@ -78,7 +96,7 @@ class Ledger:
         return {label: quota - self.kept_labels[label] for label, quota in self.quotas.items()}
 
     def surplus(self, rows: pd.DataFrame, verdict: Verdict) -> Mask:
-        """The kept rows of a batch that are more than is wanted, in all or of their label."""
+        """The kept rows that are more than is wanted, in all or of their label; shape (m,)."""
         if not self.quotas:
             return np.cumsum(verdict.kept) > self.wanted - self.kept
         over = np.zeros(len(rows), dtype=np.bool_)
@@ -88,166 +106,87 @@ class Ledger:
         return over
 
     @property
+    def full(self) -> bool:
+        """Whether the wanted rows are kept."""
+        return self.kept >= self.wanted
+
+    @property
     def done(self) -> bool:
         """Whether the wanted rows are kept, the batches are spent, or Ctrl-C came."""
-        return (
-            self.kept >= self.wanted
-            or self.tried >= self.max_batches * self.batch_size
-            or self.interrupted
-        )
+        return self.full or self.tried >= self.max_batches * self.batch_size or self.interrupted
 
     @property
     def tried(self) -> int:
         """Rows that were begun, those included that could not be written."""
         return self.generated + self.failed
 
+    @property
+    def acceptance(self) -> float:
+        """The share of rows kept so far; 1 before the first."""
+        return self.kept / self.generated if self.generated else 1.0
+
     def next_block(self, most: int) -> int:
-        """Rows to write next: what should fill the gap at the acceptance seen so far, at most twice the gap, in whole batches."""
-        acceptance = max(self.kept / self.generated, 0.5) if self.generated else 1.0
-        wanted = math.ceil((self.wanted - self.kept) / acceptance / self.batch_size)
-        left = self.max_batches - self.tried // self.batch_size
-        return max(1, min(wanted, math.ceil(most / self.batch_size), left)) * self.batch_size
+        """Rows to write next, in whole batches.
+
+        They should fill the gap at the acceptance seen so far; at most twice the gap.
+        """
+        gap = (self.wanted - self.kept) / max(self.acceptance, _LEAST_ACCEPTANCE)
+        batches_left = self.max_batches - self.tried // self.batch_size
+        batches = min(
+            math.ceil(gap / self.batch_size), math.ceil(most / self.batch_size), batches_left
+        )
+        return max(1, batches) * self.batch_size
 
     def rows_left(self, written: int) -> float:
-        """How many rows will still be written, after ``written`` in all, at the acceptance seen so far."""
-        acceptance = self.kept / self.generated if self.generated else 1.0
-        missing = min(
-            (self.wanted - self.kept) / max(acceptance, 0.1),
-            self.max_batches * self.batch_size - self.generated,
-        )
+        """Rows that will still be written, after ``written`` in all, at the acceptance so far."""
+        gap = (self.wanted - self.kept) / max(self.acceptance, _LEAST_ACCEPTANCE_FORECAST)
+        missing = min(gap, self.max_batches * self.batch_size - self.generated)
         return max(0.0, missing - (written - self.generated))
 
-    def end_block(self, failed: int, *, interrupted: bool) -> None:
-        """Count a block whose rows were added, and those that failed to be written."""
-        self.blocks += 1
-        self.failed += failed
-        self.interrupted = interrupted
-
-    def add(self, rows: pd.DataFrame, verdict: Verdict, origin: dict[str, Any]) -> dict[str, Any]:
-        """Count a batch, and return its entry for the report and the journal."""
-        kept = int(verdict.kept.sum())
-        rejected = dict(verdict.rejected_by())
-        entry = {
-            "batch": len(self.batches),
-            **origin,
-            "rows": len(rows),
-            "kept": kept,
-            "rejected_by": rejected,
-            "figures": verdict.figures,
-        }
+    def add_batch(
+        self, block: Block, rows: pd.DataFrame, verdict: Verdict, seed: int
+    ) -> BatchEntry:
+        """Count a batch of a block, and return its entry for the report and the journal."""
+        entry = BatchEntry(
+            batch=len(self.batches),
+            block=block.number,
+            seed=seed,
+            prompt_sha256=block.prompt_sha256,
+            rows=len(rows),
+            kept=int(verdict.kept.sum()),
+            rejected_by=dict(verdict.rejected_by()),
+            figures=verdict.figures,
+        )
         self.batches.append(entry)
         self.judged.append((rows, verdict))
-        self.rejected_by.update(rejected)
-        self.kept += kept
+        self.rejected_by.update(entry.rejected_by)
+        self.kept += entry.kept
+        self.generated += entry.rows
         if self.quotas:
             self.kept_labels.update(rows[self.target][verdict.kept])
-        self.generated += len(rows)
         return entry
 
-    def rows(self, known: FeatureDictionary) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-        """The kept rows; the notes on the rejected ones, with their number among all; and these. All in the order of writing."""
-        empty = known.values(pd.DataFrame(columns=known.names, dtype=object))
-        frames = [rows for rows, _ in self.judged]
-        every = pd.concat(frames, ignore_index=True) if frames else empty
-        verdicts = [verdict for _, verdict in self.judged]
-        kept = np.concatenate(
-            [np.zeros(0, dtype=np.bool_), *(verdict.kept for verdict in verdicts)]
-        )
-        notes = pd.concat(
-            [verdict.notes() for verdict in [Verdict(0), *verdicts]], ignore_index=True
-        )
-        notes.insert(0, "row", np.arange(1, len(every) + 1))
-        return (
-            every[kept].reset_index(drop=True),
+    def end_block(self, block: Block) -> None:
+        """Count a block whose batches were added, and its rows that could not be written."""
+        self.blocks += 1
+        self.failed += block.failed
+        self.interrupted |= block.interrupted
+
+    def rejected_by_stage(self) -> dict[str, int]:
+        """How many rows each stage rejected, in the order of the stages; surplus comes last."""
+        names = [*(stage.name for stage in STAGES), SURPLUS]
+        return {name: self.rejected_by[name] for name in names}
+
+    def rows(self, dictionary: FeatureDictionary) -> JudgedRows:
+        """All rows so far."""
+        empty = dictionary.values(pd.DataFrame(columns=dictionary.names, dtype=object))
+        written = pd.concat([rows for rows, _ in self.judged] or [empty], ignore_index=True)
+        verdicts = [Verdict(0), *(verdict for _, verdict in self.judged)]
+        kept = np.concatenate([verdict.kept for verdict in verdicts])
+        notes = pd.concat([verdict.notes() for verdict in verdicts], ignore_index=True)
+        notes.insert(0, "row", np.arange(1, len(written) + 1))
+        return JudgedRows(
+            written[kept].reset_index(drop=True),
+            written[~kept].reset_index(drop=True),
             notes[~kept].reset_index(drop=True),
-            every[~kept].reset_index(drop=True),
         )
-
-
-def report_of(
-    ledger: Ledger,
-    counters: Counters,
-    clock: Clock,
-    team: Plan,
-    model: Model,
-    seed: int,
-    found: Benefit | None,
-) -> dict[str, Any]:
-    """The figures of a run, as they stand in report.json."""
-    rejected = {
-        stage: ledger.rejected_by[stage] for stage in ("sanity", "cost", "diversity", "surplus")
-    }
-    decoded = counters.prefix + counters.rows
-    return {
-        "rows": {
-            "wanted": ledger.wanted,
-            "generated": ledger.generated,
-            "kept": ledger.kept,
-            "rejected": ledger.generated - ledger.kept,
-            "failed": ledger.failed,
-        },
-        "rejected_by": rejected,
-        "reasons": reasons(verdict for _, verdict in ledger.judged),
-        "batches": ledger.batches,
-        "tokens": {
-            "prefix": counters.prefix,
-            "rows": counters.rows,
-            "sampled": counters.sampled,
-            "context": counters.cells,
-            "rows_put_back": counters.put_back,
-            "failed_rows": counters.failures,
-            "failed_decodes": counters.errors,
-            "per_generated_row": decoded / ledger.generated if ledger.generated else None,
-            "per_kept_row": decoded / ledger.kept if ledger.kept else None,
-        },
-        "seconds": {
-            "total": clock.total,
-            **{
-                part: clock.seconds[part]
-                for part in ("load", "plan", "labels", "assembly", "trim", "benefit")
-            },
-            "decode": counters.seconds,
-        },
-        "plan": team.model_dump(mode="json"),
-        "model": {"name": model.name, "sha256": model.sha256},
-        "seed": seed,
-        "interrupted": ledger.interrupted,
-        "benefit": found.figures() if found else None,
-        "verdict": " ".join([_counted(ledger, rejected), *([found.verdict] if found else [])]),
-    }
-
-
-def _counted(ledger: Ledger, rejected: Mapping[str, int]) -> str:
-    refused = ", ".join(f"{stage} {count}" for stage, count in rejected.items() if count)
-    sentence = f"{ledger.kept} of the {ledger.wanted} rows asked for were kept, out of {ledger.generated} written"
-    sentence += f" (rejected by {refused})." if refused else "."
-    if ledger.interrupted:
-        sentence = "Interrupted: " + sentence
-    return sentence
-
-
-def manifest_of(
-    ledger: Ledger,
-    table: Table,
-    settings: Settings,
-    known: FeatureDictionary,
-    clock: Clock,
-    more: Mapping[str, Any],
-) -> dict[str, Any]:
-    """What must be known to repeat a run, as it stands in manifest.json; hashes, names and reasons, never a cell."""
-    return {
-        "format": 1,
-        "synthetic": True,
-        **to_json(environment()),
-        "started": clock.started.isoformat(),
-        "ended": datetime.now(UTC).isoformat(),
-        "input": fingerprint(table),
-        "dictionary_sha256": hashlib.sha256(known.to_yaml().encode()).hexdigest(),
-        "asked": {
-            "rows": ledger.wanted,
-            "batch_size": ledger.batch_size,
-            "max_batches": ledger.max_batches,
-        },
-        "settings": settings.model_dump(mode="json"),
-        **more,
-    }

@@ -7,3 +7,5 @@ import numpy as np
 FloatArray: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
 IntArray: TypeAlias = np.ndarray[Any, np.dtype[np.intp]]
 Mask: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
+#: Class numbers (integers), or standardised numbers (floats); shape (n,).
+Labels: TypeAlias = np.ndarray[Any, np.dtype[Any]]

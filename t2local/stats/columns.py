@@ -4,21 +4,28 @@ from typing import Protocol
 
 
 class Column(Protocol):
-    """A column of numbers or of levels.
-
-    A number has ``decimals`` and ``steps``: its smallest and largest value, counted in steps of 10^-decimals.
-    ``levels`` is empty for a number. ``missing`` says whether cells may be missing.
-    """
+    """A column of numbers or of levels. A number counts steps of 10^-decimals."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Its name in the table."""
+
     @property
-    def numeric(self) -> bool: ...
+    def numeric(self) -> bool:
+        """Whether cells are numbers."""
+
     @property
-    def levels(self) -> tuple[str, ...]: ...
+    def levels(self) -> tuple[str, ...]:
+        """What a cell may be, in order; empty for a number."""
+
     @property
-    def decimals(self) -> int: ...
+    def decimals(self) -> int:
+        """Of a number: decimals at most."""
+
     @property
-    def steps(self) -> tuple[int, int]: ...
+    def steps(self) -> tuple[int, int]:
+        """Of a number: smallest and largest value, in steps."""
+
     @property
-    def missing(self) -> bool: ...
+    def missing(self) -> bool:
+        """Whether cells may be missing."""

@@ -1,10 +1,10 @@
 """A table as a matrix: what scikit-learn's models, clusters and distances see.
 
-Numbers are standardised, levels are one-hot, a missing number is the mean and a flag. Fitted on the real rows only.
+Numbers are standardised, levels are one-hot, a missing number is the mean and a flag. Means and
+deviations come from the real rows only, so that generated rows cannot move them.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,40 +18,50 @@ class Encoder:
 
     **Parameters:**
 
-    * **columns**: types and levels; levels that the real rows lack have a column too.
+    * **columns**: types and levels; levels that the real rows lack have a column of the matrix too.
     * **real**: frame of values (n, d) that gives means and deviations.
     """
 
     def __init__(self, columns: Sequence[Column], real: pd.DataFrame) -> None:
-        self._features = tuple(columns)
-        self._scales = {f.name: _scale(real[f.name]) for f in self._features if f.numeric}
+        self._columns = tuple(columns)
+        self._scales = {
+            column.name: _mean_and_deviation(real[column.name])
+            for column in self._columns
+            if column.numeric
+        }
 
     def transform(self, values: pd.DataFrame) -> FloatArray:
-        """Frame of values to a matrix of shape (n_rows, n_columns)."""
-        blocks = [self._block(feature, values[feature.name]) for feature in self._features]
-        return (
-            np.hstack(blocks)
-            if len(values)
-            else np.empty((0, sum(block.shape[1] for block in blocks)))
-        )
+        """The rows as a matrix of shape (n_rows, width); a missing level is all zeros."""
+        blocks = [self._block(column, values[column.name]) for column in self._columns]
+        return np.hstack(blocks)
 
-    def _block(self, feature: Column, column: pd.Series) -> FloatArray:
-        if feature.numeric:
-            mean, deviation = self._scales[feature.name]
-            numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
-            parts: list[np.ndarray[Any, Any]] = [np.nan_to_num((numbers - mean) / deviation)]
-        else:
-            cells = column.to_numpy(dtype=object)
-            # Two levels need one column; more are one-hot.
-            levels = feature.levels[1:] if len(feature.levels) == 2 else feature.levels
-            parts = [cells == level for level in levels]
-        if feature.missing:
-            parts.append(column.isna().to_numpy())
-        return np.stack(parts, axis=1).astype(np.float64)
+    def _block(self, column: Column, cells: pd.Series) -> FloatArray:
+        """The columns of the matrix for one column of the table, shape (n_rows, 1 or more)."""
+        parts = self._number(column, cells) if column.numeric else _one_hot(column, cells)
+        if column.missing:
+            parts.append(cells.isna().to_numpy().astype(np.float64))
+        return np.stack(parts, axis=1)
+
+    def _number(self, column: Column, cells: pd.Series) -> list[FloatArray]:
+        mean, deviation = self._scales[column.name]
+        numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)  # (n_rows,)
+        standardised: FloatArray = np.nan_to_num((numbers - mean) / deviation)
+        return [standardised]
 
 
-def _scale(column: pd.Series) -> tuple[float, float]:
-    numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+def _one_hot(column: Column, cells: pd.Series) -> list[FloatArray]:
+    """One array (n_rows,) of zeros and ones for each level."""
+    levels = column.levels
+    # Two levels are one question: a second column would only repeat the first.
+    if len(levels) == 2:
+        levels = levels[1:]
+    texts = cells.to_numpy(dtype=object)
+    return [(texts == level).astype(np.float64) for level in levels]
+
+
+def _mean_and_deviation(cells: pd.Series) -> tuple[float, float]:
+    """Of the numbers that are not missing; a constant column has deviation 1: no division by 0."""
+    numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)
     present = numbers[~np.isnan(numbers)]
     if not len(present):
         return 0.0, 1.0

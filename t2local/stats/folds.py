@@ -1,4 +1,4 @@
-"""Folds for cross-fitting: the one way in which rows are dealt."""
+"""Folds for cross-fitting: the one way in which rows are split."""
 
 import numpy as np
 from numpy.random import Generator
@@ -7,16 +7,20 @@ from t2local.stats.arrays import FloatArray, IntArray
 
 
 def stratified_folds(labels: FloatArray | IntArray, n_folds: int, rng: Generator) -> IntArray:
-    """The fold (0, 1, ...) of each row, shape (n,); with fewer rows than folds each row is a fold of its own.
+    """The fold of each row, 0 to n_folds - 1.
 
-    The rows of a class are dealt to the folds in turn, in random order, so that every class is spread as evenly
-    as can be. Numbers are dealt in the order of their size, which spreads them the same way.
+    Rows are shuffled, sorted by label and dealt to the folds in turn. So each class is spread over
+    the folds as evenly as possible, and so are numbers by their size. With fewer rows than folds,
+    each row has a fold of its own.
 
     **Parameters:**
 
     * **labels**: class numbers, or numbers; shape (n,).
+
+    **Returns** an array of shape (n,).
     """
-    order = rng.permutation(len(labels))
+    order = rng.permutation(len(labels))  # (n,)
+    # A stable sort keeps the shuffled order within a class.
     order = order[np.argsort(np.asarray(labels)[order], kind="stable")]
     folds: IntArray = np.empty(len(labels), dtype=np.intp)
     folds[order] = np.arange(len(labels)) % min(n_folds, len(labels))

@@ -1,8 +1,8 @@
 """Every source of random numbers, by name: the only module that makes a generator.
 
-A run has one seed. Each use of random numbers has a stream of its own, so that no two of them ever draw
-the same numbers, and so that a new use changes none of the others. Numpy's ``SeedSequence`` keeps streams
-apart: the stream and its indices (number of a row, of a batch) are its ``spawn_key``.
+A run has one seed. Each use of random numbers has a stream of its own, so that no two of them ever
+draw the same numbers, and so that a new use changes none of the others. Numpy's ``SeedSequence``
+keeps streams apart: the stream and its indices (number of a row, of a batch) are its ``spawn_key``.
 """
 
 from enum import IntEnum, unique
@@ -12,7 +12,10 @@ import numpy as np
 
 @unique
 class Stream(IntEnum):
-    """The uses of random numbers. Append new ones: another value is another result for the same seed."""
+    """The uses of random numbers.
+
+    Append new ones: another value is another result for the same seed.
+    """
 
     # The team
     PLAN_EXAMPLES = 1  # rows that the manager sees
@@ -61,7 +64,12 @@ class Stream(IntEnum):
 
 
 def generator(seed: int, stream: Stream, *indices: int) -> np.random.Generator:
-    """The random numbers of a stream; ``indices`` name a part of it (a row, a batch), always equally many."""
+    """The random numbers of a stream.
+
+    **Parameters:**
+
+    * **indices**: name a part of the stream (a row, a batch); a stream always has equally many.
+    """
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, *indices)))
 
 

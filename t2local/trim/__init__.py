@@ -1,6 +1,7 @@
-"""What is kept: three stages over batches of rows, on the CPU, for the rows of any generator. Knows no model of language.
+"""What is kept: quality stages over batches of rows, on the CPU, for the rows of any generator.
 
-``t2local.trim`` is this package and, called, the function of `t2local.trim.plugin`: ``t2local.trim(real, synthetic, target="y")``.
+Knows no language model. ``t2local.trim`` is this package and, called, the function of
+`t2local.trim.plugin`: ``t2local.trim(real, synthetic, target="y")``.
 """
 
 import sys

@@ -1,101 +1,152 @@
-"""Stage 2's costs: how surprising each label is to a model that did not see the row, and which rows a batch loses by it.
+"""Stage 2: does a batch help the model f, and which of its labels surprise f most (paper, 2.3)?
 
-cost r = 1 - p_f(y | x) (paper, equation 5). Real rows are judged by the fits that held them out: in sample they would
-look cheap and crowd the generated rows out of the paper's window.
+A batch that does not pass its gate is rejected whole. From one that passes, the rows go whose
+labels cost most, r = 1 - p_f(y | x), by models that have seen none of them (docs/method.md, Cost).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from t2local.stats.arrays import FloatArray, Mask
-from t2local.stats.folds import stratified_folds
-from t2local.stats.learners import Fitted, Labels, Learner
 from t2local.stats.streams import Stream, generator
+from t2local.trim.information import (
+    Information,
+    NullSettings,
+    bootstrap_comparison,
+    costs,
+    null_threshold,
+)
+from t2local.trim.result import Rejection, StageResult
+from t2local.trim.state import Batch, Reference, TrimState
+from t2local.trim.threshold import Threshold
+from t2local.trim.utility import randomization_p_value, utility, utility_control
 
-#: With fewer real rows one split into folds is too noisy to judge by, and three cost little.
-_MANY_ROWS = 200
+_WORST_ROWS = "its label is among those of its batch that fit its features least"
 
 
 @dataclass(frozen=True)
-class Crossfit:
-    """The real rows, split into folds, and a fit of f for each fold that held it out.
+class CostFigures:
+    """What the gate measured, and its threshold: control_mean + k control_sd.
 
-    ``train`` has shape (R, n): what a row counted for in fit r, 0 where it was held out. Every row is held out once a repeat.
+    The threshold of the utility gate is at least 0.
+
+    ``p_value``: how often random labels fit as well; none where that was not tested.
     """
 
-    x: FloatArray
-    y: Labels
-    train: FloatArray
-    learner: Learner
-    fits: Fitted
-    weights: FloatArray  # what each row counts for, shape (n,)
-    held_out: FloatArray  # log p(y | x) of each row by the fits that held it out, mean over repeats, shape (n,)
-
-    @property
-    def numeric(self) -> bool:
-        """Whether labels are numbers, not classes."""
-        return np.issubdtype(self.y.dtype, np.floating)
-
-    @property
-    def repeats(self) -> int:
-        """How many times every row is held out."""
-        return round(float((self.train == 0).sum()) / len(self.x))
-
-    def mean_held_out(self, log_likelihood: FloatArray) -> float:
-        """Weighted mean over the held-out rows of an array (R, n)."""
-        counted = (self.train == 0) * self.weights
-        return float((counted * log_likelihood).sum() / counted.sum())
-
-    @property
-    def mean(self) -> float:
-        """Weighted mean of ``held_out``."""
-        return float((self.weights * self.held_out).sum() / self.weights.sum())
+    gate: str
+    rows: int
+    measured: float
+    threshold: float
+    control_mean: float
+    control_sd: float
+    k: float
+    accepted: bool
+    p_value: float | None = None
 
 
-def crossfit(
-    x: FloatArray, y: Labels, learner: Learner, seed: int, weights: FloatArray | None = None
-) -> Crossfit:
-    """Fit f on every fold's complement: 5 folds (fewer for fewer rows), 3 repeats below 200 rows.
+@dataclass(frozen=True)
+class GateResult:
+    """What the gate says of a batch.
 
-    Classes are dealt to the folds in turn; a class with a single row is not in the fit that judges it, and its cost says so.
+    * ``reason``: why it is refused, else blank; ``measured`` and ``threshold`` decided it.
+    * ``costs``: of each row, shape (m,); ``trimmed``: the rows that go from an accepted batch.
     """
-    rng = generator(seed, Stream.COST_FOLDS)
-    n, folds = len(x), min(5, len(x))
-    train = []
-    for _ in range(3 if n < _MANY_ROWS else 1):
-        fold = stratified_folds(y, folds, rng)
-        train += [(fold != k).astype(np.float64) for k in range(folds)]
-    counted = np.ones(n) if weights is None else weights
-    trained = np.stack(train) * counted
-    fits = learner.fit(x, y, trained)
-    held_out = ((trained == 0) * fits.log_likelihood(x, y)).sum(axis=0) / (trained == 0).sum(axis=0)
-    return Crossfit(x, y, trained, learner, fits, counted, held_out)
+
+    reason: str
+    measured: float
+    threshold: float
+    costs: FloatArray
+    trimmed: Mask
+    figures: CostFigures
 
 
-def costs(log_likelihood: FloatArray) -> FloatArray:
-    """Costs r of rows from their log-likelihoods.
+def judge(batch: Batch, state: TrimState) -> StageResult:
+    """The batch against a control, then its costliest rows."""
+    result = gate(batch, state)
+    if result.reason:
+        everything = np.ones(len(batch.rows), dtype=np.bool_)
+        refusal = Rejection(everything, result.reason, result.measured, result.threshold)
+        return StageResult((refusal,), result.figures)
+    highest_kept = float(result.costs[~result.trimmed].max(initial=0.0))
+    trimmed = Rejection(result.trimmed, _WORST_ROWS, result.costs, highest_kept)
+    return StageResult((trimmed,), result.figures)
 
-    1 - p for classes. A number has a density, not a probability; the same map keeps the order of |y - f(x)| over its
-    out-of-fold scale, which is all that quantiles see.
-    """
-    return 1.0 - np.exp(log_likelihood)
+
+def gate(batch: Batch, state: TrimState) -> GateResult:
+    """The test of a batch alone; nothing is accepted by it."""
+    if batch.reference.settings.gate == "utility":
+        return _utility_gate(batch, state)
+    return _information_gate(batch, state)
 
 
-def window(mixture: FloatArray, alpha: float, beta: float) -> Mask:
-    """The paper's refinement: the rows between the quantiles beta and 1 - alpha + beta of the mixture's costs.
+def _utility_gate(batch: Batch, state: TrimState) -> GateResult:
+    """Held-out likelihood, and labels that fit better than random ones."""
+    reference, settings = batch.reference, batch.reference.settings
+    threshold = state.threshold(
+        len(batch.rows),
+        lambda size: utility_control(reference.fold, size, state.k, reference.seed),
+    )
+    needed = max(threshold.level, 0.0)
+    measured = utility(reference.fold, batch.x, batch.y)
+    p_value = _p_value(batch)
+    reason, decisive = "", (measured, needed)
+    if measured <= needed:
+        reason = _falls_short("held-out likelihood", measured, needed)
+    elif p_value is not None:
+        decisive = (p_value, settings.significance_level)
+        reason = _no_better_than_chance(*decisive)
+    batch_costs = costs(reference.fold.mean_log_likelihood(batch.x, batch.y))
+    figures = _figures(batch, measured, needed, threshold, accepted=not reason, p_value=p_value)
+    trimmed = worst(batch_costs, settings.worst_share)
+    return GateResult(reason, *decisive, batch_costs, trimmed, figures)
 
-    **Parameters:**
 
-    * **mixture**: costs, shape (..., 2 m).
+def _p_value(batch: Batch) -> float | None:
+    """The p-value of the batch's labels; none where it is not asked for or says nothing."""
+    reference, level = batch.reference, batch.reference.settings.significance_level
+    if level >= 1:
+        return None
+    rng = generator(reference.seed, Stream.RANDOM_LABELS, batch.number)
+    return randomization_p_value(reference.fold, batch.x, batch.y, level, rng)
 
-    **Returns** a mask of the same shape with (1 - alpha) of the rows, the beta cheapest left out.
-    """
-    size = mixture.shape[-1]
-    first = int(np.floor(beta * size + 1e-9))
-    last = min(first + round((1 - alpha) * size), size)
-    ranks = np.argsort(np.argsort(mixture, axis=-1, kind="stable"), axis=-1, kind="stable")
-    return (ranks >= first) & (ranks < last)
+
+def _information_gate(batch: Batch, state: TrimState) -> GateResult:
+    """The paper's comparison with a bootstrap batch, against what nothing new would bring."""
+    reference, settings = batch.reference, batch.reference.settings
+    threshold = state.threshold(len(batch.rows), lambda size: _null(reference, size, state.k))
+    information = _information_with_accepted(state)
+    rng = generator(reference.seed, Stream.BOOTSTRAP_COMPARISON, batch.number)
+    comparison = bootstrap_comparison(information, reference.fold, batch.x, batch.y, settings, rng)
+    reason = ""
+    if comparison.delta <= threshold.level:
+        measure = settings.gate.replace("_", " ")
+        reason = _falls_short(measure, comparison.delta, threshold.level)
+    batch_costs = costs(reference.fold.mean_log_likelihood(batch.x, batch.y))
+    figures = _figures(batch, comparison.delta, threshold.level, threshold, accepted=not reason)
+    return GateResult(
+        reason, comparison.delta, threshold.level, batch_costs, ~comparison.inside, figures
+    )
+
+
+def _information_with_accepted(state: TrimState) -> Information:
+    """The information of D: the real rows and those accepted so far."""
+    reference = state.reference
+    x, y = reference.fold.x, reference.fold.y
+    if state.accepted:
+        accepted = state.batch(pd.concat(state.accepted))
+        x = np.vstack([x, accepted.x])
+        y = np.concatenate([y, accepted.y])
+    return Information.of(x, y, reference.n_classes, reference.settings.gate)
+
+
+def _null(reference: Reference, size: int, k: float) -> Threshold:
+    """The paper's tau for a batch size."""
+    fold, settings = reference.fold, reference.settings
+    information = Information.of(fold.x, fold.y, reference.n_classes, settings.gate)
+    null = NullSettings.of(settings, k)
+    return null_threshold(information, costs(fold.held_out), size, null, reference.seed)
 
 
 def worst(cost: FloatArray, share: float) -> Mask:
@@ -103,3 +154,40 @@ def worst(cost: FloatArray, share: float) -> Mask:
     count = int(np.floor(share * len(cost) + 0.5))
     ranks = np.argsort(np.argsort(cost, kind="stable"), kind="stable")
     return ranks >= len(cost) - count
+
+
+def _figures(
+    batch: Batch,
+    measured: float,
+    needed: float,
+    threshold: Threshold,
+    *,
+    accepted: bool,
+    p_value: float | None = None,
+) -> CostFigures:
+    return CostFigures(
+        gate=batch.reference.settings.gate,
+        rows=len(batch.rows),
+        measured=measured,
+        threshold=needed,
+        control_mean=threshold.mean,
+        control_sd=threshold.sd,
+        k=threshold.k,
+        accepted=accepted,
+        p_value=p_value,
+    )
+
+
+def _falls_short(what: str, measured: float, needed: float) -> str:
+    figures = f"{what} {measured:+.4f}, needed more than {needed:+.4f}"
+    return f"its batch does not help the model: {figures}"
+
+
+def _no_better_than_chance(p_value: float, level: float) -> str:
+    """Why labels that random ones match are refused; blank for those that fit better."""
+    if p_value < level:
+        return ""
+    return (
+        "its labels fit its features no better than chance: "
+        f"{p_value:.0%} of random labels do as well, needed less than {level:.0%}"
+    )

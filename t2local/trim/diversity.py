@@ -1,137 +1,94 @@
-"""Stage 3: does a batch spread over the clusters of the real rows? (METHOD section 2; paper, equation 7)
+"""Stage 3: does a batch spread over the clusters of the real rows (paper, equation 7)?
 
-Clusters are found in the features alone: a label that is flipped is not diversity.
+Clusters are found in the features alone: a label that is flipped is not diversity
+(docs/method.md, Diversity).
 """
 
-import warnings
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from t2local.settings import TrimSettings
-from t2local.stats.arrays import FloatArray, IntArray
-from t2local.stats.streams import Stream, generator, random_state
+from t2local.trim.clusters import MIN_ROWS, Clusters, chance_loss, entropy
+from t2local.trim.result import Rejection, StageResult
+from t2local.trim.state import Batch, TrimState
 
-#: With fewer rows there are no 3 clusters of 3 rows.
-FEWEST_ROWS = 9
-#: Below this many rows a nearest centroid places a row, above it an MLP.
-_FEW_ROWS = 30
-#: Rows that the silhouette looks at: it compares every pair.
-_SILHOUETTE_ROWS = 2000
-#: Batches drawn to see what chance does to the entropy.
-_CHANCE = 1000
-#: What floating point may take from an entropy without being a loss.
-_ROUNDING = 1e-9
 #: Above this share of ln M there is nothing left to gain.
 _FULL = 0.95
 
 
-class Regions:
-    """The clusters of the real rows, and the cluster of any row.
+@dataclass(frozen=True)
+class Skipped:
+    """Why diversity was not judged."""
 
-    M in 3, 4, 5 (at most n / 3) by the best mean silhouette, (b - a) / max(a, b): the paper's formula has the sign reversed.
-
-    **Parameters:**
-
-    * **x**: encoded real rows (n, d), n >= `FEWEST_ROWS`.
-    """
-
-    def __init__(self, x: FloatArray, seed: int) -> None:
-        from sklearn.cluster import KMeans
-        from sklearn.metrics import silhouette_score
-        from sklearn.neural_network import MLPClassifier
-
-        best: tuple[float, Any] = (-np.inf, None)
-        with warnings.catch_warnings():
-            # Fewer distinct rows than clusters is a fact of small tables; the silhouette then decides against them.
-            warnings.simplefilter("ignore")
-            for clusters in range(3, min(5, len(x) // 3) + 1):
-                means = KMeans(
-                    clusters, n_init=4, random_state=random_state(seed, Stream.CLUSTERS)
-                ).fit(x)
-                if len(np.unique(means.labels_)) == clusters:
-                    score = float(
-                        silhouette_score(
-                            x,
-                            means.labels_,
-                            sample_size=min(len(x), _SILHOUETTE_ROWS),
-                            random_state=random_state(seed, Stream.SILHOUETTE),
-                        )
-                    )
-                    best = max(best, (score, means), key=lambda pair: pair[0])
-            self.silhouette, self._place = best
-            self.usable = self._place is not None and self.silhouette > 0
-            if self.usable:
-                self.clusters = int(self._place.n_clusters)
-                self.labels: IntArray = self._place.labels_.astype(np.intp)
-                if len(x) >= _FEW_ROWS:
-                    self._place = MLPClassifier(
-                        (32,),
-                        solver="lbfgs",
-                        max_iter=300,
-                        random_state=random_state(seed, Stream.CLUSTER_CLASSIFIER),
-                    ).fit(x, self.labels)
-
-    def of(self, x: FloatArray) -> IntArray:
-        """The cluster of each row, shape (n,)."""
-        return (
-            np.asarray(self._place.predict(x), dtype=np.intp)
-            if len(x)
-            else np.empty(0, dtype=np.intp)
-        )
+    skipped: str
 
 
-def entropy(clusters: IntArray, count: int) -> float:
-    """Entropy of the shares of ``count`` clusters, in nats."""
-    shares = np.bincount(clusters, minlength=count) / len(clusters)
-    shares = shares[shares > 0]
-    return float(-(shares * np.log(shares)).sum())
+@dataclass(frozen=True)
+class DiversityFigures:
+    """Entropy of the clusters' shares before the batch and its change by it, in nats."""
+
+    clusters: int
+    silhouette: float
+    entropy_before: float
+    change: float
+    threshold: float
+    rule: str
+    accepted: bool
 
 
-def chance_loss(
-    real: IntArray, count: int, size: int, seed: int, weights: FloatArray | None = None
-) -> float:
-    """The loss of entropy that 39 of 40 batches of real rows, drawn with replacement by their weights, do not exceed; zero or less."""
-    counts, drawn = (
-        np.bincount(real, minlength=count),
-        np.bincount(real, weights=weights, minlength=count),
+def judge(batch: Batch, state: TrimState) -> StageResult:
+    """Hold the rows that would be kept against what is accepted so far."""
+    clusters = state.reference.clusters
+    if clusters is None or state.reference.matches.sum() < MIN_ROWS:
+        return StageResult((), Skipped(_why_skipped(state)))
+    before = entropy(state.clusters, clusters.n)
+    both = np.concatenate([state.clusters, clusters.predict(batch.x)])
+    change = entropy(both, clusters.n) - before
+    needed = threshold(state, clusters, len(batch.rows))
+    figures = DiversityFigures(
+        clusters=clusters.n,
+        silhouette=clusters.silhouette,
+        entropy_before=before,
+        change=change,
+        threshold=needed,
+        rule=state.reference.settings.diversity,
+        accepted=change >= needed,
     )
-    batches = generator(seed, Stream.ENTROPY_BY_CHANCE).multinomial(
-        size, drawn / drawn.sum(), _CHANCE
+    if figures.accepted:
+        return StageResult((), figures)
+    reason = (
+        "its batch adds too little diversity: "
+        f"cluster entropy {change:+.4f}, needed {needed + 0.0:+.4f}"
     )
-    shares = (counts + batches) / (len(real) + size)
-    logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
-    return (
-        min(0.0, float(np.quantile(-(shares * logs).sum(axis=1), 1 / 40)) - entropy(real, count))
-        - _ROUNDING
-    )
+    everything = np.ones(len(batch.rows), dtype=np.bool_)
+    return StageResult((Rejection(everything, reason, change, needed),), figures)
 
 
-def threshold(
-    real: IntArray,
-    accepted: IntArray,
-    count: int,
-    size: int,
-    settings: TrimSettings,
-    seed: int,
-    weights: FloatArray | None = None,
-) -> float:
+def _why_skipped(state: TrimState) -> str:
+    matches = state.reference.matches
+    if matches.sum() >= MIN_ROWS:
+        return "the real rows have no clusters"
+    restriction = "" if matches.all() else " that are what was asked for"
+    return f"fewer than {MIN_ROWS} real rows{restriction}"
+
+
+def threshold(state: TrimState, clusters: Clusters, size: int) -> float:
     """The change of entropy that a batch of ``size`` rows must bring.
 
-    ``attainable``: kappa of what can still be gained, (ln M - H) n_t / (n + n_t). With kappa 0, or above 95 % of ln M, only
-    a loss is refused: more than chance takes from real rows, and more than earlier batches gained. (Held against what is
-    accepted so far without that, "must not lose" would be a ratchet: each kept batch raises the bar for the next.)
+    ``attainable``: kappa of what can still be gained, (ln M - H) n_t / (n + n_t). With kappa 0, or
+    above 95 % of ln M, only a loss is refused: more than chance takes from real rows, and more than
+    earlier batches gained. Held against what is accepted so far without that, "must not lose" would
+    be a ratchet: each kept batch would raise the bar for the next.
+
     ``relative``: the paper's rise by a share of H, which a balanced table can never reach.
-
-    **Parameters:**
-
-    * **real**, **accepted**: clusters of the real rows, and of these with all rows accepted so far.
     """
-    before = entropy(accepted, count)
+    reference, settings = state.reference, state.reference.settings
+    before = entropy(state.clusters, clusters.n)
+    highest = float(np.log(clusters.n))
     if settings.diversity == "relative":
         return settings.relative_rise * before
-    if settings.kappa == 0 or before > _FULL * np.log(count):
-        return min(entropy(real, count) - before, 0.0) + chance_loss(
-            real, count, size, seed, weights
-        )
-    return settings.kappa * (float(np.log(count)) - before) * size / (len(accepted) + size)
+    if settings.kappa == 0 or before > _FULL * highest:
+        gained = min(entropy(clusters.labels, clusters.n) - before, 0.0)
+        weights = reference.weights * reference.matches
+        return gained + chance_loss(clusters.labels, clusters.n, size, reference.seed, weights)
+    return settings.kappa * (highest - before) * size / (len(state.clusters) + size)

@@ -1,4 +1,4 @@
-"""The quality stages for the rows of any generator: ``t2local.trim(real, synthetic, target="y")``."""
+"""The quality stages for the rows of any generator: ``t2local.trim(real, synthetic)``."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -10,25 +10,70 @@ import pandas as pd
 
 from t2local.errors import InputError, UsageError
 from t2local.settings import Settings
+from t2local.stats.arrays import Mask
+from t2local.system.json_text import JsonObject, to_json
 from t2local.tables.describe import describe
-from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
 from t2local.trim.benefit import Benefit, benefit
 from t2local.trim.inspector import Inspector
+from t2local.trim.result import StageFigures
+from t2local.trim.stages import STAGES
 from t2local.trim.verdict import Verdict, reasons, with_notes
+
+_REAL = "the real rows"
+#: What floating point may take from a number, as a share of it, before it counts as rounded.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows that came in, and what became of them."""
+
+    generated: int
+    kept: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """One batch: its rows, and what each stage measured."""
+
+    rows: int
+    kept: int
+    rejected_by: Mapping[str, int]
+    figures: Mapping[str, StageFigures]
+
+
+@dataclass(frozen=True)
+class TrimReport:
+    """Figures and thresholds of every batch, and what the kept rows bring.
+
+    ``rounded``: how many numbers of a column were rounded to be judged.
+    """
+
+    rows: Counts
+    rejected_by: Mapping[str, int]
+    reasons: Mapping[str, int]
+    benefit: Benefit | None
+    verdict: str
+    rounded: Mapping[str, int]
+    batches: tuple[BatchReport, ...]
+    target: str
+    seed: int
 
 
 @dataclass(frozen=True)
 class Trimmed:
-    """Rows that came in, parted: ``kept`` and ``rejected``, in their order, with their index and types.
+    """Rows that came in, parted: ``kept`` and ``rejected``, in their order, with index and types.
 
-    The rejected ones have ``stage``, ``reason``, ``figure`` and ``threshold`` in front. ``report`` has the counts, the figures and
-    thresholds of every batch, how many numbers were rounded to be judged, and what the kept rows bring.
+    The rejected ones have ``stage``, ``reason``, ``figure`` and ``threshold`` in front. ``report``
+    is a `TrimReport` as plain values.
     """
 
     kept: pd.DataFrame
     rejected: pd.DataFrame
-    report: dict[str, Any]
+    report: JsonObject
 
 
 def trim(
@@ -41,94 +86,132 @@ def trim(
     batch_size: int | None = None,
     settings: Settings | Mapping[str, Any] | None = None,
 ) -> Trimmed:
-    """Judge rows of any generator in the three stages; what was kept counts as accepted for the batches after it.
+    """Judge synthetic rows by the real ones; what is kept counts as accepted for the rows after it.
 
     **Parameters:**
 
-    * **real**, **synthetic**: frames with the same columns; neither is changed. A number with more decimals than the real ones
-      have (a mean of two neighbours, say) is judged as the nearest value that the dictionary allows, and kept as it came.
-    * **dictionary**: what the columns may hold; else a guess from the real rows. Columns that it leaves out are not judged.
+    * **real**, **synthetic**: frames with the same columns; neither is changed. A number with more
+      decimals than the real ones have (a mean of two neighbours, say) is judged as the nearest
+      value that the dictionary allows, and kept as it came.
+    * **dictionary**: what the columns may hold; else a guess from the real rows. Columns that it
+      leaves out are not judged.
     * **batch_size**: rows judged together; all of them by default.
     * **settings**: names and values, as ``{"trim.gate": "ig_refit"}``.
 
-    **Raises** `InputError` when the columns differ or the real rows do not fit the dictionary, `UsageError` for a batch size below 1.
+    **Raises** `InputError` when the columns differ or the real rows do not fit the dictionary,
+    `UsageError` for a batch size below 1.
     """
     if batch_size is not None and batch_size < 1:
-        raise UsageError(
-            f"A batch of {batch_size} rows cannot be judged.",
-            next_step="leave batch_size out, or pass 1 or more",
-        )
+        next_step = "leave batch_size out, or pass 1 or more"
+        raise UsageError(f"A batch of {batch_size} rows cannot be judged.", next_step=next_step)
     chosen = settings if isinstance(settings, Settings) else Settings.load(settings)
     table = from_frame(real)
-    known = dictionary or describe(
-        table.cells, target=target, settings=chosen.table, source="the real rows"
-    )
-    known.check_table(table.cells, table.lines, "the real rows")
-    _same_columns(
-        known,
-        [str(name) for name in table.cells.columns],
-        [str(name) for name in synthetic.columns],
-    )
-    rows, unread, rounded = _read(known, cells_of(synthetic))
-    inspector = Inspector(known.values(table.cells), known, chosen.trim, seed)
-    verdict, batches = _judge(inspector, rows, unread, batch_size or max(1, len(rows)))
-    kept, notes = verdict.kept, verdict.notes().set_index(synthetic.index)
-    found = benefit(known.values(table.cells), rows[kept], known, seed) if kept.any() else None
-    report = {
-        **_report(verdict, found),
-        "rounded": rounded,
-        "batches": batches,
-        "target": known.target,
-        "seed": seed,
-    }
-    return Trimmed(synthetic[kept], with_notes(notes[~kept], synthetic[~kept]), report)
+    if dictionary is None:
+        dictionary = describe(table.cells, target=target, settings=chosen.table, source=_REAL)
+    dictionary.check_table(table.cells, table.lines, _REAL)
+    _check_columns(dictionary, list(map(str, table.cells)), list(map(str, synthetic)))
+    rows = _read(dictionary, cells_of(synthetic))
+    values = dictionary.values(table.cells)
+    inspector = Inspector(values, dictionary, chosen.trim, seed)
+    verdict, batches = _judge(inspector, rows, batch_size or max(1, len(synthetic)))
+    gained = None
+    if verdict.kept.any():
+        gained = benefit(values, rows.values[verdict.kept], dictionary, seed)
+    report = _report(verdict, gained, rows.rounded, batches, dictionary.target, seed)
+    rejected = synthetic[~verdict.kept]
+    notes = verdict.notes().set_index(synthetic.index)[~verdict.kept]
+    return Trimmed(synthetic[verdict.kept], with_notes(notes, rejected), to_json(report))
 
 
-def _report(verdict: Verdict, found: Benefit | None) -> dict[str, Any]:
+def _report(
+    verdict: Verdict,
+    gained: Benefit | None,
+    rounded: Mapping[str, int],
+    batches: tuple[BatchReport, ...],
+    target: str,
+    seed: int,
+) -> TrimReport:
     kept = int(verdict.kept.sum())
-    return {
-        "rows": {"generated": verdict.size, "kept": kept, "rejected": verdict.size - kept},
-        "rejected_by": {
-            stage: verdict.rejected_by()[stage] for stage in ("sanity", "cost", "diversity")
-        },
-        "reasons": reasons([verdict]),
-        "benefit": found.figures() if found else None,
-        "verdict": found.verdict if found else "No row was kept.",
-    }
+    rejected_by = verdict.rejected_by()
+    return TrimReport(
+        rows=Counts(verdict.size, kept, verdict.size - kept),
+        rejected_by={stage.name: rejected_by[stage.name] for stage in STAGES},
+        reasons=reasons([verdict]),
+        benefit=gained,
+        verdict="No row was kept." if gained is None else gained.verdict,
+        rounded=rounded,
+        batches=batches,
+        target=target,
+        seed=seed,
+    )
 
 
-def _judge(
-    inspector: Inspector, rows: pd.DataFrame, unread: list[str], size: int
-) -> tuple[Verdict, list[dict[str, Any]]]:
-    """One verdict for all rows, and an entry for each batch; rows with a cell that is no number are in no batch."""
-    whole, batches = Verdict(len(rows)), []
-    for column in dict.fromkeys(filter(None, unread)):
-        whole.reject(
-            np.array(unread, dtype=object) == column,
-            "sanity",
-            f"{column} cannot be read as its type in the dictionary",
-        )
+@dataclass(frozen=True)
+class _Rows:
+    """The synthetic rows as values, shape (m, d).
+
+    * ``unreadable``: for each row the first column that is no number, else blank.
+    * ``rounded``: how many numbers of a column were rounded.
+    """
+
+    values: pd.DataFrame
+    unreadable: list[str]
+    rounded: dict[str, int]
+
+
+def _read(dictionary: FeatureDictionary, cells: pd.DataFrame) -> _Rows:
+    values = dictionary.values(cells)
+    unreadable = [""] * len(cells)
+    rounded: dict[str, int] = {}
+    # From the last column to the first, so that the first one is what is said of a row.
+    for feature in reversed(dictionary.features):
+        if not feature.numeric:
+            continue
+        column = values[feature.name]
+        for place in np.flatnonzero(_not_a_number(cells[feature.name], column)):
+            unreadable[place] = feature.name
+        values[feature.name] = column.round(feature.decimals)
+        if n_rounded := _n_rounded(column, feature):
+            rounded[feature.name] = n_rounded
+    return _Rows(values, unreadable, rounded)
+
+
+def _not_a_number(cells: pd.Series, numbers: pd.Series) -> Mask:
+    """Cells that are there and are no finite number, shape (m,)."""
+    return (cells.notna() & ~np.isfinite(numbers.fillna(np.inf))).to_numpy()
+
+
+def _n_rounded(numbers: pd.Series, feature: Feature) -> int:
+    """How many numbers have more decimals than the feature."""
+    difference = (numbers.round(feature.decimals) - numbers).abs()
+    return int((difference > _ROUNDING * numbers.abs().clip(lower=1.0)).sum())
+
+
+def _judge(inspector: Inspector, rows: _Rows, size: int) -> tuple[Verdict, tuple[BatchReport, ...]]:
+    """One verdict for all rows, and an entry for each batch.
+
+    Rows with a cell that is no number are in no batch.
+    """
+    whole = Verdict(len(rows.values))
+    for column in dict.fromkeys(filter(None, rows.unreadable)):
+        mask = np.array(rows.unreadable, dtype=object) == column
+        whole.reject(mask, STAGES[0].name, f"{column} cannot be read as its type in the dictionary")
     readable = np.flatnonzero(whole.kept)
     parts = [readable[start : start + size] for start in range(0, len(readable), size)]
-    inspector.tune([rows.iloc[part] for part in parts])
+    inspector.tune([rows.values.iloc[part] for part in parts])
+    batches = []
     for part in parts:
-        verdict = inspector.judge(rows.iloc[part].reset_index(drop=True))
+        verdict = inspector.judge(rows.values.iloc[part].reset_index(drop=True))
         whole.put(part, verdict)
-        batches.append(
-            {
-                "rows": len(part),
-                "kept": int(verdict.kept.sum()),
-                "rejected_by": dict(verdict.rejected_by()),
-                "figures": verdict.figures,
-            }
-        )
-    return whole, batches
+        kept = int(verdict.kept.sum())
+        batches.append(BatchReport(len(part), kept, dict(verdict.rejected_by()), verdict.figures))
+    return whole, tuple(batches)
 
 
-def _same_columns(known: FeatureDictionary, real: list[str], synthetic: list[str]) -> None:
+def _check_columns(dictionary: FeatureDictionary, real: list[str], synthetic: list[str]) -> None:
     faults = [
         f"the synthetic rows have no column {name!r}"
-        for name in known.names
+        for name in dictionary.names
         if name not in synthetic
     ]
     faults += [
@@ -147,25 +230,3 @@ def _same_columns(known: FeatureDictionary, real: list[str], synthetic: list[str
             faults=faults,
             next_step="give both tables the same columns",
         )
-
-
-def _read(
-    known: FeatureDictionary, cells: pd.DataFrame
-) -> tuple[pd.DataFrame, list[str], dict[str, int]]:
-    """Values of the synthetic rows; for each row the first column that is no number; and how many numbers of a column were rounded."""
-    values = known.values(cells)
-    unread = [""] * len(cells)
-    rounded: dict[str, int] = {}
-    for feature in reversed(known.features):
-        if not feature.numeric:
-            continue
-        column = values[feature.name]
-        for place in np.flatnonzero(
-            (cells[feature.name].notna() & ~np.isfinite(column.fillna(np.inf))).to_numpy()
-        ):
-            unread[place] = feature.name
-        nearest = column.round(feature.decimals)
-        if finer := int(((nearest - column).abs() > 1e-9 * column.abs().clip(lower=1.0)).sum()):
-            rounded[feature.name] = finer
-        values[feature.name] = nearest
-    return values, unread, rounded

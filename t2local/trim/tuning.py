@@ -1,121 +1,124 @@
-"""The paper's k, standard deviations above the null that a batch must reach, by cross-validation on the real rows (METHOD section 2).
+"""The paper's k by cross-validation: standard deviations above the null that a batch must reach.
 
-For each fold the real rows of the others stand for D: f, the null and the duels are computed for them alone, and for each k
-a model is trained on them and the refined batches that this k accepts. The rows of the fold say which k served best. The
-candidates are the batches of the first block; they were written after all real rows had been seen, those of the fold too.
+For each fold the real rows of the others stand for D: f, the null and the comparisons are computed
+for them alone, and for each k a model is trained on them and the refined batches that this k
+accepts. The rows of the fold say which k served best. The candidates are the batches of the first
+block; they were written after all real rows had been seen, those of the fold too
+(docs/method.md, Information gain).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from t2local.settings import TrimSettings
-from t2local.stats.arrays import FloatArray
+from t2local.stats.arrays import FloatArray, Mask
 from t2local.stats.folds import stratified_folds
-from t2local.stats.learners import Labels, Ridge, learner
+from t2local.stats.learners import learner
+from t2local.stats.penalized_regression import PenalizedRegression
 from t2local.stats.streams import Stream, generator
-from t2local.trim.cost import costs, crossfit
-from t2local.trim.gain import Information, bootstrap_comparison, null_threshold
+from t2local.trim.crossfit import Crossfit, crossfit
+from t2local.trim.information import (
+    Comparison,
+    Information,
+    NullSettings,
+    bootstrap_comparison,
+    costs,
+    null_threshold,
+)
+from t2local.trim.state import Batch, Reference
+from t2local.trim.threshold import Threshold
 
 #: The values that the paper tries.
-TRIED = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
-#: With fewer real rows, or rows of a class, k is this and nothing is tuned.
-FEWEST_ROWS, FEWEST_OF_A_CLASS, WITHOUT_TUNING = 25, 5, 1.0
+CANDIDATES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+#: With fewer real rows, or fewer rows of a class, nothing is tuned: folds would say nothing.
+MIN_ROWS = 25
+MIN_ROWS_OF_A_CLASS = 5
+#: The k that is then taken: the middle of the paper's values that still accept batches.
+WITHOUT_TUNING = 1.0
 _FOLDS = 5
-#: Replicates of each fold's null: enough for its deviation (notes, section D2).
+#: Replicates of each fold's null: enough for its deviation.
 _REPLICATES = 200
 
-Batch = tuple[FloatArray, Labels]
+
+def untuned_k(settings: TrimSettings) -> float:
+    """The k to begin with: the given one, else 0 for ``utility``, whose test of labels keeps
+    chance out, and 1 for the paper's gates.
+    """
+    if settings.gate_sd is not None:
+        return settings.gate_sd
+    return 0.0 if settings.gate == "utility" else WITHOUT_TUNING
 
 
-def can_tune(y: Labels, classes: int) -> bool:
-    """Whether there are rows enough to choose k by."""
-    return len(y) >= FEWEST_ROWS and (
-        not classes or np.unique(y, return_counts=True)[1].min() >= FEWEST_OF_A_CLASS
-    )
+def can_tune(reference: Reference) -> bool:
+    """Whether k is to be chosen, and there are rows enough to choose it by."""
+    settings, y = reference.settings, reference.fold.y
+    if settings.gate_sd is not None or settings.gate == "utility" or len(y) < MIN_ROWS:
+        return False
+    if not reference.n_classes:
+        return True
+    return bool(np.unique(y, return_counts=True)[1].min() >= MIN_ROWS_OF_A_CLASS)
 
 
-def choose_k(
-    x: FloatArray,
-    y: Labels,
-    classes: int,
-    batches: Sequence[Batch],
-    settings: TrimSettings,
-    seed: int,
-) -> float:
+def choose_k(reference: Reference, batches: Sequence[Batch]) -> float:
     """The k with the best mean held-out log-likelihood; the larger one of two that are equal.
 
     **Parameters:**
 
-    * **x**, **y**: encoded real rows (n, d) and their labels.
-    * **batches**: encoded candidates, of any sizes.
+    * **batches**: candidates, of any sizes.
     """
-    fold = stratified_folds(y, _FOLDS, generator(seed, Stream.TUNING_FOLDS))
-    total = np.sum(
-        [
-            _held_out(x, y, fold == number, classes, batches, settings, seed)
-            for number in range(_FOLDS)
-        ],
-        axis=0,
-    )
-    return max(TRIED, key=lambda k: (round(float(total[TRIED.index(k)]), 9), k))
+    rng = generator(reference.seed, Stream.TUNING_FOLDS)
+    fold = stratified_folds(reference.fold.y, _FOLDS, rng)
+    totals = np.zeros(len(CANDIDATES))
+    for number in range(_FOLDS):
+        totals += _held_out(reference, fold == number, batches)
+    rounded = np.round(totals, 9)
+    best = np.flatnonzero(rounded == rounded.max())[-1]
+    return CANDIDATES[int(best)]
 
 
-def _held_out(
-    x: FloatArray,
-    y: Labels,
-    out: "np.ndarray",
-    classes: int,
-    batches: Sequence[Batch],
-    settings: TrimSettings,
-    seed: int,
-) -> FloatArray:
-    """Sum of the log-likelihoods of the rows ``out`` for each k that is tried."""
-    real = crossfit(x[~out], y[~out], learner(settings.model, classes, seed), seed)
-    information = Information.of(real.x, real.y, classes, settings.gate)
-    nulls = {
-        size: null_threshold(
-            information,
-            costs(real.held_out),
-            size,
-            alpha=settings.alpha,
-            beta=settings.beta,
-            replicates=_REPLICATES,
-            k=0.0,
-            seed=seed,
-        )
-        for size in {len(labels) for _, labels in batches}
+def _held_out(reference: Reference, out: Mask, batches: Sequence[Batch]) -> FloatArray:
+    """Sum of the log-likelihoods of the rows ``out`` for each candidate, shape (candidates,)."""
+    x, y = reference.fold.x, reference.fold.y
+    seed, n_classes = reference.seed, reference.n_classes
+    model = learner(reference.settings.model, n_classes, seed)
+    train = crossfit(x[~out], y[~out], model, seed)
+    scores, comparisons = _comparisons(reference, train, batches)
+    rows = np.vstack([train.x, *(batch.x for batch in batches)])
+    labels = np.concatenate([train.y, *(batch.y for batch in batches)])
+    weights = np.stack([_weights(train, scores, comparisons, k) for k in CANDIDATES])
+    fits = PenalizedRegression(n_classes).fit(rows, labels, weights)
+    return fits.log_likelihood(x[out], y[out]).sum(axis=1)
+
+
+def _comparisons(
+    reference: Reference, train: Crossfit, batches: Sequence[Batch]
+) -> tuple[FloatArray, list[Comparison]]:
+    """For each batch its Delta in deviations of the null, and the comparison that gave it."""
+    settings = reference.settings
+    information = Information.of(train.x, train.y, reference.n_classes, settings.gate)
+    null = replace(NullSettings.of(settings, k=0.0), replicates=_REPLICATES)
+    cost = costs(train.held_out)
+    thresholds: dict[int, Threshold] = {
+        size: null_threshold(information, cost, size, null, reference.seed)
+        for size in {len(batch.rows) for batch in batches}
     }
-    rng = generator(seed, Stream.TUNING_COMPARISONS)
-    duels = [
-        bootstrap_comparison(
-            information, real, *batch, alpha=settings.alpha, beta=settings.beta, rng=rng
-        )
+    rng = generator(reference.seed, Stream.TUNING_COMPARISONS)
+    comparisons = [
+        bootstrap_comparison(information, train, batch.x, batch.y, settings, rng)
         for batch in batches
     ]
-    heights = np.array(
-        [
-            (delta - nulls[len(batch[1])].mean) / (nulls[len(batch[1])].sd or 1.0)
-            for (delta, _), batch in zip(duels, batches, strict=True)
-        ]
-    )
-    inside = [refined for _, refined in duels]
-    everything = (
-        np.vstack([real.x, *(rows for rows, _ in batches)]),
-        np.concatenate([real.y, *(labels for _, labels in batches)]),
-    )
-    weights = np.stack(
-        [
-            np.concatenate(
-                [
-                    np.ones(len(real.x)),
-                    *(
-                        refined * (height > k)
-                        for refined, height in zip(inside, heights, strict=True)
-                    ),
-                ]
-            )
-            for k in TRIED
-        ]
-    )
-    return Ridge(classes).fit(*everything, weights).log_likelihood(x[out], y[out]).sum(axis=1)
+    scores = []
+    for batch, comparison in zip(batches, comparisons, strict=True):
+        threshold = thresholds[len(batch.rows)]
+        scores.append((comparison.delta - threshold.mean) / (threshold.sd or 1.0))
+    return np.array(scores), comparisons
+
+
+def _weights(
+    train: Crossfit, scores: FloatArray, comparisons: Sequence[Comparison], k: float
+) -> FloatArray:
+    """What each row counts for when k decides: the real ones, and refined batches above k."""
+    accepted = [c.inside * (score > k) for c, score in zip(comparisons, scores, strict=True)]
+    return np.concatenate([np.ones(len(train.x)), *accepted])

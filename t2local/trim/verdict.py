@@ -1,16 +1,14 @@
-"""Which rows of a batch are kept, why the others are not, and the figures behind it. Loses no row."""
+"""Which rows of a batch are kept, and why the others are not. Loses no row."""
 
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from t2local.stats.arrays import IntArray, Mask
-
-Stage = Literal["sanity", "cost", "diversity", "surplus"]
+from t2local.stats.arrays import FloatArray, IntArray, Mask
+from t2local.trim.result import Rejection, StageFigures
 
 
 @dataclass
@@ -21,12 +19,12 @@ class Verdict:
     """
 
     size: int
-    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    figures: dict[str, StageFigures] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.stages: list[Stage | None] = [None] * self.size
+        self.stages: list[str | None] = [None] * self.size
         self.reasons: list[str] = [""] * self.size
-        self._measured = np.full((self.size, 2), np.nan)
+        self._measured = np.full((self.size, 2), np.nan)  # figure and threshold of each row
 
     @property
     def kept(self) -> Mask:
@@ -34,58 +32,77 @@ class Verdict:
         return np.array([stage is None for stage in self.stages], dtype=np.bool_)
 
     def reject(
-        self, rows: Mask, stage: Stage, reason: str, figure: Any = np.nan, threshold: float = np.nan
+        self,
+        rows: Mask,
+        stage: str,
+        reason: str,
+        figure: float | FloatArray = np.nan,
+        threshold: float = np.nan,
     ) -> None:
-        """Reject the kept ones among ``rows`` (a mask of all rows); a row keeps its first stage and reason.
+        """Reject the kept ones among ``rows``, a mask of all rows (size,).
 
-        ``figure`` is what was measured of the batch, or of each row (shape (size,)), and ``threshold`` what it was held against.
+        A row keeps its first stage and reason. ``figure`` is what was measured of the batch, or of
+        each row (shape (size,)), and ``threshold`` what it was held against.
         """
         chosen = np.flatnonzero(rows & self.kept)
         self._measured[chosen, 0] = np.broadcast_to(figure, self.size)[chosen]
         self._measured[chosen, 1] = threshold
         for index in chosen:
-            self.stages[index], self.reasons[index] = stage, reason
+            self.stages[index] = stage
+            self.reasons[index] = reason
+
+    def reject_among(self, judged: Mask, stage: str, rejection: Rejection) -> None:
+        """Reject rows as a stage says that saw only the rows ``judged``, a mask of all rows."""
+        places = np.flatnonzero(judged)
+        rows = np.zeros(self.size, dtype=np.bool_)
+        rows[places] = rejection.rows
+        figures = np.full(self.size, np.nan)
+        figures[places] = rejection.measured
+        self.reject(rows, stage, rejection.reason, figures, rejection.threshold)
 
     def put(self, places: IntArray, other: "Verdict") -> None:
         """Take over the verdict on some of the rows."""
         self._measured[places] = other._measured
         for place, stage, reason in zip(places.tolist(), other.stages, other.reasons, strict=True):
-            self.stages[place], self.reasons[place] = stage, reason
+            self.stages[place] = stage
+            self.reasons[place] = reason
 
     def notes(self) -> pd.DataFrame:
-        """What is said of each row: ``stage``, ``reason``, ``figure``, ``threshold`` (missing where there is none)."""
-        measured = [
+        """The stage, reason, figure and threshold of each row; missing where there is none."""
+        figures, thresholds = (
             [float(f"{number:.6g}") for number in column] for column in self._measured.T.tolist()
-        ]
-        figures = dict(zip(("figure", "threshold"), measured, strict=True))
+        )
         return pd.DataFrame(
             {
                 "stage": pd.Series(self.stages, dtype=object),
                 "reason": pd.Series(self.reasons, dtype=object),
-                **figures,
+                "figure": figures,
+                "threshold": thresholds,
             }
         )
 
-    def rejected_by(self) -> Counter[Stage]:
+    def rejected_by(self) -> Counter[str]:
         """How many rows each stage rejected."""
         return Counter(stage for stage in self.stages if stage is not None)
 
 
 def reasons(verdicts: Iterable[Verdict]) -> dict[str, int]:
-    """How many rows were rejected for each reason, the figures in it left out, the most common first."""
-    return dict(
-        Counter(
-            reason.partition(":")[0] for verdict in verdicts for reason in verdict.reasons if reason
-        ).most_common()
+    """How many rows were rejected for each reason, without its figures, the most common first."""
+    counts = Counter(
+        reason.partition(":")[0] for verdict in verdicts for reason in verdict.reasons if reason
     )
+    return dict(counts.most_common())
 
 
 def with_notes(notes: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with the notes on them in front; a note takes underscores where a column of the table has its name."""
+    """Rows with the notes on them in front.
+
+    A note takes underscores where a column of the table has its name.
+    """
     names = {}
     for name in map(str, notes):
-        free = name
-        while free in rows.columns:
-            free += "_"
-        names[name] = free
+        free_name = name
+        while free_name in rows.columns:
+            free_name += "_"
+        names[name] = free_name
     return pd.concat([notes.rename(columns=names), rows], axis=1)

@@ -1,0 +1,67 @@
+"""Every source of random numbers of the benches, by name: nothing else here makes a generator.
+
+The stored results (bench/**/results) were drawn with these numbers, and an interrupted study goes
+on where it stopped. So the entropy of each generator stays as it is: a list that starts with the
+seed, not the `spawn_key` of ``t2local.stats.streams``, which came later.
+"""
+
+from enum import IntEnum, unique
+
+import numpy as np
+
+
+@unique
+class Stream(IntEnum):
+    """The paper's studies (bench/paper). Another number is another data set for the same seed."""
+
+    # Tables
+    RISK = 1  # Diabetes with three classes of risk
+    NOISY = 2  # Diabetes and TravelBehavior with flipped labels
+    REAL = 3  # which rows of a real table are test rows
+    # Methods
+    CLASSICAL = 30  # by number of the method
+    CLLM_EXAMPLES = 40  # by number of the call
+    EPIC_LEVELS = 41  # tokens that stand for levels
+    EPIC_EXAMPLES = 42  # by number of the call
+
+
+@unique
+class Classical(IntEnum):
+    """The methods without a language model that draw."""
+
+    OVERSAMPLING = 1
+    JITTER = 2
+    INDEPENDENT = 3
+    TREE = 4
+
+
+@unique
+class Planted(IntEnum):
+    """The two tables of bench/planted.py."""
+
+    ACCEPTANCE = 0
+    HALF_BAD = 1
+
+
+def codebook_rows(table: Stream) -> np.random.Generator:
+    """The rows from which a simulated table's dictionary is read: the same for every seed."""
+    return single(table)
+
+
+def table_rows(seed: int, n: int, table: Stream | Planted) -> np.random.Generator:
+    """Rows of a simulated table with ``n`` real rows."""
+    return _generator(seed, n, table)
+
+
+def generator(seed: int, stream: Stream, *indices: int) -> np.random.Generator:
+    """The random numbers of a stream; ``indices`` name a part of it (a method, a call)."""
+    return _generator(seed, stream, *indices)
+
+
+def single(seed: int) -> np.random.Generator:
+    """All random numbers of a small program that needs no more than one stream."""
+    return _generator(seed)
+
+
+def _generator(*entropy: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(entropy))

@@ -1,0 +1,166 @@
+"""The manifests of the store: one beside each model (``NAME.gguf.json``), and the folder for both.
+
+A manifest says where a model comes from, its licence, and the hash of each of its files.
+"""
+
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from t2local.errors import ModelError, ResourceError, UsageError
+from t2local.llm.checks import Checked, check
+from t2local.settings import state_home
+from t2local.system.atomic import atomic
+
+UNKNOWN_LICENCE = "unknown: ask who gave you the file"
+
+
+class Part(BaseModel):
+    """One file of a model; ``path`` is beside the manifest, or absolute for a linked file."""
+
+    # An unknown key is an error: a manifest may come from a stranger's stick.
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    path: str
+    bytes: int = Field(gt=0)
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model comes from, and on what terms.
+
+    ``chat`` is the name of its chat format; none when only the file itself can tell it.
+    """
+
+    repository: str = ""
+    commit: str = ""
+    licence: str = UNKNOWN_LICENCE
+    chat: str | None = None
+
+
+class Manifest(BaseModel):
+    """What is known of a model in the store."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    format: Literal[1] = 1
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)
+    files: tuple[Part, ...] = Field(min_length=1)
+    repository: str = ""
+    commit: str = ""
+    licence: str = UNKNOWN_LICENCE
+    chat: str | None = None
+    context: int = Field(0, ge=0)  # tokens that it was trained for
+    # The files of stores and sticks have the name that this had in version 0.1.
+    kv_bytes_per_token: int = Field(0, ge=0, alias="cell_bytes")
+    source: Literal["hub", "file", "link"]
+    added: str
+
+    def paths(self) -> list[Path]:
+        """Where its files lie, whether they are there or not."""
+        return [folder() / part.path for part in self.files]
+
+    @property
+    def path(self) -> Path:
+        """Where the manifest itself lies in the store."""
+        return folder() / f"{Path(self.files[0].path).name}.json"
+
+    @property
+    def bytes(self) -> int:
+        """Of all files."""
+        return sum(part.bytes for part in self.files)
+
+    @property
+    def origin(self) -> Origin:
+        """Where it comes from, and on what terms."""
+        return Origin(self.repository, self.commit, self.licence, self.chat)
+
+    def check(self, *, anew: bool = False) -> Checked:
+        """Compare every file with its hash; what the first one says of itself.
+
+        **Raises** `ModelError` for a file that is missing or altered.
+        """
+        files = zip(self.paths(), self.files, strict=True)
+        first, *_ = [check(path, part.sha256, anew=anew) for path, part in files]
+        return first
+
+
+def folder() -> Path:
+    """Where model files are kept."""
+    return state_home() / "models"
+
+
+def make_folder(n_bytes: int = 0) -> Path:
+    """Create the store, with room for so many bytes.
+
+    **Raises** `ResourceError` when it cannot be written or is too small.
+    """
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder()).free
+    except OSError as error:
+        raise ResourceError(
+            f"{folder()} cannot be written: {error.strerror}.",
+            next_step="set T2LOCAL_HOME to another folder",
+        ) from error
+    if free < n_bytes:
+        raise ResourceError(
+            f"{folder()} has {free / 1e9:.2f} GB free, and {n_bytes / 1e9:.2f} GB are needed.",
+            next_step="free some disk, or set T2LOCAL_HOME to another folder",
+        )
+    return folder()
+
+
+def manifests() -> dict[str, Manifest]:
+    """The models of the store, by name.
+
+    **Raises** `ModelError` that names a manifest that cannot be read.
+    """
+    files = map(read_manifest, sorted(folder().glob("*.gguf.json")))
+    return {manifest.name: manifest for manifest in files}
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of a file. **Raises** `ModelError` with every fault that it has."""
+    try:
+        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        details = error.errors(include_input=False)
+        faults = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in details]
+        raise _unreadable(path, faults) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, []) from error
+
+
+def _unreadable(path: Path, faults: list[str]) -> ModelError:
+    return ModelError(
+        f"The manifest {path} cannot be read.",
+        faults=faults,
+        next_step=f"rm '{path}', then add the model again",
+    )
+
+
+def record(manifest: Manifest) -> Manifest:
+    """Write the manifest of files that lie in their place."""
+    make_folder()
+    with atomic(manifest.path) as file:
+        file.write(manifest.model_dump_json(indent=2, by_alias=True) + "\n")
+    return manifest
+
+
+def refuse_taken(name: str, digests: list[str]) -> None:
+    """**Raises** `UsageError` when the store has another model of this name."""
+    manifest = manifests().get(name)
+    if manifest and [part.sha256 for part in manifest.files] != digests:
+        raise UsageError(
+            f"The store has another model with the name {name!r}.",
+            next_step=f"python -m t2local models rm {name}, or pass --name",
+        )
+
+
+def now() -> str:
+    """The time, for a manifest."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

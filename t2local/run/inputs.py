@@ -1,0 +1,210 @@
+"""What goes into a run: read and checked before a model is loaded or a file is written."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from t2local.errors import DictionaryError, InputError, PlanError, UsageError
+from t2local.events import Decision, Event, Listener, Notice
+from t2local.run.ledger import Ledger
+from t2local.settings import Settings
+from t2local.stats.arrays import FloatArray
+from t2local.tables.describe import describe
+from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.dictionary_file import read_dictionary
+from t2local.tables.files import Table, from_frame
+from t2local.tables.reading import read_table, read_text
+from t2local.team.conditions import Conditions, read_conditions
+from t2local.team.plan import Plan, read_plan
+
+#: A label that is not asked for still counts for the model that judges, at this share of the
+#: largest weight: without it, the model would not know what tells the wanted labels apart.
+_LEAST_WEIGHT = 0.05
+
+TableSource = pd.DataFrame | Path | str
+DictionarySource = FeatureDictionary | Path | str
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run was asked for and who listens; its ledger is the one thing that grows."""
+
+    settings: Settings
+    seed: int
+    ledger: Ledger
+    listener: Listener
+
+    def tell(self, event: Event) -> None:
+        """Pass an event on; decisions are also kept for the manifest."""
+        if isinstance(event, Decision):
+            self.ledger.decisions.append(event)
+        self.listener(event)
+
+
+def new_run(
+    settings: Settings,
+    seed: int,
+    rows: int,
+    batch_size: int,
+    max_batches: int | None,
+    listener: Listener,
+) -> Run:
+    """A run with an empty ledger.
+
+    Without a limit it tries ``trim.patience`` times the batches that would do if all were kept.
+    """
+    limit = max_batches or settings.trim.patience * math.ceil(rows / batch_size)
+    return Run(settings, seed, Ledger(rows, batch_size, limit), listener)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The input of a run, understood: nothing of it needs a model.
+
+    * ``frame``: the caller's own DataFrame, when the input was one.
+    * ``values``: the real rows as values, shape (n, d).
+    * ``plan``: a plan, or who makes it: ``"manager"`` or ``"data"``.
+    * ``conditions``: what the rows are to be.
+    * ``dictionary_text``: the dictionary's own file, comments and all; blank where there is none.
+    """
+
+    table: Table
+    frame: pd.DataFrame | None
+    dictionary: FeatureDictionary
+    values: pd.DataFrame
+    plan: Plan | str
+    conditions: Conditions
+    dictionary_text: str = ""
+
+    def row_weights(self) -> FloatArray:
+        """What each real row counts for, shape (n,), mean 1.
+
+        It is the share of its label among the wanted rows over that among the real ones.
+        """
+        labels = self.values[self.dictionary.target]
+        if not self.conditions.shares:
+            return np.ones(len(labels))
+        ratios = labels.map(self.conditions.shares).fillna(0.0) / labels.map(labels.value_counts())
+        weights = ratios.to_numpy(dtype=np.float64)
+        weights = np.maximum(weights, _LEAST_WEIGHT * weights.max())
+        return weights / weights.mean()
+
+
+def read(data: TableSource) -> Table:
+    """The table in a DataFrame or a file."""
+    return from_frame(data) if isinstance(data, pd.DataFrame) else read_table(data)
+
+
+def read_inputs(
+    run: Run,
+    data: TableSource,
+    target: str | None,
+    dictionary: DictionarySource | None,
+    plan: Plan | Path | str,
+    where: Sequence[str] = (),
+    balance: str | Mapping[str, float] | None = None,
+) -> Inputs:
+    """Read and check all that was given. **Raises** a `T2LocalError` for what cannot be used."""
+    table = read(data)
+    for decision in table.decisions:
+        run.tell(decision)
+    agreed = understand(run, table, target, dictionary)
+    # A column that says "missing" by a number of its own, and in no other way, says it so again.
+    codes = {f.name: f.missing_values[0] for f in agreed.features if f.missing_values}
+    inputs = Inputs(
+        table=replace(table, missing={**codes, **table.missing}),
+        frame=data if isinstance(data, pd.DataFrame) else None,
+        dictionary=agreed,
+        values=agreed.values(table.cells),
+        plan=_plan(plan, agreed),
+        conditions=read_conditions(agreed, where, balance),
+        dictionary_text=_own_text(dictionary, target),
+    )
+    run.ledger.clock.lap("read")
+    return inputs
+
+
+def _plan(plan: Plan | Path | str, dictionary: FeatureDictionary) -> Plan | str:
+    """A plan that fits the dictionary, or who makes it."""
+    if isinstance(plan, Plan):
+        if faults := plan.check(dictionary):
+            next_step = "python -m t2local plan data.csv -o plan.yaml"
+            raise PlanError("The plan does not fit the table:", faults=faults, next_step=next_step)
+        return plan
+    if plan in ("manager", "data"):
+        return str(plan)
+    return read_plan(read_text(Path(plan), PlanError), Path(plan).name, dictionary)
+
+
+def _own_text(dictionary: DictionarySource | None, target: str | None) -> str:
+    """The text of a dictionary file that is used as it is."""
+    if not isinstance(dictionary, str | Path) or target is not None:
+        return ""
+    return read_text(Path(dictionary), DictionaryError)
+
+
+def understand(
+    run: Run, table: Table, target: str | None, given: DictionarySource | None
+) -> FeatureDictionary:
+    """The dictionary of a run, given or a guess, checked against every cell of the table."""
+    if given is None:
+        _refuse_blank_columns(table)
+        dictionary = describe(
+            table.cells, target=target, settings=run.settings.table, source=table.source
+        )
+    else:
+        dictionary = _with_target(load_dictionary(given), target)
+    for warning in dictionary.check_table(table.cells, table.lines, table.source):
+        run.tell(Notice(warning))
+    reason = dictionary.target_reason or "from the dictionary"
+    run.tell(Decision("target", dictionary.target, reason))
+    for column in dictionary.left_out:
+        run.tell(Decision("left out", column.name, column.reason))
+    return dictionary
+
+
+def load_dictionary(source: DictionarySource) -> FeatureDictionary:
+    """The dictionary in a file, or the object itself."""
+    if isinstance(source, FeatureDictionary):
+        return source
+    return read_dictionary(read_text(Path(source), DictionaryError), Path(source).name)
+
+
+def _with_target(dictionary: FeatureDictionary, target: str | None) -> FeatureDictionary:
+    if target is None:
+        return dictionary
+    if target not in dictionary.names:
+        next_step = f"pass one of: {', '.join(dictionary.names)}"
+        raise UsageError(f"The dictionary has no feature {target!r}.", next_step=next_step)
+    return dictionary.model_copy(update={"target": target})
+
+
+def _refuse_blank_columns(table: Table) -> None:
+    blank = [
+        f"{table.source}, column {position}: {name!r}"
+        for position, name in enumerate(table.cells, 1)
+        if table.cells[name].isna().all()
+    ]
+    if blank:
+        command = f"python -m t2local describe {table.source} -o dictionary.yaml"
+        next_step = (
+            f"remove these columns, or leave them out: '{command}', "
+            "then pass --dictionary dictionary.yaml"
+        )
+        raise InputError("Some columns have nothing but blanks.", faults=blank, next_step=next_step)
+
+
+def check_counts(**numbers: int | None) -> None:
+    """**Raises** `UsageError` for numbers below 1."""
+    faults = [
+        f"{name}: must be 1 or more"
+        for name, number in numbers.items()
+        if number is not None and number < 1
+    ]
+    if faults:
+        next_step = "python -m t2local generate --help"
+        raise UsageError("Some numbers cannot be used:", faults=faults, next_step=next_step)

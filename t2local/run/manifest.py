@@ -1,0 +1,84 @@
+"""What must be known to repeat a run, for manifest.json: hashes and reasons, never a cell."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from t2local.events import Decision
+from t2local.run.inputs import Inputs, Run
+from t2local.run.models import ModelIdentity
+from t2local.system.environment import environment
+from t2local.system.json_text import JsonObject
+from t2local.tables.files import Table
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The input without its values: name, size, and a hash of all cells."""
+
+    name: str
+    rows: int
+    columns: int
+    cells_sha256: str
+
+    @classmethod
+    def of(cls, table: Table) -> "Fingerprint":
+        """The fingerprint of a table."""
+        text = table.cells.to_csv(index=False)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return cls(table.source, len(table.cells), table.cells.shape[1], digest)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The numbers that were asked for."""
+
+    rows: int
+    batch_size: int
+    max_batches: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The manifest of a run."""
+
+    format: int
+    synthetic: bool
+    python: str
+    system: str
+    packages: dict[str, str]
+    started: str
+    ended: str
+    input: Fingerprint
+    dictionary_sha256: str
+    asked: Asked
+    settings: JsonObject
+    model: ModelIdentity
+    manager: ModelIdentity | None
+    seed: int
+    decisions: tuple[Decision, ...]
+
+
+def manifest_of(
+    run: Run, inputs: Inputs, model: ModelIdentity, manager: ModelIdentity | None
+) -> Manifest:
+    """The manifest of a run that ends now."""
+    ledger, machine = run.ledger, environment()
+    dictionary = inputs.dictionary.to_yaml().encode()
+    return Manifest(
+        format=1,
+        synthetic=True,
+        python=machine.python,
+        system=machine.system,
+        packages=machine.packages,
+        started=ledger.clock.started.isoformat(),
+        ended=datetime.now(UTC).isoformat(),
+        input=Fingerprint.of(inputs.table),
+        dictionary_sha256=hashlib.sha256(dictionary).hexdigest(),
+        asked=Asked(ledger.wanted, ledger.batch_size, ledger.max_batches),
+        settings=run.settings.model_dump(mode="json"),
+        model=model,
+        manager=manager,
+        seed=run.seed,
+        decisions=tuple(Decision(d.what, str(d.value), d.reason) for d in ledger.decisions),
+    )

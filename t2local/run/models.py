@@ -1,0 +1,101 @@
+"""The models of a run: loaded when they are needed, one at a time, and freed at the end."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+from t2local.errors import UsageError
+from t2local.events import Decision
+from t2local.llm.model import Model
+from t2local.run.inputs import Inputs, Run
+from t2local.team.manager import propose
+from t2local.team.plan import Plan, from_data
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Which model it was, for report and manifest."""
+
+    name: str
+    sha256: str
+
+    @classmethod
+    def of(cls, model: Model) -> "ModelIdentity":
+        """The identity of a loaded model."""
+        return cls(model.name, model.sha256)
+
+
+@dataclass(frozen=True)
+class MadePlan:
+    """A plan, and the model that made it; none for a plan from the data or from a file."""
+
+    plan: Plan
+    manager: ModelIdentity | None = None
+
+
+@contextmanager
+def load(model: Model | str | None, run: Run, what: str = "model") -> Iterator[Model]:
+    """The model of a name or a file, freed at the end; a loaded model is the caller's.
+
+    A file is hashed before llama.cpp parses it: its parser is not made for hostile files.
+    """
+    if model is not None and not isinstance(model, str):
+        yield model
+        return
+    from t2local.llm.store import find
+
+    file = find(model)
+    # Only now: llama.cpp is not even imported for a file that was altered.
+    from t2local.llm.backbone import Backbone
+
+    origin = "asked for" if model else "the default"
+    run.tell(Decision(what, file.name, f"{origin}; licence: {file.licence}"))
+    with closing(Backbone(file, threads=run.settings.decoder.threads)) as backbone:
+        for decision in backbone.decisions():
+            run.tell(decision)
+        run.ledger.clock.lap("load")
+        yield backbone
+
+
+def plan_by_another_model(run: Run, inputs: Inputs, manager: Model | str | None) -> MadePlan | None:
+    """The plan of a model of its own, if one is named.
+
+    It is freed before the workers' model is loaded, so that one is in memory at a time.
+    """
+    if manager is None:
+        return None
+    if inputs.plan != "manager":
+        raise UsageError(
+            "A manager model was named, and the plan is not the manager's.",
+            next_step="leave out --manager-model, or --plan",
+        )
+    with load(manager, run, "manager model") as model:
+        return make_plan(run, inputs, model)
+
+
+def make_plan(run: Run, inputs: Inputs, model: Model | None) -> MadePlan:
+    """The plan that was given, that the manager writes, or that the data suggest."""
+    made = _plan(run, inputs, model)
+    roles = " -> ".join(component.role for component in made.plan.line())
+    run.tell(Decision("plan", roles, f"from the {made.plan.source}"))
+    run.ledger.clock.lap("plan")
+    return made
+
+
+def _plan(run: Run, inputs: Inputs, model: Model | None) -> MadePlan:
+    if isinstance(inputs.plan, Plan):
+        return MadePlan(inputs.plan)
+    if inputs.plan == "data" or model is None:
+        return MadePlan(from_data(inputs.values, inputs.dictionary))
+    team = run.settings.team
+    proposed = propose(
+        inputs.values,
+        inputs.dictionary,
+        model,
+        seed=run.seed,
+        temperature=team.temperature,
+        attempts=team.attempts,
+        show=team.examples > 0,
+    )
+    run.ledger.tokens["plan"] = proposed.counters
+    return MadePlan(proposed.plan, ModelIdentity.of(model))

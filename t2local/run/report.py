@@ -1,0 +1,239 @@
+"""The figures of a run, as they stand in report.json: frozen dataclasses, made JSON at the edge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from t2local.llm.counters import Counters
+from t2local.run.inputs import Inputs, Run
+from t2local.run.ledger import BatchEntry, Ledger
+from t2local.run.measure import ClassShares, Measured
+from t2local.run.models import MadePlan, ModelIdentity
+from t2local.settings import Settings
+from t2local.system.json_text import JsonObject
+from t2local.team.calibration import Calibration
+from t2local.team.label_calibration import LabelCalibration
+from t2local.trim.benefit import Benefit
+from t2local.trim.verdict import reasons
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Rows by what became of them: generated = kept + rejected; failed were never written."""
+
+    wanted: int
+    generated: int
+    kept: int
+    rejected: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class TokenCounts:
+    """Tokens that were decoded, by what they were for.
+
+    * ``prefix``, ``rows``: the shared prompts and the rows, the calibration's included.
+    * ``sampled``: those of them that were chosen, not forced; ``context``: size of the context.
+    * ``calibration``: of prefix and rows, what the questions about real rows took.
+    * ``plan``, ``texts``: the manager's, and those of short texts; decoded by themselves.
+    """
+
+    prefix: int
+    rows: int
+    sampled: int
+    context: int
+    rows_put_back: int
+    failed_rows: int
+    failed_decodes: int
+    per_generated_row: float | None
+    per_kept_row: float | None
+    calibration: int
+    plan: int
+    texts: int
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Seconds by part of the run; ``decode``: those inside the model while rows were written."""
+
+    total: float
+    read: float
+    load: float
+    plan: float
+    calibration: float
+    assembly: float
+    trim: float
+    benefit: float
+    texts: float
+    decode: float
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """Whose word counted for the labels (docs/method.md, Labels), and the shares of the classes.
+
+    The weights and losses are null where nobody was asked.
+    """
+
+    policy: str
+    shares: ClassShares
+    worker_weight: float | None = None
+    ensemble_weight: float | None = None
+    worker_loss: float | None = None
+    ensemble_loss: float | None = None
+    combined_loss: float | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class CellReport:
+    """Who wrote the cells (docs/method.md, Cells), and how likely each source finds real ones.
+
+    All but the policy as in `CellSummary`; null where nothing was measured.
+    """
+
+    policy: str
+    rows: int | None = None
+    nats_per_row: Mapping[str, float] | None = None
+    worker_minus_independent: float | None = None
+    standard_error: float | None = None
+    components: Mapping[str, Mapping[str, float]] | None = None
+    weights: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was asked of the rows: given features, and how many rows of each label."""
+
+    features: tuple[str, ...]
+    rows_by_label: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """All figures of a run."""
+
+    rows: RowCounts
+    rejected_by: Mapping[str, int]
+    reasons: Mapping[str, int]
+    batches: tuple[BatchEntry, ...]
+    tokens: TokenCounts
+    seconds: Seconds
+    plan: JsonObject
+    model: ModelIdentity
+    manager: ModelIdentity | None
+    seed: int
+    interrupted: bool
+    labels: LabelReport
+    cells: CellReport
+    given: Given
+    benefit: Benefit | None
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Team:
+    """What was decided once about the team of a run: its plan, model and calibration."""
+
+    plan: MadePlan
+    model: ModelIdentity
+    label_policy: str
+    calibration: Calibration
+
+
+def report_of(run: Run, inputs: Inputs, team: Team, measured: Measured) -> RunReport:
+    """Put the figures together."""
+    ledger = run.ledger
+    return RunReport(
+        rows=_row_counts(ledger),
+        rejected_by=ledger.rejected_by_stage(),
+        reasons=reasons(verdict for _, verdict in ledger.judged),
+        batches=tuple(ledger.batches),
+        tokens=_token_counts(ledger),
+        seconds=_seconds(ledger),
+        plan=team.plan.plan.model_dump(mode="json"),
+        model=team.model,
+        manager=team.plan.manager,
+        seed=run.seed,
+        interrupted=ledger.interrupted,
+        labels=_labels(team, measured.class_shares),
+        cells=_cells(team, run.settings),
+        given=Given(inputs.conditions.given, ledger.quotas),
+        benefit=measured.benefit,
+        verdict=_verdict(ledger, measured.benefit),
+    )
+
+
+def _row_counts(ledger: Ledger) -> RowCounts:
+    rejected = ledger.generated - ledger.kept
+    return RowCounts(ledger.wanted, ledger.generated, ledger.kept, rejected, ledger.failed)
+
+
+def _token_counts(ledger: Ledger) -> TokenCounts:
+    team = ledger.tokens.get("rows", Counters())
+    decoded = {part: c.prefix_tokens + c.row_tokens for part, c in ledger.tokens.items()}
+    return TokenCounts(
+        prefix=team.prefix_tokens,
+        rows=team.row_tokens,
+        sampled=team.sampled_tokens,
+        context=team.context_tokens,
+        rows_put_back=team.requeued_rows,
+        failed_rows=team.failed_rows,
+        failed_decodes=team.failed_decodes,
+        per_generated_row=_ratio(decoded.get("rows", 0), ledger.generated),
+        per_kept_row=_ratio(decoded.get("rows", 0), ledger.kept),
+        calibration=ledger.calibration_tokens,
+        plan=decoded.get("plan", 0),
+        texts=decoded.get("texts", 0),
+    )
+
+
+def _ratio(tokens: int, rows: int) -> float | None:
+    return tokens / rows if rows else None
+
+
+def _seconds(ledger: Ledger) -> Seconds:
+    spent = ledger.clock.seconds
+    return Seconds(
+        total=ledger.clock.total,
+        read=spent["read"],
+        load=spent["load"],
+        plan=spent["plan"],
+        calibration=spent["calibration"],
+        assembly=spent["assembly"],
+        trim=spent["trim"],
+        benefit=spent["benefit"],
+        texts=spent["texts"],
+        decode=ledger.tokens.get("rows", Counters()).decode_seconds,
+    )
+
+
+def _labels(team: Team, shares: ClassShares) -> LabelReport:
+    calibration: LabelCalibration | None = team.calibration.labels
+    if calibration is None:
+        return LabelReport(team.label_policy, shares)
+    return LabelReport(team.label_policy, shares, **vars(calibration))
+
+
+def _cells(team: Team, settings: Settings) -> CellReport:
+    cells = team.calibration.cells
+    if cells is None:
+        return CellReport(settings.team.cells)
+    return CellReport(settings.team.cells, **vars(cells.summary(team.plan.plan.line())))
+
+
+def _verdict(ledger: Ledger, benefit: Benefit | None) -> str:
+    sentences = [_counted(ledger)]
+    if benefit is not None:
+        sentences.append(benefit.verdict)
+    return " ".join(sentences)
+
+
+def _counted(ledger: Ledger) -> str:
+    """How many rows were kept, in one sentence."""
+    refused = ", ".join(
+        f"{stage} {count}" for stage, count in ledger.rejected_by_stage().items() if count
+    )
+    begin = "Interrupted: " if ledger.interrupted else ""
+    end = f" (rejected by {refused})." if refused else "."
+    kept = f"{ledger.kept} of the {ledger.wanted} rows asked for were kept"
+    return f"{begin}{kept}, out of {ledger.generated} written{end}"

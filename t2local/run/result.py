@@ -1,0 +1,77 @@
+"""What a run hands over: frames for Python, files for the folder."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pandas as pd
+
+from t2local.run.folder import RunFolder
+from t2local.run.inputs import Inputs, Run
+from t2local.run.ledger import JudgedRows
+from t2local.run.manifest import manifest_of
+from t2local.run.report import RunReport, Team
+from t2local.run.texts import Texts
+from t2local.system.json_text import JsonObject, as_json, to_json
+from t2local.tables.delivery import deliver
+from t2local.tables.dictionary import FeatureDictionary
+from t2local.team.plan import Plan
+from t2local.trim.verdict import with_notes
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run made.
+
+    * ``synthetic``: the kept rows, in the columns and types of the input.
+    * ``rejected``: the other rows, each with its number among all (``row``), ``stage``, ``reason``,
+      ``figure`` and ``threshold``.
+    * ``augmented``: the real rows followed by the kept ones.
+    * ``figures``: all figures; ``report``: the same as in report.json.
+    """
+
+    synthetic: pd.DataFrame
+    rejected: pd.DataFrame
+    augmented: pd.DataFrame
+    figures: RunReport = field(repr=False)
+    dictionary: FeatureDictionary
+    plan: Plan
+    manifest: JsonObject = field(repr=False)
+
+    @cached_property
+    def report(self) -> JsonObject:
+        """The figures as plain values."""
+        plain: JsonObject = to_json(self.figures)
+        return plain
+
+
+def hand_over(
+    run: Run,
+    inputs: Inputs,
+    team: Team,
+    rows: JudgedRows,
+    texts: Texts,
+    report: RunReport,
+    folder: RunFolder | None,
+) -> Result:
+    """Put the rows in the columns and types of the input, and write the files."""
+    dictionary = inputs.dictionary
+    delivery = deliver(dictionary, inputs.table, inputs.frame, rows.kept, texts, run.seed)
+    manifest = manifest_of(run, inputs, team.model, team.plan.manager)
+    if folder:
+        files = {
+            "dictionary.yaml": inputs.dictionary_text or dictionary.to_yaml(),
+            "plan.yaml": team.plan.plan.to_yaml(),
+            "report.json": as_json(report),
+            "manifest.json": as_json(manifest),
+        }
+        rejected_cells = with_notes(rows.notes, dictionary.cells(rows.rejected))
+        folder.finish(inputs.table, delivery.cells, rejected_cells, files)
+    return Result(
+        synthetic=delivery.synthetic,
+        rejected=with_notes(rows.notes, dictionary.native(rows.rejected)),
+        augmented=delivery.augmented,
+        figures=report,
+        dictionary=dictionary,
+        plan=team.plan.plan,
+        manifest=to_json(manifest),
+    )

@@ -1,0 +1,34 @@
+"""What a stage says of a batch."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from t2local.stats.arrays import FloatArray, Mask
+
+#: A frozen dataclass of the stage's own: what it measured, and what it held that against.
+StageFigures: TypeAlias = Any
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Rows of a batch that a stage rejects, and why.
+
+    * ``rows``: mask, shape (m,).
+    * ``measured``: a figure of the batch, or one of each row (shape (m,)); ``threshold``: what it
+      was held against. Not a number where there is none.
+    """
+
+    rows: Mask
+    reason: str
+    measured: float | FloatArray = np.nan
+    threshold: float = np.nan
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """The rejections of a stage in order; a row that several of them name keeps the first."""
+
+    rejections: tuple[Rejection, ...]
+    figures: StageFigures

@@ -1,0 +1,40 @@
+"""`Feature` is a `Column`: what the statistics need of a column is what the dictionary has."""
+
+from hypothesis import given, settings
+
+from t2local.stats.columns import Column
+from t2local.stats.kernels import LevelKernel, NumberKernel, kernel_of
+from t2local.tables.dictionary import Feature
+from tests.strategies import dictionaries, frame_of
+
+
+def test_a_feature_has_every_property_of_a_column():
+    wanted = {name for name, part in vars(Column).items() if isinstance(part, property)}
+    assert wanted == {"name", "numeric", "levels", "decimals", "steps", "missing"}
+    number = Feature(name="x", type="decimal", minimum=-1.5, maximum=2, decimals=2, missing=True)
+    level = Feature(name="y", type="category", levels=("a", "b"))
+    assert {name: getattr(number, name) for name in wanted} == {
+        "name": "x",
+        "numeric": True,
+        "levels": (),
+        "decimals": 2,
+        "steps": (-150, 200),
+        "missing": True,
+    }
+    read = {name: getattr(level, name) for name in wanted - {"steps"}}  # a level has no steps
+    assert read["levels"] == ("a", "b")
+    assert not level.numeric
+
+
+@settings(max_examples=15, deadline=None)
+@given(dictionaries())
+def test_every_feature_is_numeric_or_has_levels_and_its_steps_are_its_range(dictionary):
+    real = frame_of(dictionary, [])
+    for column in dictionary.features:
+        assert column.numeric != bool(column.levels)
+        kernel = kernel_of(column, real[column.name])
+        assert isinstance(kernel, NumberKernel if column.numeric else LevelKernel)
+        if column.numeric:
+            low, high = column.steps
+            assert low <= high
+            assert (kernel.decode(low), kernel.decode(high)) == tuple(map(float, column.bounds))

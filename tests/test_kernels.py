@@ -1,0 +1,111 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import logistic
+
+from t2local.stats.kernels import LevelKernel, NumberKernel
+from t2local.tables.dictionary import Feature
+
+KINDS = Feature(name="k", type="category", levels=("x", "y", "z"), missing=True)
+
+
+def number(low=0, high=100, decimals=0):
+    kind = "decimal" if decimals else "integer"
+    return Feature(name="n", type=kind, minimum=low, maximum=high, decimals=decimals, missing=True)
+
+
+def test_levels_are_equal_or_not():
+    kernel = LevelKernel(KINDS, pd.Series(["x", "z", "x", None], dtype=object))
+    codes = kernel.encode(pd.Series(["z", "other", "x"], dtype=object))
+    assert np.array_equal(codes, [2, np.nan, 0], equal_nan=True)
+    assert kernel.density(codes).tolist() == [[0, 1, 0, 0], [0, 0, 0, 0], [1, 0, 1, 0]]
+    assert (kernel.lowest, kernel.highest) == (0, 2)
+    assert kernel.uniform_share == 1.5 / 4.5  # a half for each of 3 levels, beside 3 cells
+    assert [kernel.decode(kernel.sample(i, np.random.default_rng(0))) for i in (0, 1)] == ["x", "z"]
+
+
+def test_the_kernel_of_a_whole_number_is_a_logistic_in_its_range():
+    """Cell by cell by scipy's logistic, with Silverman's bandwidth and shrunk centres."""
+    real = [10.0, 14, 15, 21, 40]
+    kernel = NumberKernel(number(), pd.Series(real))
+    spread = min(np.std(real), (np.quantile(real, 0.75) - np.quantile(real, 0.25)) / 1.34)
+    bandwidth = 0.9 * spread * len(real) ** -0.2
+    shrink = np.sqrt(np.var(real) / (np.var(real) + bandwidth**2))
+    codes = np.arange(0.0, 101)
+    density = kernel.density(codes)
+    for i, value in enumerate(real):
+        centre = np.mean(real) + (value - np.mean(real)) * shrink
+        smooth = logistic(centre, bandwidth * np.sqrt(3) / np.pi)
+        inside = smooth.cdf(100.5) - smooth.cdf(-0.5)
+        for code in (0, 9, 14, 40, 100):
+            expected = (smooth.cdf(code + 0.5) - smooth.cdf(code - 0.5)) / inside
+            assert density[code, i] == pytest.approx(expected)
+    assert density.sum(axis=0) == pytest.approx(np.ones(5))
+
+
+def test_a_smoothed_column_keeps_its_mean_and_variance():
+    rng = np.random.default_rng(0)
+    real = rng.normal(500, 40, 60).round()
+    kernel = NumberKernel(number(0, 1000), pd.Series(real))
+    codes = np.arange(0.0, 1001)
+    p = kernel.density(codes).mean(axis=1)
+    mean = (p * codes).sum()
+    assert mean == pytest.approx(real.mean(), abs=0.1)
+    assert (p * (codes - mean) ** 2).sum() == pytest.approx(real.var(), rel=0.01)
+
+
+def test_repeated_values_come_again_in_half_of_the_cases():
+    kernel = NumberKernel(number(), pd.Series([20.0, 20, 60, 80, 90]))
+    alone = NumberKernel(number(), pd.Series([20.0, 21, 60, 80, 90]))
+    density = kernel.density(np.array([20.0, 60.0]))
+    assert density[0, 0] > 0.5
+    assert density[1, 2] < 0.1
+    assert alone.density(np.array([20.0]))[0, 0] < 0.1
+    rng = np.random.default_rng(0)
+    again = [kernel.sample(0, rng) == 20 for _ in range(500)]
+    assert 0.45 < np.mean(again) < 0.65
+
+
+def test_numbers_keep_the_decimals_with_which_they_are_written():
+    """Of 9 cells 8 are whole: a whole number is likelier than its neighbours with two decimals."""
+    real = pd.Series([10.0, 12, 13, 15, 18, 20, 22, 24, 17.25])
+    kernel = NumberKernel(number(0, 30, decimals=2), real)
+    whole, fine = kernel.density(kernel.encode(pd.Series([16.0, 16.01]))).mean(axis=1)
+    assert whole > 100 * fine
+    rng = np.random.default_rng(0)
+    assert all(kernel.sample(0, rng) % 100 == 0 for _ in range(50))
+    drawn = [kernel.sample(8, rng) for _ in range(50)]
+    assert any(code % 10 for code in drawn)
+    assert kernel.decode(1725.0) == 17.25
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data(), st.integers(0, 3))
+def test_samples_are_on_the_grid_and_in_the_range(data, decimals):
+    low, high = sorted(data.draw(st.tuples(*[st.integers(-500, 500)] * 2)))
+    grid = 10**decimals
+    cells = data.draw(st.lists(st.integers(low, high), min_size=1, max_size=8))
+    feature = number(low / grid, high / grid, decimals)
+    kernel = NumberKernel(feature, pd.Series([cell / grid for cell in cells]))
+    assert kernel.codes.tolist() == cells
+    rng = np.random.default_rng(0)
+    for place in range(len(cells)):
+        code = kernel.sample(place, rng)
+        assert low <= code <= high
+        assert code == round(code)
+    density = kernel.density(np.arange(low, high + 1.0))
+    assert np.isfinite(density).all()
+    assert (density >= 0).all()
+    if not decimals:
+        assert density.sum(axis=0) == pytest.approx(np.ones(len(cells)))
+
+
+def test_a_constant_column_stays_near_its_value_and_a_blank_one_is_uniform():
+    constant = NumberKernel(number(), pd.Series([50.0]))
+    assert constant.density(np.arange(101.0))[50, 0] > 0.7
+    assert constant.uniform_share == 0.05
+    blank = NumberKernel(number(), pd.Series([np.nan, np.nan]))
+    assert blank.uniform_share == 1.0
+    assert np.isnan(blank.codes).all()

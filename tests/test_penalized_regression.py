@@ -1,0 +1,139 @@
+"""The ridge-penalised regression against scikit-learn, numerical derivatives and plain loops."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import Ridge as SklearnRidge
+
+from t2local.stats import penalized_regression
+from t2local.stats.penalized_regression import PenalizedRegression
+from tests.problems import problem
+
+
+def test_two_classes_are_scikit_learns_logistic_regression():
+    x, y = problem()
+    counts = np.random.default_rng(1).integers(0, 3, (4, len(x))).astype(float)
+    fits = PenalizedRegression(2).fit(x, y, counts)
+    x1 = np.hstack([x, np.ones((len(x), 1))])
+    for row, theta in zip(counts, fits.theta, strict=True):
+        peer = LogisticRegression(C=1.0, fit_intercept=False, tol=1e-10, max_iter=1000).fit(
+            x1, y == 0, sample_weight=row
+        )
+        assert np.allclose(theta, peer.coef_, atol=1e-4)
+
+
+def test_a_number_is_scikit_learns_ridge():
+    x, y = problem(classes=0)
+    weights = np.random.default_rng(1).integers(0, 3, (1, len(x))).astype(float)
+    x1 = np.hstack([x, np.ones((len(x), 1))])
+    peer = SklearnRidge(alpha=1.0, fit_intercept=False).fit(x1, y, sample_weight=weights[0])
+    fit = PenalizedRegression(0).fit(x, y, weights)
+    assert np.allclose(fit.theta[0, 0], peer.coef_)
+    assert fit.log_likelihood(x, y)[0] == pytest.approx(norm.logpdf(y - x1 @ peer.coef_))
+
+
+@pytest.mark.parametrize("classes", [2, 3, 4])
+def test_the_gradient_is_zero_and_the_precision_is_the_second_derivative(classes):
+    x, y = problem(40, 3, classes)
+    fit = PenalizedRegression(classes).fit(x, y, np.ones((1, 40)))
+    x1 = np.hstack([x, np.ones((40, 1))])
+
+    def loss(theta):
+        logits = np.hstack([x1 @ theta.reshape(classes - 1, -1).T, np.zeros((40, 1))])
+        log_p = logits[np.arange(40), y] - np.log(np.exp(logits).sum(axis=1))
+        return -log_p.sum() + 0.5 * (theta**2).sum()
+
+    theta = fit.theta.ravel()
+    step = 1e-4
+    size = len(theta)
+    e = np.eye(size) * step
+    gradient = [(loss(theta + e[i]) - loss(theta - e[i])) / (2 * step) for i in range(size)]
+    hessian = [
+        [
+            (
+                loss(theta + e[i] + e[j])
+                - loss(theta + e[i] - e[j])
+                - loss(theta - e[i] + e[j])
+                + loss(theta - e[i] - e[j])
+            )
+            / (4 * step**2)
+            for j in range(size)
+        ]
+        for i in range(size)
+    ]
+    assert np.abs(gradient).max() < 1e-3
+    found = PenalizedRegression(classes).log_determinants(x, np.ones((1, 40)), fit)[0]
+    assert np.isclose(found, np.linalg.slogdet(np.array(hessian))[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_probabilities_and_likelihoods_are_the_softmax_row_by_row(classes):
+    x, y = problem(10, 2, classes)
+    fit = PenalizedRegression(classes).fit(x, y, np.ones((1, 10)))
+    p = fit.probabilities(x)[0]
+    likelihood = fit.log_likelihood(x, y)[0]
+    entropy = PenalizedRegression(classes).predictive_entropy(x, x, np.ones((1, 10)), fit)[0]
+    for i in range(10):
+        logits = [*(fit.theta[0] @ np.append(x[i], 1)), 0.0]  # the last class is the reference
+        softmax = np.exp(logits) / np.exp(logits).sum()
+        assert p[:, i] == pytest.approx(softmax)
+        assert likelihood[i] == pytest.approx(np.log(0.999 * softmax[y[i]] + 0.001 / classes))
+        assert entropy[i] == pytest.approx(-(softmax * np.log(softmax)).sum())
+
+
+def test_the_entropy_of_a_number_is_that_of_its_means_variance():
+    x, y = problem(20, 3, 0)
+    weights = np.random.default_rng(0).integers(0, 3, (2, 20)).astype(float)
+    model = PenalizedRegression(0)
+    found = model.predictive_entropy(x[:4], x, weights, model.fit(x, y, weights))
+    x1 = np.hstack([x, np.ones((20, 1))])
+    for r in range(2):
+        covariance = np.linalg.inv(np.eye(4) + x1.T @ np.diag(weights[r]) @ x1)
+        for i in range(4):
+            variance = x1[i] @ covariance @ x1[i]
+            assert found[r, i] == pytest.approx(0.5 * np.log(1 + variance))
+
+
+def test_more_columns_than_rows_give_the_same_as_the_dual_problem():
+    x, y = problem(12, 40, 0)
+    x1 = np.hstack([x, np.ones((12, 1))])
+    fit = PenalizedRegression(0).fit(x, y, np.ones((1, 12)))
+    dual = x1.T @ np.linalg.solve(x1 @ x1.T + np.eye(12), y)
+    assert np.allclose(fit.theta[0, 0], dual)
+    found = PenalizedRegression(0).log_determinants(x, np.ones((1, 12)), fit)[0]
+    assert np.isclose(found, np.linalg.slogdet(np.eye(12) + x1 @ x1.T)[1])
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_weights_are_copies_and_every_fit_is_alone(classes):
+    x, y = problem(30, 3, classes)
+    counts = np.random.default_rng(2).integers(0, 4, (3, 30))
+    model = PenalizedRegression(classes)
+    fits = model.fit(x, y, counts.astype(float))
+    for r in range(3):
+        copied = model.fit(
+            np.repeat(x, counts[r], 0), np.repeat(y, counts[r]), np.ones((1, counts[r].sum()))
+        )
+        assert fits.theta[r] == pytest.approx(copied.theta[0], abs=1e-5)
+    warm = model.fit(x, y, counts[:2].astype(float), model.fit(x, y, np.ones((1, 30))))
+    assert warm.theta == pytest.approx(fits.theta[:2], abs=1e-4)
+
+
+def test_separable_classes_converge():
+    x = np.array([[-1000.0], [1000.0]])
+    y = np.array([0, 1])
+    fit = PenalizedRegression(2).fit(x, y, np.ones((1, 2)))
+    assert np.isfinite(fit.theta).all()
+    assert fit.log_likelihood(x, y) == pytest.approx(np.log(0.9995), abs=1e-3)
+
+
+def test_fits_in_chunks_are_the_same(monkeypatch):
+    x, y = problem(20, 3, 3)
+    weights = np.random.default_rng(0).integers(0, 3, (7, 20)).astype(float)
+    model = PenalizedRegression(3)
+    whole = model.fit(x, y, weights)
+    determinants = model.log_determinants(x, weights, whole)
+    monkeypatch.setattr(penalized_regression, "_CHUNK", 400)  # 2 fits at once
+    assert model.fit(x, y, weights).theta == pytest.approx(whole.theta, abs=1e-5)
+    assert model.log_determinants(x, weights, whole) == pytest.approx(determinants)
