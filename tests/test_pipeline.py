@@ -17,7 +17,6 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.run.forecast import forecast
 from t2local.run.ledger import Ledger
 from t2local.settings import Settings
-from t2local.system.interrupts import deferred
 from t2local.team.writer import Block
 from t2local.trim.inspector import Inspector
 
@@ -253,19 +252,6 @@ def test_ctrl_c_while_a_block_is_judged_or_delivered_loses_none_of_its_rows(
     assert len(pd.read_csv(tmp_path / "out" / "rejected.csv")) == report["rows"]["rejected"]
 
 
-def test_a_second_ctrl_c_is_not_put_off():
-    def impatient():
-        with deferred() as came:
-            signal.raise_signal(signal.SIGINT)
-            assert came
-            signal.raise_signal(signal.SIGINT)
-
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        impatient()
-    assert signal.getsignal(signal.SIGINT) is before
-
-
 def test_bad_input_is_refused_before_anything_is_written(patients, tmp_path):
     blank = patients.assign(empty=None)
     for wrong, error in [
@@ -298,18 +284,6 @@ def test_a_blank_column_can_be_left_out_with_a_dictionary(patients):
         ("empty", "every cell is blank")
     ]
     assert "empty" not in generate(blank, dictionary=known, rows=10).synthetic
-
-
-def test_settings_name_every_unknown_and_every_wrong_value(monkeypatch):
-    with pytest.raises(UsageError) as caught:
-        t2local.Settings.load({"trim.kapa": 1, "team.examples": -3, "trim.gate": "none of these"})
-    message = str(caught.value)
-    assert "did you mean trim.kappa?" in message
-    assert "team.examples" in message
-    assert "trim.gate" in message
-    monkeypatch.setenv("T2LOCAL_TRIM_KAPPA", "0.25")
-    assert t2local.Settings.load().trim.kappa == 0.25
-    assert t2local.Settings.load({"trim.kappa": 0.5}).trim.kappa == 0.5
 
 
 class Stumbling(ScriptedModel):

@@ -55,8 +55,8 @@ def list_models(form: str) -> None:
     stored = manifests()
     # A dictionary for its order: the catalogue first, and each name once.
     names = dict.fromkeys([*entries(), *stored])
-    known = [known_model(name, stored.get(name)) for name in names]
-    options.render(known, model_list(known), form)
+    every = [known_model(name, stored.get(name)) for name in names]
+    options.render(every, model_list(every), form)
 
 
 @models.command()
