@@ -2,8 +2,8 @@
 
 A setting is reached by ``--set trim.gate=utility``, by the environment
 (``T2LOCAL_TRIM_GATE=utility``), or in Python by ``Settings.load({"trim.gate": "utility"})``. The
-later of preset, environment and explicit value wins. The sections named below are those of
-docs/method.md; "the paper" is arXiv 2602.04785.
+later of preset, environment and explicit value wins. Sections named below stand in the page on the
+method; the paper is arXiv 2602.04785.
 """
 
 import difflib
