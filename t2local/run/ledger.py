@@ -62,7 +62,7 @@ class Ledger:
     * **wanted**: rows asked for; **batch_size**: rows judged together.
     * **max_batches**: batches tried at most.
 
-    ``tokens`` has the counters of each part that used a model: plan, rows (with the calibration), texts;
+    ``tokens`` has the counters of each part that used a model: plan, rows, texts;
     ``calibration_tokens``: how many of the rows' tokens the questions about real rows took.
     """
 
