@@ -17,6 +17,7 @@ python -m bench.cells [--seeds 100-102] [--model starter] [--out bench/results/c
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,21 +30,22 @@ from sklearn.model_selection import cross_val_predict
 from bench.streams import single
 from bench.tables import interval, real_table
 from t2local.llm.backbone import Backbone
-from t2local.llm.requests import Request
-from t2local.llm.sampling import RowStream
 from t2local.llm.store import find
 from t2local.settings import Settings
 from t2local.stats.densities import IndependentColumns
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 from t2local.system.environment import environment
+from t2local.system.json_text import to_json
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import from_frame
+from t2local.team.calibration import Calibration, calibrate, column_tree
 from t2local.team.cell_calibration import CellCalibration, MixtureGate, mixture
 from t2local.team.plan import from_data
-from t2local.team.rows import array, records
-from t2local.team.workers import AssemblyLine
+from t2local.team.scoring import RowScorer
+from t2local.team.team import Team
+from t2local.team.writer import BlockRequest, RowWriter
 
 TABLES = {
     "heart_failure.csv": "DEATH_EVENT",
@@ -53,68 +55,45 @@ TABLES = {
 TIMES = 3
 
 
-def written(
-    line: AssemblyLine,
-    known: FeatureDictionary,
-    real: pd.DataFrame,
-    skill: CellCalibration,
-    rows: int,
-) -> dict[str, pd.DataFrame]:
+def written(team: Team, calibration: Calibration, rows: int) -> dict[str, pd.DataFrame]:
     """Rows of every way."""
-    rng, independent, tree = (
-        single(0),
-        IndependentColumns(known.features, real),
-        line._tree(real),
-    )
+    names = team.dictionary.inputs
+    weights = cells_of(calibration).weights
+    rng = single(0)
+    independent = IndependentColumns(team.dictionary.features, team.real)
+    tree = column_tree(team, team.real)
     result = {
         "independent": pd.DataFrame(
-            [{name: independent.draw(name, rng) for name in known.inputs} for _ in range(rows)]
+            [{name: independent.draw(name, rng) for name in names} for _ in range(rows)]
         )
     }
-    for name, weights in {
+    gates = {
         "worker": None,
-        "tree": 0.0,
-        "half": 0.5,
-        "fitted": skill.weights,
-    }.items():
-        line.mixture_gate = (
-            None
-            if weights is None
-            else MixtureGate(
-                tree, weights if isinstance(weights, dict) else dict.fromkeys(known.inputs, weights)
-            )
-        )
-        result[name] = line.write(1, rows, 0).rows
-    line.mixture_gate = None
-    candidates = line.write(2, TIMES * rows, 0).rows
-    worker, other = scored(line, candidates), tree.log_probability(candidates)[known.inputs]
-    ways = {
-        "resampled": mixture(worker, other, skill.weights) - worker,
+        "tree": MixtureGate(tree, dict.fromkeys(names, 0.0)),
+        "half": MixtureGate(tree, dict.fromkeys(names, 0.5)),
+        "fitted": MixtureGate(tree, weights),
+    }
+    for way, gate in gates.items():
+        writer = RowWriter(team, replace(calibration, gate=gate))
+        result[way] = writer.write(BlockRequest(number=1, rows=rows, first=0)).rows
+    workers = RowWriter(team, replace(calibration, gate=None))
+    candidates = workers.write(BlockRequest(number=2, rows=TIMES * rows, first=0)).rows
+    worker = RowScorer(team).score(candidates).cells
+    other = tree.log_probability(candidates)[names]
+    log_weights = {
+        "resampled": mixture(worker, other, weights) - worker,
         "log-linear": (other - worker) / 2,
     }
-    for name, weights in ways.items():  # without replacement, by Gumbel's trick
-        order = np.argsort(-(weights.sum(axis=1).to_numpy() + rng.gumbel(size=len(candidates))))
-        result[name] = candidates.iloc[order[:rows]].reset_index(drop=True)
+    for way, by_cell in log_weights.items():  # without replacement, by Gumbel's trick
+        order = np.argsort(-(by_cell.sum(axis=1).to_numpy() + rng.gumbel(size=len(candidates))))
+        result[way] = candidates.iloc[order[:rows]].reset_index(drop=True)
     return result
 
 
-def scored(line: AssemblyLine, rows: pd.DataFrame) -> pd.DataFrame:
-    """Log-likelihood of every cell of rows under the workers.
-
-    With the examples that the line shows now.
-    """
-    line._records, kept = records(rows), line._records
-    told = [
-        tuple(array(part.features, record).encode() for part in line._parts)
-        for record in line._records
-    ]
-    requests = [Request(line._segments, RowStream(1, 9, i), texts) for i, texts in enumerate(told)]
-    cells = {
-        index: line._cells(index, completion)
-        for index, completion in line._decoder.complete(requests)
-    }
-    line._records = kept
-    return pd.DataFrame.from_dict(cells, orient="index").sort_index()
+def cells_of(calibration: Calibration) -> CellCalibration:
+    if calibration.cells is None:
+        raise SystemExit("no real row could be scored")
+    return calibration.cells
 
 
 def judged(
@@ -152,18 +131,18 @@ def one(
         values.iloc[n : n + 500].reset_index(drop=True),
     )
     settings = Settings.load({"team.labels": "classifier", "team.examples": 30})
-    with AssemblyLine(model, known, from_data(real, known), real, settings, seed) as line:
-        _, skill = line.examine()
-        assert skill is not None
-        report = skill.report([])
+    with Team(model, known, from_data(real, known), real, settings, seed) as team:
+        calibration = calibrate(team)
+        cells = cells_of(calibration)
+        summary = cells.summary([])
         half = (
-            mixture(skill.worker, skill.tree, dict.fromkeys(known.inputs, 0.5)).sum(axis=1).mean()
+            mixture(cells.worker, cells.tree, dict.fromkeys(known.inputs, 0.5)).sum(axis=1).mean()
         )
         result = {
-            "nats": {**report["nats a row"], "half": float(half)},
-            "weights": report["weights"],
+            "nats": {**summary.nats_per_row, "half": float(half)},
+            "weights": summary.weights,
         }
-        for way, made in written(line, known, real, skill, rows).items():
+        for way, made in written(team, calibration, rows).items():
             result[way] = judged(known, real, test, made, seed)
         target_feature, encoder = known[known.target], Encoder(known.input_features, real)
         base = fit_ensemble(
@@ -223,7 +202,12 @@ def main() -> None:
     if asked.out:
         asked.out.write_text(
             json.dumps(
-                {"environment": environment(), "model": asked.model, "seeds": asked.seeds, **found},
+                {
+                    "environment": to_json(environment()),
+                    "model": asked.model,
+                    "seeds": asked.seeds,
+                    **found,
+                },
                 indent=1,
             )
             + "\n"

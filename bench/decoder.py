@@ -45,7 +45,10 @@ from t2local.llm.sampling import RowStream
 from t2local.llm.store import find
 from t2local.settings import Settings
 from t2local.system.environment import environment
-from t2local.team.workers import AssemblyLine
+from t2local.system.json_text import to_json
+from t2local.team.calibration import uncalibrated
+from t2local.team.team import Team
+from t2local.team.writer import BlockRequest, RowWriter
 
 #: Rows that the slower ways write in one pair of runs; their cost a row does not depend on the
 #: number of batches.
@@ -175,17 +178,19 @@ def ours(
     settings = Settings.load({"team.conditioning": conditioning, "decoder.slots": slots})
     with (
         Parts() as parts,
-        AssemblyLine(recorded, table.dictionary, table.plan, table.values, settings, 1) as line,
+        Team(recorded, table.dictionary, table.plan, table.values, settings, 1) as team,
     ):
+        writer = RowWriter(team, uncalibrated(team))
         began = time.perf_counter()
         for block, first in enumerate(range(0, rows, settings.team.block_rows)):
-            written = line.write(block, min(settings.team.block_rows, rows - first), first)
+            n_rows = min(settings.team.block_rows, rows - first)
+            written = writer.write(BlockRequest(block, n_rows, first))
             if written.failed:
                 raise SystemExit(f"{written.failed} rows were not written")
             if not replay:
                 recorded.asked.clear()
         seconds = time.perf_counter() - began
-        result = _figures(line.counters, rows, seconds)
+        result = _figures(team.counters, rows, seconds)
     decode = recorded.seconds
     rest = seconds - sum(decode.values()) - parts.seconds["sampling"]
     result["seconds by part"] = {
@@ -403,7 +408,7 @@ def main() -> None:
     file = find()
     model = Backbone(file)
     machine = {
-        **environment(),
+        **to_json(environment()),
         "cpu": platform.processor(),
         "llama.cpp": system_info(),
         "decisions": {n: vars(d) for n, d in model.decisions().items()},

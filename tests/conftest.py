@@ -61,6 +61,11 @@ def real_table():
 @pytest.fixture
 def patients() -> pd.DataFrame:
     """60 rows with a label that follows from the age: numbers, levels, blanks."""
+    return make_patients()
+
+
+def make_patients() -> pd.DataFrame:
+    """The table of `patients`, for fixtures of a whole module."""
     rng = np.random.default_rng(7)
     age = rng.integers(20, 90, 60)
     weight = np.round(rng.normal(70, 12, 60), 1)
@@ -75,3 +80,13 @@ def patients() -> pd.DataFrame:
             "outcome": np.where(age + rng.normal(0, 8, 60) > 55, 1, 0),
         }
     )
+
+
+@pytest.fixture(scope="session")
+def patients_pool():
+    """The ensemble of the patients' labels, a second of forests; frozen, so that tests share it."""
+    from t2local.team.calibration import uncalibrated
+    from tests.teams import team_of
+
+    with team_of(make_patients(), labels="classifier") as team:
+        return uncalibrated(team).pool

@@ -1,4 +1,4 @@
-"""Given values and shares of labels: read, refused when they cannot be, written first, and kept to."""
+"""Given values and shares of labels: read, refused when they cannot be, written first, kept to."""
 
 import math
 
@@ -15,9 +15,14 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
-from t2local.team.conditions import draw_labels, read_conditions
+from t2local.team.calibration import Calibration
+from t2local.team.conditions import Conditions, draw_labels, read_conditions
+from t2local.team.plan import Component, from_data
+from t2local.team.team import Team
+from t2local.team.writer import BlockRequest, RowWriter
 from t2local.trim.inspector import Inspector
 from tests.strategies import dictionaries
+from tests.teams import conditions, plans
 
 LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0}
 
@@ -82,7 +87,7 @@ def test_all_faults_come_at_once_and_rules_count(known):
         read_conditions(known, everything, None)
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=80, deadline=None)
 @given(dictionary=dictionaries(), data=st.data())
 def test_a_condition_leaves_exactly_the_values_that_meet_it(dictionary, data):
     feature = data.draw(st.sampled_from(dictionary.features))
@@ -148,28 +153,46 @@ def test_labels_are_drawn_in_the_proportions_of_what_is_missing(missing, rows, s
         )
 
 
+WHERE = ["sex=F", "age>=65", "ward=C"]
+
+
 @pytest.mark.parametrize("conditioning", ["row", "parents"])
 @pytest.mark.parametrize("labels", ["worker", "calibrated", "classifier"])
-def test_given_values_are_written_first_and_every_row_has_them(patients, conditioning, labels):
+def test_given_values_are_written_first_and_every_row_has_them(
+    patients, known, patients_pool, conditioning, labels
+):
     model = ScriptedModel()
-    chosen = {**LOOSE, "team.conditioning": conditioning, "team.labels": labels}
+    chosen = Settings.load({"team.conditioning": conditioning, "team.labels": labels})
+    real = known.values(from_frame(patients).cells)
+    plan = from_data(real, known)
+    with Team(model, known, plan, real, chosen, 1, wish(known, *WHERE)) as team:
+        calibration = Calibration(pool=None if labels == "worker" else patients_pool)
+        rows = RowWriter(team, calibration).write(BlockRequest(0, 30, 0)).rows
+    assert len(rows) == 30
+    assert (rows["sex"] == "F").all()
+    assert (rows["age"] >= 65).all()
+    assert (rows["ward"] == "C").all()
+    assert rows["smoker"].nunique() == 2
+    assert wish(known, *WHERE).matches_conditions(rows).all()
+    head = model.prompts[-1].partition("Rows:")[0]
+    assert head.index("As asked") < head.index("smoker")
+
+
+def test_the_rows_of_a_run_are_what_was_asked_for(patients):
     result = t2local.generate(
         patients,
-        model=model,
+        model=ScriptedModel(),
         plan="data",
         rows=20,
-        where=["sex=F", "age>=65", "ward=C"],
-        settings=chosen,
+        where=WHERE,
+        settings={**LOOSE, "team.labels": "worker"},
     )
     every = pd.concat([result.synthetic, result.rejected[list(result.synthetic)]])
     assert len(every) >= 20
     assert (every["sex"] == "F").all()
     assert (every["age"] >= 65).all()
     assert (every["ward"] == "C").all()
-    assert every["smoker"].nunique() == 2
     assert result.report["given"]["features"] == ["age", "sex", "ward"]
-    head = model.prompts[-1].partition("Rows:")[0]
-    assert head.index("As asked") < head.index("smoker")
 
 
 @pytest.mark.parametrize("conditioning", ["row", "parents"])
@@ -217,3 +240,47 @@ def test_a_balanced_batch_is_judged_by_the_population_that_was_asked_for():
                 not Inspector(real, known, Settings().trim, seed).gate(batch).reason
             )
     assert accepted["balanced"] >= 20 > accepted["as they are"]
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(st.data(), dictionaries())
+def test_given_features_come_first_and_the_others_keep_their_parents(data, dictionary):
+    plan = data.draw(plans(dictionary))
+    wanted = data.draw(conditions(dictionary))
+    ordered = wanted.order(plan.line())
+    if not wanted.given:
+        assert ordered == plan.line()
+        return
+    assert ordered[0].features == wanted.given
+    assert ordered[0].parents == ()
+    left = {c.role: [n for n in c.features if n not in wanted.given] for c in plan.components}
+    assert [c.role for c in ordered[1:]] == [c.role for c in plan.line() if left[c.role]]
+    for component in ordered[1:]:
+        before = next(c for c in plan.components if c.role == component.role)
+        assert list(component.features) == left[component.role]
+        assert component.parents[0] == ordered[0].role
+        assert list(component.parents[1:]) == [role for role in before.parents if left[role]]
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=6), st.integers(0, 40))
+def test_quotas_sum_to_the_rows_and_are_near_the_shares(numbers, rows):
+    shares = {str(place): number / sum(numbers) for place, number in enumerate(numbers)}
+    quotas = Conditions("y", shares=shares).quotas(rows)
+    assert sum(quotas.values()) == rows
+    for label, share in shares.items():
+        assert abs(quotas[label] - share * rows) < 1 + 1e-9
+    assert Conditions("y").quotas(rows) == {}
+
+
+def test_a_component_whose_features_are_all_given_is_nobodys_parent(known):
+    components = [
+        Component(role="A", features=("sex",)),
+        Component(role="B", features=("age", "ward"), parents=("A",)),
+        Component(role="C", features=("smoker",), parents=("A", "B")),
+    ]
+    ordered = wish(known, "sex=F", "ward=C").order(components)
+    assert [(c.role, c.features, c.parents) for c in ordered] == [
+        ("As asked", ("sex", "ward"), ()),
+        ("B", ("age",), ("As asked",)),
+        ("C", ("smoker",), ("As asked", "B")),
+    ]

@@ -18,7 +18,7 @@ import yaml
 from t2local.llm.decoder import Decoder
 from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
-from t2local.tables.dictionary import read_dictionary
+from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.reading import read_table
 from tests.test_real_tables import UGLY, ward
 
@@ -241,7 +241,9 @@ def test_blocks_are_the_same_rows_in_any_order(starter):
     from t2local.tables.describe import describe
     from t2local.tables.files import from_frame
     from t2local.team.plan import from_data
-    from t2local.team.workers import AssemblyLine
+    from t2local.team.calibration import uncalibrated
+    from t2local.team.team import Team
+    from t2local.team.writer import BlockRequest, RowWriter
 
     cells = from_frame(load_iris(as_frame=True).frame).cells
     known = describe(cells, target="target", settings=Settings().table, source="iris")
@@ -249,8 +251,10 @@ def test_blocks_are_the_same_rows_in_any_order(starter):
     blocks = {0: (30, 0), 1: (10, 30), 2: (24, 100)}  # rows, and how many were written before
     written = []
     for order in ([0, 1, 2], [2, 1, 0]):
-        with AssemblyLine(starter, known, from_data(real, known), real, Settings(), 1) as line:
-            done = {number: line.write(number, *blocks[number]) for number in order}
+        with Team(starter, known, from_data(real, known), real, Settings(), 1) as team:
+            writer = RowWriter(team, uncalibrated(team))
+            requests = {number: BlockRequest(number, *blocks[number]) for number in order}
+            done = {number: writer.write(request) for number, request in requests.items()}
             written.append([done[number].rows for number in blocks])
     assert all(one.equals(other) for one, other in zip(*written, strict=True))
 

@@ -18,7 +18,7 @@ from t2local.run.forecast import forecast
 from t2local.run.ledger import Ledger
 from t2local.settings import Settings
 from t2local.system.interrupts import deferred
-from t2local.team.workers import Block
+from t2local.team.writer import Block
 from t2local.trim.inspector import Inspector
 
 FAST = {"trim.replicates": 50}
@@ -382,7 +382,7 @@ def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(patients, tmp_path, 
     assert found["stable"] + 3 * (found["prompt"] - found["stable"]) == pytest.approx(
         tokens["prefix"], rel=0.05
     )  # two halves and a set of examples
-    assert found["row"] == pytest.approx(tokens["rows"] / (50 + found["asked"]), rel=0.3)
+    assert found["row"] == pytest.approx(tokens["rows"] / (50 + found["calibration_rows"]), rel=0.3)
     assert found["context"] == result.report["tokens"]["context"]
     assert found["rows_at_most"] == 250
     assert 0 < found["seconds"] < found["seconds_at_most"]

@@ -27,7 +27,7 @@ from t2local.llm.sampling import RowStream
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import encode_labels
 from t2local.tables.dictionary import Feature
-from t2local.team.rows import array, longest, parse, records, schema
+from t2local.team.rows import array, max_bytes, parse, records, schema
 
 _ROWS_A_CALL, _EXAMPLES = 60, 20
 CLLM_TEMPERATURE, EPIC_TEMPERATURE = 0.9, 1.0
@@ -247,7 +247,7 @@ class _Batch:
     def write(self, prompt: list[str], streams: list[RowStream]) -> None:
         """One row for each stream, in their order; those that fail are left out."""
         parts = self.model.prompt(prompt)
-        cells = longest(self.features)
+        cells = max_bytes(self.features)
         requests = [
             Request((Segment((), self.grammars[stream.row % len(self.grammars)]),), stream)
             for stream in streams

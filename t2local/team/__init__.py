@@ -1,1 +1,1 @@
-"""Who writes what: the plan of components, the manager that makes it, the workers that follow it."""
+"""Who writes what: the plan, the manager that makes it, the workers that follow it."""

@@ -1,7 +1,8 @@
-"""What the user asks of the rows: values that are given (``--where``), and shares of the labels (``--balance``).
+"""What the rows are to be: given values (``--where``), shares of the labels (``--balance``).
 
-A given feature is written first, under a grammar that is restricted to what was asked for, and every worker sees it (METHOD
-section 1, "label first"). What cannot be is refused before any token is written, all faults at once.
+A given feature is written first, under a grammar that is restricted to what was asked for, and
+every worker sees it (docs/method.md, "Conditions"). What cannot be is refused before any token is
+written, all faults at once.
 """
 
 import difflib
@@ -22,19 +23,27 @@ from t2local.team.plan import Component
 #: The component of what is given; every other one depends on it.
 GIVEN_ROLE = "As asked"
 _CONDITION = re.compile(r"\s*(>=|<=|==|=|>|<)\s*(.*?)\s*")
-#: What shares may miss of 1 in all: 0.33 three times is meant as a third each.
+#: How far the shares may be from 1 in all: 0.33 three times is meant as a third each.
 _ROUNDING = 0.02
-#: Combinations of given values with which a rule is tried; with more of them it is left to stage 1.
-_MOST_TRIED = 10_000
+#: Combinations of given values with which a rule is tried; with more of them stage 1 finds out.
+_MAX_COMBINATIONS = 10_000
+#: A bound counted in steps is a whole number up to this: 0.29 * 100 is 28.999999999999996.
+_STEP_ROUNDING = 1e-6
 
 
 class _Fault(ValueError):
-    """Why a wish cannot be granted."""
+    """Why a condition cannot be met."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """Features with fewer allowed values than the dictionary has, and the share of each label (empty: as the label worker has it)."""
+    """What the rows are to be.
+
+    **Parameters:**
+
+    * **restricted**: features with fewer allowed values than the dictionary has, by name.
+    * **shares**: the share of each label; empty: as the label worker has it.
+    """
 
     target: str
     restricted: dict[str, Feature] = field(default_factory=dict)
@@ -43,62 +52,68 @@ class Conditions:
     @property
     def given(self) -> tuple[str, ...]:
         """The features that are written first; the label before all others."""
-        label = self.target in self.restricted or self.shares
-        return (
-            *((self.target,) if label else ()),
-            *(name for name in self.restricted if name != self.target),
-        )
+        label = (self.target,) if self.target in self.restricted or self.shares else ()
+        return (*label, *(name for name in self.restricted if name != self.target))
 
-    def line(self, line: Sequence[Component]) -> list[Component]:
-        """The components in order, what is given first and seen by all; a component that has nothing left to write is not there."""
+    def order(self, components: Sequence[Component]) -> list[Component]:
+        """The components with the given features first, which all others see.
+
+        A component that has nothing left to write is not there.
+
+        **Parameters:**
+
+        * **components**: of the plan, in the order of writing.
+        """
         if not self.given:
-            return list(line)
-        left = [(c, tuple(name for name in c.features if name not in self.given)) for c in line]
-        gone = {c.role for c, features in left if not features}
+            return list(components)
+        # What each component still has to write.
+        left = {
+            component.role: tuple(name for name in component.features if name not in self.given)
+            for component in components
+        }
         rest = [
             Component(
-                role=c.role,
-                features=f,
-                parents=(GIVEN_ROLE, *(p for p in c.parents if p not in gone)),
+                role=component.role,
+                features=left[component.role],
+                parents=(GIVEN_ROLE, *(role for role in component.parents if left[role])),
             )
-            for c, f in left
-            if f
+            for component in components
+            if left[component.role]
         ]
         return [Component(role=GIVEN_ROLE, features=self.given), *rest]
 
     def matches_conditions(self, values: pd.DataFrame) -> Mask:
         """Which rows of values are what ``--where`` asks for, shape (n,)."""
-        return np.logical_and.reduce(
-            [
-                np.ones(len(values), dtype=np.bool_),
-                *(
-                    mask
-                    for f in self.restricted.values()
-                    for mask in f.obeyed(values[f.name]).values()
-                ),
-            ]
-        )
+        matches = np.ones(len(values), dtype=np.bool_)
+        for feature in self.restricted.values():
+            for mask in feature.obeyed(values[feature.name]).values():
+                matches &= mask
+        return matches
 
     def quotas(self, rows: int) -> dict[str, int]:
-        """How many of the rows each label gets: whole numbers with the sum ``rows``, those with the largest remainders rounded up."""
+        """How many of the rows each label gets: whole numbers with the sum ``rows``.
+
+        This is the largest remainder method: the largest remainders are rounded up.
+        """
         exact = {label: share * rows for label, share in self.shares.items()}
-        result = {label: math.floor(number) for label, number in exact.items()}
-        for label in sorted(exact, key=lambda label: result[label] - exact[label])[
-            : rows - sum(result.values())
-        ]:
-            result[label] += 1
-        return result if self.shares else {}
+        counts = {label: math.floor(number) for label, number in exact.items()}
+        by_remainder = sorted(exact, key=lambda label: counts[label] - exact[label])
+        for label in by_remainder[: rows - sum(counts.values())]:
+            counts[label] += 1
+        return counts
 
 
 def draw_labels(missing: Mapping[str, int], rows: int, rng: np.random.Generator) -> list[str]:
-    """Labels for the next rows, in the proportions of what is still missing and in random order."""
-    shares = Conditions(
-        "",
-        shares={
-            label: number / sum(missing.values()) for label, number in missing.items() if number > 0
-        },
-    )
-    labels = [label for label, number in shares.quotas(rows).items() for _ in range(number)]
+    """Labels for the next rows, in the proportions of what is missing and in random order.
+
+    **Parameters:**
+
+    * **missing**: how many rows of each label are still wanted, at least one of all.
+    """
+    total = sum(missing.values())
+    shares = {label: number / total for label, number in missing.items() if number > 0}
+    quotas = Conditions("", shares=shares).quotas(rows)
+    labels = [label for label, number in quotas.items() for _ in range(number)]
     return [labels[place] for place in rng.permutation(len(labels))]
 
 
@@ -114,111 +129,125 @@ def read_conditions(
 
     **Raises** `UsageError` with every fault.
     """
-    faults, restricted, shares = list[str](), dict[str, Feature](), dict[str, float]()
+    faults: list[str] = []
+    restricted: dict[str, Feature] = {}
+    shares: dict[str, float] = {}
     for text in where:
         try:
             feature, sign, value = _split(text, dictionary)
-            restricted[feature.name] = _narrow(restricted.get(feature.name, feature), sign, value)
+            restricted[feature.name] = _restrict(restricted.get(feature.name, feature), sign, value)
         except _Fault as fault:
             faults.append(f"--where {text}: {fault}")
-    try:
-        shares = _shares(dictionary, balance) if balance else {}
-    except _Fault as fault:
-        faults.append(f"--balance: {fault}")
-    if shares and dictionary.target in restricted:
-        faults.append(f"--balance: {dictionary.target!r} is given by --where already")
-    ordered = {name: restricted[name] for name in dictionary.names if name in restricted}
-    faults += (
-        []
-        if faults
-        else [
-            f"the rule {rule!r} forbids what --where asks for"
-            for rule in _broken(dictionary, ordered)
-        ]
-    )
-    if not faults and len(ordered) + bool(shares) == len(dictionary.features):
-        faults = ["every feature is given: nothing is left to write"]
+    if balance:
+        try:
+            shares = _shares(dictionary, balance)
+        except _Fault as fault:
+            faults.append(f"--balance: {fault}")
+    in_order = {name: restricted[name] for name in dictionary.names if name in restricted}
+    conditions = Conditions(dictionary.target, in_order, shares)
+    faults += _joint_faults(dictionary, conditions, faults)
     if faults:
         raise UsageError(
             "What was asked for cannot be:",
             faults=faults,
             next_step="see the ranges and levels in the dictionary ('t2local describe')",
         )
-    return Conditions(dictionary.target, ordered, shares)
+    return conditions
+
+
+def _joint_faults(
+    dictionary: FeatureDictionary, conditions: Conditions, faults: Sequence[str]
+) -> list[str]:
+    """What is wrong with all conditions together; most can be told only if each is right."""
+    if conditions.shares and conditions.target in conditions.restricted:
+        return [f"--balance: {conditions.target!r} is given by --where already"]
+    if faults:
+        return []
+    if broken := _broken_rules(dictionary, conditions.restricted):
+        return [f"the rule {rule!r} forbids what --where asks for" for rule in broken]
+    if len(conditions.given) == len(dictionary.features):
+        return ["every feature is given: nothing is left to write"]
+    return []
 
 
 def _split(text: str, dictionary: FeatureDictionary) -> tuple[Feature, str, str]:
     """The feature, the sign and the value of a condition; the longest name that fits is meant."""
+    # The name "age" is also the beginning of "age at entry".
     for name in sorted(dictionary.names, key=len, reverse=True):
-        for asked in (text, text.strip()):
-            if asked.startswith(name) and (found := _CONDITION.fullmatch(asked[len(name) :])):
-                return dictionary[name], found[1].replace("==", "="), found[2]
-    asked = re.split(r"[<>=]", text)[0].strip()
-    raise _Fault(f"no feature {asked!r} before one of = >= <= > <" + _near(asked, dictionary.names))
+        # A name may begin or end with blanks itself.
+        for candidate in (text, text.strip()):
+            match = candidate.startswith(name) and _CONDITION.fullmatch(candidate[len(name) :])
+            if match:
+                return dictionary[name], match[1].replace("==", "="), match[2]
+    name = re.split(r"[<>=]", text)[0].strip()
+    hint = _did_you_mean(name, dictionary.names)
+    raise _Fault(f"no feature {name!r} before one of = >= <= > <{hint}")
 
 
-def _narrow(feature: Feature, sign: str, value: str) -> Feature:
+def _restrict(feature: Feature, sign: str, value: str) -> Feature:
     """The feature with the values that the condition leaves; a missing value is none of them."""
-    if not feature.numeric:
-        if sign != "=":
-            raise _Fault(f"{feature.name} has levels, so only = can be asked of it")
-        if value not in feature.levels:
-            raise _Fault(
-                "not one of its levels, or excluded by another --where"
-                + _near(value, feature.levels)
-            )
-        return feature.model_copy(update={"type": "category", "levels": (value,), "missing": False})
-    try:
-        step = feature.number(value) * 10.0**feature.decimals
-    except ValueError:
-        step = math.nan
-    if not math.isfinite(step):
-        raise _Fault(
-            f"what stands after {sign} is no {'number' if feature.type in ('integer', 'decimal') else feature.type}"
-        )
+    if feature.numeric:
+        return _restrict_number(feature, sign, value)
+    if sign != "=":
+        raise _Fault(f"{feature.name} has levels, so only = can be asked of it")
+    if value not in feature.levels:
+        hint = _did_you_mean(value, feature.levels)
+        raise _Fault(f"not one of its levels, or excluded by another --where{hint}")
+    return feature.model_copy(update={"type": "category", "levels": (value,), "missing": False})
+
+
+def _restrict_number(feature: Feature, sign: str, value: str) -> Feature:
+    grid = 10.0**feature.decimals
+    step = _number(feature, sign, value) * grid
+    at_least = math.ceil(step - _STEP_ROUNDING)
+    at_most = math.floor(step + _STEP_ROUNDING)
     low, high = feature.steps
-    least = {
-        ">": math.floor(step + 1e-6) + 1,
-        ">=": math.ceil(step - 1e-6),
-        "=": math.ceil(step - 1e-6),
-    }.get(sign, low)
-    most = {
-        "<": math.ceil(step - 1e-6) - 1,
-        "<=": math.floor(step + 1e-6),
-        "=": math.floor(step + 1e-6),
-    }.get(sign, high)
-    low, high = max(low, least), min(high, most)
+    # Several conditions on one feature are joined by "and": the bounds only move inwards.
+    low = max(low, {">": at_most + 1, ">=": at_least, "=": at_least}.get(sign, low))
+    high = min(high, {"<": at_least - 1, "<=": at_most, "=": at_most}.get(sign, high))
     if low > high:
         bounds = " to ".join(str(feature.plain(bound)) for bound in feature.bounds)
-        raise _Fault(
-            f"no value is left: {feature.name} goes from {bounds}"
-            + (f" in steps of 10^-{feature.decimals}" if feature.decimals else "")
-        )
-    grid = 10.0**feature.decimals
+        steps = f" in steps of 10^-{feature.decimals}" if feature.decimals else ""
+        raise _Fault(f"no value is left: {feature.name} goes from {bounds}{steps}")
     return feature.model_copy(
         update={"minimum": low / grid, "maximum": high / grid, "missing": False}
     )
 
 
+def _number(feature: Feature, sign: str, value: str) -> float:
+    """The value of a condition as a number: of a date too."""
+    try:
+        number = feature.number(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number * 10.0**feature.decimals):
+        kind = feature.type if feature.temporal else "number"
+        raise _Fault(f"what stands after {sign} is no {kind}")
+    return number
+
+
 def _shares(dictionary: FeatureDictionary, balance: str | Mapping[str, float]) -> dict[str, float]:
-    """The share of each label; 0 for those that are not named."""
+    """The share of each label that is to be written, with the sum 1."""
     levels = dictionary[dictionary.target].levels
     if not levels:
         raise _Fault(f"{dictionary.target!r} is a number; only classes have shares")
     if balance == "uniform":
         return {level: 1 / len(levels) for level in levels}
-    pairs = (
-        [pair.rpartition("=")[::2] for pair in balance.split(",")]
+    pairs: Iterable[tuple[str, object]] = (
+        (pair.rpartition("=")[::2] for pair in balance.split(","))
         if isinstance(balance, str)
-        else list(balance.items())
+        else balance.items()
     )
-    asked = {str(label).strip(): _share(str(share)) for label, share in pairs}
-    for label in asked:
+    # A label may hold an equals sign itself, so the last one is meant.
+    shares = {str(label).strip(): _share(str(share)) for label, share in pairs}
+    for label in shares:
         if label not in levels:
-            raise _Fault(f"{dictionary.target!r} has no level {label!r}" + _near(label, levels))
-    if abs((total := sum(asked.values())) - 1) > _ROUNDING:
+            hint = _did_you_mean(label, levels)
+            raise _Fault(f"{dictionary.target!r} has no level {label!r}{hint}")
+    total = sum(shares.values())
+    if abs(total - 1) > _ROUNDING:
         raise _Fault(f"the shares sum to {total:g}, not to 1")
-    return {level: asked[level] / total for level in levels if asked.get(level)}
+    return {level: shares[level] / total for level in levels if shares.get(level)}
 
 
 def _share(text: str) -> float:
@@ -231,35 +260,44 @@ def _share(text: str) -> float:
     return share
 
 
-def _broken(dictionary: FeatureDictionary, restricted: Mapping[str, Feature]) -> list[str]:
-    """Rules that no row can keep with what is given: those about given features alone whose every combination of values breaks them."""
-    result = []
-    for reason, rule in dictionary.parsed_rules().items():
+def _broken_rules(
+    dictionary: FeatureDictionary, restricted: Mapping[str, Feature]
+) -> Iterable[str]:
+    """Rules about given features alone that every combination of their given values breaks."""
+    broken = []
+    for text, rule in dictionary.parsed_rules().items():
         features = [restricted[name] for name in rule.names if name in restricted]
-        if len(features) == len(rule.names) and math.prod(map(_count, features)) <= _MOST_TRIED:
-            tried = pd.DataFrame(
-                itertools.product(*map(_allowed, features)),
-                columns=[f.name for f in features],
-                dtype=object,
-            )
-            if not rule.obeyed(
-                pd.DataFrame({f.name: f.values(tried[f.name]) for f in features})
-            ).any():
-                result.append(reason)
-    return result
+        is_given = len(features) == len(rule.names)
+        if not is_given or math.prod(map(_count, features)) > _MAX_COMBINATIONS:
+            continue
+        combinations = pd.DataFrame(
+            itertools.product(*map(_allowed, features)),
+            columns=[feature.name for feature in features],
+            dtype=object,
+        )
+        values = pd.DataFrame({f.name: f.values(combinations[f.name]) for f in features})
+        if not rule.obeyed(values).any():
+            broken.append(text)
+    return broken
 
 
 def _count(feature: Feature) -> int:
-    return feature.steps[1] - feature.steps[0] + 1 if feature.numeric else len(feature.levels)
+    """How many values a feature allows."""
+    if not feature.numeric:
+        return len(feature.levels)
+    low, high = feature.steps
+    return high - low + 1
 
 
 def _allowed(feature: Feature) -> Sequence[float | str]:
     """Every value that a feature allows."""
     if not feature.numeric:
         return feature.levels
-    return [step / 10.0**feature.decimals for step in range(feature.steps[0], feature.steps[1] + 1)]
+    low, high = feature.steps
+    return [step / 10.0**feature.decimals for step in range(low, high + 1)]
 
 
-def _near(asked: str, names: Sequence[str]) -> str:
-    found = difflib.get_close_matches(asked, names, n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""
+def _did_you_mean(name: str, names: Sequence[str]) -> str:
+    """A hint at a similar name, empty where there is none."""
+    similar = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {similar[0]!r}?" if similar else ""

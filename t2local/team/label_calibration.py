@@ -1,8 +1,14 @@
-"""Label policies: whose word counts for the label of a written row (METHOD section 1).
+"""Who decides the label of a written row: weights of two predictions, fitted on real rows.
 
-``worker``: the label worker's, as the paper has it. ``classifier``: that of an ensemble trained on the real rows. ``calibrated``:
-both, p(y | x) proportional to p_worker(y | x)^a p_ensemble(y | x)^b, with a and b fitted on real rows that neither had seen. For
-a number: their mean, weighted by the inverse of their squared errors. So a worker without skill does no harm, and a and b say what it has.
+Settings ``team.labels`` (docs/method.md, "Labels"):
+
+* ``worker``: the label worker decides, as in the paper (arXiv 2602.04785).
+* ``classifier``: an ensemble that is trained on the real rows decides.
+* ``calibrated``: both, as a logarithmic opinion pool: p(y | x) is proportional to
+  p_worker(y | x)^a p_ensemble(y | x)^b. The weights a and b are fitted on real rows that neither
+  had seen. For a number the pool is the mean, weighted by the inverse of the squared errors.
+
+So a worker without skill does no harm, and a says how much skill it has.
 """
 
 from dataclasses import dataclass
@@ -12,192 +18,230 @@ import pandas as pd
 
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import FLOOR, encode_labels, fit_ensemble, predict_ensemble
+from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 from t2local.stats.folds import stratified_folds
 from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import Feature, FeatureDictionary
 
-#: Real rows whose labels the worker is asked for, to measure its skill: more cost more than they tell.
-MOST_ASKED = 60
-FOLDS = 4
-#: Prompts with which real rows are asked about: each shows examples from one half of the folds and asks about the other.
+#: Real rows whose labels the worker is asked for: more rows cost more than they tell.
+MAX_ASKED = 60
+#: Folds of the ensemble's cross-fitting.
+N_FOLDS = 4
+#: Prompts with which real rows are asked about: each shows examples from one half of the folds
+#: and asks about the other half. Two prompts cost half of what one for each fold would.
 N_CALIBRATION_PROMPTS = 2
-#: Weight of the prior a = 0, b = 1, in rows: with few real rows the worker has to be clearly right to be heard.
+#: Weight of the prior a = 0, b = 1, in rows: with few real rows the worker has to be clearly right
+#: to be heard.
 _PRIOR_ROWS = 2.0
-#: A class of fewer real rows than this is not left with less than this share of its own share.
-_FEW, _NEARLY_EMPTY = 5, 0.25
-_WEIGHTS = [place / 20 for place in range(41)]
+#: A class of fewer real rows than this is rare.
+_RARE = 5
+#: A rare class is not left with less than this share of its own share.
+_NEARLY_EMPTY = 0.25
+#: Candidates for a and b, 0 to 2. The loss is convex: a grid is soon tried, and finer weights mean
+#: nothing with so few rows.
+_WEIGHTS = [step / 20 for step in range(41)]
+#: Trees of the forests that are fitted once for each fold: half of those of the final ensemble.
+_TREES_OF_A_FOLD = 100
 
 
 @dataclass(frozen=True)
 class LabelCalibration:
-    """What each source is worth on real rows that it had not seen: mean log loss for classes, squared error for a number."""
+    """The weights of both predictions, and their losses on real rows that neither had seen.
+
+    The loss is the mean log loss for classes, the mean squared error for a number.
+    ``worker_loss`` is none where the label worker was not asked.
+    """
 
     worker_weight: float
     ensemble_weight: float
     worker_loss: float | None
     ensemble_loss: float
-    both_loss: float
+    combined_loss: float
     rows: int
 
 
-class Labeller:
-    """Gives the labels of written rows.
+class LabelEnsemble:
+    """An ensemble that predicts labels, trained on the real rows.
 
     **Parameters:**
 
     * **real**: frame of values (n, d), every row with a label.
+    * **folds**: the fold of each row, shape (n,), for predictions of rows that are left out.
     """
 
-    def __init__(self, real: pd.DataFrame, dictionary: FeatureDictionary, seed: int) -> None:
-        self._target: Feature = dictionary[dictionary.target]
-        self._encoder, self._seed = Encoder(dictionary.input_features, real), seed
-        self._x = self._encoder.transform(real)
-        self._y = encode_labels(real[self._target.name], self._target)
-        self._counts = (
-            np.bincount(self._y.astype(np.intp), minlength=len(self._target.levels))
-            if self._target.levels
-            else np.empty(0, dtype=np.intp)
-        )
-        self.folds, self.asked = (
-            calibration_folds(self._y, seed),
-            calibration_rows(len(self._y), seed),
-        )
-        self._held_out = self._out_of_fold()
-        self._ensemble = fit_ensemble(self._x, self._y, self._target, seed)
-        self.skill = self._weigh(None)
+    def __init__(
+        self, real: pd.DataFrame, dictionary: FeatureDictionary, folds: IntArray, seed: int
+    ) -> None:
+        self.target: Feature = dictionary[dictionary.target]
+        self._encoder = Encoder(dictionary.input_features, real)
+        self._seed = seed
+        x = self._encoder.transform(real)
+        #: The real labels as class numbers, or as numbers; shape (n,).
+        self.truth = encode_labels(real[self.target.name], self.target)
+        #: Predictions of each real row by an ensemble that did not see it, shape as `predict`.
+        self.out_of_fold = self._out_of_fold(x, folds)
+        self._models = fit_ensemble(x, self.truth, self.target, seed)
 
-    def learn(self, worker: FloatArray) -> None:
-        """Fit both weights.
+    @property
+    def class_counts(self) -> IntArray:
+        """How many real rows each class has, shape (levels,)."""
+        return np.bincount(self.truth.astype(np.intp), minlength=len(self.target.levels))
+
+    def predict(self, rows: pd.DataFrame) -> FloatArray:
+        """Log-probabilities, shape (m, levels), or numbers, shape (m, 1)."""
+        return predict_ensemble(self._models, self._encoder.transform(rows), self.target)
+
+    def _out_of_fold(self, x: FloatArray, folds: IntArray) -> FloatArray:
+        predictions = np.zeros((len(x), max(1, len(self.target.levels))))
+        for fold in np.unique(folds):
+            out = folds == fold
+            models = fit_ensemble(
+                x[~out], self.truth[~out], self.target, self._seed, n_trees=_TREES_OF_A_FOLD
+            )
+            predictions[out] = predict_ensemble(models, x[out], self.target)
+        return predictions
+
+
+@dataclass(frozen=True)
+class OpinionPool:
+    """Gives the labels of written rows, by the predictions of the ensemble and of the worker."""
+
+    ensemble: LabelEnsemble
+    calibration: LabelCalibration
+
+    def labels(
+        self,
+        rows: pd.DataFrame,
+        worker: FloatArray | None,
+        rng: np.random.Generator | None = None,
+    ) -> pd.Series:
+        """The most likely label of each row; of a number the weighted mean.
 
         **Parameters:**
 
-        * **worker**: what the label worker said of the rows ``asked``: log-probabilities (m, levels), or numbers (m, 1).
+        * **rows**: frame of values (m, d), with any label.
+        * **worker**: the label worker's log-probabilities (m, levels), or numbers (m, 1); none: the
+          ensemble decides alone.
+        * **rng**: draws each class by its probability instead; none: the most likely one.
         """
-        self.skill = self._weigh(worker)
-
-    def label(
-        self, rows: pd.DataFrame, worker: FloatArray | None, draw: np.random.Generator | None = None
-    ) -> pd.Series:
-        """The most likely label of each row, or with ``draw`` one by its probability; of a number the weighted mean. ``worker`` as in `learn`."""
+        target = self.ensemble.target
         if rows.empty:
-            return pd.Series([], dtype=object if self._target.levels else float)
-        ensemble = predict_ensemble(self._ensemble, self._encoder.transform(rows), self._target)
-        pooled = self._pool(ensemble, worker, self.skill.worker_weight, self.skill.ensemble_weight)
-        if self._target.levels:
-            # Gumbel's trick: the argmax with this noise is a draw by the probabilities.
-            places = (
-                (pooled + draw.gumbel(size=pooled.shape)).argmax(axis=1)
-                if draw
-                else likeliest(pooled, self._counts)
-            )
-            return pd.Series([self._target.levels[place] for place in places], dtype=object)
-        low, high = self._target.steps
-        return pd.Series(
-            np.clip(np.round(pooled[:, 0] * 10.0**self._target.decimals), low, high)
-            / 10.0**self._target.decimals
+            return pd.Series([], dtype=object if target.levels else float)
+        predictions = self.ensemble.predict(rows)
+        if worker is not None:
+            predictions = pool_predictions(worker, predictions, self.calibration, target)
+        if not target.levels:
+            low, high = target.steps
+            grid = 10.0**target.decimals
+            return pd.Series(np.clip(np.round(predictions[:, 0] * grid), low, high) / grid)
+        classes = (
+            most_likely_labels(predictions, self.ensemble.class_counts)
+            if rng is None
+            else _draw(predictions, rng)
         )
-
-    def _pool(
-        self, ensemble: FloatArray, worker: FloatArray | None, a: float, b: float
-    ) -> FloatArray:
-        if worker is None:
-            return ensemble
-        if self._target.levels:
-            logits = a * worker + b * ensemble
-            return logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-        return a * worker + b * ensemble
-
-    def _weigh(self, worker: FloatArray | None) -> LabelCalibration:
-        ensemble, y = self._held_out[self.asked], self._y[self.asked]
-        if worker is None:
-            loss = self._loss(ensemble, y)
-            return LabelCalibration(0.0, 1.0, None, loss, loss, len(y))
-        losses = self._loss(worker, y), self._loss(ensemble, y)
-        if not self._target.levels:
-            a = losses[1] / (losses[0] + losses[1])
-            return LabelCalibration(
-                a, 1 - a, *losses, self._loss(self._pool(ensemble, worker, a, 1 - a), y), len(y)
-            )
-        # Two weights, a convex loss: every pair on a grid is soon tried, and weights finer than this mean nothing.
-        pairs = [(a, b) for a in _WEIGHTS for b in _WEIGHTS]
-        prior = [_PRIOR_ROWS * (a**2 + (b - 1) ** 2) / len(y) for a, b in pairs]
-        both = [self._loss(self._pool(ensemble, worker, *pair), y) for pair in pairs]
-        best = int(np.argmin(np.add(both, prior)))
-        return LabelCalibration(*pairs[best], *losses, both[best], len(y))
-
-    def _loss(self, said: FloatArray, y: FloatArray) -> float:
-        if self._target.levels:
-            return float(-said[np.arange(len(y)), y.astype(np.intp)].mean())
-        return float(((said[:, 0] - y) ** 2).mean()) or 1e-12
-
-    def _out_of_fold(self) -> FloatArray:
-        said = np.zeros((len(self._x), max(1, len(self._target.levels))))
-        for fold in np.unique(self.folds):
-            out = self.folds == fold
-            said[out] = predict_ensemble(
-                fit_ensemble(self._x[~out], self._y[~out], self._target, self._seed, n_trees=100),
-                self._x[out],
-                self._target,
-            )
-        return said
+        return pd.Series([target.levels[place] for place in classes], dtype=object)
 
 
-def likeliest(said: FloatArray, counts: IntArray) -> IntArray:
-    """The most likely class of each row, unless that would nearly empty a class of which there are few real rows.
-
-    Where such a class is left with less than a quarter of its share, the classes get their shares among the real rows, and the rows are dealt to
-    them so that the sum of their log-probabilities is the highest. (Diabetes 7:2:1, 10 real rows, columns drawn independently: AUC of four models
-    75.6 without, 77.3 with; 8:2:0 64.8 and 67.6. With more rows of each class it gained nothing, and lost a point on Drug-B.)
+def calibrate_labels(
+    worker: FloatArray | None, ensemble: FloatArray, truth: FloatArray, target: Feature
+) -> LabelCalibration:
+    """The weights of the lowest loss on real rows.
 
     **Parameters:**
 
-    * **said**: log-probabilities (n, classes); **counts**: of the real rows, shape (classes,).
+    * **worker**, **ensemble**: predictions by models that had not seen the rows: log-probabilities
+      (m, levels), or numbers (m, 1). With no worker the ensemble has all the weight.
+    * **truth**: class numbers, or numbers; shape (m,).
+    """
+    ensemble_loss = _loss(ensemble, truth, target)
+    if worker is None:
+        return LabelCalibration(0.0, 1.0, None, ensemble_loss, ensemble_loss, len(truth))
+    worker_loss = _loss(worker, truth, target)
+    if target.levels:
+        a, b = _best_weights(worker, ensemble, truth, target)
+    else:
+        a = ensemble_loss / (worker_loss + ensemble_loss)
+        b = 1 - a
+    combined_loss = _loss(_pool(worker, ensemble, a, b, target), truth, target)
+    return LabelCalibration(a, b, worker_loss, ensemble_loss, combined_loss, len(truth))
+
+
+def pool_predictions(
+    worker: FloatArray, ensemble: FloatArray, calibration: LabelCalibration, target: Feature
+) -> FloatArray:
+    """Both predictions as one, of their shape."""
+    a = calibration.worker_weight
+    b = calibration.ensemble_weight
+    return _pool(worker, ensemble, a, b, target)
+
+
+def most_likely_labels(log_probabilities: FloatArray, counts: IntArray) -> IntArray:
+    """The most likely class of each row, unless that would nearly empty a rare class.
+
+    Where a rare class is left with less than a quarter of its share, the classes get their shares
+    among the real rows: rows are assigned to these quotas so that the sum of their
+    log-probabilities is the highest. Measured on Diabetes 7:2:1 (10 real rows, columns drawn
+    independently): AUC of four models 75.6 without, 77.3 with; 8:2:0 64.8 and 67.6. With more rows
+    of each class it gained nothing, and lost a point on Drug-B.
+
+    **Parameters:**
+
+    * **log_probabilities**: shape (n, classes); **counts**: of the real rows, shape (classes,).
     """
     from scipy.optimize import linear_sum_assignment
 
-    best: IntArray = said.argmax(axis=1)
-    known = np.flatnonzero(
-        counts[best] > 0
-    )  # a class that no real row has stays where it was found
+    best: IntArray = log_probabilities.argmax(axis=1)
+    # A class that no real row has keeps its rows: it has no share that could be a quota.
+    in_quotas = np.flatnonzero(counts[best] > 0)
     shares = counts / counts.sum()
-    emptied = np.bincount(best, minlength=len(counts)) < _NEARLY_EMPTY * shares * len(best)
-    if not (emptied & (counts < _FEW)).any() or not len(known):
+    nearly_empty = np.bincount(best, minlength=len(counts)) < _NEARLY_EMPTY * shares * len(best)
+    if not (nearly_empty & (counts < _RARE)).any() or not len(in_quotas):
         return best
-    edges = np.round(np.cumsum(shares) * len(known)).astype(np.intp)
-    seats = np.repeat(np.arange(len(shares)), np.diff(edges, prepend=0))
-    rows, taken = linear_sum_assignment(-said[known][:, seats])
-    best[known[rows]] = seats[taken]
+    edges = np.round(np.cumsum(shares) * len(in_quotas)).astype(np.intp)
+    quotas = np.repeat(np.arange(len(shares)), np.diff(edges, prepend=0))
+    rows, places = linear_sum_assignment(-log_probabilities[in_quotas][:, quotas])
+    best[in_quotas[rows]] = quotas[places]
     return best
 
 
 def calibration_folds(labels: FloatArray, seed: int) -> IntArray:
-    """The fold of each real row: who judges a row has not seen its fold."""
-    return stratified_folds(labels, FOLDS, generator(seed, Stream.CALIBRATION_FOLDS))
+    """The fold of each real row, shape (n,): who predicts a row has not seen its fold."""
+    return stratified_folds(labels, N_FOLDS, generator(seed, Stream.CALIBRATION_FOLDS))
 
 
-def calibration_rows(n: int, seed: int) -> IntArray:
-    """The places of the real rows that the team is asked about."""
-    return np.sort(
-        generator(seed, Stream.CALIBRATION_ROWS).choice(n, min(MOST_ASKED, n), replace=False)
-    )
+def calibration_rows(n_rows: int, seed: int) -> IntArray:
+    """The places of the real rows that the team is asked about, in order."""
+    rng = generator(seed, Stream.CALIBRATION_ROWS)
+    return np.sort(rng.choice(n_rows, min(MAX_ASKED, n_rows), replace=False))
 
 
-def level_log_probabilities(
-    rests: list[bytes], tokens: list[bytes], scores: FloatArray
+def _best_weights(
+    worker: FloatArray, ensemble: FloatArray, truth: FloatArray, target: Feature
+) -> tuple[float, float]:
+    """The pair of the lowest loss with the prior, a and b in 0 to 2."""
+    pairs = [(a, b) for a in _WEIGHTS for b in _WEIGHTS]
+    prior = [_PRIOR_ROWS * (a**2 + (b - 1) ** 2) / len(truth) for a, b in pairs]
+    losses = [_loss(_pool(worker, ensemble, a, b, target), truth, target) for a, b in pairs]
+    return pairs[int(np.argmin(np.add(losses, prior)))]
+
+
+def _pool(
+    worker: FloatArray, ensemble: FloatArray, a: float, b: float, target: Feature
 ) -> FloatArray:
-    """Log-probabilities of the levels from the scores of the first token that is chosen.
+    pooled = a * worker + b * ensemble
+    if not target.levels:
+        return pooled
+    return pooled - np.logaddexp.reduce(pooled, axis=1, keepdims=True)
 
-    **Parameters:**
 
-    * **rests**: what is left to write of each level; **tokens**: the bytes of the allowed tokens; **scores**: their logits.
+def _loss(predictions: FloatArray, truth: FloatArray, target: Feature) -> float:
+    if target.levels:
+        return float(-predictions[np.arange(len(truth)), truth.astype(np.intp)].mean())
+    # An error of exactly 0 would have an infinite weight.
+    return float(((predictions[:, 0] - truth) ** 2).mean()) or 1e-12
 
-    A token that begins several levels counts for each of them by what the other tokens say of it.
-    """
-    p = np.exp(scores - scores.max())
-    starts = np.array([[rest.startswith(token) for rest in rests] for token in tokens])
-    alone = starts.sum(axis=1) == 1
-    mass = p[alone] @ starts[alone] + FLOOR * p.sum()
-    for token in np.flatnonzero(starts.sum(axis=1) > 1):
-        mass = mass + p[token] * starts[token] * mass / (starts[token] @ mass)
-    return np.log(mass / mass.sum())
+
+def _draw(log_probabilities: FloatArray, rng: np.random.Generator) -> IntArray:
+    """A class of each row, drawn by its probability."""
+    # Gumbel's trick: the argmax with this noise is a draw by the probabilities.
+    return (log_probabilities + rng.gumbel(size=log_probabilities.shape)).argmax(axis=1)

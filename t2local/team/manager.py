@@ -1,33 +1,45 @@
 """Asks the manager model for a plan.
 
-The grammar leaves nothing to repair (METHOD section 1): first 2 to 6 role names, then for each feature, by number, one
-of these roles, then for each role the earlier roles that it depends on. Every text that it accepts is a partition and
-an acyclic graph.
+The grammar leaves nothing to repair (docs/method.md, "Plan"): first 2 to 6 role names, then for
+each feature, by number, one of these roles, then for each role the earlier roles that it depends
+on. Every text that it accepts is a partition of the features and an acyclic graph.
 """
 
 import json
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError
+from t2local.llm.counters import Counters
 from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar, fragment
 from t2local.llm.model import Model
 from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.stats.streams import Stream, generator
+from t2local.system.json_text import JsonObject
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.aggregates import aggregates
 from t2local.team.plan import MOST_ROLES, Plan, with_label
 from t2local.team.prompts import render
-from t2local.team.rows import array, brief, records
+from t2local.team.rows import array, feature_description, records
 
 #: Rows that the manager sees: enough to show what the values look like.
 _ROWS_SHOWN = 3
-#: The stream of the manager's random numbers: the largest block number, which no block of rows reaches.
-_MANAGER_BLOCK = 2**28 - 1
+#: Three words of 16 letters (the fragment ``role``), the blanks between them, and a comma.
+_MAX_ROLE_BYTES = 51
+#: The keys of a plan, quotes, and the lists of dependencies of six roles.
+_MAX_OTHER_BYTES = 150
+
+
+@dataclass(frozen=True)
+class ProposedPlan:
+    """The manager's plan, and what it cost."""
+
+    plan: Plan
+    counters: Counters
 
 
 def propose(
@@ -39,38 +51,72 @@ def propose(
     temperature: float = 1.0,
     attempts: int = 3,
     show: bool = True,
-) -> Plan:
+) -> ProposedPlan:
     """The manager's plan for a table.
 
     **Parameters:**
 
-    * **real**: frame of values (n, d); three of its rows are shown to the model if ``show`` says so, else means and shares.
+    * **real**: frame of values (n, d).
+    * **attempts**: how often the model is asked for a complete plan, 1 or more.
+    * **show**: three real rows are in the prompt; else means and shares of the real rows are.
 
-    **Raises** `DecodeError` when the prompt does not fit or the model's text is not complete after all attempts.
+    **Raises** `DecodeError` when the prompt does not fit the model, or when no text is complete
+    after all attempts.
     """
-    prompt = model.prompt([render("manager.j2", **_facts(real, dictionary, seed, show=show))])
+    prompt = model.prompt([_prompt(real, dictionary, seed, show=show)])
     grammar = Grammar(plan_schema(len(dictionary.inputs)), model.tokenizer)
+    # A segment has to open with a token: the last one of the prompt.
     segment = Segment(tuple(prompt[-1:]), grammar)
     with Decoder(
         model,
         slots=1,
         prefix_tokens=len(prompt),
-        max_row_tokens=_longest(len(dictionary.inputs)),
+        max_row_tokens=max_plan_bytes(len(dictionary.inputs)),
         temperature=temperature,
     ) as decoder:
         decoder.prefill(prompt[:-1])
-        for attempt in range(attempts):
-            _, completion = next(
-                decoder.complete(
-                    [
-                        Request(
-                            (segment,), RowStream(seed, attempt=attempt, stream=Stream.PLAN_TOKENS)
-                        )
-                    ]
-                )
-            )
-            if not completion.failure:
-                return _plan(json.loads(completion.texts[0]), dictionary)
+        text = _complete_text(decoder, segment, seed, attempts)
+    return ProposedPlan(parse_plan(json.loads(text), dictionary), decoder.counters)
+
+
+def plan_schema(n_features: int) -> JsonObject:
+    """The JSON Schema of a plan for some features, one alternative for each number of roles."""
+    most = min(MOST_ROLES, max(n_features, 2))
+    return {"anyOf": [_alternative(n_features, n_roles) for n_roles in range(2, most + 1)]}
+
+
+def parse_plan(written: JsonObject, dictionary: FeatureDictionary) -> Plan:
+    """A text of `plan_schema` as a plan: names made unique, roles without features dropped."""
+    names: list[str] = []
+    for name in written["roles"]:
+        names.append(name if name not in names else f"{name} {len(names) + 1}")
+    # Roles and features are numbered from 1.
+    owners = [written["features"][str(i + 1)] for i in range(len(dictionary.inputs))]
+    roles = []
+    for role in range(1, len(names) + 1):
+        features = [
+            name for name, owner in zip(dictionary.inputs, owners, strict=True) if owner == role
+        ]
+        parents = sorted(set(written["depends"][role - 1]) & set(owners))
+        if features:
+            roles.append((names[role - 1], features, [names[parent - 1] for parent in parents]))
+    return with_label(roles, dictionary, "manager")
+
+
+def max_plan_bytes(n_features: int) -> int:
+    """The most bytes of a plan: role names, an entry of each feature, and the dependencies."""
+    # "12":3, and one to spare
+    entry = len(str(n_features)) + 6
+    return MOST_ROLES * _MAX_ROLE_BYTES + n_features * entry + _MAX_OTHER_BYTES
+
+
+def _complete_text(decoder: Decoder, segment: Segment, seed: int, attempts: int) -> str:
+    """The first text that is complete."""
+    for attempt in range(attempts):
+        stream = RowStream(seed, attempt=attempt, stream=Stream.PLAN_TOKENS)
+        _, completion = next(decoder.complete([Request((segment,), stream)]))
+        if not completion.failure:
+            return completion.texts[0]
     raise DecodeError(
         "The manager wrote no complete plan.",
         faults=[completion.failure],
@@ -78,39 +124,34 @@ def propose(
     )
 
 
-def plan_schema(features: int) -> dict[str, Any]:
-    """The JSON Schema of a plan for a number of features, one alternative for each number of roles."""
-    return {
-        "anyOf": [
-            _alternative(features, roles)
-            for roles in range(2, min(MOST_ROLES, max(features, 2)) + 1)
-        ]
-    }
-
-
-def _alternative(features: int, roles: int) -> dict[str, Any]:
-    numbers = [str(number + 1) for number in range(features)]
-    depends: list[dict[str, Any]] = [
+def _alternative(n_features: int, n_roles: int) -> JsonObject:
+    """The JSON Schema of a plan with so many roles."""
+    numbers = [str(number + 1) for number in range(n_features)]
+    depends: list[JsonObject] = [{"const": []}]
+    depends += [
         {"type": "array", "items": {"enum": list(range(1, role + 1))}, "maxItems": role}
-        if role
-        else {"const": []}
-        for role in range(roles)
+        for role in range(1, n_roles)
     ]
     properties = {
-        "roles": {"type": "array", "items": fragment("role"), "minItems": roles, "maxItems": roles},
-        "features": {
-            "type": "object",
-            "properties": {number: {"enum": list(range(1, roles + 1))} for number in numbers},
-            "required": numbers,
-            "additionalProperties": False,
+        "roles": {
+            "type": "array",
+            "items": fragment("role"),
+            "minItems": n_roles,
+            "maxItems": n_roles,
         },
+        "features": _closed({number: {"enum": list(range(1, n_roles + 1))} for number in numbers}),
         "depends": {
             **fragment("cells"),
             "prefixItems": depends,
-            "minItems": roles,
-            "maxItems": roles,
+            "minItems": n_roles,
+            "maxItems": n_roles,
         },
     }
+    return _closed(properties)
+
+
+def _closed(properties: JsonObject) -> JsonObject:
+    """The JSON Schema of an object with exactly these properties, in this order."""
     return {
         "type": "object",
         "properties": properties,
@@ -119,46 +160,18 @@ def _alternative(features: int, roles: int) -> dict[str, Any]:
     }
 
 
-def _plan(written: dict[str, Any], dictionary: FeatureDictionary) -> Plan:
-    """The written numbers as a plan: names made unique, roles without features dropped."""
-    names: list[str] = []
-    for name in written["roles"]:
-        names.append(name if name not in names else f"{name} {len(names) + 1}")
-    owners = [written["features"][str(i + 1)] for i in range(len(dictionary.inputs))]
-    used = [role for role in range(1, len(names) + 1) if role in owners]
-    roles = [
-        (
-            names[role - 1],
-            [name for name, owner in zip(dictionary.inputs, owners, strict=True) if owner == role],
-            [
-                names[parent - 1]
-                for parent in sorted(set(written["depends"][role - 1]))
-                if parent in used
-            ],
-        )
-        for role in used
-    ]
-    return with_label(roles, dictionary, "manager")
-
-
-def _facts(
-    real: pd.DataFrame, dictionary: FeatureDictionary, seed: int, *, show: bool
-) -> dict[str, Any]:
-    features = [dictionary[name] for name in dictionary.inputs]
-    chosen = generator(seed, Stream.PLAN_EXAMPLES).choice(
-        len(real), min(_ROWS_SHOWN, len(real)), replace=False
+def _prompt(real: pd.DataFrame, dictionary: FeatureDictionary, seed: int, *, show: bool) -> str:
+    features = dictionary.input_features
+    statistics = {} if show else aggregates(real, dictionary)
+    rows = []
+    if show:
+        rng = generator(seed, Stream.PLAN_EXAMPLES)
+        places = rng.choice(len(real), min(_ROWS_SHOWN, len(real)), replace=False)
+        rows = [array(features, row) for row in records(real.iloc[np.sort(places)])]
+    return render(
+        "manager.j2",
+        description=dictionary.description,
+        goal=dictionary.target,
+        features=[feature_description(f, statistics.get(f.name, "")) for f in features],
+        rows=rows,
     )
-    rows = [array(features, row) for row in records(real.iloc[np.sort(chosen)])] if show else []
-    told = {} if show else aggregates(real, dictionary)
-    briefs = [brief(feature, told.get(feature.name, "")) for feature in features]
-    return {
-        "description": dictionary.description,
-        "goal": dictionary.target,
-        "briefs": briefs,
-        "rows": rows,
-    }
-
-
-def _longest(features: int) -> int:
-    """The most bytes of a plan: six role names of 50 bytes, an entry of up to 9 bytes a feature, and the dependencies."""
-    return 6 * 51 + features * (len(str(features)) + 6) + 150

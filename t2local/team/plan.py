@@ -1,8 +1,10 @@
-"""The plan: components of features, and the order in which they are written. The only importer of networkx.
+"""The plan: components of features, and the order in which they are written.
 
-A plan comes from the manager model, from the data, or from a file that a person edited, and says which.
+A plan comes from the manager model, from the data, or from a file that a person edited, and says
+which. This is the only file that imports networkx.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -13,18 +15,19 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from t2local.errors import PlanError
+from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.association import associations
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import yaml_text
 
 #: The label's own component: written last, by the label worker, with all features as its parents.
 LABEL_ROLE = "Label"
-#: METHOD section 1: a manager names 2 to 6 roles.
+#: A manager names 2 to 6 roles, as in the paper (arXiv 2602.04785, Appendix B).
 MOST_ROLES = 6
-#: A person may name more; each is a segment with random numbers of its own (`Stream` has 6 bits for it).
+#: A person may name more roles. Each costs tokens in every row with conditioning ``parents``.
 MOST_COMPONENTS = 60
-#: Below this a tie between two components is what unrelated columns show by chance.
-_TIE = 0.1
+#: Below this an association between two components is what unrelated columns show by chance.
+_CHANCE = 0.1
 
 
 class Component(BaseModel):
@@ -56,8 +59,9 @@ class Plan(BaseModel):
         return graph
 
     def generations(self) -> list[list[Component]]:
-        """Components in topological generations: those of one generation do not depend on each other."""
+        """Components in topological generations: those of one do not depend on each other."""
         by_role = {component.role: component for component in self.components}
+        # networkx gives a generation in no order that a person would expect.
         order = [component.role for component in self.components]
         return [
             [by_role[role] for role in sorted(roles, key=order.index)]
@@ -65,67 +69,71 @@ class Plan(BaseModel):
         ]
 
     def line(self) -> list[Component]:
-        """All components in the order of the assembly line."""
+        """All components in the order of writing."""
         return [component for generation in self.generations() for component in generation]
 
     def check(self, dictionary: FeatureDictionary) -> list[str]:
-        """Every fault of this plan for a table: a partition, an acyclic graph, the label alone and last."""
-        roles = [component.role for component in self.components]
-        written = [feature for component in self.components for feature in component.features]
-        faults = [
-            f"the role {role!r} stands there twice"
-            for role in sorted({role for role in roles if roles.count(role) > 1})
-        ]
-        faults += [
-            f"the feature {name!r} is in no component"
-            for name in dictionary.names
-            if name not in written
-        ]
-        faults += [
-            f"the feature {name!r} is in more than one component"
-            for name in dictionary.names
-            if written.count(name) > 1
-        ]
-        faults += [
-            f"{name!r} is not a feature of the table"
-            for name in dict.fromkeys(written)
-            if name not in dictionary.names
-        ]
-        for component in self.components:
-            faults += [
-                f"{component.role!r} has an unknown parent {parent!r}"
-                for parent in component.parents
-                if parent not in roles
-            ]
-        graph = self._graph()
-        if not nx.is_directed_acyclic_graph(graph):
-            faults.append(
-                "these roles wait for each other: "
-                + " -> ".join(edge[0] for edge in nx.find_cycle(graph))
-            )
+        """Every fault of this plan for a table; none: it can be followed.
+
+        A plan is a partition of the features and an acyclic graph, with the label alone and last.
+        """
+        n_roles = len(self.components)
+        faults = [*self._feature_faults(dictionary.names), *self._graph_faults()]
         faults += self._label_faults(dictionary.target)
-        if len(roles) > MOST_COMPONENTS:
-            faults.append(f"{len(roles)} components are more than {MOST_COMPONENTS}")
+        if n_roles > MOST_COMPONENTS:
+            faults.append(f"{n_roles} components are more than {MOST_COMPONENTS}")
         return faults
 
-    def _label_faults(self, target: str) -> Iterable[str]:
+    def _feature_faults(self, names: Sequence[str]) -> Iterable[str]:
+        """What keeps the components from being a partition of the features."""
+        roles = Counter(component.role for component in self.components)
+        for role in sorted(role for role, count in roles.items() if count > 1):
+            yield f"the role {role!r} stands there twice"
+        owners = Counter(name for component in self.components for name in component.features)
+        for name in names:
+            if not owners[name]:
+                yield f"the feature {name!r} is in no component"
+        for name in names:
+            if owners[name] > 1:
+                yield f"the feature {name!r} is in more than one component"
+        for name in owners:
+            if name not in names:
+                yield f"{name!r} is not a feature of the table"
+
+    def _graph_faults(self) -> Iterable[str]:
+        """Parents that are not there, and components that wait for each other."""
+        roles = {component.role for component in self.components}
         for component in self.components:
-            if target in component.features:
-                if component.features != (target,):
-                    yield f"the label {target!r} needs a component of its own"
-                if missing := {c.role for c in self.components} - {
-                    component.role,
-                    *component.parents,
-                }:
-                    yield f"the label's component needs every other as parent; missing: {', '.join(sorted(missing))}"
+            for parent in component.parents:
+                if parent not in roles:
+                    yield f"{component.role!r} has an unknown parent {parent!r}"
+        graph = self._graph()
+        if not nx.is_directed_acyclic_graph(graph):
+            cycle = " -> ".join(edge[0] for edge in nx.find_cycle(graph))
+            yield f"these roles wait for each other: {cycle}"
+
+    def _label_faults(self, target: str) -> Iterable[str]:
+        roles = {component.role for component in self.components}
+        for component in self.components:
+            if target not in component.features:
+                continue
+            if component.features != (target,):
+                yield f"the label {target!r} needs a component of its own"
+            missing = roles - {component.role, *component.parents}
+            if missing:
+                names = ", ".join(sorted(missing))
+                yield f"the label's component needs every other as parent; missing: {names}"
 
     def paths(self) -> set[tuple[str, str]]:
-        """All (earlier role, later role) with a way from one to the other."""
+        """All pairs (earlier role, later role) with a path from one to the other."""
         return set(nx.transitive_closure_dag(self._graph()).edges)
 
     def to_yaml(self) -> str:
         """This plan as a file that a person can edit."""
-        comment = "Who writes which features, and what each sees. Edit and pass on with --plan; the label's component comes last."
+        comment = (
+            "Who writes which features, and what each sees. Edit and pass on with --plan; "
+            "the label's component comes last."
+        )
         return yaml_text(comment, self.model_dump(mode="json"))
 
 
@@ -134,73 +142,89 @@ def with_label(
     dictionary: FeatureDictionary,
     source: Literal["manager", "data"],
 ) -> Plan:
-    """A plan from (role, features, parents) in order: a component also depends on the earlier ones that share a rule with it; the label comes last."""
-    ruled = [rule.names for rule in dictionary.parsed_rules().values()]
+    """A plan with the label's component last, after all others.
+
+    **Parameters:**
+
+    * **roles**: (role, features, parents) in order, of all features but the label. A component also
+      depends on the earlier ones that share a rule with it: who writes one side of a rule has to
+      see the other.
+    """
+    # The rules hold in every row that passes stage 1, whoever made the plan.
+    rules = [rule.names for rule in dictionary.parsed_rules().values()]
     components = []
     for place, (role, features, parents) in enumerate(roles):
-        # Who writes one side of a rule has to see the other.
-        bound = [
-            r
-            for r, other, _ in roles[:place]
-            if any(names & set(features) and names & set(other) for names in ruled)
+        by_rule = [
+            earlier
+            for earlier, other_features, _ in roles[:place]
+            if any(names & set(features) and names & set(other_features) for names in rules)
         ]
-        components.append(
-            Component(
-                role=role,
-                features=tuple(features),
-                parents=tuple(dict.fromkeys([*parents, *bound])),
-            )
-        )
-    label = (
-        LABEL_ROLE
-        if all(role != LABEL_ROLE for role, _, _ in roles)
-        else f"{LABEL_ROLE} of the table"
-    )
-    last = Component(
-        role=label,
-        features=(dictionary.target,),
-        parents=tuple(component.role for component in components),
-    )
-    return Plan(source=source, components=(*components, last))
+        all_parents = tuple(dict.fromkeys([*parents, *by_rule]))
+        components.append(Component(role=role, features=tuple(features), parents=all_parents))
+    names = tuple(component.role for component in components)
+    label_role = f"{LABEL_ROLE} of the table" if LABEL_ROLE in names else LABEL_ROLE
+    label = Component(role=label_role, features=(dictionary.target,), parents=names)
+    return Plan(source=source, components=(*components, label))
 
 
 def from_data(values: pd.DataFrame, dictionary: FeatureDictionary) -> Plan:
-    """A plan from the real rows: features that hang together make a component, in the order of the dictionary.
+    """A plan from the real rows: associated features make a component, in dictionary order.
 
-    Average linkage on 1 - association; a component depends on the earlier ones that it is tied to.
+    Features are clustered by average linkage on 1 - association. A component depends on the earlier
+    ones that it is associated with.
+
+    **Parameters:**
+
+    * **values**: frame of values (n, d).
     """
-    from sklearn.cluster import AgglomerativeClustering
-
-    names = dictionary.inputs
-    tie = associations(values, dictionary.input_features)
-    # About the square root of d components, as the paper's plans have: 3 for its 8 features.
-    wanted = min(MOST_ROLES, len(names), max(2, round(len(names) ** 0.5)))
-    clustering = AgglomerativeClustering(wanted, metric="precomputed", linkage="average")
-    labels = clustering.fit_predict(1 - tie).tolist() if len(names) > 1 else [0]
-    groups = [np.flatnonzero(np.array(labels) == label) for label in dict.fromkeys(labels)]
-    roles = [
-        (
-            f"Group {i + 1}",
-            [names[f] for f in group],
-            [f"Group {j + 1}" for j in range(i) if tie[np.ix_(group, groups[j])].max() > _TIE],
-        )
-        for i, group in enumerate(groups)
-    ]
+    matrix = associations(values, dictionary.input_features)
+    groups = _clusters(matrix)
+    roles = []
+    for place, group in enumerate(groups):
+        features = [dictionary.inputs[feature] for feature in group]
+        parents = [
+            f"Group {other + 1}"
+            for other in range(place)
+            if matrix[np.ix_(group, groups[other])].max() > _CHANCE
+        ]
+        roles.append((f"Group {place + 1}", features, parents))
     return with_label(roles, dictionary, "data")
 
 
+def _clusters(matrix: FloatArray) -> list[IntArray]:
+    """Columns that are associated with each other, by their places; the first column's come first.
+
+    **Parameters:**
+
+    * **matrix**: associations of the columns, shape (d, d).
+    """
+    from sklearn.cluster import AgglomerativeClustering
+
+    n_columns = len(matrix)
+    if n_columns < 2:
+        return [np.arange(n_columns)]
+    # About the square root of d components, as the paper's plans have: 3 for its 8 features.
+    n_clusters = min(MOST_ROLES, n_columns, max(2, round(n_columns**0.5)))
+    clustering = AgglomerativeClustering(n_clusters, metric="precomputed", linkage="average")
+    labels = clustering.fit_predict(1 - matrix)
+    return [np.flatnonzero(labels == label) for label in dict.fromkeys(labels.tolist())]
+
+
 def read_plan(text: str, source: str, dictionary: FeatureDictionary) -> Plan:
-    """The plan in a YAML text. **Raises** `PlanError` with every fault."""
-    next_step = "mend the file; 'python -m t2local plan data.csv -o plan.yaml' writes a correct one"
+    """The plan in a YAML text.
+
+    **Parameters:**
+
+    * **source**: the name of its file, for messages.
+
+    **Raises** `PlanError` with every fault.
+    """
     try:
         raw = yaml.safe_load(text)
         plan = Plan.model_validate({**raw, "source": "file"} if isinstance(raw, dict) else raw)
         faults = plan.check(dictionary)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        faults = [
-            f"line {mark.line + 1}, column {mark.column + 1}: not YAML" if mark else "not YAML"
-        ]
+        faults = [_yaml_fault(error)]
     except ValidationError as error:
         faults = [
             f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}"
@@ -210,6 +234,13 @@ def read_plan(text: str, source: str, dictionary: FeatureDictionary) -> Plan:
         raise PlanError(
             f"{source} has {len(faults)} faults:",
             faults=[f"{source}: {fault}" for fault in faults],
-            next_step=next_step,
+            next_step="mend the file; "
+            "'python -m t2local plan data.csv -o plan.yaml' writes a correct one",
         )
     return plan
+
+
+def _yaml_fault(error: yaml.YAMLError) -> str:
+    # PyYAML's own message quotes the text around the fault.
+    mark = getattr(error, "problem_mark", None)
+    return f"line {mark.line + 1}, column {mark.column + 1}: not YAML" if mark else "not YAML"

@@ -1,37 +1,51 @@
-"""Rows as text and back: a feature in words, a component's cells as a JSON array, and the schema of such an array.
+"""Rows as text and back: features in words, cells as a JSON array, and the schema of such an array.
 
 Values only, no blanks: ``[71,3,28.1,"F"]``. The columns are named once in the prompt.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import Any
+from typing import TypeAlias
 
 import pandas as pd
 
 from t2local.llm.grammar import fragment
+from t2local.system.json_text import JsonObject
 from t2local.tables.dictionary import Feature
 
-Value = float | str | None
+Value: TypeAlias = float | str | None
+Record: TypeAlias = dict[str, Value]
+
+#: Whole numbers as JSON writes them; a double holds any of 15 characters exactly.
+_CODE = re.compile(r"(?=.{1,15}$)(0|-?[1-9][0-9]*)")
 #: A prompt that lists 200 levels teaches the model less than the rows that it leaves no room for.
 _LEVELS_SHOWN = 12
 
 
-def brief(feature: Feature, told: str = "") -> str:
-    """A feature in words: name, meaning, range or levels, and what is told of the real rows."""
-    if feature.numeric:
-        values = " to ".join(str(feature.plain(bound)) for bound in feature.bounds) + (
-            f" {feature.unit}" if feature.unit else ""
-        )
-    else:
-        shown = [_json(_level(level)) for level in feature.levels[:_LEVELS_SHOWN]]
-        values = " or ".join(shown) + (
-            f" or {len(feature.levels) - len(shown)} more"
-            if len(feature.levels) > len(shown)
-            else ""
-        )
-    return f"{feature.name} ({feature.meaning + ': ' if feature.meaning else ''}{values}{' or null' if feature.missing else ''}{'; ' + told if told else ''})"
+def feature_description(feature: Feature, statistics: str = "") -> str:
+    """A feature in words: name, meaning, range or levels, and statistics of the real rows."""
+    values = _range_in_words(feature) if feature.numeric else _levels_in_words(feature.levels)
+    if feature.meaning:
+        values = f"{feature.meaning}: {values}"
+    if feature.missing:
+        values += " or null"
+    if statistics:
+        values += f"; {statistics}"
+    return f"{feature.name} ({values})"
+
+
+def _range_in_words(feature: Feature) -> str:
+    words = " to ".join(str(feature.plain(bound)) for bound in feature.bounds)
+    return f"{words} {feature.unit}" if feature.unit else words
+
+
+def _levels_in_words(levels: Sequence[str]) -> str:
+    words = [_json(_level(level)) for level in levels[:_LEVELS_SHOWN]]
+    if len(levels) > len(words):
+        words.append(f"{len(levels) - len(words)} more")
+    return " or ".join(words)
 
 
 def array(features: Sequence[Feature], row: Mapping[str, Value]) -> str:
@@ -39,92 +53,95 @@ def array(features: Sequence[Feature], row: Mapping[str, Value]) -> str:
     return f"[{','.join(_cell(feature, row[feature.name]) for feature in features)}]"
 
 
-def records(values: pd.DataFrame) -> list[dict[str, Any]]:
+def records(values: pd.DataFrame) -> list[Record]:
     """A frame of values as one mapping a row."""
     return [{str(name): value for name, value in row.items()} for row in values.to_dict("records")]
 
 
 def cell_ends(features: Sequence[Feature], row: Mapping[str, Value]) -> list[int]:
     """Where each cell of `array` ends, with the comma or bracket after it, in bytes."""
-    return [
-        1 + end
-        for end in accumulate(
-            len(_cell(feature, row[feature.name]).encode()) + 1 for feature in features
-        )
-    ]
+    sizes = [len(_cell(feature, row[feature.name]).encode()) + 1 for feature in features]
+    return [1 + end for end in accumulate(sizes)]
 
 
-def schema(features: Sequence[Feature], given: Mapping[str, Value] | None = None) -> dict[str, Any]:
-    """The JSON Schema of the arrays that `array` writes for all values that the features allow, or for those alone that have the given cells."""
-    given = given or {}
-    cells = [
-        {"enum": [json.loads(_cell(f, given[f.name]))]} if f.name in given else _cell_schema(f)
+def schema(features: Sequence[Feature], cells: Mapping[str, Value] | None = None) -> JsonObject:
+    """The JSON Schema of the arrays that `array` writes.
+
+    **Parameters:**
+
+    * **cells**: given cells, by feature; the schema then accepts only arrays with these cells.
+    """
+    fixed = cells or {}
+    items = [
+        {"enum": [json.loads(_cell(f, fixed[f.name]))]} if f.name in fixed else _cell_schema(f)
         for f in features
     ]
     return {
         **fragment("cells"),
-        "prefixItems": cells,
-        "minItems": len(cells),
-        "maxItems": len(cells),
+        "prefixItems": items,
+        "minItems": len(items),
+        "maxItems": len(items),
     }
 
 
-def parse(features: Sequence[Feature], text: str) -> dict[str, Value]:
+def parse(features: Sequence[Feature], text: str) -> Record:
     """The values in a text that the schema accepts."""
-    return {
-        feature.name: _value(feature, cell)
-        for feature, cell in zip(features, json.loads(text), strict=True)
-    }
+    cells = json.loads(text)
+    return {f.name: _value(f, cell) for f, cell in zip(features, cells, strict=True)}
 
 
-def longest(features: Sequence[Feature]) -> int:
+def max_bytes(features: Sequence[Feature]) -> int:
     """The most bytes that the schema of these features accepts; a token has at least one."""
-    return sum(_longest_cell(feature) + 1 for feature in features) + 1
+    return sum(_max_cell_bytes(feature) + 1 for feature in features) + 1
 
 
 def _cell(feature: Feature, value: Value) -> str:
     text = feature.plain(value)
     if text is None:
         return "null"
-    return _json(text) if feature.temporal else text if feature.numeric else _json(_level(text))
+    if feature.temporal:
+        return _json(text)
+    return text if feature.numeric else _json(_level(text))
 
 
-def _cell_schema(feature: Feature) -> dict[str, Any]:
-    if not feature.numeric:
-        cell = {**fragment("level"), "enum": [_level(level) for level in feature.levels]}
-    elif feature.temporal:
-        cell = {
-            **fragment("date"),
-            "pattern": f"^({feature.text_pattern})$",
-        }
-    elif feature.decimals:
-        cell = _decimal_schema(feature)
-    else:
-        cell = _numbers(*feature.steps, 0)
+def _cell_schema(feature: Feature) -> JsonObject:
+    cell = _value_schema(feature)
     return {"anyOf": [cell, fragment("missing")]} if feature.missing else cell
 
 
-def _decimal_schema(feature: Feature) -> dict[str, Any]:
-    """The numbers of a decimal feature: one alternative for each number of decimals that a value may be written with.
+def _value_schema(feature: Feature) -> JsonObject:
+    if not feature.numeric:
+        return {**fragment("level"), "enum": [_level(level) for level in feature.levels]}
+    if feature.temporal:
+        return {**fragment("date"), "pattern": f"^({feature.text_pattern})$"}
+    if feature.decimals:
+        return _decimal_schema(feature)
+    return _numbers(*feature.steps, 0)
 
-    One range with a step would say the same, but llguidance 1.9 refuses texts with fewer decimals than its bounds near
-    these bounds (0.7 in 0.681 to 0.718). In each alternative the bounds have the decimals of the texts.
+
+def _decimal_schema(feature: Feature) -> JsonObject:
+    """The numbers of a decimal feature: one alternative for each number of decimals in the text.
+
+    One range with a step would say the same, but llguidance 1.9 refuses texts with fewer decimals
+    than its bounds near these bounds (0.7 in 0.681 to 0.718). In each alternative the bounds have
+    the decimals of the texts.
     """
     low, high = feature.steps
     alternatives = []
     for decimals in range(feature.decimals + 1):
-        coarse, grid = 10 ** (feature.decimals - decimals), 10**decimals
-        first, last = -(-low // coarse), high // coarse
+        coarse = 10 ** (feature.decimals - decimals)
+        first = -(-low // coarse)
+        last = high // coarse
+        # llguidance takes a range of one decimal number for empty: it is written as a level.
         if first == last and (first % 10 or not decimals):
-            alternatives.append(
-                {**fragment("level"), "enum": [first / grid if decimals else first]}
-            )
+            number = first / 10**decimals if decimals else first
+            alternatives.append({**fragment("level"), "enum": [number]})
         elif first < last:
             alternatives.append(_numbers(first, last, decimals))
     return {"anyOf": alternatives}
 
 
-def _numbers(first: int, last: int, decimals: int) -> dict[str, Any]:
+def _numbers(first: int, last: int, decimals: int) -> JsonObject:
     """A range whose bounds are counted in steps of 10^-decimals."""
     if not decimals:
         return {**fragment("integer"), "minimum": first, "maximum": last}
@@ -138,14 +155,11 @@ def _numbers(first: int, last: int, decimals: int) -> dict[str, Any]:
 
 
 def _level(level: str) -> int | str:
-    """A level as a JSON value: codes such as 1, 2, 3 as numbers, which cost fewer tokens; 01 and 1.0 stay text."""
-    canonical = (
-        level.lstrip("-").isdecimal()
-        and level.isascii()
-        and len(level) <= 15
-        and str(int(level)) == level
-    )
-    return int(level) if canonical else level
+    """A level as a JSON value.
+
+    Codes such as 1, 2, 3 are numbers, which cost fewer tokens; 01 and 1.0 stay text.
+    """
+    return int(level) if _CODE.fullmatch(level) else level
 
 
 def _value(feature: Feature, cell: object) -> Value:
@@ -156,20 +170,27 @@ def _value(feature: Feature, cell: object) -> Value:
     return float(cell) if feature.numeric else str(cell)  # type: ignore[arg-type]
 
 
-def _longest_cell(feature: Feature) -> int:
-    if feature.temporal:
-        size = 2 + max(len(str(feature.plain(bound))) for bound in feature.bounds)
-    elif feature.numeric:
-        whole = max(len(str(int(bound))) for bound in feature.bounds)
-        # A sign more: -0.5 has the whole part 0.
-        size = whole + 1 + (feature.decimals + 1 if feature.decimals else 0)
-    else:
-        # A control character may be written as \u00xx even where JSON has a shorter escape.
-        size = max(
-            2 + sum(6 if char < " " or char in '"\\\x7f' else len(char.encode()) for char in level)
-            for level in feature.levels
-        )
+def _max_cell_bytes(feature: Feature) -> int:
+    size = _max_value_bytes(feature)
     return max(size, len("null")) if feature.missing else size
+
+
+def _max_value_bytes(feature: Feature) -> int:
+    if feature.temporal:
+        return 2 + max(len(str(feature.plain(bound))) for bound in feature.bounds)
+    if not feature.numeric:
+        return max(2 + sum(map(_max_character_bytes, level)) for level in feature.levels)
+    whole = max(len(str(int(bound))) for bound in feature.bounds)
+    point = bool(feature.decimals)
+    # A sign more: -0.5 has the whole part 0.
+    return whole + 1 + point + feature.decimals
+
+
+def _max_character_bytes(character: str) -> int:
+    # A control character may be written as \u00xx even where JSON has a shorter escape.
+    if character < " " or character in '"\\\x7f':
+        return len("\\u0000")
+    return len(character.encode())
 
 
 def _json(value: object) -> str:

@@ -1,14 +1,17 @@
-"""Short free text for the rows that were kept: a worker of its own, which has never seen a real text.
+"""Short free text for the rows that were kept: a worker of its own that never sees a real text.
 
-What is in a column of free text cannot be bounded, so no prompt shows any of it: the worker knows the row and what the dictionary
-says of the column. A larger model writes something sensible; the starter model hardly does.
+What is in a column of free text cannot be bounded, so no prompt shows any of it: the worker knows
+the row and what the dictionary says of the column. A larger model writes something sensible; the
+starter model hardly does.
 """
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
+from t2local.llm.counters import Counters
 from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar, fragment
 from t2local.llm.model import Model
@@ -16,14 +19,26 @@ from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
 from t2local.settings import Settings
 from t2local.stats.streams import Stream
+from t2local.system.json_text import JsonObject
 from t2local.tables.dictionary import FeatureDictionary, LeftOut
 from t2local.team.prompts import render
-from t2local.team.rows import array, brief, longest, records
+from t2local.team.rows import array, feature_description, max_bytes, records
 
-#: The stream of the texts' random numbers; no block of rows has this number.
-_TEXTS = 2**28 - 4
-#: Letters of a text are about so many to a token; an escaped letter has up to six bytes.
-_LETTERS_A_TOKEN, _MOST_BYTES = 3, 6
+#: Letters of a text are about so many to a token.
+_LETTERS_PER_TOKEN = 3
+#: An escaped letter (\u00e9) has six bytes.
+_MAX_BYTES_PER_LETTER = 6
+#: Quotes, comma and brackets around a text, generously.
+_PUNCTUATION = 4
+_PUNCTUATION_OF_ROW = 8
+
+
+@dataclass(frozen=True)
+class WrittenTexts:
+    """The texts of each column, one a row (none where decoding failed), and what they cost."""
+
+    columns: dict[str, list[str | None]]
+    counters: Counters
 
 
 def write_texts(
@@ -33,57 +48,61 @@ def write_texts(
     rows: pd.DataFrame,
     settings: Settings,
     seed: int,
-) -> dict[str, list[str | None]]:
-    """A text of each column for each row of values (m, d); none where its decoding failed.
+) -> WrittenTexts:
+    """A text of each column for each row of values (m, d), which may not be empty.
 
     **Raises** `DecodeError` when the prompt does not fit the model.
     """
-    features, told = (
-        dictionary.features,
-        [array(dictionary.features, record) for record in records(rows)],
-    )
-    facts = {
-        "description": dictionary.description,
-        "briefs": [brief(feature) for feature in features],
-        "texts": columns,
-    }
-    prompt = model.prompt([render("texts.j2", **facts)])
-    strings = [
-        {"type": "string", "minLength": 1, "maxLength": column.max_length} for column in columns
+    arrays = [array(dictionary.features, record) for record in records(rows)]
+    prompt = model.prompt([_prompt(dictionary, columns)])
+    grammar = Grammar(_schema(columns), model.tokenizer)
+    # A row's text follows its own array, so that no row sees another one's.
+    requests = [
+        Request(
+            (Segment(tuple(model.tokenize(text)), grammar),),
+            RowStream(seed, row=row, stream=Stream.TEXT_TOKENS),
+        )
+        for row, text in enumerate(arrays)
     ]
-    grammar = Grammar(
-        {
-            **fragment("cells"),
-            "prefixItems": strings,
-            "minItems": len(strings),
-            "maxItems": len(strings),
-        },
-        model.tokenizer,
-    )
-    letters = sum(column.max_length for column in columns)
-    usual = max(len(model.tokenize(text)) for text in told) + letters // _LETTERS_A_TOKEN + 8
-    most = longest(features) + sum(_MOST_BYTES * column.max_length + 4 for column in columns)
-    written: list[list[str | None]] = [[None] * len(columns) for _ in told]
-    slots = model.slots(settings.decoder.slots, usual).value
+    longest_row = max(len(request.segments[0].prompt) for request in requests)
+    n_letters = sum(column.max_length for column in columns)
+    usual_cells = longest_row + n_letters // _LETTERS_PER_TOKEN + _PUNCTUATION_OF_ROW
+    texts: list[list[str | None]] = [[None] * len(columns) for _ in requests]
     with Decoder(
         model,
-        slots=slots,
+        slots=model.slots(settings.decoder.slots, usual_cells).value,
         prefix_tokens=len(prompt),
-        max_row_tokens=most,
-        typical_row_tokens=usual,
+        max_row_tokens=_max_row_tokens(dictionary, columns),
+        typical_row_tokens=usual_cells,
         temperature=settings.team.temperature,
     ) as decoder:
         decoder.prefill(prompt)
-        requests = [
-            Request(
-                (Segment(tuple(model.tokenize(text)), grammar),),
-                RowStream(seed, row=row, stream=Stream.TEXT_TOKENS),
-            )
-            for row, text in enumerate(told)
-        ]
         for row, completion in decoder.complete(requests):
             if not completion.failure:
-                written[row] = json.loads(completion.texts[0])
-    return {
-        column.name: [texts[place] for texts in written] for place, column in enumerate(columns)
-    }
+                texts[row] = json.loads(completion.texts[0])
+    by_column = {column.name: [row[i] for row in texts] for i, column in enumerate(columns)}
+    return WrittenTexts(by_column, decoder.counters)
+
+
+def _prompt(dictionary: FeatureDictionary, columns: Sequence[LeftOut]) -> str:
+    return render(
+        "texts.j2",
+        description=dictionary.description,
+        features=[feature_description(feature) for feature in dictionary.features],
+        texts=columns,
+    )
+
+
+def _schema(columns: Sequence[LeftOut]) -> JsonObject:
+    """An array of one text for each column."""
+    strings = [
+        {"type": "string", "minLength": 1, "maxLength": column.max_length} for column in columns
+    ]
+    size = len(strings)
+    return {**fragment("cells"), "prefixItems": strings, "minItems": size, "maxItems": size}
+
+
+def _max_row_tokens(dictionary: FeatureDictionary, columns: Sequence[LeftOut]) -> int:
+    """The most tokens of a row and its texts: a token has at least one byte."""
+    texts = [_MAX_BYTES_PER_LETTER * column.max_length + _PUNCTUATION for column in columns]
+    return max_bytes(dictionary.features) + sum(texts)

@@ -1,4 +1,7 @@
-"""The prompt templates. Roles, features and descriptions are all that varies in them (paper, Appendix B)."""
+"""The prompt templates: what varies in them is roles, features and descriptions.
+
+Their contents follow Appendix B of the paper (arXiv 2602.04785).
+"""
 
 from functools import cache
 
@@ -7,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 @cache
 def _environment() -> Environment:
-    # No autoescape: the result is a prompt, not HTML. A name that a template misses is an error, never a blank.
+    # No autoescape: the result is a prompt, not HTML. A name that a template misses is an error.
     # ruff: noqa: S701
     return Environment(
         loader=PackageLoader("t2local.team", "prompts"),

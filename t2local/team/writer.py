@@ -1,0 +1,162 @@
+"""Lets the team write blocks of rows.
+
+A block is the unit of seed and retry: its rows depend on the seed, the number of the block and the
+number of the row, never on what is written beside them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from t2local.errors import DecodeError
+from t2local.llm.requests import Completion, Request, Segment
+from t2local.llm.sampling import RowStream
+from t2local.stats.arrays import FloatArray
+from t2local.stats.streams import Stream, generator
+from t2local.system.interrupts import deferred
+from t2local.team.calibration import Calibration
+from t2local.team.scoring import label_prediction
+from t2local.team.team import Team
+
+
+@dataclass(frozen=True)
+class BlockRequest:
+    """A block to be written.
+
+    **Parameters:**
+
+    * **number**: of the block; **rows**: how many are to be written.
+    * **first**: how many rows were written before it, which decides the set of examples.
+    * **labels**: the wanted label of each row, where shares of them are asked for.
+    """
+
+    number: int
+    rows: int
+    first: int
+    labels: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """What the team wrote at one go.
+
+    **Parameters:**
+
+    * **rows**: frame of values (m, d), in the order of their numbers.
+    * **failed**: rows whose decoding failed at every attempt.
+    * **prompt_sha256**: of the tokens of the prompt.
+    * **interrupted**: Ctrl-C came; the rows that were complete are there.
+    """
+
+    number: int
+    rows: pd.DataFrame
+    failed: int
+    prompt_sha256: str
+    interrupted: bool
+
+
+class RowWriter:
+    """Writes blocks of rows with a team, as it was calibrated."""
+
+    def __init__(self, team: Team, calibration: Calibration) -> None:
+        self._team = team
+        self._calibration = calibration
+
+    def write(self, request: BlockRequest, on_row: Callable[[], None] = lambda: None) -> Block:
+        """Write a block; Ctrl-C ends it early with the rows that are complete.
+
+        **Parameters:**
+
+        * **on_row**: called after each row.
+
+        **Raises** `DecodeError` when decodes go wrong at every attempt.
+        """
+        completions: dict[int, Completion] = {}
+        interrupted = False
+        try:
+            for attempt in range(self._team.settings.attempts):
+                self._complete(request, attempt, completions, on_row)
+        except KeyboardInterrupt:
+            interrupted = True
+        # Values and labels are made whole: a Ctrl-C in between would lose rows that are complete.
+        with deferred() as ctrl_c:
+            in_order = [completions[row] for row in sorted(completions)]
+            rows = self._with_pooled_labels(request.number, self._values(in_order), in_order)
+        interrupted |= bool(ctrl_c)
+        # Rows that nobody got to write are no failures.
+        failed = 0 if interrupted else request.rows - len(completions)
+        return Block(request.number, rows, failed, self._team.prompt_sha256, interrupted)
+
+    def _complete(
+        self,
+        request: BlockRequest,
+        attempt: int,
+        completions: dict[int, Completion],
+        on_row: Callable[[], None],
+    ) -> None:
+        """Write the rows that are missing; a decode that goes wrong ends this attempt."""
+        missing = [row for row in range(request.rows) if row not in completions]
+        if not missing:
+            return
+        team = self._team
+        try:
+            team.show(team.prompt.tokens_of_set(request.first // team.settings.examples_for))
+            row_requests = [self._row_request(request, row, attempt) for row in missing]
+            for index, completion in team.complete(row_requests):
+                if not completion.failure:
+                    completions[missing[index]] = completion
+                    on_row()
+        except DecodeError:
+            if attempt + 1 == team.settings.attempts:
+                raise
+
+    def _row_request(self, request: BlockRequest, row: int, attempt: int) -> Request:
+        # The attempt is part of the stream: the same random numbers would fail in the same way.
+        stream = RowStream(self._team.seed, request.number, row, attempt)
+        return Request(self._segments(request, row, attempt), stream)
+
+    def _segments(self, request: BlockRequest, row: int, attempt: int) -> tuple[Segment, ...]:
+        """The segments of a row: with its wanted label, or with cells that the tree gives."""
+        layout = self._team.layout
+        # No row has both: where labels are given no cell is scored, so that there is no gate.
+        if request.labels:
+            return layout.with_label(request.labels[row])
+        if not self._calibration.gate:
+            return layout.segments
+        rng = generator(self._team.seed, Stream.ROW_MIXTURE, request.number, row, attempt)
+        return layout.with_cells(self._team.model, self._calibration.gate.sample(rng))
+
+    def _values(self, completions: Sequence[Completion]) -> pd.DataFrame:
+        """The rows as a frame of values; a label that nobody wrote is missing."""
+        dictionary = self._team.dictionary
+        # As objects: a column of None alone would become numbers.
+        frame = pd.DataFrame(
+            [self._team.layout.parse(completion.texts) for completion in completions],
+            columns=dictionary.names,
+            dtype=object,
+        )
+        return pd.DataFrame({f.name: f.values(frame[f.name]) for f in dictionary.features})
+
+    def _with_pooled_labels(
+        self, block: int, rows: pd.DataFrame, completions: Sequence[Completion]
+    ) -> pd.DataFrame:
+        """The rows with the labels of the opinion pool, where there is one."""
+        pool = self._calibration.pool
+        if pool is None:
+            return rows
+        drawn = self._team.settings.label_choice == "drawn"
+        rng = generator(self._team.seed, Stream.DRAWN_LABELS, block) if drawn else None
+        labels = pool.labels(rows, self._label_predictions(completions), rng)
+        pooled = rows.copy()
+        pooled[self._team.dictionary.target] = labels
+        return pooled
+
+    def _label_predictions(self, completions: Sequence[Completion]) -> FloatArray | None:
+        """What the label worker predicts for each row; none where it is not asked."""
+        part = self._team.layout.label_part
+        if part is None or not completions:
+            return None
+        tokenizer = self._team.model.tokenizer
+        return np.array([label_prediction(part, c, tokenizer) for c in completions])

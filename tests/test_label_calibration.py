@@ -1,0 +1,208 @@
+"""The weights of label worker and ensemble are their skill on real rows that neither had seen."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import t2local
+from t2local.llm.scripted import ScriptedModel
+from t2local.tables.dictionary import Feature
+from t2local.team.label_calibration import (
+    MAX_ASKED,
+    N_FOLDS,
+    LabelCalibration,
+    LabelEnsemble,
+    OpinionPool,
+    calibrate_labels,
+    calibration_folds,
+    calibration_rows,
+    most_likely_labels,
+    pool_predictions,
+)
+from tests.conftest import make_patients
+from tests.teams import dictionary_and_values
+
+CLASSES = Feature(name="y", type="category", levels=("a", "b", "c"))
+NUMBER = Feature(name="y", type="decimal", minimum=0, maximum=100, decimals=1)
+
+
+def ensemble_of(frame: pd.DataFrame, target: str = "outcome") -> LabelEnsemble:
+    dictionary, real = dictionary_and_values(frame, target)
+    folds = calibration_folds(np.arange(len(real)) % 2, 1)
+    return LabelEnsemble(real, dictionary, folds, 1)
+
+
+@pytest.fixture
+def ensemble(patients_pool) -> LabelEnsemble:
+    return patients_pool.ensemble
+
+
+def predictions(truth: np.ndarray, right: float, rng: np.random.Generator) -> np.ndarray:
+    """Log-probabilities of a worker that gives a share of ``right`` to a label that is the true one
+    as often."""
+    labels = np.where(rng.random(len(truth)) < right, truth, 1 - truth)
+    p = np.full((len(truth), 2), 1 - right)
+    p[np.arange(len(truth)), labels] = right
+    return np.log(p)
+
+
+@pytest.mark.parametrize(("right", "heard"), [(0.9, True), (0.5, False), (0.1, False)])
+def test_a_worker_is_heard_as_far_as_it_is_right(ensemble, right, heard):
+    truth = ensemble.truth.astype(int)
+    p = predictions(truth, right if right != 0.1 else 0.9, np.random.default_rng(3))
+    p = p if right != 0.1 else p[:, ::-1]  # the last one says the contrary of what it should
+    found = calibrate_labels(p, ensemble.out_of_fold, ensemble.truth, ensemble.target)
+    assert (found.worker_weight > 0.3) == heard
+    assert found.combined_loss <= found.ensemble_loss + 0.01
+    assert found.worker_loss == pytest.approx(-p[np.arange(len(truth)), truth].mean())
+    assert found.rows == 60
+
+
+def test_no_row_is_judged_by_a_model_that_saw_it(patients):
+    shuffled = patients.assign(outcome=np.random.default_rng(5).permutation(patients["outcome"]))
+    # Labels that nothing explains: a model that had seen them would look better than chance.
+    ensemble = ensemble_of(shuffled)
+    found = calibrate_labels(None, ensemble.out_of_fold, ensemble.truth, ensemble.target)
+    assert found.ensemble_loss > 0.6
+    assert np.allclose(np.exp(ensemble.out_of_fold).sum(axis=1), 1)
+
+
+def test_a_number_is_the_mean_by_inverse_squared_error(patients):
+    patients = (
+        patients.drop(columns="outcome")
+        .dropna()
+        .assign(risk=lambda rows: rows["age"] * 2 + rows["weight"])
+    )
+    dictionary, real = dictionary_and_values(patients, "risk")
+    ensemble = ensemble_of(patients, "risk")
+    truth = real["risk"].to_numpy()
+    worker = truth + np.random.default_rng(1).normal(0, 2, len(truth))
+    alone = calibrate_labels(None, ensemble.out_of_fold, truth, ensemble.target)
+    found = calibrate_labels(worker[:, None], ensemble.out_of_fold, truth, ensemble.target)
+    error = ((worker - truth) ** 2).mean()
+    assert found.worker_weight == pytest.approx(alone.ensemble_loss / (alone.ensemble_loss + error))
+    assert found.worker_weight + found.ensemble_weight == pytest.approx(1)
+    labels = OpinionPool(ensemble, found).labels(real, None)
+    assert (labels * 10 ** dictionary["risk"].decimals % 1 < 1e-6).all()
+    assert labels.between(*dictionary["risk"].bounds).all()
+    # The ensemble is off by far more than the worker, whose numbers are nearly taken as they are.
+    pooled = OpinionPool(ensemble, found).labels(real, worker[:, None])
+    assert ((pooled - truth) ** 2).mean() < ((labels - truth) ** 2).mean()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 999), st.integers(2, 40), st.floats(0, 3), st.floats(0, 3))
+def test_the_weights_are_those_of_the_lowest_loss_with_the_prior(seed, n_rows, good, better):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 3, n_rows)
+    logits = rng.normal(size=(2, n_rows, 3))
+    logits[:, np.arange(n_rows), truth] += np.array([good, better])[:, None]
+    worker, ensemble = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
+    found = calibrate_labels(worker, ensemble, truth.astype(float), CLASSES)
+
+    def penalised(a, b):
+        loss = 0.0
+        for row, label in enumerate(truth):
+            p = np.exp(a * worker[row] + b * ensemble[row])
+            loss -= np.log(p[label] / p.sum())
+        return (loss + 2 * (a**2 + (b - 1) ** 2)) / n_rows
+
+    best = penalised(found.worker_weight, found.ensemble_weight)
+    for a, b in rng.integers(0, 41, (15, 2)) / 20:
+        assert best <= penalised(a, b) + 1e-9
+    pooled = pool_predictions(worker, ensemble, found, CLASSES)
+    assert np.allclose(np.exp(pooled).sum(axis=1), 1)
+    assert -pooled[np.arange(n_rows), truth].mean() == pytest.approx(found.combined_loss)
+
+
+def test_a_worker_without_an_error_does_not_divide_by_zero():
+    truth = np.array([1.0, 2.0, 5.0])
+    found = calibrate_labels(truth[:, None], truth[:, None] + 1, truth, NUMBER)
+    assert found.worker_weight == pytest.approx(1)
+    assert found.combined_loss < 1e-9
+
+
+def test_drawn_labels_have_the_probabilities_and_the_most_likely_ones_are_most_likely(ensemble):
+    _, real = dictionary_and_values(make_patients())
+    rows = pd.concat([real.head(1)] * 4000, ignore_index=True)
+    worker = np.log(np.tile([0.7, 0.3], (4000, 1)))
+    found = LabelCalibration(1.0, 0.0, 0.5, 0.5, 0.5, 60)
+    pool = OpinionPool(ensemble, found)
+    assert set(pool.labels(rows, worker)) == {"0"}
+    drawn = pool.labels(rows, worker, np.random.default_rng(1))
+    assert abs((drawn == "0").mean() - 0.7) < 0.03
+    # The weights of the other: the ensemble decides, whatever the worker says.
+    alone = replace(pool, calibration=replace(found, worker_weight=0.0, ensemble_weight=1.0))
+    assert alone.labels(real, worker[:60]).equals(pool.labels(real, None))
+    assert len(pool.labels(real.head(0), None)) == 0
+
+
+def test_a_class_of_few_rows_is_not_emptied_and_gets_the_rows_that_fit_it_best():
+    p = np.column_stack([np.full(100, 0.6), np.linspace(0.3, 0.1, 100), np.linspace(0.1, 0.3, 100)])
+    few = most_likely_labels(np.log(p), np.array([7, 2, 1]))
+    assert np.bincount(few).tolist() == [70, 20, 10]
+    assert set(np.flatnonzero(few == 1)) == set(range(20))
+    assert set(np.flatnonzero(few == 2)) == set(range(90, 100))
+    assert set(most_likely_labels(np.log(p), np.array([70, 20, 10]))) == {0}
+    unseen = most_likely_labels(
+        np.log(np.column_stack([p[:, :2], np.full(100, 0.7)])), np.array([8, 2, 0])
+    )
+    assert set(unseen) == {2}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.integers(0, 12), min_size=2, max_size=4).filter(any),
+    st.integers(1, 30),
+    st.integers(0, 999),
+)
+def test_labels_are_the_most_likely_ones_or_keep_the_shares(counts, n_rows, seed):
+    rng = np.random.default_rng(seed)
+    p = np.log(rng.dirichlet(np.ones(len(counts)), n_rows))
+    labels = most_likely_labels(p, np.array(counts))
+    best = p.argmax(axis=1)
+    if (labels == best).all():
+        return
+    assert any(0 < count < 5 for count in counts)
+    changed = np.array(counts)[best] > 0  # rows of a class that no real row has stay
+    assert (labels[~changed] == best[~changed]).all()
+    for label, count in enumerate(counts):
+        quota = changed.sum() * count / sum(counts)
+        assert abs((labels[changed] == label).sum() - quota) <= 1
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 200), st.integers(1, 99))
+def test_rows_are_asked_about_once_and_folds_are_even(n_rows, seed):
+    rows = calibration_rows(n_rows, seed)
+    assert len(rows) == len(set(rows)) == min(n_rows, MAX_ASKED)
+    assert list(rows) == sorted(rows)
+    assert set(rows) <= set(range(n_rows))
+    labels = np.random.default_rng(seed).integers(0, 3, n_rows)
+    folds = calibration_folds(labels, seed)
+    sizes = np.bincount(folds)
+    assert len(sizes) == min(n_rows, N_FOLDS)
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_a_class_that_got_lost_is_said(patients):
+    rare = patients.assign(outcome=["rare"] + ["common", "other"] * 29 + ["common"])
+    heard = []
+    result = t2local.generate(
+        rare,
+        target="outcome",
+        model=ScriptedModel(),
+        plan="data",
+        rows=10,
+        max_batches=2,
+        settings={"trim.significance_level": 1, "team.labels": "classifier"},
+        on_event=heard.append,
+    )
+    assert result.report["labels"]["shares"]["real"]["rare"] == 1 / 60
+    lost = "rare" not in result.report["labels"]["shares"]["kept"]
+    assert lost == any("are in no kept row" in getattr(event, "message", "") for event in heard)
+    assert not any("rare" in getattr(event, "message", "") for event in heard)

@@ -1,0 +1,120 @@
+"""The manager's plan: valid by its grammar, asked for again when it is not complete."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from t2local.errors import DecodeError
+from t2local.llm.grammar import Grammar, byte_tokenizer
+from t2local.llm.scripted import ScriptedModel
+from t2local.team.manager import max_plan_bytes, parse_plan, plan_schema, propose
+from tests.strategies import dictionaries, random_text
+from tests.teams import dictionary_and_values
+
+
+@settings(max_examples=40, deadline=None)
+@given(dictionary=dictionaries(most=12), seed=st.integers(0, 2**32 - 1))
+def test_every_plan_that_the_grammar_accepts_is_a_partition_and_acyclic(dictionary, seed):
+    tokenizer = byte_tokenizer()
+    grammar = Grammar(plan_schema(len(dictionary.inputs)), tokenizer)
+    text = random_text(
+        grammar, tokenizer, np.random.default_rng(seed), max_plan_bytes(len(dictionary.inputs))
+    )
+    plan = parse_plan(json.loads(text), dictionary)
+    assert plan.check(dictionary) == []
+    assert plan.line()[-1].features == (dictionary.target,)
+
+
+def test_the_manager_reads_the_dictionary_and_three_rows_and_its_plan_is_followed(patients):
+    known, real = dictionary_and_values(patients)
+    wish = (
+        '{"roles":["Who","Measured"],"features":{"1":1,"2":2,"3":1,"4":2,"5":2},"depends":[[],[1]]}'
+    )
+    model = ScriptedModel(
+        lambda text: wish.encode()[len(text.partition(b"Some rows:")[2].partition(b"Plan:\n")[2]) :]
+    )
+    plan = propose(real, known, model, seed=1).plan
+    assert [(c.role, c.features, c.parents) for c in plan.components[:2]] == [
+        ("Who", ("age", "sex"), ()),
+        ("Measured", ("weight", "smoker", "ward"), ("Who",)),
+    ]
+    assert plan.source == "manager"
+    (prompt,) = model.prompts
+    assert '5 ward ("A, left" or "B \\"new\\"" or "C")' in prompt
+    assert "Goal: outcome" in prompt
+
+
+def test_names_that_are_said_twice_are_made_unique_and_empty_roles_dropped(patients):
+    dictionary, _ = dictionary_and_values(patients)
+    written = {
+        "roles": ["Who", "Who", "Nobody"],
+        "features": {"1": 1, "2": 2, "3": 1, "4": 2, "5": 2},
+        "depends": [[], [1, 1], [2]],
+    }
+    plan = parse_plan(written, dictionary)
+    assert [(c.role, c.features, c.parents) for c in plan.components] == [
+        ("Who", ("age", "sex"), ()),
+        ("Who 2", ("weight", "smoker", "ward"), ("Who",)),
+        ("Label", ("outcome",), ("Who", "Who 2")),
+    ]
+    assert plan.source == "manager"
+
+
+def test_a_parent_without_features_is_no_parent(patients):
+    dictionary, _ = dictionary_and_values(patients)
+    written = {
+        "roles": ["Empty", "All"],
+        "features": {str(number): 2 for number in range(1, 6)},
+        "depends": [[], [1]],
+    }
+    assert [c.parents for c in parse_plan(written, dictionary).components] == [(), ("All",)]
+
+
+def test_the_cost_of_a_plan_is_counted(patients):
+    dictionary, real = dictionary_and_values(patients)
+    model = ScriptedModel()
+    proposed = propose(real, dictionary, model, seed=1)
+    counters = proposed.counters
+    assert proposed.plan.check(dictionary) == []
+    assert counters.prefix_tokens == len(model.prompts[0].encode()) - 1
+    assert counters.row_tokens > 50
+    assert propose(real, dictionary, model, seed=1).plan == proposed.plan
+    assert propose(real, dictionary, model, seed=2).plan != proposed.plan
+
+
+def test_without_rows_the_manager_reads_statistics(patients):
+    dictionary, real = dictionary_and_values(patients)
+    model = ScriptedModel()
+    propose(real, dictionary, model, seed=1, show=False)
+    (prompt,) = model.prompts
+    table = prompt.partition("Goal: outcome")[2]
+    assert "mean" in table
+    assert "Some rows:" not in table
+
+
+def test_a_prompt_that_does_not_fit_is_an_error(patients):
+    dictionary, real = dictionary_and_values(patients)
+    with pytest.raises(DecodeError, match="do not fit"):
+        propose(real, dictionary, ScriptedModel(context_length=300), seed=1)
+
+
+class Refusing(ScriptedModel):
+    """A model whose every decode goes wrong."""
+
+    def context(self, cells, sequences):
+        context = super().context(cells, sequences)
+
+        def refuse(*arguments, **options):
+            raise DecodeError("llama.cpp could not go on: error -3.", next_step="try again")
+
+        context.decode = refuse
+        return context
+
+
+def test_a_decode_that_goes_wrong_is_said(patients):
+    dictionary, real = dictionary_and_values(patients)
+    with pytest.raises(DecodeError, match="error -3"):
+        propose(real, dictionary, Refusing(), seed=1)
