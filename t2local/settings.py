@@ -237,7 +237,7 @@ class Settings(_Group):
             raise UsageError(
                 "Some settings cannot be used:",
                 faults=faults,
-                next_step="see the settings in README.md",
+                next_step="see docs/reference/settings.md",
             )
         return settings
 

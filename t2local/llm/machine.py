@@ -117,7 +117,7 @@ def problems() -> list[str]:
     repacking = extra_buffers()
     if not repacking.value:
         faults.append(
-            f"{repacking.reason}; a build without AMX is faster here (README, Models and machines)"
+            f"{repacking.reason}; a build without AMX is faster here (docs/howto/gpu.md)"
         )
     return faults
 
