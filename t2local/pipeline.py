@@ -35,7 +35,7 @@ from t2local.run.texts import texts_for
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import deferred
-from t2local.tables.codebook import read_codebook_file
+from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.calibration import Calibration, calibrate

@@ -15,11 +15,14 @@ from t2local.tables.calendar import (
     _days,
     date_format,
     from_plain,
-    pattern,
+    native,
     plain_format,
+    recognize_dates,
+    recognize_datetimes,
     to_bound,
     to_numbers,
     to_text,
+    whole_days,
 )
 from t2local.tables.describe import describe
 from t2local.tables.dictionary_file import read_dictionary
@@ -46,17 +49,6 @@ def test_the_pattern_of_days_is_that_of_the_calendar(first, span):
         assert not allowed.fullmatch(never)
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.integers(0, 5000), st.integers(0, 300), st.booleans())
-def test_the_pattern_of_durations_has_all_in_range_and_no_other(low, span, seconds):
-    form = "H:MM:SS" if seconds else "H:MM"
-    allowed = re.compile(pattern(low, low + span, form))
-    near = list(range(max(0, low - 70), low + span + 70))
-    assert [moment for moment in near if allowed.fullmatch(to_text(moment, form))] == list(
-        range(low, low + span + 1)
-    )
-
-
 @pytest.mark.parametrize(
     ("cells", "form"),
     [
@@ -75,7 +67,7 @@ def test_formats_are_found_and_cells_come_back_as_they_were(cells, form):
     assert [to_text(value, form) for value in numbers] == cells
     plain = plain_format(form)
     assert [from_plain(to_text(value, plain), plain) for value in numbers] == numbers.tolist()
-    assert to_bound(cells[0], form) == numbers[0]
+    assert to_bound(cells[0], form, last=False) == numbers[0]
 
 
 @pytest.mark.parametrize(
@@ -90,13 +82,6 @@ def test_formats_are_found_and_cells_come_back_as_they_were(cells, form):
 )
 def test_what_is_no_date_or_could_not_be_written_again_is_none(cells):
     assert date_format(cells) is None
-
-
-def test_durations_are_minutes_or_seconds():
-    assert duration_format(["1:30", "12:05"]) == "H:MM"
-    assert duration_format(["1:30:00", "0:00:59"]) == "H:MM:SS"
-    assert duration_format(["1:30", "1:30:00"]) is None
-    assert to_numbers(pd.Series(["1:30", "12:05"]), "H:MM").tolist() == [90, 725]
 
 
 def visits(rows=60):
@@ -195,3 +180,50 @@ def test_a_frame_with_timestamps_keeps_its_types():
     )
     assert result.augmented["onset"].dtype.kind == "M"
     assert len(result.augmented) == len(frame) + len(result.synthetic)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.datetimes(pd.Timestamp("1900-01-01"), pd.Timestamp("2100-01-01")),
+    st.sampled_from(["%Y-%m-%d", "%-d.%-m.%Y", "%m/%d/%Y", "%d.%m.%Y %H:%M", "%Y/%m/%dT%H:%M:%S"]),
+)
+def test_a_moment_is_the_same_by_pandas_and_by_the_standard_library(moment, form):
+    text = moment.strftime(form.replace("%-d", str(moment.day)).replace("%-m", str(moment.month)))
+    (number,) = to_numbers(pd.Series([text], dtype=object), form)
+    assert to_text(number, form) == text
+    plain = plain_format(form)
+    assert from_plain(to_text(number, plain), plain) == number
+    unit = {"%H:%M:%S": "s", "%H:%M": "m"}.get(form[-len(form.partition("%H")[2]) - 2 :], "D")
+    assert np.datetime64("1970-01-01", unit) + np.timedelta64(int(number), unit) == np.datetime64(
+        moment, unit
+    )
+    assert native(pd.Series([number]), form)[0] == np.datetime64(moment, unit)
+
+
+def test_a_bare_day_bounds_a_datetime_by_its_first_or_last_moment():
+    form = "%d.%m.%Y %H:%M"
+    assert to_bound("1970-01-02", form, last=False) == 1440
+    assert to_bound("1970-01-02", form, last=True) == 2 * 1440 - 1
+    assert to_bound("1970-01-02 00:30", form, last=True) == 1470
+    assert whole_days(1500, 1600, form) == (1440, 2879)
+    assert whole_days(-5, 3, "%Y-%m-%d %H:%M:%S") == (-86_400, 86_399)
+
+
+def test_the_month_may_come_first_only_where_no_other_order_fits():
+    form, reason = date_format(["03/04/2020", "05/06/2020"])
+    assert form == "%d/%m/%Y"
+    assert "the month could come first as well" in reason
+    form, reason = date_format(["03/14/2020", "05/06/2020"])
+    assert form == "%m/%d/%Y"
+    assert "as well" not in reason
+
+
+def test_days_and_moments_are_told_apart():
+    days, moments = ["2021-03-04"], ["2021-03-04 10:30"]
+    assert recognize_dates(days) == (
+        "%Y-%m-%d",
+        "dates, written %Y-%m-%d; the range is the data's, widened",
+    )
+    assert recognize_datetimes(days) is recognize_dates(moments) is None
+    assert recognize_datetimes(moments)[0] == "%Y-%m-%d %H:%M"
+    assert recognize_dates([*days, *moments]) is None

@@ -11,10 +11,11 @@ import t2local
 from t2local import pipeline
 from t2local.errors import DictionaryError
 from t2local.llm.scripted import ScriptedModel
-from t2local.tables.codebook import _condition, read_codebook
+from t2local.tables.codebook_file import read_codebook
 from t2local.tables.describe import describe
 from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.files import from_frame
+from t2local.tables.redcap import to_rule
 from tests.strategies import dictionaries
 
 HEADER = [
@@ -232,7 +233,7 @@ def test_what_the_codebook_hides_never_reaches_a_prompt_a_log_or_a_file(describe
     ],
 )
 def test_branching_logic_is_translated_or_left_out(logic, rule):
-    assert _condition(logic) == rule
+    assert to_rule(logic) == rule
 
 
 def test_omop_fields_say_types_keys_and_meanings():

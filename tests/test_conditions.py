@@ -94,7 +94,7 @@ def test_a_condition_leaves_exactly_the_values_that_meet_it(dictionary, data):
     if not feature.numeric:
         return
     low, high = feature.steps
-    if feature.temporal and (low < 3 or feature.type == "datetime"):
+    if feature.written_as_text and (low < 3 or feature.type == "datetime"):
         return  # no negative durations; a datetime is bounded by whole days
     step, sign = (
         data.draw(st.integers(low - 3, high + 3)),
@@ -114,7 +114,7 @@ def test_a_condition_leaves_exactly_the_values_that_meet_it(dictionary, data):
     ]
     expected = {value for value in near if meets(value)}
     try:
-        written = feature.plain(bound) if feature.temporal else repr(bound)
+        written = feature.plain(bound) if feature.written_as_text else repr(bound)
         restricted = read_conditions(
             dictionary, [f"{feature.name}{sign}{written}"], None
         ).restricted

@@ -165,7 +165,7 @@ def readable(dictionary):
 
 
 @settings(
-    max_examples=1000,
+    max_examples=120,
     deadline=None,
     suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow],
 )

@@ -35,7 +35,7 @@ def check_cells(
             what = f"not {with_article(feature.type)}"
         faults += [
             f"{source}, line {lines[row]}, column {feature.name!r}: {what}"
-            for row in np.flatnonzero(unreadable)
+            for row in np.flatnonzero(unreadable).tolist()
         ]
         warnings += [
             f"{feature.name}: {count} real rows break its {constraint}"
@@ -71,7 +71,7 @@ def check_labels(labels: pd.Series, lines: Sequence[int], source: str) -> None:
     """
     faults = [
         f"{source}, line {lines[row]}, column {labels.name!r}: no label"
-        for row in np.flatnonzero(labels.isna())
+        for row in np.flatnonzero(labels.isna()).tolist()
     ]
     if labels.nunique() < 2:
         faults.append(

@@ -3,7 +3,7 @@
 Each column is guessed by itself (`t2local.tables.guess`); the target and the order of dates follow.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 
 import pandas as pd
@@ -56,28 +56,39 @@ def describe(
     chosen, reason = _choose_target(guesses, likely_target, required=target is not None)
     if chosen != likely_target:
         guesses[chosen] = guess_column(cells[chosen], is_target=True, settings=settings)
-    if isinstance(guess := guesses[chosen], LeftOut):
-        raise InputError(
-            f"{source}: column {chosen!r} cannot be the target.",
-            faults=[guess.reason],
-            next_step="pass another column with --target",
-        )
-    features = tuple(guess for guess in guesses.values() if isinstance(guess, Feature))
-    left_out = tuple(guess for guess in guesses.values() if isinstance(guess, LeftOut))
-    if len(features) < 2:
-        raise InputError(
-            f"{source} has too few columns that can be generated: "
-            "a target and at least one more are needed.",
-            faults=[f"{column.name}: {column.reason}" for column in left_out],
-            next_step="add columns of numbers or categories",
-        )
+    features = _features(guesses, chosen, source)
     return FeatureDictionary(
         target=chosen,
         target_reason=reason,
         features=features,
-        left_out=left_out,
+        left_out=tuple(guess for guess in guesses.values() if isinstance(guess, LeftOut)),
         rules=tuple(_orders_of_dates(features, cells)),
     )
+
+
+def _features(
+    guesses: Mapping[str, Feature | LeftOut], target: str, source: str
+) -> tuple[Feature, ...]:
+    """The columns that can be generated.
+
+    **Raises** `InputError` where the target is none of them, or where there is no other.
+    """
+    reasons = {name: guess.reason for name, guess in guesses.items() if isinstance(guess, LeftOut)}
+    if target in reasons:
+        raise InputError(
+            f"{source}: column {target!r} cannot be the target.",
+            faults=[reasons[target]],
+            next_step="pass another column with --target",
+        )
+    features = tuple(guess for guess in guesses.values() if isinstance(guess, Feature))
+    if len(features) < 2:
+        raise InputError(
+            f"{source} has too few columns that can be generated: "
+            "a target and at least one more are needed.",
+            faults=[f"{name}: {reason}" for name, reason in reasons.items()],
+            next_step="add columns of numbers or categories",
+        )
+    return features
 
 
 def _named_like_a_label(cells: pd.DataFrame) -> str | None:
@@ -90,7 +101,7 @@ def _named_like_a_label(cells: pd.DataFrame) -> str | None:
 
 
 def _choose_target(
-    guesses: dict[str, Feature | LeftOut], likely: str | None, *, required: bool
+    guesses: Mapping[str, Feature | LeftOut], likely: str | None, *, required: bool
 ) -> tuple[str, str]:
     """The target and the reason for it."""
     if required and likely is not None:

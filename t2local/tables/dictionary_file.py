@@ -45,7 +45,8 @@ def _parse(text: str, source: str) -> tuple[yaml.Node | None, Any]:
     try:
         _refuse_aliases(text)
         return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # ValueError: a date such as 2021-02-30; RecursionError: thousands of nested brackets.
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
@@ -66,7 +67,7 @@ def _field_faults(fields: JsonObject) -> Iterable[_Fault]:
     try:
         FeatureDictionary.model_validate(fields)
     except ValidationError as error:
-        enough = len(fields.get("features") or ()) > 1
+        enough = len(_entries(fields, "features")) > 1
         for fault in error.errors(include_input=False, include_url=False):
             # pydantic takes faulty entries out of a list and then finds it too short: no fault.
             too_short = fault["type"] == "too_short" and fault["loc"] == ("features",)
@@ -79,7 +80,7 @@ def _cross_faults(fields: JsonObject) -> Iterable[_Fault]:
     entries = _entries(fields, "features")
     yield from _repeated_names(entries)
     columns = {
-        str(entry.get("name")): tuple(map(str, entry.get("levels") or ()))
+        str(entry.get("name")): tuple(map(str, _entries(entry, "levels")))
         for entry in entries
         if isinstance(entry, dict)
     }

@@ -27,8 +27,9 @@ def duration_format(cells: Sequence[str]) -> str | None:
 
 def recognize(cells: Sequence[str]) -> tuple[str, str] | None:
     """The format of these cells and the reason for it; none where they are no durations."""
-    form = duration_format(cells)
-    return form and (form, f"times or durations, written {form}")
+    if (form := duration_format(cells)) is None:
+        return None
+    return form, f"times or durations, written {form}"
 
 
 def to_numbers(cells: pd.Series, form: str) -> pd.Series:
@@ -90,7 +91,9 @@ def pattern(low: float, high: float, form: str) -> str:
         hour = 3600
         below = "[0-5][0-9]:[0-5][0-9]"
     whole_hours = [str(hours) for hours in range(-(-first // hour), (last + 1) // hour)]
-    alternatives = [f"({'|'.join(whole_hours)}):{below}"] if whole_hours else []
+    alternatives = []
+    if whole_hours:
+        alternatives.append(f"({'|'.join(whole_hours)}):{below}")
     if last - first < _MAX_SINGLE_TEXTS:
         alternatives += [
             re.escape(to_text(number, form))

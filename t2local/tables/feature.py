@@ -58,10 +58,10 @@ class Feature(BaseModel):
     @property
     def numeric(self) -> bool:
         """Whether its values are numbers: dates and durations too."""
-        return self.type in ("integer", "decimal") or self.temporal
+        return self.type in ("integer", "decimal") or self.written_as_text
 
     @property
-    def temporal(self) -> bool:
+    def written_as_text(self) -> bool:
         """Whether its values are numbers inside and text outside: dates and durations."""
         return self.type in TEXT_TYPES
 
@@ -97,7 +97,7 @@ class Feature(BaseModel):
     def _with_plain_bounds(self, handler: SerializerFunctionWrapHandler) -> JsonObject:
         """The fields of a file: dates and durations as people write them."""
         fields: JsonObject = handler(self)
-        if self.temporal:
+        if self.written_as_text:
             fields["minimum"] = self.plain(self.minimum)
             fields["maximum"] = self.plain(self.maximum)
         return fields
@@ -117,7 +117,7 @@ class Feature(BaseModel):
         cells = cells.astype(object).where(cells.notna() & ~cells.isin(self.missing_values), None)
         if not self.numeric:
             return cells
-        if self.temporal:
+        if self.written_as_text:
             # Bounds and draws are numbers already; only text has a format.
             is_text = cells.map(lambda cell: isinstance(cell, str))
             if is_text.any():
@@ -133,7 +133,7 @@ class Feature(BaseModel):
             return None
         if not self.numeric:
             return str(value)
-        if self.temporal:
+        if self.written_as_text:
             return TEXT_TYPES[self.type].to_text(float(value), self.format)
         text = f"{float(value):.{self.decimals}f}"
         if "." in text:
@@ -145,7 +145,7 @@ class Feature(BaseModel):
 
         As `cell`, but a date is written as 2021-03-04.
         """
-        if not self.temporal or pd.isna(value):
+        if not self.written_as_text or pd.isna(value):
             return self.cell(value)
         text_type = TEXT_TYPES[self.type]
         return text_type.to_text(float(value), text_type.plain_format(self.format))
@@ -168,7 +168,7 @@ class Feature(BaseModel):
 
         **Raises** `ValueError` for what is none.
         """
-        if self.temporal:
+        if self.written_as_text:
             return TEXT_TYPES[self.type].to_bound(text, self.format, last=False)
         return float(text)
 
@@ -177,7 +177,7 @@ class Feature(BaseModel):
 
         Int64 instead of int64 where cells are missing; levels that are whole numbers are integers.
         """
-        if self.temporal:
+        if self.written_as_text:
             return TEXT_TYPES[self.type].native(values, self.format)
         if self.type == "decimal":
             return values.astype("float64")

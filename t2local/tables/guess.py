@@ -99,7 +99,7 @@ class _Column:
             reason += "; so few that the range is not widened"
         else:
             reason += "; the range is the data's, widened"
-        low, high = _widened_range(self.cells.astype(float).to_numpy(), decimals, widen)
+        low, high = _widened_range(self.cells.to_numpy(dtype=np.float64), decimals, widen)
         kind = "decimal" if decimals else "integer"
         return self.feature(reason, type=kind, minimum=low, maximum=high, decimals=decimals)
 

@@ -111,7 +111,7 @@ def to_file(fields: Mapping[str, Any]) -> JsonObject:
 
 def _renamed(fields: Mapping[str, Any]) -> JsonObject:
     """The same in the same order, with the features under their name in a file."""
-    return {("fields" if name == "features" else name): value for name, value in fields.items()}
+    return {{"features": "fields"}.get(name, name): value for name, value in fields.items()}
 
 
 def field_to_file(entry: Mapping[str, Any]) -> JsonObject:

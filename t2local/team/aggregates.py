@@ -56,7 +56,7 @@ def _by_class(feature: Feature, real: pd.DataFrame, dictionary: FeatureDictionar
 
 
 def _in_words(feature: Feature, present: pd.Series) -> str:
-    if feature.temporal:
+    if feature.written_as_text:
         return _mean_time(feature, present)
     return _moments(feature, present) if feature.numeric else _shares(feature, present)
 

@@ -221,7 +221,7 @@ def _number(feature: Feature, sign: str, value: str) -> float:
     except ValueError:
         number = math.nan
     if not math.isfinite(number * 10.0**feature.decimals):
-        kind = feature.type if feature.temporal else "number"
+        kind = feature.type if feature.written_as_text else "number"
         raise _Fault(f"what stands after {sign} is no {kind}")
     return number
 

@@ -99,7 +99,7 @@ def _cell(feature: Feature, value: Value) -> str:
     text = feature.plain(value)
     if text is None:
         return "null"
-    if feature.temporal:
+    if feature.written_as_text:
         return _json(text)
     return text if feature.numeric else _json(_level(text))
 
@@ -112,7 +112,7 @@ def _cell_schema(feature: Feature) -> JsonObject:
 def _value_schema(feature: Feature) -> JsonObject:
     if not feature.numeric:
         return {**fragment("level"), "enum": [_level(level) for level in feature.levels]}
-    if feature.temporal:
+    if feature.written_as_text:
         return {**fragment("date"), "pattern": f"^({feature.text_pattern})$"}
     if feature.decimals:
         return _decimal_schema(feature)
@@ -165,7 +165,7 @@ def _level(level: str) -> int | str:
 def _value(feature: Feature, cell: object) -> Value:
     if cell is None:
         return None
-    if feature.temporal:
+    if feature.written_as_text:
         return feature.from_plain(str(cell))
     return float(cell) if feature.numeric else str(cell)  # type: ignore[arg-type]
 
@@ -176,7 +176,7 @@ def _max_cell_bytes(feature: Feature) -> int:
 
 
 def _max_value_bytes(feature: Feature) -> int:
-    if feature.temporal:
+    if feature.written_as_text:
         return 2 + max(len(str(feature.plain(bound))) for bound in feature.bounds)
     if not feature.numeric:
         return max(2 + sum(map(_max_character_bytes, level)) for level in feature.levels)

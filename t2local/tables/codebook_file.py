@@ -1,0 +1,100 @@
+"""Codebooks as hospitals have them: REDCap and OMOP (CSV), Table Schema (JSON or YAML)."""
+
+import csv
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from t2local.errors import DictionaryError
+from t2local.system.json_text import JsonObject
+from t2local.tables import redcap
+from t2local.tables.codebook import Codebook
+from t2local.tables.dictionary import LeftOut
+from t2local.tables.table_schema import from_file
+
+_OMOP_NAME = "cdmFieldName"
+#: OMOP's endings of columns that repeat a value as the hospital's own system had it.
+_OMOP_SOURCES = ("_source_value", "_source_concept_id")
+
+
+def read_codebook_file(path: Path) -> Codebook:
+    """The codebook in a file. **Raises** `DictionaryError` when there is none."""
+    try:
+        return read_codebook(path.read_text(encoding="utf-8-sig"), path.name)
+    except FileNotFoundError:
+        raise DictionaryError(f"There is no file {path}.", next_step="check the path") from None
+    except (UnicodeDecodeError, OSError, csv.Error):
+        raise DictionaryError(
+            f"{path} cannot be read as UTF-8 text.", next_step="check that it is the right file"
+        ) from None
+
+
+def read_codebook(text: str, source: str) -> Codebook:
+    """The codebook in a text: CSV of REDCap or OMOP, or a Table Schema.
+
+    **Raises** `DictionaryError` for anything else.
+    """
+    header, *records = list(csv.reader(io.StringIO(text))) or [[]]
+    names = [name.strip().strip("\ufeff") for name in header]
+    rows = [dict(zip(names, record, strict=False)) for record in records if any(record)]
+    if redcap.NAME in names and redcap.TYPE in names:
+        return redcap.read_redcap(rows, source)
+    if _OMOP_NAME in names:
+        return _omop(rows, source)
+    if codebook := _table_schema(text, source):
+        return codebook
+    fault = (
+        f"it has neither REDCap's columns ({redcap.NAME}, {redcap.TYPE} ...), nor OMOP's "
+        f"({_OMOP_NAME} ...), nor the fields of a Table Schema"
+    )
+    raise DictionaryError(
+        f"{source} is no codebook that is known.",
+        faults=[fault],
+        next_step="python -m t2local describe data.csv -o dictionary.yaml "
+        "guesses from the rows alone",
+    )
+
+
+def _table_schema(text: str, source: str) -> Codebook | None:
+    try:
+        raw = yaml.safe_load(text)  # JSON is YAML
+    except yaml.YAMLError:
+        return None
+    if not isinstance(raw, Mapping) or not isinstance(raw.get("fields"), list):
+        return None
+    fields = [field for field in from_file(raw)["features"] if isinstance(field, dict)]
+    return Codebook(source, facts={str(f["name"]): f for f in fields if "name" in f})
+
+
+def _omop(rows: list[dict[str, str]], source: str) -> Codebook:
+    """The fields of OMOP's Common Data Model, as its field list (CSV) names them."""
+    codebook = Codebook(source)
+    for row in rows:
+        name = row[_OMOP_NAME].strip()
+        is_concept = name.endswith("_concept_id")
+        is_key = _says_yes(row, "isPrimaryKey")
+        is_foreign_key = _says_yes(row, "isForeignKey") and not is_concept
+        if is_key or is_foreign_key or name.endswith(_OMOP_SOURCES):
+            codebook.hidden[name] = LeftOut(
+                name=name,
+                reason=f"a key or source value, by {source}",
+                make="identifier" if is_key else "",
+            )
+            continue
+        # The first sentence of the guidance says what the column is.
+        facts: JsonObject = {"meaning": redcap.without_html(row.get("userGuidance", ""))}
+        facts["meaning"] = facts["meaning"].split(". ")[0]
+        if _says_yes(row, "isRequired"):
+            facts["missing"] = False
+        if is_concept:
+            facts["type"] = "category"
+        elif row.get("cdmDatatype", "").strip().lower() == "integer":
+            facts["type"] = "integer"
+        codebook.facts[name] = facts
+    return codebook
+
+
+def _says_yes(row: Mapping[str, str], key: str) -> bool:
+    return row.get(key, "").strip().lower() in ("yes", "true", "1")

@@ -1,0 +1,157 @@
+"""Dictionary files come back equal; broken ones name every fault with its place."""
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from t2local.errors import DictionaryError
+from t2local.tables.dictionary_file import read_dictionary
+from tests.strategies import dictionaries
+
+BROKEN = """\
+target: nope
+features:
+- name: age
+  type: integer
+  minimum: 90
+  maximum: 18
+- name: sex
+  type: category
+- name: age
+  type: decimal
+  minimum: 0
+  maximum: 1
+  decimals: 99
+  colour: red
+- type: boolean
+  levels: [a, a]
+"""
+
+
+@settings(max_examples=60, deadline=None)
+@given(dictionaries())
+def test_a_dictionary_comes_back_equal_from_its_file(dictionary):
+    assert read_dictionary(dictionary.to_yaml(), "d.yaml") == dictionary
+
+
+def test_all_faults_of_a_file_come_in_one_message_with_their_places():
+    with pytest.raises(DictionaryError) as caught:
+        read_dictionary(BROKEN, "d.yaml")
+    message = str(caught.value)
+    expected = [
+        "d.yaml, line 1, column 9: target",
+        "line 3, column 3: features.0: Value error, minimum is above maximum",
+        "line 7, column 3: features.1: Value error, a category needs levels",
+        "line 9, column 9: features.2.name: the name 'age' stands there twice",
+        "line 13, column 13: features.2.decimals",
+        "line 14, column 11: features.2.colour",
+        "features.3.name: Field required",
+    ]
+    assert [fault for fault in expected if fault not in message] == []
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "just words",
+        "a: [",
+        "target: *x",
+        "target: &x y\nfeatures: [*x, *x]",
+        "features: !!python/object:os.system {}",
+        "target: 2021-02-30",
+        "target: " + "[" * 5000,
+    ],
+)
+def test_no_text_is_more_than_a_dictionary_error(text):
+    with pytest.raises(DictionaryError):
+        read_dictionary(text, "d.yaml")
+
+
+#: A correct file in the words of Table Schema, as one value, so that a test can break any part.
+DAYS = {"minimum": "2020-01-01", "maximum": "2021-01-01"}
+CORRECT = {
+    "target": "y",
+    "missingValues": ["-9"],
+    "fields": [
+        {"name": "age", "type": "integer", "constraints": {"minimum": 0, "maximum": 50}},
+        {
+            "name": "day",
+            "type": "date",
+            "constraints": {"minimum": "2020-01-01", "maximum": "2021-01-01"},
+        },
+        {"name": "y", "type": "string", "constraints": {"enum": ["a", "b"]}},
+    ],
+    "rules": [{"rule": "age >= 1", "reason": "none is newborn"}, "age < 40"],
+    "derived": [{"name": "double", "formula": "2 * age"}],
+    "left_out": [{"name": "id", "reason": "an identifier"}],
+}
+
+
+def parts(value, path=()):
+    """Where each part of a nested value stands."""
+    yield path
+    keys = (
+        value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    )
+    for key in keys:
+        yield from parts(value[key], (*path, key))
+
+
+def replaced(value, path, part):
+    """The value with another part at one place."""
+    if not path:
+        return part
+    copy = value.copy()
+    copy[path[0]] = replaced(value[path[0]], path[1:], part)
+    return copy
+
+
+def read_or_faults(text):
+    """The dictionary, or the faults of its error; any other error is one of the code."""
+    try:
+        return read_dictionary(text, "d.yaml"), ()
+    except DictionaryError as error:
+        return None, error.faults
+
+
+def test_the_correct_file_is_one():
+    dictionary = read_dictionary(yaml.safe_dump(CORRECT), "d.yaml")
+    assert dictionary.names == ["age", "day", "y"]
+    assert dictionary["day"].bounds == (18262, 18628)
+    assert [relation.rule for relation in dictionary.rules] == ["age >= 1", "age < 40"]
+    assert all(feature.missing_values == ("-9",) for feature in dictionary.features)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from([path for path in parts(CORRECT) if path]),
+    st.sampled_from([None, 5, -1.5, True, "word", "", [], [1], [[2]], {}, {"a": 1}, [{}]]),
+)
+def test_a_wrong_part_anywhere_is_a_fault_with_a_place_or_none(path, part):
+    text = yaml.safe_dump(replaced(CORRECT, path, part), sort_keys=False)
+    dictionary, faults = read_or_faults(text)
+    assert all(fault.startswith("d.yaml, line ") for fault in faults)
+    if dictionary:
+        assert read_dictionary(dictionary.to_yaml(), "again.yaml") == dictionary
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=40), st.integers(0, 300))
+def test_any_text_inside_a_file_is_a_dictionary_or_its_error(text, place):
+    correct = yaml.safe_dump(CORRECT)
+    place = min(place, len(correct))
+    dictionary, faults = read_or_faults(correct[:place] + text + correct[place:])
+    assert (dictionary is None) == bool(faults)
+
+
+def test_a_formula_of_a_field_and_a_reserved_name_are_faults():
+    text = yaml.safe_dump({**CORRECT, "derived": [{"name": "age", "formula": "nothing * 2"}]})
+    with pytest.raises(DictionaryError) as caught:
+        read_dictionary(text, "d.yaml")
+    assert len(caught.value.faults) == 2
+    assert "'age' is a field already; leave it out there" in str(caught.value)
+    assert "there is no column 'nothing'" in str(caught.value)

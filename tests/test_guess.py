@@ -1,0 +1,129 @@
+"""What one column is, by its cells: limits of the rules, worked by hand."""
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from t2local.settings import TableSettings
+from t2local.tables.dictionary import LeftOut
+from t2local.tables.feature import Feature
+from t2local.tables.guess import guess_column
+
+
+def guess(cells, name="x", *, is_target=False, **settings):
+    column = pd.Series(cells, name=name, dtype=object)
+    return guess_column(column, is_target=is_target, settings=TableSettings(**settings))
+
+
+def test_a_range_is_widened_by_half_an_interquartile_range_on_the_grid():
+    feature = guess([str(age) for age in range(10, 51, 2)])  # quartiles 20 and 40
+    assert feature.bounds == (0, 60)
+    assert feature.reason == "whole numbers, 21 different ones; the range is the data's, widened"
+    assert guess([str(age) for age in range(10, 51, 2)], widen=0.0).bounds == (10, 50)
+    assert guess(["0.15", "0.25", "0.35", "0.45", "1"], widen=0.1).bounds == (0.13, 1.02)
+
+
+def test_a_widened_range_keeps_the_sign_of_the_data():
+    assert guess(["1", "2", "90", "95"]).minimum == 0
+    assert guess(["-1", "-2", "-90", "-95"]).maximum == 0
+
+
+def test_few_values_that_repeat_are_codes_with_the_range_of_the_data():
+    grades = ["1", "2", "3"] * 4
+    assert guess(grades).bounds == (1, 3)
+    assert guess(grades, is_target=True).levels == ("1", "2", "3")
+    assert guess(grades, is_target=True).type == "category"
+    eleven = [str(number) for number in range(11)] * 2
+    assert guess(eleven, is_target=True).type == "integer"
+    assert guess([*eleven[:20], "3"], is_target=True).type == "integer"
+
+
+@pytest.mark.parametrize(
+    ("cells", "missing_values"),
+    [
+        (["1", "2", "3", "-9"], ("-9",)),
+        (["1", "2", "3", "-999"], ("-999",)),
+        (["-5", "2", "3", "-9"], ()),  # not three times as low as the lowest
+        (["-5", "2", "3", "-99"], ("-99",)),
+        (["1", "2", "3", "99"], ()),  # once: somebody's age
+        (["1", "2", "3", "99", "99"], ("99",)),
+        (["1", "2", "40", "99", "99"], ()),
+        (["1", "2", "-9"], ()),  # too few to say what is far
+        (["1", "2", "3", "nd", "not done"], ("nd", "not done")),
+        (["1", "2", "nd"], ()),
+        (["1.1.2020", "2.1.2020", "3.1.2020", "Refused"], ("Refused",)),
+        (["a", "b", "c", "-9"], ()),
+    ],
+)
+def test_texts_that_mean_missing_lie_far_from_all_others(cells, missing_values):
+    guessed = guess([*cells, *cells[:2]])
+    assert getattr(guessed, "missing_values", ()) == missing_values
+    if missing_values:
+        assert guessed.missing
+        assert guessed.reason.endswith(" missing")
+
+
+def test_missing_values_are_named_in_the_reason_by_number():
+    one = guess(["1", "2", "3", "-9"]).reason
+    two = guess(["1", "2", "3", "nd", "-", "nd"]).reason
+    assert one.endswith("; '-9' means missing")
+    assert two.endswith("; 'nd' and '-' mean missing")
+
+
+def test_identifiers_are_unique_complete_and_named_or_counting():
+    assert guess(["7", "8", "9"]).make == "identifier"
+    assert isinstance(guess(["7", "8", "10"]), Feature)
+    assert guess(["7", "8", "10"], name="caseNo").make == "identifier"
+    assert guess(["a", "b", "c"], name="patient id").make == "identifier"
+    assert isinstance(guess(["7", "8", "8"], name="id"), Feature)
+    assert isinstance(guess(["7", "8", None], name="id"), Feature)
+    assert isinstance(guess(["7", "8", "10"], name="id", is_target=True), Feature)
+    assert isinstance(guess(["1.5", "2.5", "7.5"], name="id"), Feature)
+
+
+@pytest.mark.parametrize(
+    ("cells", "decimals"),
+    [(["1.50", "2", "3"], 1), (["1.5e-3", "2", "3"], 4), (["1.5e1", "2.", "3"], 0)],
+)
+def test_decimals_are_those_that_a_number_needs(cells, decimals):
+    feature = guess(cells)
+    assert feature.decimals == decimals
+    assert feature.type == {True: "decimal", False: "integer"}[decimals > 0]
+
+
+def test_text_is_a_category_where_it_repeats_and_free_text_else():
+    assert guess(["a", "b", "c", "a"]).levels == ("a", "b", "c")
+    assert isinstance(guess(["a", "b", "c", "d"]), LeftOut)
+    many = [f"w{number % 51}" for number in range(200)]
+    assert isinstance(guess(many), LeftOut)
+    assert len(guess(many, max_levels=51).levels) == 51
+    assert isinstance(guess(["a", "b", *"cdefghijklmnopqrst", "t"]), LeftOut)  # 20 of 21 differ
+
+
+def test_numbers_among_levels_come_first_in_their_order():
+    assert guess(["10", "9", "x", "x", "9", "10", "b", "b"]).levels == ("9", "10", "b", "x")
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(
+        st.one_of(
+            st.none(),
+            st.integers(-999, 999).map(str),
+            st.sampled_from(["yes", "no", "low", "high", "1.5", "2020-01-01", "1:30", "<5", "5-9"]),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_what_is_guessed_allows_every_cell_and_reads_it_back(cells):
+    guessed = guess(cells)
+    assert guessed.reason
+    if isinstance(guessed, LeftOut):
+        return
+    column = pd.Series(cells, dtype=object)
+    values = guessed.values(column)
+    assert all(mask.all() for mask in guessed.obeyed(values).values())
+    missing = column.isna() | column.isin(guessed.missing_values)
+    assert values.isna().tolist() == missing.tolist()
