@@ -18,6 +18,7 @@ from t2local.llm.backbone import Backbone
 from t2local.llm.machine import system_info
 from t2local.llm.store import find
 from t2local.system.environment import environment
+from t2local.system.json_text import to_json
 
 
 def main() -> None:
@@ -48,7 +49,7 @@ def main() -> None:
         number = f"{value:,.3f}" if isinstance(value, float) else str(value)
         print(f"{name:<36}{number:>14}")
     if options.out:
-        machine = {**environment(), "cpu": system_info()}
+        machine = {**to_json(environment()), "cpu": system_info()}
         measured = {"figures": figures, "machine": machine, "arguments": vars(options)}
         options.out.write_text(json.dumps(measured, indent=2, default=str) + "\n")
 

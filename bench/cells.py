@@ -36,6 +36,7 @@ from t2local.stats.densities import IndependentColumns
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 from t2local.system.environment import environment
+from t2local.system.json_text import to_json
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import from_frame
@@ -201,7 +202,12 @@ def main() -> None:
     if asked.out:
         asked.out.write_text(
             json.dumps(
-                {"environment": environment(), "model": asked.model, "seeds": asked.seeds, **found},
+                {
+                    "environment": to_json(environment()),
+                    "model": asked.model,
+                    "seeds": asked.seeds,
+                    **found,
+                },
                 indent=1,
             )
             + "\n"

@@ -45,6 +45,7 @@ from t2local.llm.sampling import RowStream
 from t2local.llm.store import find
 from t2local.settings import Settings
 from t2local.system.environment import environment
+from t2local.system.json_text import to_json
 from t2local.team.calibration import uncalibrated
 from t2local.team.team import Team
 from t2local.team.writer import BlockRequest, RowWriter
@@ -407,7 +408,7 @@ def main() -> None:
     file = find()
     model = Backbone(file)
     machine = {
-        **environment(),
+        **to_json(environment()),
         "cpu": platform.processor(),
         "llama.cpp": system_info(),
         "decisions": {n: vars(d) for n, d in model.decisions().items()},

@@ -25,6 +25,7 @@ from bench.streams import Planted, table_rows
 from bench.tables import interval
 from t2local.settings import Settings
 from t2local.system.environment import environment
+from t2local.system.json_text import to_json
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
 from t2local.trim.inspector import Inspector
@@ -183,7 +184,7 @@ def main() -> None:
     first, last = map(int, asked.seeds.split("-"))
     seeds, began = range(first, last + 1), time.perf_counter()
     result: dict[str, Any] = {
-        "environment": environment(),
+        "environment": to_json(environment()),
         "seeds": asked.seeds,
         "batches of a kind": asked.each * len(seeds),
     }

@@ -22,6 +22,7 @@ import t2local
 from bench.streams import single
 from t2local.settings import Settings
 from t2local.system.environment import environment
+from t2local.system.json_text import to_json
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
 from t2local.trim.inspector import Inspector
@@ -90,7 +91,7 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    found: dict[str, Any] = {"environment": environment(), "stages": {}, "tau": {}}
+    found: dict[str, Any] = {"environment": to_json(environment()), "stages": {}, "tau": {}}
     through(30, 20, 5, 10)  # imports and caches
     cases = [
         *((100, rows, 30, 10) for rows in (100, 1000, 10_000)),

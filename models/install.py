@@ -1,7 +1,7 @@
 """Install t2local from this kit, without a network: python3 install.py [FOLDER]
 
 FOLDER gets a virtual environment (default: t2local-env beside the place where you are). Every file
-of the kit is held against SHA256SUMS first. Models go to the model store: $T2LOCAL_HOME, else
+of the kit is checked against SHA256SUMS first. Models go to the model store: $T2LOCAL_HOME, else
 ~/.cache/t2local. Nothing but Python itself is needed.
 """
 
@@ -15,36 +15,15 @@ import venv
 from pathlib import Path
 
 KIT = Path(__file__).resolve().parent
+#: Bytes read at once: models are larger than the memory of small machines.
+CHUNK = 1 << 20
 
 
 def main() -> int:
-    """Check, install, verify; the exit code of the first step that fails."""
+    """Check, install, verify; the exit code is 1 after the first step that fails."""
     target = Path(sys.argv[1] if len(sys.argv) > 1 else "t2local-env").resolve()
     kit = json.loads((KIT / "kit.json").read_text(encoding="utf-8"))
-    here = {
-        "python": ".".join(platform.python_version_tuple()[:2]),
-        "system": platform.system(),
-        "processor": platform.machine(),
-    }
-    faults = [
-        f"{name}: the kit was made for {wanted}, this is {here[name]}"
-        for name, wanted in kit["machine"].items()
-        if here[name] != wanted
-    ]
-    cpu = Path("/proc/cpuinfo")
-    flags = (
-        next(
-            (line.split() for line in cpu.read_text().splitlines() if line.startswith("flags")),
-            None,
-        )
-        if cpu.is_file()
-        else None
-    )
-    if flags and (missing := [flag for flag in kit["cpu"] if flag not in flags]):
-        faults.append(
-            f"CPU: the kit's llama.cpp uses {', '.join(missing)}, which this one does not have"
-        )
-    if faults:
+    if faults := [*other_machine(kit["machine"]), *missing_instructions(kit["cpu"])]:
         return stop(
             "This kit is for another kind of machine:",
             faults,
@@ -55,59 +34,81 @@ def main() -> int:
     if target.exists():
         return stop(f"{target} exists already.", [], "pass another folder")
     print(f"The kit is complete. Installing into {target} ...", flush=True)
-    venv.create(target, with_pip=True)
-    python = target / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    steps = [
-        [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-index",
-            "--find-links",
-            str(KIT / "wheels"),
-            "t2local",
-        ]
+    return install(target, kit["models"])
+
+
+def other_machine(expected: dict[str, str]) -> list[str]:
+    """Where this machine is not like the one that the kit was made on."""
+    here = {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "system": platform.system(),
+        "processor": platform.machine(),
+    }
+    return [
+        f"{name}: the kit was made for {value}, this is {here[name]}"
+        for name, value in expected.items()
+        if here[name] != value
     ]
-    steps += [
-        ["-m", "t2local", "models", "add", str(KIT / "models" / name)] for name in kit["models"]
-    ]
-    steps += [["-m", "t2local", "models", "verify"], ["-m", "t2local", "doctor"]]
-    for step in steps:
-        done = subprocess.run([str(python), *step], check=False)
-        if done.returncode:
-            return stop(f"This step failed: python {' '.join(step)}", [], "see its message above")
-    print(f"\nDone. Next: {python} -m t2local generate data.csv")
-    return 0
+
+
+def missing_instructions(needed: list[str], cpu: Path = Path("/proc/cpuinfo")) -> list[str]:
+    """What the kit's llama.cpp needs and this CPU lacks; only Linux on x86 says what a CPU has."""
+    if not cpu.is_file():
+        return []
+    for line in cpu.read_text().splitlines():
+        if line.startswith("flags"):
+            missing = ", ".join(flag for flag in needed if flag not in line.split())
+            fault = f"CPU: the kit's llama.cpp uses {missing}, which this one does not have"
+            return [fault] if missing else []
+    return []
 
 
 def altered() -> list[str]:
     """The files of the kit that are missing, or have another hash."""
-    found = []
+    faults = []
     for line in (KIT / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         expected, name = line.split("  ", 1)
         path = KIT / name
         if not path.is_file():
-            found.append(f"{name}: missing")
-            continue
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while chunk := file.read(1 << 20):
-                digest.update(chunk)
-        if digest.hexdigest() != expected:
-            found.append(f"{name}: another hash")
-    return found
+            faults.append(f"{name}: missing")
+        elif sha256(path) != expected:
+            faults.append(f"{name}: another hash")
+    return faults
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def install(target: Path, models: list[str]) -> int:
+    """Make the virtual environment, add the models, and check both with t2local's own commands."""
+    venv.create(target, with_pip=True)
+    python = target / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    wheels = ["--no-index", "--find-links", str(KIT / "wheels")]
+    steps = [
+        ["pip", "install", "--quiet", "--disable-pip-version-check", *wheels, "t2local"],
+        *(["t2local", "models", "add", str(KIT / "models" / name)] for name in models),
+        ["t2local", "models", "verify"],
+        ["t2local", "doctor"],
+    ]
+    for step in steps:
+        if subprocess.run([str(python), "-m", *step], check=False).returncode:
+            return stop(
+                f"This step failed: python -m {' '.join(step)}", [], "see its message above"
+            )
+    print(f"\nDone. Next: {python} -m t2local generate data.csv")
+    return 0
 
 
 def stop(problem: str, faults: list[str], next_step: str) -> int:
     """Say what is wrong; the exit code."""
-    print(
-        "\n".join(
-            [f"Error: {problem}", *(f"  - {fault}" for fault in faults), f"Next: {next_step}"]
-        ),
-        file=sys.stderr,
-    )
+    lines = [f"Error: {problem}", *(f"  - {fault}" for fault in faults), f"Next: {next_step}"]
+    print("\n".join(lines), file=sys.stderr)
     return 1
 
 

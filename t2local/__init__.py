@@ -6,9 +6,17 @@
 
 Imports run downward only; nothing below knows what is above it:
 
-    cli -> pipeline -> ledger -> runs -> team | trim | evaluate -> llm | tables -> settings -> errors
+    cli
+    pipeline
+    run        | airgap
+    team       | trim   | evaluate
+    llm        | tables
+    settings
+    stats      | system | events
+    errors
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +32,8 @@ if TYPE_CHECKING:
     from t2local.team.plan import Plan
     from t2local.trim.plugin import trim
 
-#: Where each public name lives. They are imported when they are used: 'python -m t2local --help' must not wait for pandas.
+#: Where each public name lives. A name is imported when it is used, because
+#: 'python -m t2local --help' must not wait for pandas.
 _HOMES = {
     "T2LocalError": "t2local.errors",
     "ScriptedModel": "t2local.llm.scripted",
@@ -42,6 +51,8 @@ _HOMES = {
     "Plan": "t2local.team.plan",
     "trim": "t2local.trim",
 }
+#: Names of version 0.1 that are not the field's words; they stay for one version.
+_RENAMED = {"Decided": "Decision", "Noticed": "Notice"}
 __all__ = [
     "Decision",
     "Feature",
@@ -62,9 +73,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name in _RENAMED:
+        message = f"t2local.{name} is now t2local.{_RENAMED[name]}"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return __getattr__(_RENAMED[name])
     if name not in _HOMES:
         raise AttributeError(f"module 't2local' has no attribute {name!r}")
     module = import_module(_HOMES[name])
-    return (
-        module if module.__name__ == f"{__name__}.{name}" else getattr(module, name)
-    )  # t2local.trim and .evaluate can be called as they are
+    if module.__name__ == f"{__name__}.{name}":
+        return module  # t2local.trim and t2local.evaluate are packages that can be called
+    return getattr(module, name)

@@ -1,19 +1,19 @@
-"""Everything that can go wrong, as one tree.
+"""Everything that can go wrong, as one tree, with the exit code of the command line:
 
-T2LocalError                 exit code
-├── UsageError               2    a flag, a setting or a folder that cannot be used as asked
-├── InputError               3    a table that cannot be read or used
-│   ├── DictionaryError      3    a feature dictionary with faults
-│   └── PlanError            3    a plan with faults
-├── ModelError               4    a model file that is missing, altered, or not usable
-│   └── DecodeError          4    llama.cpp or a grammar failed while rows were written
-├── NothingKept              5    the run is complete, its files are written, no row passed
-├── ResourceError            6    out of memory or disk
-├── NetworkRefused           1    a library tried to use the network, and was stopped
-└── Interrupted              130  Ctrl-C; what was there is written
+* T2LocalError          1    any other failure
+  * UsageError          2    a flag, a setting or a folder that cannot be used as asked
+  * InputError          3    a table that cannot be read or used
+    * DictionaryError   3    a feature dictionary with faults
+    * PlanError         3    a plan with faults
+  * ModelError          4    a model file that is missing, altered, or not usable
+    * DecodeError       4    llama.cpp or a grammar failed while rows were written
+  * NothingKept         5    the run is complete, its files are written, no row passed
+  * ResourceError       6    out of memory or disk
+  * NetworkRefused      1    a library tried to use the network, and was stopped
+  * Interrupted         130  Ctrl-C; what was there is written
 
-Each error says what happened, lists every fault that was found, and ends with the next command to try.
-No message ever holds the value of a cell.
+Each error says what happened, lists every fault that was found, and ends with the next command to
+try. No message ever holds the value of a cell.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _FAULTS_SHOWN = 20
 
 
 class T2LocalError(Exception):
-    """What happened, where, and what to do next.
+    """What happened, where, and what to do next. Its text has one line for each of these.
 
     **Parameters:**
 
@@ -96,4 +96,5 @@ class NetworkRefused(T2LocalError):
 class Interrupted(T2LocalError):
     """Ctrl-C: what was there is written."""
 
+    #: What shells use: 128 and the number of SIGINT.
     exit_code = 130

@@ -92,7 +92,7 @@ def plan(
     ``.ties`` says how strongly the real rows tie its components, 0 to 1.
     """
     run = Run(settings or Settings(), seed, Ledger(0, 1, 0), on_event)
-    inputs = read_inputs(run, data, target=target, dictionary=dictionary, plan=source)
+    inputs = read_inputs(run, data, target, dictionary, source)
     if source == "manager":
         with load(model, run) as loaded:
             made = make_plan(run, inputs, loaded)
@@ -124,37 +124,32 @@ def generate(
 
     **Parameters:**
 
-    * **data**: a DataFrame, or the path of a table; **target**: the column to predict, else one
-      named like a label.
-    * **rows**: rows wanted; fewer come when ``max_batches`` batches of ``batch_size`` lack them.
-    * **dictionary**, **plan**: objects or files; else a guess, and ``"manager"`` (asked of the
-      model) or ``"data"``.
-    * **model**: a name of the catalogue, a GGUF file, or a loaded model; the starter model by
-      default. **manager_model**: another one for the plan.
-    * **where**: what the rows are to be, ``["sex=F", "age>=65"]``; **balance**: shares of the
-      labels, ``"uniform"`` or ``{"yes": 0.3, "no": 0.7}``.
-    * **seed**: 1 or more; same seed, same bytes on the same machine. **settings**: `Settings`, or
-      names and values over those of ``preset``.
-    * **out**: folder to write into; none: nothing is written. **on_event** hears `Decision`,
-      `Notice` and `Progress`.
+    * **data**: a DataFrame, or the path of a table; **target**: the column to predict.
+    * **rows**: rows wanted; fewer come when ``max_batches`` of ``batch_size`` rows lack them.
+    * **dictionary**, **plan**: objects or files; a plan may also be ``"manager"`` or ``"data"``.
+    * **model**, **manager_model**: a name of the catalogue, a GGUF file, or a loaded model.
+    * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.
+    * **settings**: `Settings`, or names and values over those of ``preset``; **seed**: 1 or more.
+    * **out**: folder to write into; **on_event** hears `Decision`, `Notice` and `Progress`.
 
-    **Raises** a `T2LocalError` that names what to do next. A run whose rows all failed returns
-    with an empty ``synthetic``.
+    **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
     """
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     chosen = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
     run = new_run(chosen, seed, rows, batch_size, max_batches, on_event)
     folder = RunFolder(Path(out)) if out else None
-    inputs = read_inputs(
-        run,
-        data,
-        target=target,
-        dictionary=dictionary,
-        plan=plan,
-        where=where,
-        balance=balance,
-    )
-    run.ledger.clock.lap("read")
+    inputs = read_inputs(run, data, target, dictionary, plan, where, balance)
+    return with_models(run, inputs, model, manager_model, folder)
+
+
+def with_models(
+    run: Run,
+    inputs: Inputs,
+    model: Model | str | None,
+    manager_model: Model | str | None,
+    folder: RunFolder | None,
+) -> Result:
+    """Have the plan made, then the rows written; one model is in memory at a time."""
     made = plan_by_another_model(run, inputs, manager_model)
     with load(model, run) as loaded:
         return write_and_trim(run, inputs, made or make_plan(run, inputs, loaded), loaded, folder)

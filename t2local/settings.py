@@ -1,12 +1,15 @@
-"""Every knob once: what it does, its unit, its bounds and its default.
+"""Every setting once: what it does, its unit, its bounds and its default.
 
-A setting is reached by ``--set trim.gate=utility``, by the environment (``T2LOCAL_TRIM_GATE``), or in Python by
-``Settings.load({"trim.gate": "utility"})``. The later of preset, environment and explicit value wins.
+A setting is reached by ``--set trim.gate=utility``, by the environment
+(``T2LOCAL_TRIM_GATE=utility``), or in Python by ``Settings.load({"trim.gate": "utility"})``. The
+later of preset, environment and explicit value wins. The paper is arXiv 2602.04785; the sections
+named below are those of docs/method.md.
 """
 
 import difflib
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -31,47 +34,59 @@ class TableSettings(_Group):
         0.5,
         ge=0,
         le=10,
-        description="a guessed range is the data's, wider by this many interquartile ranges on each side",
+        description="a guessed range is the data's, "
+        "wider by this many interquartile ranges on each side",
     )
     max_levels: int = Field(
         50,
         ge=2,
         le=1000,
-        description="a text column with more distinct values than this is free text, not a category",
+        description="a text column with more distinct values than this is free text, "
+        "not a category",
     )
 
 
 class TeamSettings(_Group):
-    """How the team writes rows (METHOD section 1)."""
+    """How the team writes rows (section "Team")."""
 
     conditioning: Literal["row", "parents"] = Field(
-        "row", description="what a worker sees: the row so far, or its parents only (the paper)"
+        "row",
+        description="what a worker sees of a row: all cells so far, "
+        "or those of its parents only (the paper)",
     )
     labels: Literal["calibrated", "worker", "classifier"] = Field(
         "calibrated",
-        description="whose word counts for a label: the label worker's (the paper), a model's trained on the real rows, or both, weighed",
+        description="who gives a label: the label worker (the paper), a model trained on the real "
+        "rows, or a mixture of both with weights fitted on held-out real rows",
     )
     label_choice: Literal["likeliest", "drawn"] = Field(
-        "likeliest", description="what is taken of the weighed probabilities of the labels"
+        "likeliest",
+        description="how a label follows from its probabilities: the likeliest one, "
+        "or one drawn at random",
     )
     cells: Literal["calibrated", "worker"] = Field(
         "calibrated",
-        description="who writes a cell: the worker, or by a coin the worker or a tree of the columns, weighed on real rows",
+        description="who writes a cell: the worker, or the worker or a tree of the columns, "
+        "at random with weights fitted on held-out real rows",
     )
     examples: int = Field(
         20,
         ge=0,
         le=1000,
-        description="real rows shown in the prompt (the paper: 10); 0: none, only means and shares of 11 rows or more",
+        description="real rows shown in the prompt (the paper: 10); "
+        "0: none, only means and shares of 11 rows or more",
     )
     examples_for: int = Field(
-        100, ge=1, le=100_000, description="rows written before other examples are drawn"
+        100,
+        ge=1,
+        le=100_000,
+        description="rows written before other examples are drawn",
     )
     temperature: float = Field(
         1.0,
         ge=0,
         le=5,
-        description="0 takes the most likely token; 1 draws from the model's own distribution",
+        description="0: the most likely token; 1: a draw from the model's own distribution",
     )
     block_rows: int = Field(
         100,
@@ -80,12 +95,15 @@ class TeamSettings(_Group):
         description="rows written at most before they are judged: the unit of seed and retry",
     )
     attempts: int = Field(
-        3, ge=1, le=20, description="times a row is tried when its decoding fails"
+        3,
+        ge=1,
+        le=20,
+        description="times a row is tried when its decoding fails",
     )
 
 
 class DecoderSettings(_Group):
-    """How llama.cpp is driven (DESIGN section 4)."""
+    """How llama.cpp runs (section "Decoder")."""
 
     slots: int = Field(
         0,
@@ -97,29 +115,33 @@ class DecoderSettings(_Group):
         0,
         ge=0,
         le=1024,
-        description="CPU threads; 0: one for each physical core this process may use",
+        description="CPU threads; 0: one for each physical core that this process may use",
     )
 
 
 class TrimSettings(_Group):
-    """What is kept (METHOD section 2)."""
+    """Which rows are kept (sections "Sanity", "Cost", "Information gain" and "Diversity")."""
 
     gate: Gate = Field(
-        "utility", description="stage 2's test of a batch; ig_*: the paper's information gain"
+        "utility",
+        description="stage 2's test of a batch; ig_*: the paper's information gain",
     )
     model: Literal["logistic", "svm", "mlp", "forest", "several"] = Field(
         "logistic",
-        description="the downstream model that stage 2 judges with; several: the mean of logistic and forest",
+        description="the downstream model that stage 2 judges with; "
+        "several: the mean of logistic and forest",
     )
     gate_sd: float | None = Field(
         None,
         ge=0,
         le=3,
-        description="standard deviations above the control that a batch must reach; none: 0, and for the paper's gates by cross-validation",
+        description="standard deviations above the control that a batch must reach; "
+        "none: 0, and for the paper's gates by cross-validation",
     )
     significance_level: Annotated[float, Field(gt=0, le=1)] = Field(
         0.1,
-        description="the utility gate refuses a batch whose labels fit its features no better than this share of random labelings; 1: never",
+        description="the utility gate refuses a batch whose labels fit its features no better "
+        "than this share of random labelings; 1: never",
     )
     worst_share: Share = Field(
         0.1,
@@ -128,9 +150,13 @@ class TrimSettings(_Group):
     stages: tuple[str, ...] | None = Field(
         None, description="the quality stages that run, such as sanity,cost; none: all of them"
     )
-    alpha: Share = Field(0.5, description="share of the mixture that the paper's cost window drops")
+    alpha: Share = Field(
+        0.5,
+        description="share of the mixture that the paper's cost window drops",
+    )
     beta: Annotated[float, Field(ge=0, lt=0.5)] = Field(
-        0.1, description="share of the cheapest rows that the paper's cost window drops"
+        0.1,
+        description="share of the cheapest rows that the paper's cost window drops",
     )
     replicates: int = Field(
         1000,
@@ -140,20 +166,25 @@ class TrimSettings(_Group):
     )
     kappa: Share = Field(
         0.0,
-        description="share of the entropy still to be gained that a batch must bring; 0: must not lose",
+        description="share of the entropy still to be gained that a batch must bring; "
+        "0: it must not lose any",
     )
     diversity: Literal["attainable", "relative"] = Field(
         "attainable",
-        description="stage 3's threshold: a share kappa of what can be gained, or the paper's relative rise",
+        description="stage 3's threshold: a share kappa of what can be gained, "
+        "or the paper's relative rise",
     )
     patience: int = Field(
         5,
         ge=1,
         le=1000,
-        description="batches tried at most, as a multiple of those that would do if all were kept",
+        description="batches tried at most, as a multiple of those needed if all were kept",
     )
     relative_rise: float = Field(
-        0.3, ge=0, le=10, description="the paper's relative rise of entropy, for diversity=relative"
+        0.3,
+        ge=0,
+        le=10,
+        description="the paper's relative rise of entropy, for diversity=relative",
     )
 
     @field_validator("stages", mode="before")
@@ -173,27 +204,34 @@ class Settings(_Group):
 
     @classmethod
     def load(cls, values: Mapping[str, Any] | None = None, preset: str = "default") -> "Settings":
-        """Settings from a preset, the environment and ``values`` (names with a dot: ``{"trim.kappa": 0.3}``).
+        """Settings from a preset, the environment and explicit values, the later over the earlier.
+
+        **Parameters:**
+
+        * **values**: by name with a dot, ``{"trim.kappa": 0.3}``; texts are read as numbers, and
+          "none" as no value. An old name works for one version, with a `DeprecationWarning`.
+        * **preset**: "default", or "paper" for all that the paper states.
 
         **Raises** `UsageError` that lists every unknown name and every value out of bounds.
         """
         if preset not in PRESETS:
+            presets = ", ".join(PRESETS)
             raise UsageError(
-                f"There is no preset {preset!r}.", next_step=f"choose one of: {', '.join(PRESETS)}"
+                f"There is no preset {preset!r}.", next_step=f"choose one of: {presets}"
             )
-        chosen = {**PRESETS[preset], **_from_environment(), **dict(values or {})}
+        explicit = _renamed(values or {}, stacklevel=3)
+        environment = _renamed(_from_environment(), stacklevel=3)
+        chosen = {**PRESETS[preset], **environment, **explicit}
         faults = [_unknown(name) for name in chosen if name not in NAMES]
-        nested: dict[str, dict[str, Any]] = {}
+        nested: dict[str, dict[str, object]] = {}
         for name in NAMES & chosen.keys():
             group, field = name.split(".")
-            nested.setdefault(group, {})[field] = None if chosen[name] == "none" else chosen[name]
+            value = chosen[name]
+            nested.setdefault(group, {})[field] = None if value == "none" else value
         try:
             settings = cls.model_validate(nested)
         except ValidationError as error:
-            faults += [
-                f"{'.'.join(map(str, e['loc']))}: {e['msg']}"
-                for e in error.errors(include_input=False, include_url=False)
-            ]
+            faults += _out_of_bounds(error)
         if faults:
             raise UsageError(
                 "Some settings cannot be used:",
@@ -203,14 +241,20 @@ class Settings(_Group):
         return settings
 
 
-NAMES = frozenset(
-    f"{group}.{field}"
-    for group, info in Settings.model_fields.items()
-    for field in info.annotation.model_fields  # type: ignore[union-attr]
-)
+def _names() -> Iterator[str]:
+    for group, info in Settings.model_fields.items():
+        for field in info.annotation.model_fields:  # type: ignore[union-attr]
+            yield f"{group}.{field}"
 
-#: The paper's choice of everything that it states (Team-then-Trim, arXiv 2602.04785).
-PRESETS: dict[str, dict[str, Any]] = {
+
+#: Every setting, as group and field with a dot between.
+NAMES = frozenset(_names())
+
+#: Names of version 0.1 that are not the field's words, and what they are now; read for one version.
+_RENAMED = {"trim.label_chance": "trim.significance_level"}
+
+#: Values over the defaults. "paper": all that it states (Team-then-Trim, arXiv 2602.04785).
+PRESETS: dict[str, dict[str, object]] = {
     "default": {},
     "paper": {
         "team.conditioning": "parents",
@@ -225,19 +269,37 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def _from_environment() -> dict[str, str]:
-    variables = {name: "T2LOCAL_" + name.replace(".", "_").upper() for name in NAMES}
-    return {
-        name: os.environ[variable] for name, variable in variables.items() if variable in os.environ
-    }
+    """The settings among the variables of the process."""
+    variables = {f"T2LOCAL_{name.replace('.', '_').upper()}": name for name in NAMES | {*_RENAMED}}
+    return {variables[key]: text for key, text in os.environ.items() if key in variables}
+
+
+def _renamed(values: Mapping[str, Any], stacklevel: int) -> dict[str, object]:
+    """Values under the names of today; where the old and the new name are given, the new counts."""
+    current: dict[str, object] = {}
+    for name in values.keys() & _RENAMED.keys():
+        message = f"the setting {name} is now {_RENAMED[name]}"
+        warnings.warn(message, DeprecationWarning, stacklevel=stacklevel)
+        current[_RENAMED[name]] = values[name]
+    return current | {name: value for name, value in values.items() if name not in _RENAMED}
 
 
 def _unknown(name: str) -> str:
-    near = difflib.get_close_matches(name, NAMES, n=1)
-    return f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
+    matches = difflib.get_close_matches(name, NAMES, n=1)
+    return f"{name}: no such setting" + "".join(f"; did you mean {match}?" for match in matches)
+
+
+def _out_of_bounds(error: ValidationError) -> list[str]:
+    """One line for each value: pydantic names the bound, and the value itself is left out."""
+    faults = error.errors(include_input=False, include_url=False)
+    return [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
 
 
 def shipped(folder: str) -> Path:
-    """A data folder of the project (``grammars``, ``models``): inside the package in a wheel, beside it in a checkout."""
+    """A data folder of the project, ``grammars`` or ``models``.
+
+    It lies inside the package in a wheel, and beside it in a checkout.
+    """
     package = Path(__file__).parent
     inside = package / folder
     return inside if inside.is_dir() else package.parent / folder

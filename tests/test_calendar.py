@@ -14,16 +14,15 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.tables.calendar import (
     _days,
     date_format,
-    duration_format,
-    from_text,
-    number,
+    from_plain,
     pattern,
     plain_format,
+    to_bound,
     to_numbers,
     to_text,
 )
 from t2local.tables.describe import describe
-from t2local.tables.dictionary import read_dictionary
+from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.files import from_frame
 
 LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 50}
@@ -75,8 +74,8 @@ def test_formats_are_found_and_cells_come_back_as_they_were(cells, form):
     numbers = to_numbers(pd.Series(cells), form)
     assert [to_text(value, form) for value in numbers] == cells
     plain = plain_format(form)
-    assert [from_text(to_text(value, plain), plain) for value in numbers] == numbers.tolist()
-    assert number(cells[0], form) == numbers[0]
+    assert [from_plain(to_text(value, plain), plain) for value in numbers] == numbers.tolist()
+    assert to_bound(cells[0], form) == numbers[0]
 
 
 @pytest.mark.parametrize(

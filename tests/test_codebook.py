@@ -13,7 +13,7 @@ from t2local.errors import DictionaryError
 from t2local.llm.scripted import ScriptedModel
 from t2local.tables.codebook import _condition, read_codebook
 from t2local.tables.describe import describe
-from t2local.tables.dictionary import read_dictionary
+from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.files import from_frame
 from tests.strategies import dictionaries
 

@@ -3,7 +3,7 @@ import pytest
 
 from t2local.errors import InputError
 from t2local.tables.describe import describe
-from t2local.tables.dictionary import read_dictionary
+from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.files import from_frame
 from t2local.tables.reading import read_table
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2local.errors import DictionaryError, InputError
-from t2local.tables.dictionary import read_dictionary
+from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.files import from_frame
 from tests.strategies import dictionaries, frame_of, values
 

@@ -18,7 +18,7 @@ import yaml
 from t2local.llm.decoder import Decoder
 from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
-from t2local.tables.dictionary import read_dictionary
+from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.reading import read_table
 from tests.test_real_tables import UGLY, ward
 

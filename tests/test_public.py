@@ -1,7 +1,25 @@
+"""The public door: few names, all there, none of them slow, and the names of yesterday."""
+
 import subprocess
 import sys
+import warnings
+from pathlib import Path
+
+import pytest
 
 import t2local
+
+ROOT = str(Path(t2local.__file__).parents[1])
+
+
+def fresh(code):
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ROOT},
+    ).stdout
 
 
 def test_the_public_door_is_all_there_and_small():
@@ -11,14 +29,59 @@ def test_the_public_door_is_all_there_and_small():
     assert all(getattr(t2local, name) for name in t2local.__all__)
 
 
+@pytest.mark.parametrize("name", t2local.__all__)
+def test_every_public_name_says_what_it_is_and_can_be_called(name):
+    public = getattr(t2local, name)
+    assert public.__doc__
+    assert callable(public)
+
+
+@pytest.mark.parametrize(("old", "new"), [("Decided", "Decision"), ("Noticed", "Notice")])
+def test_a_name_of_yesterday_is_the_same_thing_and_warns(old, new):
+    with pytest.warns(DeprecationWarning, match=f"t2local.{old} is now t2local.{new}") as caught:
+        assert getattr(t2local, old) is getattr(t2local, new)
+    assert caught[0].filename == __file__
+    assert old not in t2local.__all__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        getattr(t2local, new)
+
+
+def test_a_name_that_is_none_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'Decide'"):
+        _ = t2local.Decide
+    assert not hasattr(t2local, "pipelines")
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    heavy = ("pandas", "numpy", "sklearn", "llama_cpp", "outlines", "pydantic", "click")
+    assert fresh(f"import sys, t2local; print([m for m in {heavy} if m in sys.modules])") == "[]\n"
+    code = "import sys, t2local; t2local.T2LocalError; print('pandas' in sys.modules)"
+    assert fresh(code) == "False\n"
+
+
+def test_trim_and_evaluate_are_packages_that_can_be_called():
+    code = """
+import t2local, t2local.trim.plugin, t2local.evaluate.report
+print(t2local.trim.__name__, t2local.evaluate.__name__)
+print(callable(t2local.trim), callable(t2local.evaluate))
+"""
+    assert fresh(code) == "t2local.trim t2local.evaluate\nTrue True\n"
+
+
 def test_nothing_imports_a_network_client_and_no_cache_is_opened():
     code = """
 import sys
 opened = []
-sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event in ("open", "sqlite3.connect") else None)
+
+def hook(event, args):
+    if event in ("open", "sqlite3.connect"):
+        opened.append(str(args[0]))
+
+sys.addaudithook(hook)
 import t2local.pipeline, t2local.llm.grammar, t2local.llm.backbone
-print([m for m in ("huggingface_hub", "requests", "httpx", "httpx2", "urllib3") if m in sys.modules])
+clients = ("huggingface_hub", "requests", "httpx", "httpx2", "urllib3")
+print([m for m in clients if m in sys.modules])
 print([name for name in opened if "cache.db" in name or "/.cache/" in name])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n[]\n"
+    assert fresh(code) == "[]\n[]\n"

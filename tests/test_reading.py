@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from t2local.errors import InputError
 from t2local.tables.files import MISSING, Table
-from t2local.tables.reading import _plain, read_table, styled, write_like
+from t2local.tables.number_styles import styled, to_plain
+from t2local.tables.reading import read_table, write_like
 from tests.strategies import dictionaries, frame_of, values
 
 
@@ -77,7 +78,7 @@ def test_commas_for_thousands(tmp_path):
 )
 def test_a_number_survives_every_style(whole, decimals, style):
     cell = f"{whole}" + (f".{7 * 10 ** (decimals - 1)}" if decimals else "")
-    assert _plain(styled(cell, style), style) == cell
+    assert to_plain(styled(cell, style), style) == cell
 
 
 def test_missing_values_keep_their_code(tmp_path):

@@ -10,7 +10,7 @@ import t2local
 from t2local import pipeline
 from t2local.errors import DictionaryError
 from t2local.llm.scripted import ScriptedModel
-from t2local.tables.dictionary import read_dictionary
+from t2local.tables.dictionary_file import read_dictionary
 
 LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 50}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import t2local
 from t2local.errors import DictionaryError
-from t2local.tables.dictionary import read_dictionary
+from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.rules import Rule, RuleFault, binding
 
 COLUMNS = {

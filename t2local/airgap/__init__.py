@@ -1,1 +1,1 @@
-"""Behind the air gap: the kit that is carried over, the check of a machine, the proof that nothing leaves."""
+"""Behind the air gap: the kit to carry over, the check of a machine, the proof of no network."""

@@ -1,7 +1,8 @@
-"""A kit for a machine without a network: packages, model, checksums, and a script that installs and verifies them.
+"""A kit for a machine without a network: packages, models, hashes, and an install script.
 
-The kit holds the versions that run here, so what was tried on the connected twin is what runs behind the gap. pip fetches
-or builds the packages in a process of its own; this one opens no socket.
+What goes into it is what runs here, version by version, so that a connected twin shows what will
+run behind the gap. pip fetches or builds the packages in a process of its own; this process opens
+no socket.
 """
 
 import hashlib
@@ -10,9 +11,9 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -23,59 +24,53 @@ from t2local.llm import store
 from t2local.llm.catalog import entries
 from t2local.llm.manifest import manifests
 from t2local.settings import shipped
+from t2local.system.json_text import as_json
 
 #: Of pip's output, the lines that say what went wrong.
 _LINES_SHOWN = 8
+#: One wheel for each pinned version; dependencies are pinned one by one, so pip adds none itself.
+_PIP_WHEEL = ("-m", "pip", "wheel", "--quiet", "--disable-pip-version-check", "--no-deps")
 
 
 @dataclass(frozen=True)
 class Kit:
-    """What was collected."""
+    """What a kit holds: number of packages, names of models, size in bytes."""
 
-    wheels: int
+    n_packages: int
     models: tuple[str, ...]
     bytes: int
 
 
-def make_kit(target: Path, names: Sequence[str], given: Sequence[Path] = ()) -> Kit:
+def make_kit(target: Path, names: Sequence[str], wheels: Sequence[Path] = ()) -> Kit:
     """Collect a kit in the new folder ``target``.
 
     **Parameters:**
 
-    * **names**: models of the store; **given**: wheels to use instead of those that pip finds.
+    * **names**: models of the store.
+    * **wheels**: files to use instead of what pip finds for the same packages.
 
-    **Raises** `UsageError` when the folder exists or a wheel is missing, `ModelError` for a model, `ResourceError` when pip fails.
+    **Raises** `UsageError` when the folder exists or a wheel is missing, `ModelError` for a model,
+    `ResourceError` when pip fails or the folder cannot be written.
     """
     if target.exists():
         raise UsageError(f"{target} exists already.", next_step="choose another folder with -o")
-    if missing := [str(path) for path in given if not path.is_file()]:
+    if missing := [str(path) for path in wheels if not path.is_file()]:
         raise UsageError(
             "These wheels are not there:",
             faults=missing,
             next_step="pass the path of a .whl file with --wheel",
         )
-    files = {name: store.find(name) for name in names}
+    # Before pip starts: a missing or altered model is said at once, not after minutes.
+    models = [store.find(name) for name in names]
     try:
-        (target / "wheels").mkdir(parents=True)
-        (target / "models").mkdir()
-        wheels = _collect(target / "wheels", given)
-        first = [_carry(file, target / "models") for file in files.values()]
-        shutil.copy(shipped("models") / "install.py", target / "install.py")
-        shutil.copy(shipped("models") / "catalog.toml", target / "catalog.toml")
-        (target / "kit.json").write_text(
-            json.dumps({"machine": machine(), "cpu": _cpu(given), "models": first}, indent=2)
-            + "\n",
-            encoding="utf-8",
-        )
-        paths = sorted(path for path in target.rglob("*") if path.is_file())
-        lines = [f"{_sha256(path)}  {path.relative_to(target).as_posix()}\n" for path in paths]
-        (target / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+        n_packages = _fill(target, models, wheels)
+        size = _seal(target)
     except OSError as error:
         raise ResourceError(
             f"{target} cannot be written: {error.strerror}.",
             next_step="free some disk, or choose another folder with -o",
         ) from error
-    return Kit(wheels, tuple(names), sum(path.stat().st_size for path in paths))
+    return Kit(n_packages, tuple(names), size)
 
 
 def machine() -> dict[str, str]:
@@ -87,118 +82,147 @@ def machine() -> dict[str, str]:
     }
 
 
-def _cpu(given: Sequence[Path]) -> list[str]:
-    """The instruction sets that llama.cpp was built for here; of a wheel that was given nothing is known."""
+def requirements(name: str = "t2local") -> dict[str, str]:
+    """Every package that ``name`` needs on a machine like this one, and its version here.
+
+    Extras are left out, unless a package asks for them by name.
+
+    **Raises** `UsageError` when one of them is not installed.
+    """
+    versions: dict[str, str] = {}
+    pending = [Requirement(name)]
+    while pending:
+        requirement = pending.pop()
+        key = canonicalize_name(requirement.name)
+        new = key not in versions
+        package = _installed(requirement.name)
+        versions[key] = package.version
+        # A package that is there already is looked at again for the sake of its extras.
+        if new or requirement.extras:
+            pending += _dependencies(package, requirement.extras, versions)
+    return versions
+
+
+def _fill(target: Path, models: Sequence[store.ModelFile], wheels: Sequence[Path]) -> int:
+    """Put everything but the hashes into a new folder; the number of packages."""
+    (target / "wheels").mkdir(parents=True)
+    (target / "models").mkdir()
+    n_packages = _collect(target / "wheels", wheels)
+    for model in models:
+        _copy_model(model, target / "models")
+    for name in ("install.py", "catalog.toml"):
+        shutil.copy(shipped("models") / name, target / name)
+    facts = {
+        "machine": machine(),
+        "cpu": _instruction_sets(wheels),
+        "models": [model.path.name for model in models],
+    }
+    (target / "kit.json").write_text(as_json(facts), encoding="utf-8")
+    return n_packages
+
+
+def _seal(target: Path) -> int:
+    """Write the hash of every file to SHA256SUMS, in the form of sha256sum; all their bytes."""
+    paths = sorted(path for path in target.rglob("*") if path.is_file())
+    lines = [f"{_sha256(path)}  {path.relative_to(target).as_posix()}\n" for path in paths]
+    (target / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
+    return sum(path.stat().st_size for path in paths)
+
+
+def _instruction_sets(wheels: Sequence[Path]) -> list[str]:
+    """What the kit's llama.cpp needs of a CPU; nothing is known of a wheel that the user gave."""
     from t2local.llm.machine import instruction_sets
 
-    return (
-        []
-        if any(path.name.startswith("llama_cpp_python") for path in given)
-        else instruction_sets()
-    )
+    if any(path.name.startswith("llama_cpp_python") for path in wheels):
+        return []
+    return instruction_sets()
 
 
-def requirements(name: str = "t2local") -> dict[str, str]:
-    """Every package that ``name`` needs on a machine like this one, and its version here; without extras but those that are asked for by name."""
-    found: dict[str, str] = {}
-    waiting = [Requirement(name)]
-    while waiting:
-        wanted = waiting.pop()
-        known = canonicalize_name(wanted.name) in found
-        try:
-            here = distribution(wanted.name)
-        except PackageNotFoundError as error:
-            raise UsageError(
-                f"The package {wanted.name} is missing here.",
-                next_step=f"pip install {wanted.name}",
-            ) from error
-        found[canonicalize_name(wanted.name)] = here.version
-        if not known or wanted.extras:
-            waiting += _needs(here.requires or [], wanted.extras, found)
-    return found
+def _installed(name: str) -> Distribution:
+    try:
+        return distribution(name)
+    except PackageNotFoundError as error:
+        raise UsageError(
+            f"The package {name} is missing here.", next_step=f"pip install {name}"
+        ) from error
 
 
-def _needs(lines: Sequence[str], extras: set[str], found: dict[str, str]) -> Iterator[Requirement]:
-    for line in lines:
-        needed = Requirement(line)
-        wanted = not needed.marker or any(
-            needed.marker.evaluate({"extra": extra}) for extra in extras or {""}
-        )
-        if wanted and (needed.extras or canonicalize_name(needed.name) not in found):
-            yield needed
+def _dependencies(
+    package: Distribution, extras: set[str], known: Collection[str]
+) -> Iterator[Requirement]:
+    """What a package asks for on this machine, and what was not looked at yet."""
+    for line in package.requires or []:
+        requirement = Requirement(line)
+        new = canonicalize_name(requirement.name) not in known
+        if _applies(requirement, extras) and (requirement.extras or new):
+            yield requirement
 
 
-def _collect(folder: Path, given: Sequence[Path]) -> int:
-    """Fill a folder with the wheels of all packages; pip builds those that exist as source only, or takes them from its cache."""
-    for path in given:
+def _applies(requirement: Requirement, extras: set[str]) -> bool:
+    marker = requirement.marker
+    # PEP 508: without extras a marker is read with the empty extra.
+    return not marker or any(marker.evaluate({"extra": extra}) for extra in extras or {""})
+
+
+def _collect(folder: Path, wheels: Sequence[Path]) -> int:
+    """Fill a folder with the wheels of all packages, and count them.
+
+    pip builds those that exist as source only, or takes them from its cache.
+    """
+    for path in wheels:
         shutil.copy(path, folder)
-    have = {canonicalize_name(path.name.split("-")[0]) for path in given}
-    pins = [
-        f"{name}=={version}"
-        for name, version in requirements().items()
-        if name not in have | {"t2local"}
-    ]
-    own = [] if "t2local" in have else [_source()]
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--no-deps",
-        "--wheel-dir",
-        str(folder),
-    ]
-    for wanted in (pins, own):
-        done = (
-            subprocess.run([*command, *wanted], capture_output=True, text=True, check=False)
-            if wanted
-            else None
-        )
-        if done and done.returncode:
-            lines = [line for line in done.stderr.splitlines() if line.strip()][-_LINES_SHOWN:]
-            raise ResourceError(
-                "pip could not collect the packages:",
-                faults=lines,
-                next_step="check the network of this machine, or pass what is missing with --wheel FILE",
-            )
+    present = {canonicalize_name(path.name.split("-")[0]) for path in wheels}
+    pins = {name: version for name, version in requirements().items() if name not in present}
+    own = pins.pop("t2local", None)
+    if pins:
+        _pip_wheel(folder, [f"{name}=={version}" for name, version in pins.items()])
+    if own:
+        _pip_wheel(folder, [_source()])
     return len(list(folder.glob("*.whl")))
 
 
+def _pip_wheel(folder: Path, packages: Sequence[str]) -> None:
+    command = [sys.executable, *_PIP_WHEEL, "--wheel-dir", str(folder), *packages]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        raise ResourceError(
+            "pip could not collect the packages:",
+            faults=lines[-_LINES_SHOWN:],
+            next_step="check the network of this machine, "
+            "or pass what is missing with --wheel FILE",
+        )
+
+
 def _source() -> str:
-    """Where t2local itself came from: a checkout, the wheel that it was installed from, or an index."""
-    checkout = Path(__file__).parents[1]
+    """Where t2local itself came from: a checkout, the wheel it was installed from, or an index."""
+    checkout = Path(__file__).parents[2]
     if (checkout / "pyproject.toml").is_file():
         return str(checkout)
-    here = distribution("t2local")
-    origin = json.loads(here.read_text("direct_url.json") or "{}").get("url", "")
-    return origin if origin.startswith("file:") else f"t2local=={here.version}"
+    package = distribution("t2local")
+    # PEP 610: pip writes down the origin of a package that did not come from an index.
+    origin = json.loads(package.read_text("direct_url.json") or "{}").get("url", "")
+    return origin if origin.startswith("file:") else f"t2local=={package.version}"
 
 
-def _carry(file: store.ModelFile, folder: Path) -> str:
-    """Copy a model with its manifest; the name of its first file."""
-    manifest = manifests().get(file.name)
-    for path in manifest.paths() if manifest else [file.path]:
-        shutil.copy(path, folder)
-    if manifest:
-        carried = manifest.model_copy(
-            update={
-                "files": tuple(
-                    p.model_copy(update={"path": Path(p.path).name}) for p in manifest.files
-                ),
-                "source": "file",
-            }
-        )
-        (folder / f"{file.path.name}.json").write_text(
-            carried.model_dump_json(indent=2) + "\n", encoding="utf-8"
-        )
-    elif file.name not in entries():
+def _copy_model(model: store.ModelFile, folder: Path) -> None:
+    """Copy all parts of a model, with its manifest if it is a model of the store."""
+    manifest = manifests().get(model.name)
+    if manifest is None and model.name not in entries():
         raise UsageError(
-            f"{file.name} is not in the store.",
-            next_step=f"python -m t2local models add '{file.path}'",
+            f"{model.name} is not in the store.",
+            next_step=f"python -m t2local models add '{model.path}'",
         )
-    return file.path.name
+    if manifest is None:
+        shutil.copy(model.path, folder)
+        return
+    for path in manifest.paths():
+        shutil.copy(path, folder)
+    # Behind the gap the files lie beside their manifest, wherever they are here.
+    files = tuple(part.model_copy(update={"path": Path(part.path).name}) for part in manifest.files)
+    carried = manifest.model_copy(update={"files": files, "source": "file"})
+    text = carried.model_dump_json(indent=2) + "\n"
+    (folder / f"{model.path.name}.json").write_text(text, encoding="utf-8")
 
 
 def _sha256(path: Path) -> str:

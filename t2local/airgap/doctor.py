@@ -1,79 +1,105 @@
 """What a person needs to know when t2local does not run as it should."""
 
 import time
-from typing import Any
+from collections.abc import Iterator
+from contextlib import closing
 
 from t2local.errors import ModelError
 from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
+from t2local.llm.manifest import folder, manifests
+from t2local.llm.model import Model
 from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
+from t2local.llm.store import ModelFile, find
 from t2local.stats.streams import Stream
 from t2local.system.environment import environment
+from t2local.system.json_text import JsonObject
+
+#: One name, and one line for each value; for people and programs alike.
+Findings = dict[str, str | list[str]]
+
+#: An array of two digits: the smallest row that passes prompt, grammar, sampling and decoding.
+_TWO_DIGITS: JsonObject = {
+    "type": "array",
+    "prefixItems": [{"type": "integer", "minimum": 0, "maximum": 9}] * 2,
+    "items": False,
+    "minItems": 2,
+    "maxItems": 2,
+}
+#: Tokens of that row with room to spare.
+_ROW_CELLS = 16
 
 
-def examine(wanted: str | None) -> dict[str, Any]:
-    """Versions, CPU, devices, known problems, model store, model and a two-token decode, by name. **Raises** `ModelError` when the model cannot be used."""
-    from t2local.llm.manifest import folder, manifests
-    from t2local.llm.store import find
+def examine(name: str | None) -> Findings:
+    """Versions, CPU, devices, known problems, model store, model, and a decode of two numbers.
 
-    file = find(wanted)
+    **Parameters:**
+
+    * **name**: a model of the store or the catalogue, or a GGUF file; none: the starter model.
+
+    **Raises** `ModelError` when the model cannot be used.
+    """
+    file = find(name)
+    # Only now: llama.cpp is not even imported for a file that was altered.
     from t2local.llm.backbone import Backbone
-    from t2local.llm.machine import devices, problems, system_info, threads
 
-    facts = environment()
-    findings: dict[str, Any] = {
-        "python": f"{facts['python']} on {facts['system']}",
-        "packages": [f"{name} {version}" for name, version in facts["packages"].items()],
-        "cpu": system_info(),
-        "threads": "{0.value} ({0.reason})".format(threads(0)),
-        "model store": [
-            str(folder()),
-            *(f"{name}: {manifest.bytes / 1e6:,.0f} MB" for name, manifest in manifests().items()),
-        ],
-        "devices": [
-            f"{d.name} ({d.kind}): {d.description}, {d.total_bytes / 2**30:.1f} GiB"
-            for d in devices()
-        ],
-        "gpu": "offload is written for Metal and CUDA, and was never run by its developers",
-        "known problems": problems() or ["none found"],
-    }
-    model = Backbone(file)
-    findings["model"] = [
-        f"{file.name}: {file.path}",
-        f"sha256 {file.sha256}, as expected"
-        if file.chat
-        else f"sha256 {file.sha256}, not in the catalogue",
-        file.licence,
-    ]
-    findings |= {choice.what: f"{choice.value} ({choice.reason})" for choice in model.decisions()}
-    findings["decode"] = _decode(model)
+    findings = _machine()
+    with closing(Backbone(file)) as model:
+        findings["model"] = [f"{file.name}: {file.path}", _hash(file), file.licence]
+        for choice in model.decisions():
+            findings[choice.what] = f"{choice.value} ({choice.reason})"
+        findings["decode"] = _decode(model)
     return findings
 
 
-def _decode(model: Any) -> str:
-    """Write one row of two tokens, through the same path as every row."""
-    prompt = model.prompt(["[1,2][3,4]"])
-    schema = {
-        "type": "array",
-        "prefixItems": [{"type": "integer", "minimum": 0, "maximum": 9}] * 2,
-        "items": False,
-        "minItems": 2,
-        "maxItems": 2,
+def _machine() -> Findings:
+    from t2local.llm.machine import problems, system_info, threads
+
+    here = environment()
+    choice = threads(0)
+    return {
+        "python": f"{here.python} on {here.system}",
+        "packages": [f"{name} {version}" for name, version in here.packages.items()],
+        "cpu": system_info(),
+        "threads": f"{choice.value} ({choice.reason})",
+        "model store": [str(folder()), *_stored_models()],
+        "devices": list(_devices()),
+        "gpu": "offload is written for Metal and CUDA, and was never run by its developers",
+        "known problems": problems() or ["none found"],
     }
+
+
+def _stored_models() -> Iterator[str]:
+    for name, manifest in manifests().items():
+        yield f"{name}: {manifest.bytes / 1e6:,.0f} MB"
+
+
+def _devices() -> Iterator[str]:
+    from t2local.llm.machine import devices
+
+    for device in devices():
+        size = f"{device.total_bytes / 2**30:.1f} GiB"
+        yield f"{device.name} ({device.kind}): {device.description}, {size}"
+
+
+def _hash(file: ModelFile) -> str:
+    # Only for a file of the catalogue is a hash expected; only for such a file a chat format known.
+    if file.chat:
+        return f"sha256 {file.sha256}, as expected"
+    return f"sha256 {file.sha256}, not in the catalogue"
+
+
+def _decode(model: Model) -> str:
+    """Write one row of two numbers, by the same path as every row, and say how long it took."""
+    prompt = model.prompt(["[1,2][3,4]"])
+    # The row begins with the last token of the prompt: a request needs one token to go on from.
+    segment = Segment(tuple(prompt[-1:]), Grammar(_TWO_DIGITS, model.tokenizer))
+    request = Request((segment,), RowStream(1, stream=Stream.SELF_TEST))
     began = time.perf_counter()
-    with Decoder(model, slots=1, prefix_tokens=len(prompt), max_row_tokens=16) as decoder:
+    with Decoder(model, slots=1, prefix_tokens=len(prompt), max_row_tokens=_ROW_CELLS) as decoder:
         decoder.prefill(prompt[:-1])
-        _, completion = next(
-            decoder.complete(
-                [
-                    Request(
-                        (Segment(tuple(prompt[-1:]), Grammar(schema, model.tokenizer)),),
-                        RowStream(1, stream=Stream.SELF_TEST),
-                    )
-                ]
-            )
-        )
+        _, completion = next(decoder.complete([request]))
     if completion.failure:
         raise ModelError(
             "The model loads and does not decode.",

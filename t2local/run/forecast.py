@@ -76,16 +76,7 @@ def forecast(
     """What `t2local.generate` would take with these arguments; nothing is written."""
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     run = new_run(settings or Settings(), seed, rows, batch_size, max_batches, on_event)
-    inputs = read_inputs(
-        run,
-        data,
-        target=target,
-        dictionary=dictionary,
-        plan=plan,
-        where=where,
-        balance=balance,
-    )
-    run.ledger.clock.lap("read")
+    inputs = read_inputs(run, data, target, dictionary, plan, where, balance)
     made = plan_by_another_model(run, inputs, manager_model)
     with load(model, run) as loaded:
         made = made or make_plan(run, inputs, loaded)

@@ -102,7 +102,6 @@ def read(data: TableSource) -> Table:
 def read_inputs(
     run: Run,
     data: TableSource,
-    *,
     target: str | None,
     dictionary: DictionarySource | None,
     plan: Plan | Path | str,
@@ -113,19 +112,20 @@ def read_inputs(
     table = read(data)
     for decision in table.decisions:
         run.tell(decision)
-    known = understand(run, table, target, dictionary)
-    checked_plan = _plan(plan, known)
+    agreed = understand(run, table, target, dictionary)
     # A column that says "missing" by a number of its own, and in no other way, says it so again.
-    codes = {f.name: f.missing_values[0] for f in known.features if f.missing_values}
-    return Inputs(
+    codes = {f.name: f.missing_values[0] for f in agreed.features if f.missing_values}
+    inputs = Inputs(
         table=replace(table, missing={**codes, **table.missing}),
         frame=data if isinstance(data, pd.DataFrame) else None,
-        dictionary=known,
-        values=known.values(table.cells),
-        plan=checked_plan,
-        conditions=read_conditions(known, where, balance),
+        dictionary=agreed,
+        values=agreed.values(table.cells),
+        plan=_plan(plan, agreed),
+        conditions=read_conditions(agreed, where, balance),
         dictionary_text=_own_text(dictionary, target),
     )
+    run.ledger.clock.lap("read")
+    return inputs
 
 
 def _plan(plan: Plan | Path | str, dictionary: FeatureDictionary) -> Plan | str:

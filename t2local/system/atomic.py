@@ -12,17 +12,27 @@ from t2local.errors import ResourceError
 
 @contextmanager
 def atomic(path: Path, encoding: str | None = "utf-8") -> Iterator[IO[Any]]:
-    """Open a file that appears at ``path`` whole, or not at all; readable by its owner only. Without an encoding it takes bytes."""
-    temporary: str | None = None
+    """Open a file that appears at ``path`` whole, or not at all; only its owner can read it.
+
+    An older file at ``path`` stays as it is until the new one is complete.
+
+    **Parameters:**
+
+    * **encoding**: of the text; without one the file takes bytes. Line ends are written as given.
+
+    **Raises** `ResourceError` when the disk is full or the folder cannot be written.
+    """
+    temporary: Path | None = None
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(
-            handle, "w" if encoding else "wb", encoding=encoding, newline="" if encoding else None
-        ) as file:
+        # In the same folder: only within one file system does a rename replace a file at once.
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        temporary = Path(name)
+        with _opened(handle, encoding) as file:
             yield file
             file.flush()
+            # A rename may reach the disk before the content does, unless that is forced out first.
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+        temporary.replace(path)
         temporary = None
     except OSError as error:
         raise ResourceError(
@@ -31,4 +41,10 @@ def atomic(path: Path, encoding: str | None = "utf-8") -> Iterator[IO[Any]]:
         ) from error
     finally:
         if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
+
+
+def _opened(handle: int, encoding: str | None) -> IO[Any]:
+    if encoding is None:
+        return os.fdopen(handle, "wb")
+    return os.fdopen(handle, "w", encoding=encoding, newline="")

@@ -1,10 +1,10 @@
 """Versions and machine: what must be equal for two runs to be equal."""
 
 import platform
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
-#: Packages whose versions can change a result.
+#: Packages whose versions can change a result: they write, constrain, read or judge the rows.
 _PACKAGES = (
     "t2local",
     "llama-cpp-python",
@@ -17,21 +17,28 @@ _PACKAGES = (
 )
 
 
-def environment() -> dict[str, Any]:
-    """Versions and machine, for the manifest: what must be equal for two runs to be equal."""
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "packages": versions(),
-    }
+@dataclass(frozen=True)
+class Environment:
+    """What a result depends on beside its input.
+
+    * ``python``: its version.
+    * ``system``: operating system, its release and the processor.
+    * ``packages``: installed version by package, or "not installed".
+    """
+
+    python: str
+    system: str
+    packages: dict[str, str]
 
 
-def versions() -> dict[str, str]:
-    """Installed versions of the packages that can change a result."""
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+def environment() -> Environment:
+    """The environment of this process, for manifests and reports."""
+    packages = {package: _version(package) for package in _PACKAGES}
+    return Environment(platform.python_version(), platform.platform(), packages)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

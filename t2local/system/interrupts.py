@@ -9,23 +9,27 @@ from types import FrameType
 
 @contextmanager
 def deferred() -> Iterator[list[int]]:
-    """Note Ctrl-C in the list that this gives, for work of seconds that must not stop halfway; a second one stops it all the same.
+    """Note Ctrl-C instead of stopping, for work of seconds that must not end halfway.
 
-    Only the main thread gets Ctrl-C, and a process that ignores it goes on ignoring it: there nothing is changed.
+    **Returns** a list that gets the number of the signal when Ctrl-C comes. A second Ctrl-C stops
+    the work all the same.
+
+    Python gives Ctrl-C to the main thread only, and a process that ignores it (``nohup``, a shell's
+    background job) goes on ignoring it: in both cases nothing changes here.
     """
-    came: list[int] = []
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(before):
-        yield came
+    signals: list[int] = []
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield signals
         return
 
     def note(number: int, _: FrameType | None) -> None:
-        if came:
+        if signals:
             raise KeyboardInterrupt
-        came.append(number)
+        signals.append(number)
 
     signal.signal(signal.SIGINT, note)
     try:
-        yield came
+        yield signals
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, handler)

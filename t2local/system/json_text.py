@@ -13,7 +13,8 @@ JsonObject: TypeAlias = dict[str, Any]
 def to_json(value: Any) -> Any:
     """Dataclasses, mappings and sequences as plain JSON values.
 
-    A number that is none (a mean of nothing, no lower bound) is null, as JSON has no other word for it.
+    An infinite number or NaN (a mean of nothing, a missing lower bound) becomes null: JSON has no
+    other word for it. Any other number, such as numpy's, becomes a float.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
@@ -28,6 +29,6 @@ def to_json(value: Any) -> Any:
 
 
 def as_json(value: Any, *, indent: int | None = 2) -> str:
-    """A report or a manifest as the text of its file."""
+    """A report or a manifest as the text of its file; without an indent it is one line."""
     plain = to_json(value)
     return json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,8 +1,8 @@
-"""No network outside of ``models pull``: an audit hook of Python that refuses every socket call of this process.
+"""No network outside of ``models pull``: every socket call of this process is refused.
 
-The commands seal themselves before they import anything else. What native code does cannot be seen from here:
-`t2local.airgap.proof` shows it from outside. A program of the user's own that imports t2local keeps its sockets; that the
-library does not use any is checked by an import contract.
+An audit hook of Python does it. The commands call `seal` before they import anything else. The hook
+does not see native code: `t2local.airgap.proof` watches that from outside. A program of the user's
+own that imports t2local keeps its sockets; an import contract checks that the library uses none.
 """
 
 import os
@@ -10,13 +10,15 @@ import sys
 
 from t2local.errors import NetworkRefused
 
-#: What libraries that could ask a server look at; read when they are imported.
+#: Variables by which libraries that could ask a server learn not to; they read them on import.
 _VARIABLES = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
 }
+#: How the names of Python's audit events begin that a network call raises (docs.python.org, "Audit
+#: events table"). A library of compiled code raises none: the offline proof watches the kernel.
 _EVENTS = (
     "socket.",
     "http.client.",
@@ -43,6 +45,7 @@ def seal() -> None:
 
 
 def _refuse(event: str, _: tuple[object, ...]) -> None:
+    """The audit hook; Python calls it for every event of the process, so it must be quick."""
     if event.startswith(_EVENTS) and event not in _HARMLESS:
         raise NetworkRefused(
             f"A library tried to use the network ({event}); it was refused.",

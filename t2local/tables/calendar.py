@@ -1,7 +1,7 @@
-"""Dates, times and durations as numbers and back: how they are written in a file, and the patterns of those in a range.
+"""Dates and times as numbers and back: how a file writes them, and the pattern of those in a range.
 
-Inside t2local a date is the number of days since 1970, a date with a time that of minutes or seconds, a duration its length in
-minutes or seconds. Models read and write them as 2021-03-04 and 2021-03-04 17:05, whatever the file does.
+Inside t2local a date is the number of days since 1970, a date with a time that of minutes or
+seconds. Models read and write them as 2021-03-04 and 2021-03-04 17:05, whatever the file does.
 """
 
 import re
@@ -11,9 +11,19 @@ from itertools import groupby
 
 import pandas as pd
 
-#: How dates are written, the unambiguous forms first; where day and month could be either, the day comes first, as in most countries.
+#: A text that looks like a date, with or without a time.
+DATE_LIKE = re.compile(
+    r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
+    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
+)
+#: Eight digits that are a day of the years 1900 to 2099.
+_COMPACT_DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+#: How models see a day; also what a person may write for any bound of a date in a dictionary.
+_ISO_DAY = "%Y-%m-%d"
+#: How dates are written, the unambiguous forms first; where day and month could be either, the day
+#: comes first, as in most countries.
 _DATES = (
-    "%Y-%m-%d",
+    _ISO_DAY,
     "%Y/%m/%d",
     "%Y%m%d",
     "%d.%m.%Y",
@@ -26,178 +36,154 @@ _DATES = (
     "%m/%d/%y",
 )
 _TIMES = (" %H:%M", "T%H:%M", " %H:%M:%S", "T%H:%M:%S")
+_DATETIMES = tuple(day + time for day in _DATES for time in _TIMES)
 _EPOCH = pd.Timestamp(0)
+_EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = date(1970, 1, 1)
 #: The year 9999 and negative years are mistakes; pandas counts nanoseconds between these.
 _FIRST, _LAST = date(1700, 1, 1), date(2250, 12, 31)
-_DURATION = re.compile(r"(\d{1,4}):([0-5]\d)(?::([0-5]\d))?")
+#: Cells that rule out most formats before all cells are read in each of them.
+_FIRST_CELLS = 20
 
 
-def date_format(cells: Sequence[str]) -> tuple[str, str] | None:
-    """The format in which all of these cells are dates or dates with times, and the reason; none if there is none.
+def recognize_dates(cells: Sequence[str]) -> tuple[str, str] | None:
+    """The format of these days and the reason for it; none where they are no days."""
+    return _recognize(cells, _DATES)
 
-    Months and days without a leading zero are written ``%-m`` and ``%-d``.
+
+def recognize_datetimes(cells: Sequence[str]) -> tuple[str, str] | None:
+    """The format of these days with times and the reason for it; none where they are none."""
+    return _recognize(cells, _DATETIMES)
+
+
+def _recognize(cells: Sequence[str], formats: Sequence[str]) -> tuple[str, str] | None:
+    if not any(all(map(shape.fullmatch, cells)) for shape in (DATE_LIKE, _COMPACT_DATE)):
+        return None
+    if (choice := date_format(cells, formats)) is None:
+        return None
+    form, reason = choice
+    return form, f"dates, {reason}; the range is the data's, widened"
+
+
+def date_format(
+    cells: Sequence[str], formats: Sequence[str] = (*_DATES, *_DATETIMES)
+) -> tuple[str, str] | None:
+    """The first of these formats in which all of the cells are dates, and the reason.
+
+    None where there is none. Months and days without a leading zero are written ``%-m`` and
+    ``%-d``.
     """
-    fitting = [
-        form
-        for form in (*_DATES, *(day + time for day in _DATES for time in _TIMES))
-        if _parsed(cells[:20], form) is not None
-    ]
-    fitting = [form for form in fitting if _parsed(cells, form) is not None]
+    fitting = [form for form in formats if _all_dates(cells[:_FIRST_CELLS], form)]
+    fitting = [form for form in fitting if _all_dates(cells, form)]
     if not fitting:
         return None
-    form = fitting[0]
-    bare = form.replace("%d", "%-d").replace("%m", "%-m")
-    numbers = to_numbers(pd.Series(cells), form)
-    if [to_text(number, form) for number in numbers] != list(cells):
-        form = bare
-        if [to_text(number, form) for number in numbers] != list(cells):
-            return None  # some with a leading zero and some without: it could not be written as it was read
-    other = (
-        " (the month could come first as well: if it does, say so in the dictionary)"
-        if any(f != form and "%m/%d" in f for f in fitting[1:])
-        else ""
-    )
-    return form, f"written {form}{other}"
+    numbers = to_numbers(pd.Series(cells), fitting[0])
+    without_zeros = fitting[0].replace("%d", "%-d").replace("%m", "%-m")
+    for form in (fitting[0], without_zeros):
+        if [to_text(number, form) for number in numbers] == list(cells):
+            reason = f"written {form}"
+            if any(other != form and "%m/%d" in other for other in fitting[1:]):
+                reason += (
+                    " (the month could come first as well: if it does, say so in the dictionary)"
+                )
+            return form, reason
+    # Some with a leading zero and some without: it could not be written as it was read.
+    return None
 
 
-def duration_format(cells: Sequence[str]) -> str | None:
-    """``H:MM`` or ``H:MM:SS`` where all of these cells are durations of that form."""
-    found = [_DURATION.fullmatch(cell) for cell in cells]
-    if not found or not all(found):
-        return None
-    seconds = {match[3] is not None for match in found if match}
-    return None if len(seconds) > 1 else "H:MM:SS" if seconds.pop() else "H:MM"
+def _all_dates(cells: Sequence[str], form: str) -> bool:
+    stamps = pd.to_datetime(pd.Series(list(cells), dtype=object), format=form, errors="coerce")
+    if stamps.isna().any():
+        return False
+    return stamps.min().date() >= _FIRST and stamps.max().date() <= _LAST
 
 
 def to_numbers(cells: pd.Series, form: str) -> pd.Series:
     """Cells of a format as numbers; NaN for what is none."""
-    if form.startswith("H"):
-        parts = cells.astype("string").str.extract(_DURATION).astype(float)
-        return (
-            parts[0] * 60 + parts[1]
-            if form == "H:MM"
-            else parts[0] * 3600 + parts[1] * 60 + parts[2]
-        )
     stamps = pd.to_datetime(cells.astype(object), format=form.replace("%-", "%"), errors="coerce")
     return (stamps - _EPOCH) / _unit(form)
 
 
 def to_text(number: float, form: str) -> str:
     """A number as it is written in a format."""
-    if form.startswith("H"):
-        minutes, seconds = divmod(round(number), 60) if form == "H:MM:SS" else (round(number), 0)
-        return f"{minutes // 60}:{minutes % 60:02}" + (
-            f":{seconds:02}" if form == "H:MM:SS" else ""
-        )
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
-        seconds=round(number * _unit(form).total_seconds())
-    )
+    moment = _EPOCH_UTC + timedelta(seconds=round(number * _unit(form).total_seconds()))
+    # Not every system's strftime knows %-d.
     return moment.strftime(form.replace("%-d", str(moment.day)).replace("%-m", str(moment.month)))
 
 
-def number(text: object, form: str, *, last: bool = False) -> float:
-    """A bound as a number: one that is a number already, or written plainly, or in the format; of a datetime the day's first or ``last`` moment.
+def plain_format(form: str) -> str:
+    """How models see what the file writes in a format."""
+    if "%S" in form:
+        return f"{_ISO_DAY} %H:%M:%S"
+    return f"{_ISO_DAY} %H:%M" if "%H" in form else _ISO_DAY
+
+
+def from_plain(text: str, form: str) -> float:
+    """The number of a text that `to_text` wrote in this plain format."""
+    moment = datetime.strptime(text, form).replace(tzinfo=UTC)
+    return (moment - _EPOCH_UTC) / _unit(form).to_pytimedelta()
+
+
+def to_bound(text: object, form: str, *, last: bool = False) -> float:
+    """A bound of a dictionary as a number: one already, or written plainly or in the format.
+
+    For a date with a time, a bare day is its first or its ``last`` moment.
 
     **Raises** `ValueError` for what is none of these.
     """
     if isinstance(text, int | float) and not isinstance(text, bool):
         return float(text)
-    for each in (plain_format(form), form, "%Y-%m-%d") if not form.startswith("H") else (form,):
-        found = to_numbers(pd.Series([str(text)], dtype=object), each).iloc[0]
-        if not pd.isna(found) and each == "%Y-%m-%d" and not is_day(form):
-            day = pd.Timedelta(days=1) / _unit(form)
-            return float(found) * day + (day - 1 if last else 0)
-        if not pd.isna(found):
-            return float(found)
+    for each in (plain_format(form), form, _ISO_DAY):
+        number = to_numbers(pd.Series([str(text)], dtype=object), each).iloc[0]
+        if pd.isna(number):
+            continue
+        if each != _ISO_DAY or is_day(form):
+            return float(number)
+        first_moment = float(number) * _day_length(form)
+        return first_moment + (_day_length(form) - 1) * last
     raise ValueError(f"not written as {plain_format(form)}")
 
 
 def native(values: pd.Series, form: str) -> pd.Series:
-    """Numbers as pandas' own timestamps, or time deltas for durations."""
-    if form.startswith("H"):
-        return pd.to_timedelta(values, unit="s" if form == "H:MM:SS" else "min")
+    """Numbers as pandas' timestamps."""
     return _EPOCH + pd.to_timedelta(values * (_unit(form) / pd.Timedelta(seconds=1)), unit="s")
-
-
-def from_text(text: str, form: str) -> float:
-    """What `to_text` wrote in a format, as a number again; for texts that are known to be right."""
-    if form.startswith("H"):
-        parts = [int(part) for part in text.split(":")]
-        return float(
-            parts[0] * 60 + parts[1]
-            if form == "H:MM"
-            else parts[0] * 3600 + parts[1] * 60 + parts[2]
-        )
-    return (
-        datetime.strptime(text, form).replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
-    ) / _unit(form).to_pytimedelta()
 
 
 def whole_days(low: float, high: float, form: str) -> tuple[float, float]:
     """The bounds, widened to the first and the last moment of their days."""
-    day = pd.Timedelta(days=1) / _unit(form)
+    day = _day_length(form)
     return low // day * day, high // day * day + day - 1
-
-
-def plain_format(form: str) -> str:
-    """How models see what the file writes in a format."""
-    if form.startswith("H"):
-        return form
-    return "%Y-%m-%d" + (" %H:%M:%S" if "%S" in form else " %H:%M" if "%H" in form else "")
 
 
 def is_day(form: str) -> bool:
     """Whether a format has no time."""
-    return "%H" not in form and not form.startswith("H")
+    return "%H" not in form
 
 
 def _unit(form: str) -> pd.Timedelta:
-    return (
-        pd.Timedelta(days=1)
-        if is_day(form)
-        else pd.Timedelta(seconds=1)
-        if "%S" in form
-        else pd.Timedelta(minutes=1)
-    )
+    """What a number of this format counts."""
+    if is_day(form):
+        return pd.Timedelta(days=1)
+    return pd.Timedelta(seconds=1) if "%S" in form else pd.Timedelta(minutes=1)
 
 
-def _parsed(cells: Sequence[str], form: str) -> pd.Series | None:
-    stamps = pd.to_datetime(pd.Series(list(cells), dtype=object), format=form, errors="coerce")
-    if stamps.isna().any() or stamps.min().date() < _FIRST or stamps.max().date() > _LAST:
-        return None
-    return stamps
+def _day_length(form: str) -> float:
+    """The length of a day in the unit of a format."""
+    return pd.Timedelta(days=1) / _unit(form)
 
 
 def pattern(low: float, high: float, form: str) -> str:
-    """A regular expression of what `plain_format` writes from ``low`` to ``high``; of dates with times whole days are bounded."""
-    if form.startswith("H"):
-        return _durations(round(low), round(high), seconds=form == "H:MM:SS")
-    day = pd.Timedelta(days=1) / _unit(form)
-    days = _days(
-        date(1970, 1, 1) + timedelta(days=low // day),
-        date(1970, 1, 1) + timedelta(days=high // day),
-    )
-    time = (
-        ""
-        if is_day(form)
-        else " ([01][0-9]|2[0-3]):[0-5][0-9]" + (":[0-5][0-9]" if "%S" in form else "")
-    )
-    return f"({days}){time}"
+    """A regular expression of what `plain_format` writes from ``low`` to ``high``.
 
-
-def _durations(low: int, high: int, *, seconds: bool) -> str:
-    """Whole hours between the bounds have all minutes; the first and the last hour have some."""
-    hour = 3600 if seconds else 60
-    below = "[0-5][0-9]:[0-5][0-9]" if seconds else "[0-5][0-9]"
-    whole = [str(hours) for hours in range(-(-low // hour), (high + 1) // hour)]
-    parts = [f"({'|'.join(whole)}):{below}"] if whole else []
-    edges = (
-        [moment for moment in range(low, high + 1) if str(moment // hour) not in whole]
-        if high - low < 2 * 10**5
-        else []
-    )
-    parts += [re.escape(to_text(moment, "H:MM:SS" if seconds else "H:MM")) for moment in edges]
-    return "|".join(parts)
+    Of dates with times whole days are bounded.
+    """
+    first, last = (_EPOCH_DAY + timedelta(days=bound // _day_length(form)) for bound in (low, high))
+    time = ""
+    if not is_day(form):
+        time = " ([01][0-9]|2[0-3]):[0-5][0-9]"
+    if "%S" in form:
+        time += ":[0-5][0-9]"
+    return f"({_days(first, last)}){time}"
 
 
 def _days(first: date, last: date) -> str:
@@ -214,11 +200,11 @@ def _days(first: date, last: date) -> str:
 
 
 def _months(first: date, last: date) -> str:
-    """Days of one year."""
+    """Days of one year: months that allow the same days share one alternative."""
     months = []
     for month in range(first.month, last.month + 1):
-        start = first.day if month == first.month else 1
-        end = last.day if month == last.month else _length(first.year, month)
+        start = max(first, date(first.year, month, 1)).day
+        end = min(last, date(first.year, month, _month_length(first.year, month))).day
         months.append((f"{month:02}", _either(f"{day:02}" for day in range(start, end + 1))))
     ordered = sorted(months, key=lambda pair: pair[1])
     return "|".join(
@@ -227,8 +213,8 @@ def _months(first: date, last: date) -> str:
     )
 
 
-def _length(year: int, month: int) -> int:
-    return ((date(year + month // 12, month % 12 + 1, 1)) - date(year, month, 1)).days
+def _month_length(year: int, month: int) -> int:
+    return (date(year + month // 12, month % 12 + 1, 1) - date(year, month, 1)).days
 
 
 def _either(texts: Iterable[str]) -> str:

@@ -1,6 +1,9 @@
-"""From values to what is delivered: the columns and types of the input, with new identifiers and computed columns."""
+"""From values to what is delivered: the columns and types of the input.
 
-from collections.abc import Mapping
+Identifiers are new ones, and derived columns are computed.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,7 +15,10 @@ from t2local.tables.identifiers import new_identifiers, numbered
 
 @dataclass(frozen=True)
 class Delivery:
-    """New rows, ready: ``cells`` (text, None is missing) for a file, ``synthetic`` and ``augmented`` (the real rows first) with types."""
+    """New rows, ready: ``cells`` (text, None is missing) for a file, and two frames with types.
+
+    ``synthetic`` holds the new rows, ``augmented`` the real ones first.
+    """
 
     cells: pd.DataFrame
     synthetic: pd.DataFrame
@@ -20,7 +26,7 @@ class Delivery:
 
 
 def deliver(
-    known: FeatureDictionary,
+    dictionary: FeatureDictionary,
     table: Table,
     frame: pd.DataFrame | None,
     kept: pd.DataFrame,
@@ -32,47 +38,67 @@ def deliver(
     **Parameters:**
 
     * **frame**: the caller's own, when the input was one; its types are those of the result.
-    * **kept**: frame of values (m, d); **written**: short texts for them, by column.
+    * **kept**: frame of values (m, d).
+    * **written**: short texts for the kept rows, by column.
     """
-    real, computed = known.values(table.cells), known.computed(kept)
-    columns = [
-        out.name for out in known.left_out if out.make == "identifier" and out.name in table.cells
-    ]
-    made = {name: new_identifiers(table.cells[name], len(kept), seed) for name in columns}
-    order = [
-        str(name) for name in table.cells if name in {*known.names, *made, *computed, *written}
-    ]
-    order += [name for name in (*computed, *written) if name not in order]
-    plain = {
-        derived.name: pd.Series(
-            [None if pd.isna(x) else f"{x:.{derived.decimals}f}" for x in computed[derived.name]],
-            index=kept.index,
-            dtype=object,
-        )
-        for derived in known.derived
+    identifiers = {
+        column.name: new_identifiers(table.cells[column.name], len(kept), seed)
+        for column in dictionary.left_out
+        if column.make == "identifier" and column.name in table.cells
     }
-    texts = {name: pd.Series(cells, index=kept.index, dtype=object) for name, cells in made.items()}
-    free = {
-        name: pd.Series(cells, index=kept.index, dtype=object) for name, cells in written.items()
+    computed = dictionary.computed(kept)
+    order = _order(table, {*dictionary.names, *identifiers}, [*computed, *written])
+    numbers = {
+        derived.name: _formatted(computed[derived.name], derived.decimals)
+        for derived in dictionary.derived
     }
-    real_free = {name: table.cells.get(name) for name in written}
-    synthetic = known.native(kept).assign(
-        **{name: numbered(cells) for name, cells in texts.items()}, **free, **computed
+    new_texts = _columns({**identifiers, **written}, kept.index)
+    cells = dictionary.cells(kept).assign(**new_texts, **numbers)[order]
+    synthetic = dictionary.native(kept).assign(
+        **{**new_texts, **{name: numbered(new_texts[name]) for name in identifiers}, **computed}
     )[order]
-    original = known.native(real).assign(
-        **{name: numbered(table.cells[name]) for name in made}, **real_free, **known.computed(real)
-    )[order]
-    if frame is not None:
-        original = frame.rename(columns=str).reset_index(drop=True).reindex(columns=order)
-        synthetic = synthetic.astype(
-            {
-                name: dtype
-                for name, dtype in original.dtypes.items()
-                if not synthetic[name].isna().any() or dtype.kind in "fOmM"
-            }
-        )
-    return Delivery(
-        known.cells(kept).assign(**texts, **free, **plain)[order],
-        synthetic,
-        pd.concat([original, synthetic], ignore_index=True),
-    )
+    if frame is None:
+        real = _real_rows(dictionary, table, identifiers, written)[order]
+    else:
+        real = frame.rename(columns=str).reset_index(drop=True).reindex(columns=order)
+        synthetic = _with_types_of(real, synthetic)
+    return Delivery(cells, synthetic, pd.concat([real, synthetic], ignore_index=True))
+
+
+def _order(table: Table, columns: set[str], new_columns: Sequence[str]) -> list[str]:
+    """The columns in the order of the input; those that it does not have stand last."""
+    names = [str(name) for name in table.cells if name in {*columns, *new_columns}]
+    return [*names, *(name for name in new_columns if name not in names)]
+
+
+def _formatted(numbers: pd.Series, decimals: int) -> pd.Series:
+    """Numbers as text with this many decimals, None for missing."""
+    texts = [None if pd.isna(number) else f"{number:.{decimals}f}" for number in numbers]
+    return pd.Series(texts, index=numbers.index, dtype=object)
+
+
+def _columns(texts: Mapping[str, Sequence[str | None]], index: pd.Index) -> dict[str, pd.Series]:
+    return {name: pd.Series(cells, index=index, dtype=object) for name, cells in texts.items()}
+
+
+def _real_rows(
+    dictionary: FeatureDictionary,
+    table: Table,
+    identifiers: Mapping[str, list[str]],
+    written: Mapping[str, list[str | None]],
+) -> pd.DataFrame:
+    """The real rows with the types of the synthetic ones."""
+    values = dictionary.values(table.cells)
+    columns = {name: numbered(table.cells[name]) for name in identifiers}
+    texts = {name: table.cells.get(name) for name in written}
+    return dictionary.native(values).assign(**columns, **texts, **dictionary.computed(values))
+
+
+def _with_types_of(real: pd.DataFrame, synthetic: pd.DataFrame) -> pd.DataFrame:
+    """The synthetic rows with the types of the real ones, where a missing cell allows it."""
+    kinds = {
+        name: dtype
+        for name, dtype in real.dtypes.items()
+        if dtype.kind in "fOmM" or not synthetic[name].isna().any()
+    }
+    return synthetic.astype(kinds)

@@ -17,31 +17,27 @@ from t2local.system.atomic import atomic
 #: What people write for "no value"; compared after stripping blanks, in any case.
 MISSING = frozenset(
     {
-        "",
-        "na",
-        "n/a",
-        "n.a.",
-        "#n/a",
-        "nan",
-        "<na>",
-        "null",
-        "?",
-        "unknown",
-        "missing",
+        "", "na", "n/a", "n.a.", "#n/a", "nan", "<na>", "null", "?", "unknown", "missing",
         "not available",
     }
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Table:
     """A table as it was read: cells of text (None is missing), and how the file was written.
 
-    ``missing`` has for a column what it writes for a missing value (else nothing), ``styles`` how it writes its numbers.
+    **Parameters:**
+
+    * **lines**: the line of the file where each row begins.
+    * **fewest**: rows that it needs at least.
+    * **missing**: for a column what it writes for a missing value (else nothing).
+    * **styles**: for a column how it writes its numbers (else plainly).
+    * **decisions**: choices that a person could have made otherwise.
     """
 
     cells: pd.DataFrame
-    lines: list[int]  # the line of the file where each row begins
+    lines: list[int]
     source: str
     delimiter: str = ","
     bom: bool = False
@@ -52,19 +48,24 @@ class Table:
     decisions: tuple[Decision, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.cells) < self.fewest:
+        n_rows = len(self.cells)
+        if n_rows < self.fewest:
+            rows = "row" if n_rows == 1 else "rows"
             raise InputError(
-                f"{self.source} has {len(self.cells) or 'no'} row{'s' * (len(self.cells) != 1)} of data; at least {self.fewest} are needed.",
+                f"{self.source} has {n_rows or 'no'} {rows} of data; "
+                f"at least {self.fewest} are needed.",
                 next_step="add rows: 10 or more give the quality stages something to judge with",
             )
 
 
 def from_frame(frame: pd.DataFrame, source: str = "the DataFrame", fewest: int = 2) -> Table:
-    """A DataFrame as a table of cells, for the Python API; floats that are whole numbers lose their point."""
-    duplicates = [
-        str(name) for name, count in Counter(map(str, frame.columns)).items() if count > 1
-    ]
-    if duplicates:
+    """A DataFrame as a table of cells, for the Python API.
+
+    Floats that are whole numbers lose their point. **Raises** `InputError` for columns of the same
+    name.
+    """
+    counts = Counter(map(str, frame.columns))
+    if duplicates := [name for name, count in counts.items() if count > 1]:
         raise InputError(
             f"{source} has columns of the same name.", faults=duplicates, next_step="rename them"
         )
@@ -73,34 +74,35 @@ def from_frame(frame: pd.DataFrame, source: str = "the DataFrame", fewest: int =
 
 def cells_of(frame: pd.DataFrame) -> pd.DataFrame:
     """The cells of a frame as text, None for missing; rows are numbered from 0."""
-    return pd.DataFrame(
-        {
-            str(name): pd.Series([_cell(value) for value in frame[name]], dtype=object)
-            for name in frame.columns
-        }
-    )
+    columns = {
+        str(name): pd.Series([_cell(value) for value in frame[name]], dtype=object)
+        for name in frame.columns
+    }
+    return pd.DataFrame(columns)
 
 
 def _cell(value: object) -> str | None:
     if pd.isna(value):  # type: ignore[call-overload]
         return None
+    # pandas turns whole numbers into floats where a column has missing cells.
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, pd.Timestamp):
-        return value.isoformat(sep=" ") if value != value.normalize() else value.date().isoformat()
+        day = value.normalize()
+        return str(value.date()) if value == day else value.isoformat(sep=" ")
     text = str(value).strip()
     return None if text.casefold() in MISSING else text
 
 
 class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, which writes NEL and the Unicode line separators so that it reads them back as blanks."""
+    """PyYAML's safe dumper, with quotes around NEL and the Unicode line separators.
+
+    PyYAML reads these as blanks where they stand without quotes.
+    """
 
     def represent_text(self, text: str) -> yaml.Node:
-        return self.represent_scalar(
-            "tag:yaml.org,2002:str",
-            text,
-            style='"' if re.search("[\x85\u2028\u2029]", text) else None,
-        )
+        style = '"' if re.search("[\x85\u2028\u2029]", text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _Dumper.represent_text)
@@ -108,9 +110,8 @@ _Dumper.add_representer(str, _Dumper.represent_text)
 
 def yaml_text(comment: str, fields: Mapping[str, object]) -> str:
     """Fields as a YAML file that a person can edit, with a comment on top."""
-    return f"# {comment}\n" + yaml.dump(
-        dict(fields), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120
-    )
+    text = yaml.dump(dict(fields), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return f"# {comment}\n{text}"
 
 
 def write_csv(
@@ -128,4 +129,4 @@ def write_csv(
             file.write("\ufeff")
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(["" if cell is None else cell for cell in row] for row in rows)
+        writer.writerows([cell or "" for cell in row] for row in rows)

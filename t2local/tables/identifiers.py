@@ -2,6 +2,7 @@
 
 import string
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,9 @@ from t2local.stats.streams import Stream, generator
 
 #: Draws for one identifier before longer ones are made: short shapes can all be taken.
 _DRAWS = 50
+#: The shape of new identifiers where no real one shows any.
+_DEFAULT_SHAPE = "A000000"
+_HEXADECIMAL = "abcdef"
 
 
 def new_identifiers(real: pd.Series, rows: int, seed: int) -> list[str]:
@@ -19,60 +23,76 @@ def new_identifiers(real: pd.Series, rows: int, seed: int) -> list[str]:
 
     **Parameters:**
 
-    * **real**: the cells of the column; its name is its own.
+    * **real**: the cells of the column (None for missing); its name is its own.
+    * **rows**: how many are needed.
     """
-    known = set(real.dropna())
-    if known and all(text.isdecimal() for text in known):
-        numbers = [int(text) for text in real.dropna()]
-        if (np.diff(numbers) == 1).all():
-            width = len(str(real.iloc[0])) if str(real.iloc[0]).startswith("0") else 0
-            return [f"{max(numbers) + 1 + row:0{width}}" for row in range(rows)]
-    rng, shapes, result = (
-        generator(seed, Stream.IDENTIFIERS, zlib.crc32(str(real.name).encode())),
-        sorted(known) or ["A000000"],
-        list[str](),
-    )
-    letters = {char for text in shapes for char in text if char.isalpha()}
-    pool = (
-        "abcdef"
-        if letters <= set("abcdefABCDEF")
-        and any(char.isdecimal() for text in shapes for char in text)
-        else string.ascii_lowercase
-    )
-    while len(result) < rows:
+    present = real.dropna().tolist()
+    if next_numbers := _next_numbers(present, rows):
+        return next_numbers
+    rng = generator(seed, Stream.IDENTIFIERS, zlib.crc32(str(real.name).encode()))
+    shapes = sorted(set(present)) or [_DEFAULT_SHAPE]
+    letters = _letters(shapes)
+    taken = set(present)
+    identifiers: list[str] = []
+    for _ in range(rows):
         shape = shapes[int(rng.integers(len(shapes)))]
-        fresh = next(
-            (text for _ in range(_DRAWS) if (text := _drawn(shape, pool, rng)) not in known), None
-        )
-        while fresh is None:
-            shape += "0"
-            fresh = text if (text := _drawn(shape, pool, rng)) not in known else None
-        known.add(fresh)
-        result.append(fresh)
-    return result
+        identifier = next(text for text in _draws(shape, letters, rng) if text not in taken)
+        taken.add(identifier)
+        identifiers.append(identifier)
+    return identifiers
+
+
+def _next_numbers(present: list[str], rows: int) -> list[str]:
+    """Numbers that go on from these, as wide as they are; none where these do not count on."""
+    if not present or not all(text.isdecimal() for text in present):
+        return []
+    numbers = [int(text) for text in present]
+    if not (np.diff(numbers) == 1).all():
+        return []
+    width = len(present[0]) if present[0].startswith("0") else 0
+    return [f"{number:0{width}}" for number in range(numbers[-1] + 1, numbers[-1] + 1 + rows)]
+
+
+def _letters(shapes: list[str]) -> str:
+    """The letters to draw from: those of hexadecimal numbers where the real ones look like some."""
+    chars = set("".join(shapes))
+    letters = {char for char in chars if char.isalpha()}
+    has_digits = any(char.isdecimal() for char in chars)
+    if has_digits and letters <= {*_HEXADECIMAL, *_HEXADECIMAL.upper()}:
+        return _HEXADECIMAL
+    return string.ascii_lowercase
 
 
 def numbered(cells: pd.Series) -> pd.Series:
     """Identifiers as whole numbers where all of them are."""
-    return (
-        cells.astype("int64")
-        if len(cells)
-        and cells.map(
-            lambda text: text.isdecimal() and str(int(text)) == text and len(text) < 18
-        ).all()
-        else cells
-    )
+    if cells.empty or not all(map(_is_whole, cells)):
+        return cells
+    return cells.astype("int64")
 
 
-def _drawn(shape: str, pool: str, rng: np.random.Generator) -> str:
+def _is_whole(text: str) -> bool:
+    """Whether a text is a whole number in its shortest form, which int64 holds."""
+    return text.isdecimal() and str(int(text)) == text and len(text) < 18
+
+
+def _draws(shape: str, letters: str, rng: np.random.Generator) -> Iterator[str]:
+    """Texts of this shape, and after a while of longer and longer ones, without end."""
+    for _ in range(_DRAWS):
+        yield _drawn(shape, letters, rng)
+    while True:
+        shape += "0"
+        yield _drawn(shape, letters, rng)
+
+
+def _drawn(shape: str, letters: str, rng: np.random.Generator) -> str:
     """Another text of the same shape."""
-    return "".join(_other(char, pool, rng) for char in shape)
+    return "".join(_other(char, letters, rng) for char in shape)
 
 
-def _other(char: str, pool: str, rng: np.random.Generator) -> str:
+def _other(char: str, letters: str, rng: np.random.Generator) -> str:
     if char.isdecimal():
         return str(rng.integers(10))
     if not char.isalpha():
         return char
-    letter = pool[int(rng.integers(len(pool)))]
+    letter = letters[int(rng.integers(len(letters)))]
     return letter.upper() if char.isupper() else letter

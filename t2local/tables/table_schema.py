@@ -1,17 +1,24 @@
-"""A dictionary in the words of Frictionless Table Schema (``constraints.minimum``, ``enum``, ``missingValues``), and back.
+"""A dictionary in the words of Frictionless Table Schema, and back.
 
-A dictionary file is a Table Schema with some words more: ``target``, ``unit``, ``decimals``, ``reason`` (of a guess), ``rules``, ``left_out``.
+These words are ``constraints.minimum``, ``enum``, ``missingValues`` and so on. A dictionary file is
+a Table Schema with some words more: ``target``, ``unit``, ``decimals``, ``reason`` (of a guess),
+``rules``, ``left_out``.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from t2local.system.json_text import JsonObject
+from t2local.tables.column_types import FEATURE_TYPES
+
 Path = tuple[str | int, ...]
 
 #: Table Schema's names of types, and ours.
-_TYPES = {"number": "decimal", "string": "category", "any": "category", "year": "integer"}
+_TYPES_FROM_FILE = {"number": "decimal", "string": "category", "any": "category", "year": "integer"}
+#: Our names of types, and Table Schema's.
+_TYPES_TO_FILE = {"decimal": "number", "category": "string", "ordinal": "string"}
 #: What a field has in our words, and where that stands in a file.
-_PLACES: dict[str, Path] = {
+_PLACES: Mapping[str, Path] = {
     "meaning": ("description",),
     "minimum": ("constraints", "minimum"),
     "maximum": ("constraints", "maximum"),
@@ -19,140 +26,142 @@ _PLACES: dict[str, Path] = {
     "missing": ("constraints", "required"),
     "missing_values": ("missingValues",),
 }
+#: Words of a file that say nothing about its columns.
+_UNUSED_IN_FILE = ("$schema", "primaryKey", "foreignKeys", "missingValues")
 #: Words of Table Schema that say nothing about what a column may hold here.
 _UNUSED = (
-    "title",
-    "rdfType",
-    "example",
-    "bareNumber",
-    "decimalChar",
-    "groupChar",
-    "trueValues",
-    "falseValues",
-    "categoriesOrdered",
-    "categories",
-)
+    "title", "rdfType", "example", "bareNumber", "decimalChar", "groupChar", "trueValues",
+    "falseValues", "categoriesOrdered", "categories",
+)  # fmt: skip
 _UNUSED_CONSTRAINTS = (
-    "unique",
-    "pattern",
-    "minLength",
-    "maxLength",
-    "jsonSchema",
-    "exclusiveMinimum",
+    "unique", "pattern", "minLength", "maxLength", "jsonSchema", "exclusiveMinimum",
     "exclusiveMaximum",
-)
+)  # fmt: skip
 
 
-def from_file(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """What a file says, in the words of `t2local.tables.dictionary`; what is not understood is passed on, and refused there."""
-    result = {
-        ("features" if key == "fields" else str(key)): value
-        for key, value in raw.items()
-        if key not in ("$schema", "primaryKey", "foreignKeys", "missingValues")
-    }
-    shared = tuple(map(str, raw.get("missingValues") or ()))
-    if isinstance(result.get("features"), list):
-        result["features"] = [
+def from_file(raw: Mapping[str, Any]) -> JsonObject:
+    """What a file says, in the words of `t2local.tables.dictionary`.
+
+    What is not understood is passed on, and refused there.
+    """
+    fields = {str(key): value for key, value in raw.items() if key not in _UNUSED_IN_FILE}
+    if "fields" in fields:
+        fields["features"] = fields.pop("fields")
+    if isinstance(fields.get("features"), list):
+        shared = _texts(raw.get("missingValues"))
+        fields["features"] = [
             field_from_file(entry, shared) if isinstance(entry, Mapping) else entry
-            for entry in result["features"]
+            for entry in fields["features"]
         ]
-    return result
+    return fields
 
 
-def field_from_file(entry: Mapping[str, Any], shared: tuple[str, ...] = ()) -> dict[str, Any]:
-    """One field of a file in our words."""
-    constraints = entry.get("constraints")
-    field = {
-        str(key): value
-        for key, value in entry.items()
-        if key not in ("constraints", "description", "missingValues", *_UNUSED)
-    }
-    if constraints is not None and not isinstance(constraints, Mapping):
-        field["constraints"] = constraints  # refused as it is
+def field_from_file(entry: Mapping[str, Any], shared: list[str]) -> JsonObject:
+    """One field of a file in our words; ``shared`` are the file's texts for "missing"."""
+    in_constraints = ("constraints", "description", "missingValues", *_UNUSED)
+    field = {str(key): value for key, value in entry.items() if key not in in_constraints}
+    constraints = entry.get("constraints") or {}
+    if not isinstance(constraints, Mapping):
+        field["constraints"] = constraints  # passed on, and refused as it is
         constraints = {}
-    constraints = dict(constraints or {})
     if "description" in entry:
         field["meaning"] = entry["description"]
-    missing = [text for text in (*map(str, entry.get("missingValues") or ()), *shared) if text]
-    if missing:
-        field["missing_values"] = missing
-    if "required" in constraints or "constraints" in entry or "fields" in entry:
-        field["missing"] = not constraints.pop("required", False)
-    levels = (
-        constraints.pop("enum", None) or _categories(entry.get("categories")) or _booleans(entry)
-    )
+    if missing_values := [text for text in (*_texts(entry.get("missingValues")), *shared) if text]:
+        field["missing_values"] = missing_values
+    if "constraints" in entry or "fields" in entry:
+        field["missing"] = not constraints.get("required", False)
+    levels = constraints.get("enum") or _categories(entry) or _booleans(entry)
     if levels is not None:
         field["levels"] = levels
-    field |= {
-        str(key): value for key, value in constraints.items() if key not in _UNUSED_CONSTRAINTS
-    }
-    kind = field.get("type")
+    elsewhere = ("enum", "required", *_UNUSED_CONSTRAINTS)
+    field |= {str(key): value for key, value in constraints.items() if key not in elsewhere}
     if entry.get("categoriesOrdered"):
         field["type"] = "ordinal"
-    elif isinstance(kind, str):
-        field["type"] = _TYPES.get(kind, kind)
+    elif isinstance(kind := field.get("type"), str):
+        field["type"] = _TYPES_FROM_FILE.get(kind, kind)
     if field.get("format") in ("default", "any"):
         del field["format"]
     return field
 
 
-def _categories(found: Any) -> list[str] | None:
-    return (
-        [str(each["value"] if isinstance(each, Mapping) else each) for each in found]
-        if isinstance(found, list)
-        else None
-    )
+def _texts(value: Any) -> list[str]:
+    """A list of a file as texts; nothing where the file has something else in its place."""
+    return [str(each) for each in value] if isinstance(value, list) else []
+
+
+def _categories(entry: Mapping[str, Any]) -> list[str] | None:
+    categories = entry.get("categories")
+    if not isinstance(categories, list):
+        return None
+    return [
+        str(each.get("value")) if isinstance(each, Mapping) else str(each) for each in categories
+    ]
 
 
 def _booleans(entry: Mapping[str, Any]) -> list[str] | None:
-    pair = [*(entry.get("falseValues") or [])[:1], *(entry.get("trueValues") or [])[:1]]
-    return [str(each) for each in pair] if len(pair) == 2 else None
+    pair = [*_texts(entry.get("falseValues"))[:1], *_texts(entry.get("trueValues"))[:1]]
+    return pair if len(pair) == 2 else None
 
 
-def to_file(fields: Mapping[str, Any]) -> dict[str, Any]:
+def to_file(fields: Mapping[str, Any]) -> JsonObject:
     """A dictionary (as ``model_dump`` gives it) in the words of a file."""
     entries = [field_to_file(entry) for entry in fields["features"]]
-    return {
-        ("fields" if key == "features" else key): (entries if key == "features" else value)
-        for key, value in fields.items()
-    }
+    return _renamed({**fields, "features": entries})
 
 
-def field_to_file(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """One field in the words of a file."""
-    names = {"decimal": "number", "category": "string", "ordinal": "string"}
-    result: dict[str, Any] = {
-        "name": entry["name"],
-        "type": names.get(entry["type"], entry["type"]),
+def _renamed(fields: Mapping[str, Any]) -> JsonObject:
+    """The same in the same order, with the features under their name in a file."""
+    return {("fields" if name == "features" else name): value for name, value in fields.items()}
+
+
+def field_to_file(entry: Mapping[str, Any]) -> JsonObject:
+    """One field in the words of a file; what is not said is not written."""
+    kind = entry["type"]
+    constraints = {
+        "minimum": entry.get("minimum"),
+        "maximum": entry.get("maximum"),
+        "enum": list(entry.get("levels", ())) or None,
+        "required": not entry.get("missing", False),
     }
-    if entry.get("meaning"):
-        result["description"] = entry["meaning"]
-    result |= {key: entry[key] for key in ("unit", "format", "decimals") if entry.get(key)}
-    if entry["type"] == "ordinal":
-        result["categoriesOrdered"] = True
-    constraints = {key: entry[key] for key in ("minimum", "maximum") if entry.get(key) is not None}
-    if entry.get("levels"):
-        constraints["enum"] = list(entry["levels"])
-    result["constraints"] = {**constraints, "required": not entry.get("missing", False)}
-    if entry.get("missing_values"):
-        result["missingValues"] = list(entry["missing_values"])
-    return {**result, **({"reason": entry["reason"]} if entry.get("reason") else {})}
+    field = {
+        "description": entry.get("meaning"),
+        "unit": entry.get("unit"),
+        "format": entry.get("format"),
+        "decimals": entry.get("decimals"),
+        "categoriesOrdered": kind == "ordinal",
+        "constraints": {key: value for key, value in constraints.items() if value is not None},
+        "missingValues": list(entry.get("missing_values", ())),
+        "reason": entry.get("reason"),
+    }
+    words = {key: value for key, value in field.items() if value}
+    return {"name": entry["name"], "type": _TYPES_TO_FILE.get(kind, kind), **words}
 
 
 def place_in_file(path: Path, raw: Any) -> Path:
-    """Where in a file that stands which a fault of our words is about."""
+    """Where in a file that says ``raw`` a fault of our words is about."""
     if not isinstance(raw, Mapping) or path[:1] != ("features",) or "features" in raw:
         return path
-    in_file = ("fields", *path[1:2])
-    return (
-        (*in_file, *_PLACES.get(str(path[2]), path[2:3]), *path[3:]) if len(path) > 2 else in_file
-    )
+    if len(path) < 3:
+        return ("fields", *path[1:])
+    return ("fields", path[1], *_PLACES.get(str(path[2]), path[2:3]), *path[3:])
 
 
-def json_schema(model: Mapping[str, Any]) -> dict[str, Any]:
+def json_schema(model: Mapping[str, Any]) -> JsonObject:
     """The JSON Schema of a file, from that of the model."""
-    definitions = {name: dict(definition) for name, definition in model["$defs"].items()}
-    own = definitions["Feature"]["properties"]
+    definitions = dict(model["$defs"])
+    definitions["Feature"] = _field_schema(definitions["Feature"]["properties"])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": _renamed(model["properties"]),
+        "required": ["target", "fields"],
+        "$defs": definitions,
+        "additionalProperties": False,
+    }
+
+
+def _field_schema(own: Mapping[str, Any]) -> JsonObject:
+    """The JSON Schema of one field in the words of a file."""
     constraints = {
         "type": "object",
         "properties": {
@@ -163,31 +172,17 @@ def json_schema(model: Mapping[str, Any]) -> dict[str, Any]:
         },
         "additionalProperties": False,
     }
-    fields = {name: own[name] for name in ("name", "unit", "format", "decimals", "reason")}
-    fields |= {
-        "description": own["meaning"],
-        "missingValues": own["missing_values"],
-        "categoriesOrdered": {"type": "boolean"},
-        "constraints": constraints,
-    }
-    fields["type"] = {
-        "enum": ["integer", "number", "date", "datetime", "duration", "string", "boolean"]
-    }
-    definitions["Feature"] = {
-        "type": "object",
-        "properties": fields,
-        "required": ["name", "type"],
-        "additionalProperties": False,
-    }
-    properties = {
-        ("fields" if name == "features" else name): value
-        for name, value in model["properties"].items()
-    }
+    kinds = dict.fromkeys(_TYPES_TO_FILE.get(kind, kind) for kind in FEATURE_TYPES)
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
         "type": "object",
-        "properties": properties,
-        "required": ["target", "fields"],
-        "$defs": definitions,
+        "properties": {
+            **{name: own[name] for name in ("name", "unit", "format", "decimals", "reason")},
+            "description": own["meaning"],
+            "missingValues": own["missing_values"],
+            "categoriesOrdered": {"type": "boolean"},
+            "constraints": constraints,
+            "type": {"enum": list(kinds)},
+        },
+        "required": ["name", "type"],
         "additionalProperties": False,
     }

@@ -1,0 +1,117 @@
+"""The options that several commands share, and what they do: ``--set``, ``--format``, ``--output``.
+
+Nothing heavy is imported at the top: ``--help`` answers at once.
+"""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from t2local.errors import UsageError
+
+if TYPE_CHECKING:
+    from t2local.settings import Settings
+
+PATH = click.Path(path_type=Path)
+
+data = click.argument("data", type=PATH)
+real = click.argument("real", type=PATH)
+synthetic = click.argument("synthetic", type=PATH)
+target = click.option(
+    "--target",
+    metavar="COLUMN",
+    help="The column to predict [a column named like a label, else the last one].",
+)
+dictionary = click.option(
+    "--dictionary", type=PATH, help="A feature dictionary [guessed from the data]."
+)
+model = click.option(
+    "--model", metavar="NAME|FILE", help="A model of the catalogue, or a GGUF file [starter]."
+)
+seed = click.option(
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="The same seed gives the same rows.",
+)
+form = click.option(
+    "--format",
+    "form",
+    type=click.Choice(["human", "json"]),
+    default="human",
+    show_default=True,
+    help="What is printed: sentences, or JSON for programs.",
+)
+output = click.option("-o", "--output", type=PATH, help="File to write [stdout].")
+setting = click.option(
+    "--set",
+    "pairs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting, such as trim.kappa=0.3; see README.md.",
+)
+preset = click.option(
+    "--preset",
+    type=click.Choice(["default", "paper"]),
+    default="default",
+    show_default=True,
+    help="Where the settings start from.",
+)
+
+
+def read_settings(
+    pairs: Sequence[str], preset: str = "default", examples: int | None = None
+) -> "Settings":
+    """Settings from the texts of ``--set``; ``examples`` is the option of that name.
+
+    An old name of a setting is noted on stderr.
+
+    **Raises** `UsageError` that lists every text without "=", or every setting that is wrong.
+    """
+    from t2local.settings import Settings
+
+    values: dict[str, str | int] = {**_split(pairs)}
+    if examples is not None:
+        values["team.examples"] = examples
+    # Python hides deprecations from those who run a program; whoever typed a name must see it.
+    with warnings.catch_warnings(record=True) as deprecations:
+        warnings.simplefilter("always", DeprecationWarning)
+        settings = Settings.load(values, preset)
+    for deprecation in deprecations:
+        click.echo(f"note: {deprecation.message}", err=True)
+    return settings
+
+
+def render(figures: object, text: str, form: str) -> None:
+    """Print a result on stdout, as ``--format`` says: a text for people, or one line of JSON."""
+    from t2local.system.json_text import as_json
+
+    if form == "json":
+        click.echo(as_json(figures, indent=None), nl=False)
+    else:
+        click.echo(text)
+
+
+def write(text: str, output: Path | None) -> None:
+    """Write to the file of ``--output``, or to stdout."""
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    from t2local.system.atomic import atomic
+
+    with atomic(output) as file:
+        file.write(text)
+    click.echo(f"Written to {output}", err=True)
+
+
+def _split(pairs: Sequence[str]) -> dict[str, str]:
+    faults = [f"{pair!r} has no =" for pair in pairs if "=" not in pair]
+    if faults:
+        raise UsageError(
+            "A setting is NAME=VALUE:", faults=faults, next_step="for example --set trim.kappa=0.3"
+        )
+    return {name: value for name, _, value in (pair.partition("=") for pair in pairs)}

@@ -1,0 +1,112 @@
+"""Results for people: summaries, forecasts, facts. Knows no command and no terminal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from t2local.cli.models import KnownModel
+    from t2local.events import Progress
+    from t2local.system.json_text import JsonObject
+
+#: Reasons of rejection in a summary; rejected.csv and report.json have all of them.
+_REASONS_SHOWN = 5
+_MEGABYTE = 1e6
+
+
+def progress_line(progress: "Progress") -> str:
+    """Where a run is, in one line."""
+    text = f"{progress.written} rows written, {progress.kept} of {progress.wanted} kept"
+    if stages := stage_counts(progress.rejected_by):
+        text += f" (rejected: {stages})"
+    text += f", {progress.tokens_per_second:.0f} tokens/s"
+    if progress.seconds_left is not None:
+        text += f", about {progress.seconds_left:.0f} s left"
+    return text
+
+
+def stage_counts(rejected_by: Mapping[str, int]) -> str:
+    """Rejected rows by stage, without the stages that rejected none."""
+    return ", ".join(f"{stage} {count}" for stage, count in rejected_by.items() if count)
+
+
+def run_summary(report: "JsonObject", out: Path) -> str:
+    """What a run of `t2local.generate` gave, from its report."""
+    n_tokens = report["tokens"]["prefix"] + report["tokens"]["rows"]
+    files = "synthetic.csv, rejected.csv, report.json, manifest.json, dictionary.yaml, plan.yaml"
+    lines = [
+        report["verdict"],
+        *_top_reasons(report),
+        f"{report['seconds']['total']:.0f} s, {n_tokens} tokens decoded",
+        f"Written to {out}: {files}",
+    ]
+    return "\n".join(lines)
+
+
+def trim_summary(report: "JsonObject", out: Path) -> str:
+    """What `t2local.trim` kept of the rows of another generator, from its report."""
+    rows = report["rows"]
+    counts = f"{rows['kept']} of {rows['generated']} rows were kept"
+    if stages := stage_counts(report["rejected_by"]):
+        counts += f" (rejected by {stages})"
+    lines = [
+        f"{counts}.",
+        "\n".join(_top_reasons(report)),
+        report["verdict"],
+        f"Written to {out}: synthetic.csv, rejected.csv, report.json",
+    ]
+    return "\n".join(lines)
+
+
+def forecast_text(forecast: Mapping[str, float]) -> str:
+    """What a run would take, from the numbers of `t2local.run.forecast`."""
+    n_new = forecast["prompt"] - forecast["stable"]
+    weights = forecast["weight_bytes"] / _MEGABYTE
+    context = forecast["context_bytes"] / _MEGABYTE
+    lines = {
+        "prompt": f"{forecast['prompt']:,} tokens, the same for the whole team; "
+        f"{n_new:,} of them new with every set of examples",
+        "row": f"{forecast['row']:.0f} tokens",
+        # 450 MB: Python with its libraries and llama.cpp's working memory, measured with the
+        # starter model.
+        "memory": f"{weights:,.0f} MB of weights, {context:,.0f} MB for "
+        f"{forecast['context']:,} tokens; about 450 MB more",
+        "speed": f"{forecast['prompt_speed']:,.0f} tokens/s of the prompt, "
+        f"{forecast['row_speed']:,.0f} of rows, measured for 2 seconds",
+        "time": f"{forecast['seconds']:,.0f} s for {forecast['rows']} rows if no batch is refused",
+        "at most": f"{forecast['seconds_at_most']:,.0f} s, for {forecast['rows_at_most']} rows",
+    }
+    return "\n".join(f"{name:<10}{text}" for name, text in lines.items())
+
+
+def facts_text(facts: Mapping[str, object]) -> str:
+    """Names and values, one line for each value of a list."""
+    return "\n".join(f"{name:<18}{line}" for name, line in _lines(facts))
+
+
+def model_list(models: Sequence["KnownModel"]) -> str:
+    """Two lines for each model: what it is, and whether it fits this machine."""
+    return "\n".join(line for model in models for line in _model_lines(model))
+
+
+def _model_lines(model: "KnownModel") -> tuple[str, str]:
+    place = "here" if model.here else "-"
+    fit = "fits" if model.fits else "does not fit"
+    size = f"{model.parameters:>6}{model.bytes / _MEGABYTE:>8,.0f} MB"
+    return (
+        f"{model.name:<16}{place:<6}{size}  {model.good_for}",
+        f"{'':<16}{fit}: {model.fits_reason}; {model.licence}",
+    )
+
+
+def _top_reasons(report: "JsonObject") -> list[str]:
+    reasons = list(report["reasons"].items())
+    return [f"  {count:>5}  {reason}" for reason, count in reasons[:_REASONS_SHOWN]]
+
+
+def _lines(facts: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for name, value in facts.items():
+        if isinstance(value, list):
+            yield from ((name, line) for line in value)
+        else:
+            yield name, value

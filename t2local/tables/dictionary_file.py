@@ -1,0 +1,145 @@
+"""A dictionary file read back: every fault in one message, each with its line and column."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from t2local.errors import DictionaryError
+from t2local.system.json_text import JsonObject
+from t2local.tables import table_schema
+from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.rules import Formula, Rule, RuleFault
+
+_NEXT_STEP = "mend the lines above; 'python -m t2local describe data.csv' writes a correct one"
+#: Where in a dictionary, and what is wrong there.
+_Fault = tuple[table_schema.Path, str]
+
+
+def read_dictionary(text: str, source: str) -> FeatureDictionary:
+    """The dictionary in a YAML text.
+
+    **Raises** `DictionaryError` with every fault, each with its line and column in ``source``.
+    """
+    node, raw = _parse(text, source)
+    fields = table_schema.from_file(raw) if isinstance(raw, dict) else {}
+    if not fields:
+        faults: list[_Fault] = [((), "a dictionary is a mapping with target and fields")]
+    else:
+        faults = [*_field_faults(fields), *_cross_faults(fields)]
+    if not faults:
+        return FeatureDictionary.model_validate(fields)
+    descriptions = []
+    for path, what in faults:
+        file_path = table_schema.place_in_file(path, raw)
+        dotted = ".".join(map(str, file_path)) or "file"
+        descriptions.append(f"{source}, {_place(node, file_path)}: {dotted}: {what}")
+    raise DictionaryError(
+        f"{source} has {len(descriptions)} faults:", faults=descriptions, next_step=_NEXT_STEP
+    )
+
+
+def _parse(text: str, source: str) -> tuple[yaml.Node | None, Any]:
+    """The nodes of a YAML text, which know their lines, and what it says."""
+    try:
+        _refuse_aliases(text)
+        return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise DictionaryError(
+            f"{source} is not readable YAML:", faults=[f"{place}{problem}"], next_step=_NEXT_STEP
+        ) from None
+
+
+def _refuse_aliases(text: str) -> None:
+    """A few lines of nested aliases can unfold to gigabytes."""
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        if isinstance(token, yaml.AliasToken):
+            raise yaml.scanner.ScannerError(None, None, "aliases are not allowed", token.start_mark)
+
+
+def _field_faults(fields: JsonObject) -> Iterable[_Fault]:
+    """Faults inside the parts of a dictionary."""
+    try:
+        FeatureDictionary.model_validate(fields)
+    except ValidationError as error:
+        enough = len(fields.get("features") or ()) > 1
+        for fault in error.errors(include_input=False, include_url=False):
+            # pydantic takes faulty entries out of a list and then finds it too short: no fault.
+            too_short = fault["type"] == "too_short" and fault["loc"] == ("features",)
+            if not (too_short and enough):
+                yield fault["loc"], fault["msg"]
+
+
+def _cross_faults(fields: JsonObject) -> Iterable[_Fault]:
+    """Faults between the parts of a dictionary, even where the parts themselves have faults."""
+    entries = _entries(fields, "features")
+    yield from _repeated_names(entries)
+    columns = {
+        str(entry.get("name")): tuple(map(str, entry.get("levels") or ()))
+        for entry in entries
+        if isinstance(entry, dict)
+    }
+    yield from _rule_faults(_entries(fields, "rules"), columns)
+    yield from _formula_faults(_entries(fields, "derived"), columns)
+    if "target" in fields and str(fields["target"]) not in columns:
+        yield ("target",), f"the target {str(fields['target'])!r} is not among the features"
+
+
+def _entries(fields: JsonObject, key: str) -> list[Any]:
+    """A list of a file; nothing where the file has something else in its place."""
+    entries = fields.get(key)
+    return entries if isinstance(entries, list) else []
+
+
+def _repeated_names(entries: list[Any]) -> Iterable[_Fault]:
+    first_places: dict[str, int] = {}
+    for position, entry in enumerate(entries):
+        if not isinstance(entry, dict):
+            continue
+        name = str(entry.get("name"))
+        if first_places.setdefault(name, position) != position:
+            yield ("features", position, "name"), f"the name {name!r} stands there twice"
+
+
+def _rule_faults(relations: list[Any], columns: Mapping[str, tuple[str, ...]]) -> Iterable[_Fault]:
+    for position, relation in enumerate(relations):
+        rule = relation
+        if isinstance(relation, dict):
+            rule = relation.get("rule", relation)
+        try:
+            Rule(str(rule), columns)
+        except RuleFault as fault:
+            yield ("rules", position), str(fault)
+
+
+def _formula_faults(
+    derived_columns: list[Any], columns: Mapping[str, tuple[str, ...]]
+) -> Iterable[_Fault]:
+    for position, derived in enumerate(derived_columns):
+        formula = derived
+        if isinstance(derived, dict):
+            formula = derived.get("formula")
+            name = str(derived.get("name"))
+            if name in columns:
+                what = f"{name!r} is a field already; leave it out there"
+                yield ("derived", position, "name"), what
+        try:
+            Formula(str(formula), columns)
+        except RuleFault as fault:
+            yield ("derived", position), str(fault)
+
+
+def _place(node: yaml.Node | None, path: table_schema.Path) -> str:
+    """Line and column of the deepest part of the path that the file has."""
+    for key in path:
+        if isinstance(node, yaml.MappingNode):
+            node = next((value for name, value in node.value if name.value == str(key)), node)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
+            node = node.value[key]
+    if node is None:
+        return "line 1"
+    return f"line {node.start_mark.line + 1}, column {node.start_mark.column + 1}"

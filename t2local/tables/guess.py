@@ -1,0 +1,327 @@
+"""What one column is, by its cells alone, with the reason for the guess.
+
+The rules are plain and run in order: the first that fits decides. No cell value enters a reason.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from t2local.settings import TableSettings
+from t2local.stats.arrays import FloatArray
+from t2local.tables.calendar import DATE_LIKE
+from t2local.tables.column_types import TEXT_TYPES
+from t2local.tables.dictionary import LeftOut
+from t2local.tables.feature import MOST_DECIMALS, Feature
+from t2local.tables.ordered_levels import known_order, order_of_ranges
+
+#: Fifteen digits are exact in a double.
+_INTEGER = re.compile(r"[+-]?\d{1,15}")
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
+_LEADING_ZERO = re.compile(r"[+-]?0\d")
+_ID_NAME = re.compile(
+    r"(^|[ _.-])(id|uuid|guid|mrn|key|index|no|nr|number)$|(?<=[a-z])(Id|ID|Key|No)$", re.IGNORECASE
+)
+_BOOLEANS = ({"0", "1"}, {"yes", "no"}, {"true", "false"}, {"y", "n"}, {"t", "f"})
+#: Numbers that stand for "missing" where they lie far from all others: -9, and 77, 888, -9999 ...
+_SENTINELS = (
+    -9,
+    *(sign * int(digit * times) for digit in "987" for times in (2, 3, 4, 5) for sign in (-1, 1)),
+)
+#: Words and signs that stand for "missing" in a column of numbers or dates.
+_MISSING_WORDS = frozenset(
+    {
+        "-", "--", ".", "nd", "n.d.", "not done", "not known", "not recorded", "not measured",
+        "refused", "pending",
+    }
+)  # fmt: skip
+#: Fewer different values than this show no range that a number could lie far from.
+_MIN_OTHER_VALUES = 3
+#: A sentinel lies this many times as far out as the furthest other value.
+_FAR = 3
+#: At most this many different whole numbers that repeat are codes or small counts; in a target they
+#: are classes.
+_MAX_CODES = 10
+#: Below this many rows a text column counts as a category as soon as one value repeats.
+_FEW_ROWS = 20
+#: What floating point may add to a bound before it is rounded to the grid of its decimals.
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class _Column:
+    """The present cells of a column as text, and what the rules ask of them."""
+
+    name: str
+    cells: pd.Series
+    n_rows: int
+    is_target: bool
+    settings: TableSettings
+    #: Texts that mean "missing" in this column.
+    missing_values: tuple[str, ...] = ()
+
+    @cached_property
+    def n_levels(self) -> int:
+        """How many different values there are."""
+        return int(self.cells.nunique())
+
+    @property
+    def missing(self) -> bool:
+        return len(self.cells) < self.n_rows
+
+    @property
+    def repeats(self) -> bool:
+        """Whether each value stands there twice on average."""
+        return 2 * self.n_levels <= len(self.cells)
+
+    @property
+    def looks_like_codes(self) -> bool:
+        """Whether so few values come back so often that they are codes or small counts."""
+        return self.n_levels == 2 or (self.n_levels <= _MAX_CODES and self.repeats)
+
+    def all_match(self, pattern: re.Pattern[str]) -> bool:
+        return all(map(pattern.fullmatch, self.cells))
+
+    def with_levels(self, kind: str, reason: str, levels: Sequence[str] = ()) -> Feature:
+        """This column as one of levels; without an order of their own, numbers come first."""
+        levels = levels or sorted(set(self.cells), key=_numbers_first)
+        return self.feature(reason, type=kind, levels=tuple(levels))
+
+    def with_range(self, decimals: int, reason: str) -> Feature:
+        """This column as one of numbers."""
+        widen = self.settings.widen
+        if not decimals and self.looks_like_codes:
+            widen = 0.0
+            reason += "; so few that the range is not widened"
+        else:
+            reason += "; the range is the data's, widened"
+        low, high = _widened_range(self.cells.astype(float).to_numpy(), decimals, widen)
+        kind = "decimal" if decimals else "integer"
+        return self.feature(reason, type=kind, minimum=low, maximum=high, decimals=decimals)
+
+    def feature(self, reason: str, **fields: object) -> Feature:
+        if self.missing_values:
+            verb = "means" if len(self.missing_values) == 1 else "mean"
+            reason += f"; {' and '.join(map(repr, self.missing_values))} {verb} missing"
+        common = {
+            "name": self.name,
+            "missing": self.missing,
+            "missing_values": self.missing_values,
+            "reason": reason,
+        }
+        return Feature.model_validate({**common, **fields})
+
+    def left_out(self, reason: str, **fields: object) -> LeftOut:
+        return LeftOut.model_validate({"name": self.name, "reason": reason, **fields})
+
+
+_Guess = Feature | LeftOut | None
+
+
+def guess_column(
+    column: pd.Series, *, is_target: bool, settings: TableSettings
+) -> Feature | LeftOut:
+    """What a column is: a feature, or left out; each with its reason.
+
+    **Parameters:**
+
+    * **column**: cells of text, None for missing; its name is the column's.
+    * **is_target**: the whole numbers of a target are classes where few of them repeat.
+    """
+    cells = column.dropna().astype(str)
+    missing_values = _missing_values(cells)
+    facts = _Column(
+        name=str(column.name),
+        cells=cells[~cells.isin(missing_values)],
+        n_rows=len(column),
+        is_target=is_target,
+        settings=settings,
+        missing_values=missing_values,
+    )
+    for rule in _RULES:
+        if guess := rule(facts):
+            return guess
+    return facts.left_out(
+        f"free text: {facts.n_levels} different values in {len(facts.cells)} cells"
+    )
+
+
+def _missing_values(cells: pd.Series) -> tuple[str, ...]:
+    """Texts of a column of numbers or dates that mean "missing".
+
+    These are numbers such as -999 far from all others, and words.
+    """
+    counts = cells.value_counts()
+    texts = list(map(str, counts.index))
+    words = [text for text in texts if text.casefold() in _MISSING_WORDS]
+    others = [text for text in texts if text not in words]
+    if words and len(others) >= _MIN_OTHER_VALUES:
+        for shape in (_DECIMAL, DATE_LIKE):
+            if all(map(shape.fullmatch, others)):
+                return tuple(words)
+    if not all(map(_DECIMAL.fullmatch, texts)):
+        return ()
+    return _sentinels(counts)
+
+
+def _sentinels(counts: pd.Series) -> tuple[str, ...]:
+    """Numbers that mean "missing" among those with these counts, by text."""
+    values = pd.Series(counts.index.astype(float), index=counts.index)
+    candidates = values[values.isin(_SENTINELS)]
+    others = values.drop(candidates.index)
+    if len(others) < _MIN_OTHER_VALUES:
+        return ()
+    negative_limit = min(0.0, _FAR * others.min())
+    positive_limit = _FAR * max(others.max(), 1.0)
+    below = candidates[candidates < negative_limit]
+    # A single 99 may be somebody's age; the code of a missing value comes back.
+    above = candidates[(candidates > positive_limit) & (counts[candidates.index] > 1)]
+    return tuple(map(str, [*below.index, *above.index]))
+
+
+def _blank(column: _Column) -> _Guess:
+    if not column.cells.empty:
+        return None
+    return column.left_out("every cell is blank")
+
+
+def _constant(column: _Column) -> _Guess:
+    if column.n_levels > 1:
+        return None
+    return column.with_levels("category", "every cell has the same value")
+
+
+def _boolean(column: _Column) -> _Guess:
+    if column.n_levels != 2 or set(column.cells.str.casefold()) not in _BOOLEANS:
+        return None
+    return column.with_levels("boolean", "two values that mean yes and no")
+
+
+def _identifier(column: _Column) -> _Guess:
+    unique = not column.missing and column.n_levels == column.n_rows >= 3
+    if column.is_target or not unique:
+        return None
+    if column.all_match(_INTEGER):
+        if (np.diff(column.cells.astype(int).to_numpy()) == 1).all():
+            return column.left_out("an identifier: it counts the rows", make="identifier")
+    elif column.all_match(_DECIMAL):
+        return None
+    if not _ID_NAME.search(column.name):
+        return None
+    return column.left_out("an identifier: by its name, and no value repeats", make="identifier")
+
+
+def _codes(column: _Column) -> _Guess:
+    """Numbers that are names: codes with leading zeros, and the class codes of a target."""
+    if not column.all_match(_INTEGER):
+        return None
+    if column.cells.str.match(_LEADING_ZERO).any():
+        return _category(column, "codes with leading zeros")
+    if column.is_target and column.looks_like_codes:
+        return column.with_levels(
+            "category", f"the target, with {column.n_levels} different whole numbers: classes"
+        )
+    return None
+
+
+def _text_type(column: _Column) -> _Guess:
+    """Dates, durations and other types that are numbers inside and text outside."""
+    for kind, text_type in TEXT_TYPES.items():
+        if (recognition := text_type.recognize(column.cells.tolist())) is None:
+            continue
+        form, reason = recognition
+        numbers = text_type.to_numbers(column.cells, form).to_numpy(dtype=np.float64)
+        low, high = _widened_range(numbers, 0, column.settings.widen)
+        low, high = text_type.round_range(low, high, form)
+        return column.feature(reason, type=kind, format=form, minimum=low, maximum=high)
+    return None
+
+
+def _mixed_dates(column: _Column) -> _Guess:
+    if not column.all_match(DATE_LIKE):
+        return None
+    return column.left_out("dates that are not all written in one way")
+
+
+def _number(column: _Column) -> _Guess:
+    if column.all_match(_INTEGER):
+        return column.with_range(0, f"whole numbers, {column.n_levels} different ones")
+    if not column.all_match(_DECIMAL):
+        return None
+    decimals = min(max(map(_decimals, column.cells)), MOST_DECIMALS)
+    if not decimals:
+        return column.with_range(0, "whole numbers, some written with a point")
+    return column.with_range(decimals, f"numbers with up to {decimals} decimals")
+
+
+def _ordinal(column: _Column) -> _Guess:
+    """Levels that have an order which a person knows: low, medium, high; 10-14, 15-19."""
+    if not (2 < column.n_levels <= column.settings.max_levels and column.repeats):
+        return None
+    levels = column.cells.unique().tolist()
+    if order := known_order(levels):
+        return column.with_levels("ordinal", "levels with a known order", order)
+    if order := order_of_ranges(levels):
+        return column.with_levels("ordinal", "ranges, in their order", order)
+    return None
+
+
+def _category(column: _Column, reason: str = "") -> _Guess:
+    repeats = column.repeats
+    if column.n_rows < _FEW_ROWS:
+        repeats = column.n_levels < len(column.cells)
+    if not repeats or column.n_levels > column.settings.max_levels:
+        return None
+    reason = reason or f"text with {column.n_levels} different values that repeat"
+    return column.with_levels("category", reason)
+
+
+#: In this order: a code is a whole number too, and 20210304 a date and a number.
+_RULES: tuple[Callable[[_Column], _Guess], ...] = (
+    _blank,
+    _constant,
+    _boolean,
+    _identifier,
+    _codes,
+    _text_type,
+    _mixed_dates,
+    _number,
+    _ordinal,
+    _category,
+)
+
+
+def _numbers_first(level: str) -> tuple[int, float, str]:
+    if _DECIMAL.fullmatch(level):
+        return 0, float(level), level
+    return 1, 0.0, level
+
+
+def _decimals(text: str) -> int:
+    """How many decimals a number needs, whatever its exponent: 1.50e-3 needs four."""
+    mantissa, _, exponent = text.lower().partition("e")
+    n_written = len(mantissa.partition(".")[2].rstrip("0"))
+    return max(0, n_written - int(exponent or 0))
+
+
+def _widened_range(values: FloatArray, decimals: int, widen: float) -> tuple[float, float]:
+    """The data's range, wider by ``widen`` interquartile ranges on each side.
+
+    The bounds lie on the grid of the decimals and keep the sign of the data: an age is never
+    negative.
+    """
+    low, high = values.min(), values.max()
+    quarter, three_quarters = np.quantile(values, [0.25, 0.75])
+    margin = widen * (three_quarters - quarter)
+    grid = 10.0**decimals
+    lower = np.floor((low - margin) * grid + _ROUNDING) / grid
+    upper = np.ceil((high + margin) * grid - _ROUNDING) / grid
+    if low >= 0:
+        lower = max(lower, 0.0)
+    if high <= 0:
+        upper = min(upper, 0.0)
+    return lower, upper

@@ -1,0 +1,84 @@
+"""The check of an installation, with a llama of random weights that llama.cpp loads for real."""
+
+import pytest
+from click.testing import CliRunner
+
+from t2local.airgap import doctor
+from t2local.airgap.doctor import examine
+from t2local.cli import main
+from t2local.errors import ModelError
+from t2local.llm import store
+from t2local.llm.scripted import ScriptedModel
+from tests.tiny import tiny
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("doctor")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("T2LOCAL_HOME", str(folder / "home"))
+        store.add(tiny(folder / "own.gguf"), name="mine")
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def findings(home):
+    return examine("mine")
+
+
+def test_the_findings_stand_in_the_order_of_asking(findings):
+    machine = ["python", "packages", "cpu", "threads", "model store", "devices", "gpu"]
+    assert list(findings)[:9] == [*machine, "known problems", "model"]
+    assert list(findings)[-1] == "decode"
+    for value in findings.values():
+        lines = value if isinstance(value, list) else [value]
+        assert lines
+        assert all(isinstance(line, str) and line for line in lines)
+
+
+def test_the_model_is_named_with_file_hash_and_licence(findings, home):
+    path = home / "home" / "models" / "own.gguf"
+    first, digest, licence = findings["model"]
+    assert first == f"mine: {path}"
+    assert digest.startswith(f"sha256 {store.find('mine').sha256}, ")
+    assert licence == "apache-2.0"
+    assert findings["model store"][0] == str(home / "home" / "models")
+    assert findings["model store"][1].startswith("mine: ")
+
+
+def test_two_numbers_were_decoded_under_a_grammar(findings):
+    assert findings["decode"].startswith("two numbers under a grammar: ok, ")
+    assert findings["decode"].endswith(" s")
+
+
+def test_decisions_carry_their_reasons(findings):
+    for name in ("threads", "GPU layers", "tokens a pass", "chat format"):
+        assert findings[name].endswith(")")
+        assert " (" in findings[name]
+
+
+def test_a_scripted_model_decodes_too():
+    assert "ok" in doctor._decode(ScriptedModel(lambda text: b"7"))
+
+
+def test_a_model_that_cannot_write_the_row_is_an_error():
+    with pytest.raises(ModelError, match="do not fit the 3 of scripted"):
+        doctor._decode(ScriptedModel(longest_sequence=3))
+
+
+def test_a_model_that_is_not_there_is_an_error(home):
+    with pytest.raises(ModelError, match="'nothing' is neither"):
+        examine("nothing")
+    (home / "broken.gguf").write_bytes(b"GGUF" + bytes(100))
+    with pytest.raises(ModelError):
+        examine(str(home / "broken.gguf"))
+
+
+def test_the_command_prints_one_line_for_each_value(home, findings):
+    done = CliRunner().invoke(main, ["doctor", "--model", "mine"])
+    assert done.exit_code == 0, done.output
+    lines = done.stdout.splitlines()
+    assert len([line for line in lines if line.startswith("packages ")]) == len(
+        findings["packages"]
+    )
+    assert lines[-1].startswith("decode            two numbers")

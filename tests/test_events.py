@@ -1,0 +1,42 @@
+"""What a run tells whoever listens."""
+
+import dataclasses
+
+import pytest
+
+import t2local
+from t2local.events import Decision, Notice, Progress, ignore
+from t2local.llm.scripted import ScriptedModel
+
+
+def test_events_are_facts_and_stay_as_they_are():
+    for event in (
+        Decision("plan", "A -> B", "from the data"),
+        Notice("look"),
+        Progress(1, 2, 3, {}, 4.0, None),
+    ):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            event.message = "other"
+        assert ignore(event) is None
+
+
+def test_a_run_tells_what_it_decided_and_how_far_it_is(patients):
+    events = []
+    result = t2local.generate(
+        patients,
+        model=ScriptedModel(),
+        plan="data",
+        rows=10,
+        max_batches=1,
+        on_event=events.append,
+    )
+    decided = [event.what for event in events if isinstance(event, Decision)]
+    assert {"target", "plan", "rows side by side", "labels", "cells"} <= set(decided)
+    assert all(event.reason for event in events if isinstance(event, Decision))
+    progress = [event for event in events if isinstance(event, Progress)]
+    assert [event.written for event in progress] == [*range(1, 11), 10]
+    assert progress[-1].kept == len(result.synthetic)
+    assert all(event.wanted == 10 for event in progress)
+    assert all(event.tokens_per_second > 0 for event in progress)
+    manifest = [decision["what"] for decision in result.manifest["decisions"]]
+    assert manifest == decided

@@ -1,0 +1,146 @@
+"""What goes into a run: read, understood and checked, all before a model is needed."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import t2local
+from t2local.errors import InputError, PlanError, UsageError
+from t2local.events import Decision, Notice
+from t2local.run.inputs import Run, check_counts, load_dictionary, new_run, read_inputs
+from t2local.run.ledger import Ledger
+from t2local.settings import Settings
+from t2local.team.plan import from_data
+
+
+@pytest.fixture
+def events():
+    return []
+
+
+@pytest.fixture
+def run(events):
+    return Run(Settings(), 1, Ledger(10, 10, 5), events.append)
+
+
+def inputs_of(run, data, **options):
+    options = {"target": None, "dictionary": None, "plan": "data", **options}
+    return read_inputs(run, data, **options)
+
+
+def test_a_frame_becomes_values_with_a_dictionary(run, events, patients):
+    inputs = inputs_of(run, patients)
+    assert inputs.dictionary.target == "outcome"
+    assert inputs.values.shape == patients.shape
+    assert inputs.frame is patients
+    assert inputs.plan == "data"
+    assert inputs.dictionary_text == ""
+    assert Decision("target", "outcome", inputs.dictionary.target_reason) in events
+    assert run.ledger.decisions == [event for event in events if isinstance(event, Decision)]
+
+
+def test_decisions_are_kept_for_the_manifest_and_notices_are_only_told(run, events):
+    run.tell(Notice("look"))
+    run.tell(Decision("plan", "A -> B", "from the data"))
+    assert events == [Notice("look"), Decision("plan", "A -> B", "from the data")]
+    assert run.ledger.decisions == events[1:]
+
+
+def test_a_file_of_a_dictionary_is_used_and_kept_as_it_is(run, patients, tmp_path):
+    path = tmp_path / "dictionary.yaml"
+    text = "# my own words\n" + t2local.describe(patients).to_yaml()
+    path.write_text(text)
+    inputs = inputs_of(run, patients, dictionary=path)
+    assert inputs.dictionary_text == text
+    # Another target makes it another dictionary: the file would say something else.
+    inputs = inputs_of(run, patients, dictionary=path, target="smoker")
+    assert inputs.dictionary.target == "smoker"
+    assert inputs.dictionary_text == ""
+
+
+def test_a_target_that_the_dictionary_lacks_is_refused_with_those_it_has(run, patients):
+    dictionary = t2local.describe(patients)
+    with pytest.raises(UsageError, match="no feature 'nope'") as caught:
+        inputs_of(run, patients, dictionary=dictionary, target="nope")
+    assert "smoker" in caught.value.next_step
+
+
+def test_a_column_of_blanks_is_refused_by_its_place(run, patients):
+    with pytest.raises(InputError) as caught:
+        inputs_of(run, patients.assign(empty=None, void=None))
+    assert [fault.rpartition(": ")[2] for fault in caught.value.faults] == ["'empty'", "'void'"]
+    assert "column 7" in caught.value.faults[0]
+
+
+def test_a_plan_may_be_an_object_a_file_or_a_maker(run, patients, tmp_path):
+    dictionary = t2local.describe(patients)
+    plan = from_data(inputs_of(run, patients).values, dictionary)
+    path = tmp_path / "plan.yaml"
+    path.write_text(plan.to_yaml())
+    assert inputs_of(run, patients, plan=plan).plan is plan
+    assert inputs_of(run, patients, plan=path).plan.components == plan.components
+    assert inputs_of(run, patients, plan="manager").plan == "manager"
+    with pytest.raises(PlanError, match="does not fit"):
+        inputs_of(run, patients.drop(columns="ward"), plan=plan)
+    with pytest.raises(PlanError):
+        inputs_of(run, patients, plan=tmp_path / "missing.yaml")
+
+
+def test_a_code_for_missing_is_written_as_it_was_read(run, patients):
+    frame = patients.assign(weight=patients["weight"].fillna(-9))
+    dictionary = t2local.describe(frame)
+    coded = dictionary.model_copy(
+        update={
+            "features": tuple(
+                f.model_copy(update={"missing_values": ("-9",), "missing": True})
+                if f.name == "weight"
+                else f
+                for f in dictionary.features
+            )
+        }
+    )
+    inputs = inputs_of(run, frame, dictionary=coded)
+    assert inputs.table.missing == {"weight": "-9"}
+    assert inputs.values["weight"].isna().sum() == patients["weight"].isna().sum()
+
+
+def test_row_weights_are_one_unless_other_shares_are_asked_for(run, patients):
+    assert (inputs_of(run, patients).row_weights() == 1).all()
+    inputs = inputs_of(run, patients, balance="uniform")
+    weights = inputs.row_weights()
+    labels = inputs.values["outcome"]
+    assert weights.mean() == pytest.approx(1)
+    sums = pd.Series(weights).groupby(labels.to_numpy()).sum()
+    assert np.allclose(sums, sums.iloc[0])  # each class counts for the same in all
+
+
+def test_a_label_that_is_not_asked_for_still_counts_a_little(run, patients):
+    inputs = inputs_of(run, patients, balance={"0": 0.0, "1": 1.0})
+    weights = pd.Series(inputs.row_weights())
+    by_label = weights.groupby(inputs.values["outcome"].to_numpy()).first()
+    assert by_label["0"] == pytest.approx(0.05 * by_label["1"])
+
+
+def test_a_run_without_a_limit_tries_patience_times_what_would_do():
+    settings = Settings.load({"trim.patience": 3})
+    assert new_run(settings, 1, 95, 10, None, print).ledger.max_batches == 30
+    assert new_run(settings, 1, 95, 10, 4, print).ledger.max_batches == 4
+
+
+def test_numbers_below_one_are_named_all_at_once():
+    check_counts(rows=1, seed=1, batch_size=1, max_batches=None)
+    with pytest.raises(UsageError) as caught:
+        check_counts(rows=0, seed=-1, batch_size=1, max_batches=0)
+    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
+        "rows",
+        "seed",
+        "max_batches",
+    ]
+
+
+def test_a_dictionary_is_an_object_or_a_file(patients, tmp_path):
+    dictionary = t2local.describe(patients)
+    path = tmp_path / "d.yaml"
+    path.write_text(dictionary.to_yaml())
+    assert load_dictionary(dictionary) is dictionary
+    assert load_dictionary(path) == load_dictionary(str(path)) == dictionary

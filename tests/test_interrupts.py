@@ -1,0 +1,102 @@
+"""Ctrl-C while rows would be lost: noted at first, obeyed at second."""
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import t2local
+from t2local.system.interrupts import deferred
+
+
+@pytest.fixture(autouse=True)
+def _as_before():
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    assert signal.getsignal(signal.SIGINT) is before
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_first_ctrl_c_is_noted_and_the_work_goes_on():
+    work = []
+    with deferred() as signals:
+        assert signals == []
+        signal.raise_signal(signal.SIGINT)
+        work.append("done")
+    assert work == ["done"]
+    assert signals == [signal.SIGINT]
+
+
+def test_without_ctrl_c_the_list_is_empty():
+    with deferred() as signals:
+        pass
+    assert not signals
+
+
+def test_a_second_ctrl_c_is_not_put_off():
+    def impatient():
+        with deferred() as came:
+            signal.raise_signal(signal.SIGINT)
+            assert came
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        impatient()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_after_the_work_ctrl_c_stops_as_before():
+    with deferred():
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_one_within_another_notes_in_the_inner_list_first():
+    with deferred() as outer:
+        with deferred() as inner:
+            signal.raise_signal(signal.SIGINT)
+        assert (len(inner), len(outer)) == (1, 0)
+        signal.raise_signal(signal.SIGINT)
+        assert (len(inner), len(outer)) == (1, 1)
+
+
+def test_an_error_of_the_work_passes_through():
+    with pytest.raises(ZeroDivisionError), deferred():
+        raise ZeroDivisionError
+
+
+def test_another_thread_changes_nothing():
+    handlers = []
+
+    def work():
+        with deferred() as signals:
+            handlers.append((signal.getsignal(signal.SIGINT), list(signals)))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [(signal.getsignal(signal.SIGINT), [])]
+
+
+def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it():
+    code = """
+import signal
+from t2local.system.interrupts import deferred
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+with deferred() as signals:
+    for _ in range(3): signal.raise_signal(signal.SIGINT)
+print(signals, signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(Path(t2local.__file__).parents[1])},
+    )
+    assert done.stdout == "[] True\n"

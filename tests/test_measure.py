@@ -1,0 +1,65 @@
+"""What the kept rows are worth, and which classes they have."""
+
+import pytest
+from t2local.team.calibration import Calibration
+
+from t2local.events import Notice
+from t2local.run.inputs import Run, read_inputs
+from t2local.run.ledger import Ledger
+from t2local.run.measure import measure
+from t2local.settings import Settings
+
+
+@pytest.fixture
+def events():
+    return []
+
+
+@pytest.fixture
+def run(events):
+    return Run(Settings(), 1, Ledger(10, 10, 5), events.append)
+
+
+def inputs_of(run, data, **options):
+    return read_inputs(run, data, None, None, "data", **options)
+
+
+def test_shares_of_classes_are_counted_in_real_and_kept_rows(run, patients):
+    inputs = inputs_of(run, patients)
+    kept = inputs.values.head(20)
+    measured = measure(run, inputs, Calibration(), kept)
+    assert sum(measured.class_shares["kept"].values()) == pytest.approx(1)
+    share = (inputs.values["outcome"] == "1").mean()
+    assert measured.class_shares["real"]["1"] == pytest.approx(share)
+    assert measured.benefit.rows == 60
+    assert run.ledger.clock.seconds["benefit"] > 0
+
+
+def test_a_lost_class_is_a_notice_that_says_what_to_do(run, events, patients):
+    inputs = inputs_of(run, patients)
+    measure(run, inputs, Calibration(), inputs.values[inputs.values["outcome"] == "1"].head(9))
+    notices = [event.message for event in events if isinstance(event, Notice)]
+    assert notices == [
+        "1 of the classes of outcome are in no kept row; --balance uniform asks for them"
+    ]
+
+
+def test_a_class_that_was_not_asked_for_is_not_lost(run, events, patients):
+    inputs = inputs_of(run, patients, where=["outcome=1"])
+    measure(run, inputs, Calibration(), inputs.values[inputs.values["outcome"] == "1"].head(9))
+    assert not [event for event in events if isinstance(event, Notice)]
+
+
+def test_without_kept_rows_nothing_is_measured(run, patients):
+    inputs = inputs_of(run, patients)
+    measured = measure(run, inputs, Calibration(), inputs.values.head(0))
+    assert measured.benefit is None
+    assert measured.class_shares == {}
+
+
+def test_a_number_has_no_classes(run, patients):
+    inputs = inputs_of(run, patients.drop(columns="outcome")[["weight", "sex", "smoker", "age"]])
+    assert not inputs.dictionary.classification
+    measured = measure(run, inputs, Calibration(), inputs.values.head(20))
+    assert measured.class_shares == {}
+    assert measured.benefit.auc == {}

@@ -1,0 +1,57 @@
+"""Files held against files: what the commands trim and evaluate write."""
+
+import json
+
+import pandas as pd
+import pytest
+
+import t2local
+from t2local.errors import InputError, UsageError
+from t2local.run.two_tables import evaluate_files, trim_files
+
+
+@pytest.fixture
+def files(patients, tmp_path):
+    synthetic = patients.sample(30, random_state=1).assign(age=lambda rows: rows["age"] + 1)
+    paths = tmp_path / "real.csv", tmp_path / "synthetic.csv"
+    patients.to_csv(paths[0], index=False)
+    synthetic.to_csv(paths[1], index=False, sep=";")
+    return paths
+
+
+def test_trimmed_rows_are_written_as_the_synthetic_file_was(files, patients, tmp_path):
+    out = tmp_path / "out"
+    trimmed = trim_files(*files, out=out, target="outcome")
+    kept = pd.read_csv(out / "synthetic.csv", sep=";")
+    rejected = pd.read_csv(out / "rejected.csv", sep=";")
+    assert (len(kept), len(rejected)) == (len(trimmed.kept), len(trimmed.rejected))
+    assert len(kept) + len(rejected) == 30
+    report = json.loads((out / "report.json").read_text())
+    assert report["rows"] == {"generated": 30, "kept": len(kept), "rejected": len(rejected)}
+    assert report == trimmed.report
+
+
+def test_a_dictionary_file_decides_what_is_judged(files, patients, tmp_path):
+    dictionary = t2local.describe(patients)
+    narrow = tuple(
+        f.model_copy(update={"maximum": 50.0}) if f.name == "age" else f
+        for f in dictionary.features
+    )
+    path = tmp_path / "d.yaml"
+    path.write_text(dictionary.model_copy(update={"features": narrow}).to_yaml())
+    trimmed = trim_files(*files, out=tmp_path / "out", dictionary=path)
+    assert (trimmed.kept["age"].astype(float) <= 50).all()
+
+
+def test_evaluation_is_written_as_a_report(files, tmp_path):
+    evaluation = evaluate_files(*files, out=tmp_path / "out", target="outcome")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["rows"] == {"real": 60, "synthetic": 30}
+    assert len(report["figures"]) == len(evaluation.figures)
+
+
+def test_a_foreign_folder_is_refused_before_any_work(files, tmp_path):
+    with pytest.raises(UsageError, match="not of a run"):
+        trim_files(*files, out=tmp_path)  # it holds the tables themselves
+    with pytest.raises(InputError):
+        evaluate_files(tmp_path / "none.csv", files[1], out=tmp_path / "out")
