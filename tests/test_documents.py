@@ -14,7 +14,6 @@ from click.testing import CliRunner
 import t2local
 from t2local.cli import main
 from t2local.settings import NAMES
-from t2local.tables.dictionary_file import read_dictionary
 from tests.tiny import tiny
 
 ROOT = Path(__file__).parents[1]

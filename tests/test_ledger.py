@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from t2local.team.writer import Block
 
 from t2local.run.ledger import SURPLUS, Ledger
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
+from t2local.team.writer import Block
 from t2local.trim.stages import STAGES
 from t2local.trim.verdict import Verdict
 

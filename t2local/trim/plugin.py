@@ -15,10 +15,10 @@ from t2local.system.json_text import JsonObject, to_json
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
+from t2local.trim import stages
 from t2local.trim.benefit import Benefit, benefit
 from t2local.trim.inspector import Inspector
 from t2local.trim.result import StageFigures
-from t2local.trim.stages import STAGES
 from t2local.trim.verdict import Verdict, reasons, with_notes
 
 _REAL = "the real rows"
@@ -135,7 +135,7 @@ def _report(
     rejected_by = verdict.rejected_by()
     return TrimReport(
         rows=Counts(verdict.size, kept, verdict.size - kept),
-        rejected_by={stage.name: rejected_by[stage.name] for stage in STAGES},
+        rejected_by={stage.name: rejected_by[stage.name] for stage in stages.STAGES},
         reasons=reasons([verdict]),
         benefit=gained,
         verdict="No row was kept." if gained is None else gained.verdict,
@@ -195,7 +195,8 @@ def _judge(inspector: Inspector, rows: _Rows, size: int) -> tuple[Verdict, tuple
     whole = Verdict(len(rows.values))
     for column in dict.fromkeys(filter(None, rows.unreadable)):
         mask = np.array(rows.unreadable, dtype=object) == column
-        whole.reject(mask, STAGES[0].name, f"{column} cannot be read as its type in the dictionary")
+        reason = f"{column} cannot be read as its type in the dictionary"
+        whole.reject(mask, stages.STAGES[0].name, reason)
     readable = np.flatnonzero(whole.kept)
     parts = [readable[start : start + size] for start in range(0, len(readable), size)]
     inspector.tune([rows.values.iloc[part] for part in parts])
