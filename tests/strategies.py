@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from t2local.tables.calendar import whole_days
 from t2local.tables.dictionary import Feature, FeatureDictionary
 
-#: Names and levels of any kind: blanks inside, quotes, brackets, control characters, unicode, digits.
+#: Names and levels of any kind: blanks, quotes, brackets, control characters, unicode, digits.
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 
@@ -104,7 +104,7 @@ def frame_of(dictionary: FeatureDictionary, rows: list[dict]) -> pd.DataFrame:
 
 
 def random_text(grammar, tokenizer, rng: np.random.Generator, most: int) -> str:
-    """A text that a grammar accepts, by a random walk over the allowed tokens of a byte tokenizer."""
+    """A text that a grammar accepts: a random walk over the allowed tokens of a byte tokenizer."""
     from t2local.llm.grammar import Masks
     from t2local.llm.sampling import allowed_tokens
 

@@ -1,4 +1,4 @@
-"""Codebooks: REDCap with every type of field, OMOP, Table Schema; and dictionaries in Table Schema's words."""
+"""Codebooks: REDCap with every type of field, OMOP, and Table Schema."""
 
 import json
 
@@ -19,11 +19,25 @@ from t2local.tables.redcap import to_rule
 from tests.strategies import dictionaries
 
 HEADER = [
-    "Variable / Field Name", "Form Name", "Section Header", "Field Type", "Field Label", "Choices, Calculations, OR Slider Labels", "Field Note",
-    "Text Validation Type OR Show Slider Number", "Text Validation Min", "Text Validation Max", "Identifier?",
-    "Branching Logic (Show field only if...)", "Required Field?", "Custom Alignment", "Question Number (surveys only)",
-    "Matrix Group Name", "Matrix Ranking?", "Field Annotation",
-]  # fmt: skip
+    "Variable / Field Name",
+    "Form Name",
+    "Section Header",
+    "Field Type",
+    "Field Label",
+    "Choices, Calculations, OR Slider Labels",
+    "Field Note",
+    "Text Validation Type OR Show Slider Number",
+    "Text Validation Min",
+    "Text Validation Max",
+    "Identifier?",
+    "Branching Logic (Show field only if...)",
+    "Required Field?",
+    "Custom Alignment",
+    "Question Number (surveys only)",
+    "Matrix Group Name",
+    "Matrix Ranking?",
+    "Field Annotation",
+]
 #: name, type, label, choices, validation, min, max, identifier, branching, required
 FIELDS = [
     ("record_id", "text", "Record", "", "", "", "", "", "", ""),
@@ -151,10 +165,22 @@ def test_every_field_type_of_redcap_is_taken_over(described):
     known, heard = described
     types = {feature.name: feature.type for feature in known.features}
     assert types == {
-        "age": "integer", "kg": "decimal", "visit": "date", "sex": "category", "ward": "category", "smoker": "boolean", "consent": "boolean",
-        "drug___1": "boolean", "drug___2": "boolean", "pregnant": "boolean", "packs": "integer", "statin_mg": "integer", "bmi": "decimal",
-        "pain": "integer", "died": "boolean",
-    }  # fmt: skip
+        "age": "integer",
+        "kg": "decimal",
+        "visit": "date",
+        "sex": "category",
+        "ward": "category",
+        "smoker": "boolean",
+        "consent": "boolean",
+        "drug___1": "boolean",
+        "drug___2": "boolean",
+        "pregnant": "boolean",
+        "packs": "integer",
+        "statin_mg": "integer",
+        "bmi": "decimal",
+        "pain": "integer",
+        "died": "boolean",
+    }
     assert known["age"].bounds == (18, 99)
     assert known["age"].meaning == "Age in years"
     assert known["kg"].bounds == (30, 200)
@@ -351,7 +377,8 @@ def test_files_are_valid_by_the_schema_for_editors(dictionary):
 
 
 def test_faults_in_the_words_of_the_file_have_their_places():
-    text = "target: y\nfields:\n- name: age\n  type: integer\n  constraints:\n    minimum: old\n    maximum: 9\n"
+    text = "target: y\nfields:\n- name: age\n  type: integer\n"
+    text += "  constraints:\n    minimum: old\n    maximum: 9\n"
     text += "- {name: y, type: string, constraints: {enum: [a, b]}, colour: red}\n"
     with pytest.raises(DictionaryError) as caught:
         read_dictionary(text, "d.yaml")

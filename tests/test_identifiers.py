@@ -1,4 +1,4 @@
-"""Identifiers are made by code, look like the real ones and are none of them; what a spreadsheet would run is guarded."""
+"""Identifiers are made by code: they look like the real ones and are none of them."""
 
 import re
 

@@ -15,7 +15,7 @@ from t2local.team.writer import Block
 from t2local.trim.stages import STAGES
 from t2local.trim.verdict import Verdict
 
-FRAME = pd.DataFrame({"x": range(10, 40), "y": ["a", "b", "b"] * 10})
+FRAME = pd.DataFrame({"x": [2 * i + i % 7 for i in range(30)], "y": ["a", "b", "b"] * 10})
 DICTIONARY = describe(from_frame(FRAME).cells, target="y")
 VALUES = DICTIONARY.values(from_frame(FRAME).cells)
 

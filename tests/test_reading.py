@@ -1,4 +1,4 @@
-"""Ugly files: what hospitals send. Each is read as a person would, says what was decided, and is written as it came."""
+"""Ugly files, as hospitals send them: read as a person would, and written as they came."""
 
 import re
 
@@ -155,7 +155,10 @@ def test_random_tables_are_written_and_read_back_equal(tmp_path_factory, frame):
 
 
 def readable(dictionary):
-    """Whether every level survives the stated rules of reading: blanks around a cell go, some words mean missing, some commas are decimal."""
+    """Whether every level survives the stated rules of reading.
+
+    Blanks around a cell go, some words mean missing, some commas are decimal.
+    """
     levels = [level for feature in dictionary.features for level in feature.levels]
     odd = re.compile(r"[=@\t\r+-].*|[\d.,]*,[\d.,]*|.*[\x00\r].*", re.DOTALL)
     return all(

@@ -311,9 +311,8 @@ def test_five_thousand_rows_are_described_in_two_seconds():
     began = time.perf_counter()
     known = t2local.tables.describe.describe(cells.cells, target="y")
     assert len(known.features) == 30
-    assert (
-        time.perf_counter() - began < 10
-    )  # 2 s on a quiet machine: see the closing note of issue 5; ten times as long would be another order of growth
+    # 2 s on a quiet machine: five times as long would be another order of growth.
+    assert time.perf_counter() - began < 10
 
 
 def test_short_texts_are_written_for_kept_rows_and_real_ones_are_never_shown(tmp_path):
@@ -323,7 +322,8 @@ def test_short_texts_are_written_for_kept_rows_and_real_ones_are_never_shown(tmp
     assert "- name: story" in text
     told = text.replace(
         "- name: story",
-        "- name: story\n  make: text\n  meaning: the complaint in the words of the patient\n  max_length: 12",
+        "- name: story\n  make: text\n"
+        "  meaning: the complaint in the words of the patient\n  max_length: 12",
     )
     (tmp_path / "d.yaml").write_text(told)
     model = ScriptedModel(lambda written: b'My \\"leg\\"' if written.endswith(b'["') else b"")

@@ -139,7 +139,8 @@ def test_rules_live_in_the_dictionary_and_reject_rows_with_their_reason(patients
     known = t2local.describe(patients, target="outcome")
     text = (
         known.to_yaml()
-        + "rules:\n- rule: weight >= 40 or isna(weight)\n  reason: an adult weighs 40 kg or more\n- age >= 20\n- age > 60\n"
+        + "rules:\n- rule: weight >= 40 or isna(weight)\n  reason: an adult weighs 40 kg or more\n"
+        + "- age >= 20\n- age > 60\n"
     )
     with_rules = read_dictionary(text, "d.yaml")
     assert read_dictionary(with_rules.to_yaml(), "d.yaml") == with_rules

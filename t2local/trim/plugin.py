@@ -101,9 +101,7 @@ def trim(
     **Raises** `InputError` when the columns differ or the real rows do not fit the dictionary,
     `UsageError` for a batch size below 1.
     """
-    if batch_size is not None and batch_size < 1:
-        next_step = "leave batch_size out, or pass 1 or more"
-        raise UsageError(f"A batch of {batch_size} rows cannot be judged.", next_step=next_step)
+    _check_batch_size(batch_size)
     chosen = settings if isinstance(settings, Settings) else Settings.load(settings)
     table = from_frame(real)
     if dictionary is None:
@@ -118,9 +116,15 @@ def trim(
     if verdict.kept.any():
         gained = benefit(values, rows.values[verdict.kept], dictionary, seed)
     report = _report(verdict, gained, rows.rounded, batches, dictionary.target, seed)
-    rejected = synthetic[~verdict.kept]
-    notes = verdict.notes().set_index(synthetic.index)[~verdict.kept]
-    return Trimmed(synthetic[verdict.kept], with_notes(notes, rejected), to_json(report))
+    notes = verdict.notes().set_index(synthetic.index)
+    rejected = with_notes(notes[~verdict.kept], synthetic[~verdict.kept])
+    return Trimmed(synthetic[verdict.kept], rejected, to_json(report))
+
+
+def _check_batch_size(batch_size: int | None) -> None:
+    if batch_size is not None and batch_size < 1:
+        next_step = "leave batch_size out, or pass 1 or more"
+        raise UsageError(f"A batch of {batch_size} rows cannot be judged.", next_step=next_step)
 
 
 def _report(
