@@ -17,6 +17,7 @@ from t2local.llm.grammar import Masks
 from t2local.llm.scripted import ScriptedModel
 from t2local.run.inputs import Run
 from t2local.run.ledger import Ledger
+from t2local.tables.files import from_frame
 from t2local.team.writer import Block
 from t2local.trim.inspector import Inspector
 

@@ -91,15 +91,13 @@ def trim(
     **Parameters:**
 
     * **real**, **synthetic**: frames with the same columns; neither is changed. A number with more
-      decimals than the real ones have (a mean of two neighbours, say) is judged as the nearest
-      value that the dictionary allows, and kept as it came.
-    * **dictionary**: what the columns may hold; else a guess from the real rows. Columns that it
-      leaves out are not judged.
+      decimals than the real ones is judged as the nearest value that the dictionary allows.
+    * **dictionary**: what columns may hold, else a guess; those that it leaves out are not judged.
     * **batch_size**: rows judged together; all of them by default.
     * **settings**: names and values, as ``{"trim.gate": "ig_refit"}``.
 
-    **Raises** `InputError` when the columns differ or the real rows do not fit the dictionary,
-    `UsageError` for a batch size below 1.
+    **Raises** `InputError` when columns differ or real rows do not fit, `UsageError` for a batch
+    size below 1.
     """
     _check_batch_size(batch_size)
     chosen = settings if isinstance(settings, Settings) else Settings.load(settings)
