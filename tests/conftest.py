@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests import batches
+from tests.patients import patients as patient_rows
 
 _SOCKETS = (
     "socket.connect",
@@ -62,4 +62,4 @@ def real_table():
 @pytest.fixture
 def patients() -> pd.DataFrame:
     """60 rows with a label that follows from the age: numbers, levels, blanks."""
-    return batches.patients()
+    return patient_rows()

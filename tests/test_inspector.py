@@ -12,9 +12,9 @@ from tests.batches import (
     fresh,
     inspect,
     new_inspector,
-    patients,
     real_rows,
 )
+from tests.patients import patients
 
 BATCHES = {
     "ten": fresh(10),

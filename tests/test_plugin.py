@@ -10,7 +10,7 @@ import t2local
 from t2local.errors import InputError, UsageError
 from t2local.settings import Settings
 from t2local.trim import benefit
-from tests.batches import patients as patient_rows
+from tests.patients import patients as patient_rows
 
 FAST = {"trim.replicates": 50}
 CHOICES = [

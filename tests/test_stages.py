@@ -19,10 +19,10 @@ from tests.batches import (
     fresh,
     inspect,
     new_inspector,
-    patients,
     real_rows,
     trim_settings,
 )
+from tests.patients import patients
 
 
 def far_out():

@@ -13,11 +13,11 @@ from tests.batches import (
     dictionary,
     fresh,
     inspect,
-    patients,
     real_rows,
     reference,
     trim_settings,
 )
+from tests.patients import patients
 
 
 @pytest.fixture(scope="module")
