@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from t2local.stats.streams import Stream, generator
 from t2local.trim import cost, information, utility
+from t2local.trim.threshold import Threshold
 from tests.batches import flipped, fresh, inspect
 
 GATES = ["utility", "ig_refit", "ig_plugin", "predictive_entropy"]
@@ -80,6 +81,33 @@ def test_labels_that_fit_no_better_than_chance_are_refused_with_the_share():
     result = next(r for r in results if "no better than chance" in r.reason)
     assert result.measured >= result.threshold == 0.002
     assert result.figures.measured > result.figures.threshold
+
+
+def test_the_p_value_must_be_below_the_level():
+    states = ((inspect().state, fresh(10, seed)) for seed in range(20))
+    figures = ((rows, cost.gate(state.batch(rows), state).figures) for state, rows in states)
+    rows, share = next(
+        (rows, f.p_value) for rows, f in figures if f.measured > f.threshold and f.p_value > 0.01
+    )
+    assert "no better than chance" in gated(rows, significance_level=share).reason
+    assert not gated(rows, significance_level=share + 1e-9).reason
+
+
+def test_no_batch_may_make_real_rows_less_likely():
+    state = inspect().state
+    state.thresholds = {10: Threshold(-1.0, 0.1, 0.0)}
+    rows = flipped(fresh(10))
+    figures = cost.gate(state.batch(rows), state).figures
+    assert -1.0 < figures.measured < figures.threshold == 0.0
+    assert not figures.accepted
+
+
+@pytest.mark.parametrize("gate", ["utility", "ig_refit"])
+def test_each_batch_has_random_numbers_of_its_own(gate):
+    state = inspect(gate=gate, replicates=50).state
+    batch = state.batch(fresh(10))
+    figures = [cost.gate(replace(batch, number=n), state).figures for n in range(4)]
+    assert len({(f.measured, f.p_value) for f in figures}) > 1
 
 
 def test_the_labels_are_not_tested_at_a_level_of_one(accepted_rows):

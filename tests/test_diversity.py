@@ -65,6 +65,12 @@ def test_without_kappa_only_more_than_chance_takes_is_refused():
     assert np.mean(changes < loss + 1e-6) > 1 / 40 - 0.015
 
 
+def test_chance_draws_only_rows_that_match():
+    # Batches of the rare cluster alone lose nothing.
+    assert needed(matches=REAL == 2) == pytest.approx(-1e-9)
+    assert needed(matches=REAL == 0) <= needed() < needed(matches=REAL == 2)
+
+
 def test_what_earlier_batches_gained_may_be_spent():
     gain = entropy(np.concatenate([REAL, [2] * 10]), 3) - BEFORE
     assert needed(accepted=[2] * 10) == pytest.approx(needed() - gain)
