@@ -28,7 +28,7 @@ from t2local.tables.describe import describe
 from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.files import from_frame
 
-LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 50}
+LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 20}
 
 
 @settings(max_examples=60, deadline=None)
@@ -139,8 +139,8 @@ def test_dates_are_written_in_range_in_order_and_in_the_form_of_the_file(tmp_pat
         target="died",
         model=ScriptedModel(),
         plan="data",
-        rows=20,
-        max_batches=6,
+        rows=10,
+        max_batches=3,
         settings=settings,
         out=tmp_path / "out",
     )

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Codebooks: REDCap with every type of field, OMOP, and Table Schema."""
+=======
+"""Codebooks: REDCap with every type of field, Table Schema; and dictionaries in its words."""
+>>>>>>> tables2
 
 import json
 
@@ -15,10 +19,10 @@ from t2local.tables.codebook_file import read_codebook
 from t2local.tables.describe import describe
 from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.files import from_frame
-from t2local.tables.redcap import to_rule
 from tests.strategies import dictionaries
 
 HEADER = [
+<<<<<<< HEAD
     "Variable / Field Name",
     "Form Name",
     "Section Header",
@@ -38,6 +42,15 @@ HEADER = [
     "Matrix Ranking?",
     "Field Annotation",
 ]
+=======
+    "Variable / Field Name", "Form Name", "Section Header", "Field Type", "Field Label",
+    "Choices, Calculations, OR Slider Labels", "Field Note",
+    "Text Validation Type OR Show Slider Number", "Text Validation Min", "Text Validation Max",
+    "Identifier?", "Branching Logic (Show field only if...)", "Required Field?",
+    "Custom Alignment", "Question Number (surveys only)",
+    "Matrix Group Name", "Matrix Ranking?", "Field Annotation",
+]  # fmt: skip
+>>>>>>> tables2
 #: name, type, label, choices, validation, min, max, identifier, branching, required
 FIELDS = [
     ("record_id", "text", "Record", "", "", "", "", "", "", ""),
@@ -165,6 +178,7 @@ def test_every_field_type_of_redcap_is_taken_over(described):
     known, heard = described
     types = {feature.name: feature.type for feature in known.features}
     assert types == {
+<<<<<<< HEAD
         "age": "integer",
         "kg": "decimal",
         "visit": "date",
@@ -181,6 +195,14 @@ def test_every_field_type_of_redcap_is_taken_over(described):
         "pain": "integer",
         "died": "boolean",
     }
+=======
+        "age": "integer", "kg": "decimal", "visit": "date", "sex": "category",
+        "ward": "category", "smoker": "boolean", "consent": "boolean",
+        "drug___1": "boolean", "drug___2": "boolean", "pregnant": "boolean",
+        "packs": "integer", "statin_mg": "integer", "bmi": "decimal",
+        "pain": "integer", "died": "boolean",
+    }  # fmt: skip
+>>>>>>> tables2
     assert known["age"].bounds == (18, 99)
     assert known["age"].meaning == "Age in years"
     assert known["kg"].bounds == (30, 200)
@@ -242,71 +264,6 @@ def test_what_the_codebook_hides_never_reaches_a_prompt_a_log_or_a_file(describe
     assert len(both) >= 20
 
 
-@pytest.mark.parametrize(
-    ("logic", "rule"),
-    [
-        ("[a] = '1'", '`a` == "1"'),
-        (
-            "[a(3)]='1' or ([b] <> '' and [c]>=2.5)",
-            '`a___3` == "1" or ( not isna(`b`) and `c` >= 2.5 )',
-        ),
-        ("[a] = ''", "isna(`a`)"),
-        ('NOT [a] = "x"', 'not `a` == "x"'),
-        ("datediff([a], [b], 'd') > 3", None),
-        ("[event][a] = '1' and", '`event` `a` == "1" and'),
-        ("[a-b] = 1", None),
-        ("$", None),
-    ],
-)
-def test_branching_logic_is_translated_or_left_out(logic, rule):
-    assert to_rule(logic) == rule
-
-
-def test_omop_fields_say_types_keys_and_meanings():
-    book = pd.DataFrame(
-        [
-            ["person", "person_id", "Yes", "integer", "Unique. More.", "Yes", "No"],
-            ["person", "gender_concept_id", "Yes", "integer", "Sex at birth. Codes.", "No", "Yes"],
-            ["person", "year_of_birth", "Yes", "integer", "Year of birth.", "No", "No"],
-            ["person", "provider_id", "No", "integer", "", "No", "Yes"],
-            ["person", "gender_source_value", "No", "varchar(50)", "", "No", "No"],
-        ],
-        columns=[
-            "cdmTableName",
-            "cdmFieldName",
-            "isRequired",
-            "cdmDatatype",
-            "userGuidance",
-            "isPrimaryKey",
-            "isForeignKey",
-        ],
-    ).to_csv(index=False)
-    rng = np.random.default_rng(0)
-    rows = pd.DataFrame(
-        {
-            "person_id": rng.permutation(9999)[:40],
-            "gender_concept_id": rng.choice([8507, 8532], 40),
-            "year_of_birth": rng.integers(1930, 2000, 40),
-            "provider_id": rng.integers(1, 5, 40),
-            "gender_source_value": rng.choice(["m", "f"], 40),
-            "died": rng.choice(["yes", "no"], 40),
-        }
-    )
-    cells = from_frame(rows).cells
-    known = read_codebook(book, "omop.csv").apply(describe(cells, target="died"), cells)
-    assert [(f.name, f.type) for f in known.features] == [
-        ("gender_concept_id", "category"),
-        ("year_of_birth", "integer"),
-        ("died", "boolean"),
-    ]
-    assert known["gender_concept_id"].meaning == "Sex at birth"
-    assert {out.name for out in known.left_out} == {
-        "person_id",
-        "provider_id",
-        "gender_source_value",
-    }
-
-
 def test_a_table_schema_is_read_and_written(patients, tmp_path):
     cells = from_frame(patients).cells
     schema = {
@@ -364,7 +321,7 @@ def test_a_codebook_that_contradicts_itself_or_is_none_says_so(patients):
             read_codebook(text, "x.csv")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(dictionaries())
 def test_files_are_valid_by_the_schema_for_editors(dictionary):
     import yaml

@@ -46,6 +46,8 @@ def test_lines_are_those_of_the_file_even_after_a_cell_with_a_newline(tmp_path):
     [
         (b"", ["is empty"]),
         (b"\n \n", ["is empty"]),
+        (b";;\n,,\n", ["is empty"]),
+        (b"a,b\n1," + b"x" * 200_000, ["line 2: field larger than field limit"]),
         (b"a,b\n", ["has no rows of data"]),
         (b"a,b\n1,2\n", ["has 1 row of data"]),
         (b"abc\n1\n2\n", ["only one column"]),

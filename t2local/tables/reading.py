@@ -166,10 +166,13 @@ def _delimiter(text: str, source: str) -> str:
     """The delimiter that splits the lines most often into as many cells as the first one."""
     lines = [line for line in text.splitlines()[:_LINES_FOR_DELIMITER] if line.strip()]
     if not lines:
-        raise InputError(f"{source} is empty.", next_step="pass a CSV file with a header and rows")
+        raise _empty(source)
 
     def fit(delimiter: str) -> tuple[float, int]:
-        counts = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+        try:
+            counts = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+        except csv.Error:  # a cell beyond 128 kB: `_records` names its line
+            return 0.0, 0
         if counts[0] < 2:
             return 0.0, counts[0]
         return counts.count(counts[0]) / len(counts), counts[0]
@@ -193,7 +196,13 @@ def _records(text: str, delimiter: str, source: str) -> list[Record]:
             faults=[f"{source}, line {line}: {error}"],
             next_step="mend the quotes on that line",
         ) from None
+    if not records:
+        raise _empty(source)
     return records
+
+
+def _empty(source: str) -> InputError:
+    return InputError(f"{source} is empty.", next_step="pass a CSV file with a header and rows")
 
 
 def _columns(header: Header, delimiter: str, source: str) -> dict[str, _Column]:

@@ -1,0 +1,54 @@
+"""How numbers are written: each style is found, read and written again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from t2local.tables.number_styles import style_of, styled, to_plain
+
+STYLES = ["decimal commas", "decimal commas, points for thousands", "commas for thousands"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "delimiter", "style"),
+    [
+        (["1", "2.5"], ",", ""),
+        (["1,5", "2"], ";", "decimal commas"),
+        (["1.234,5", "2,5"], ";", "decimal commas, points for thousands"),
+        (["1,234", "7"], ",", "commas for thousands"),
+        (["1,234", "7"], ";", "decimal commas"),
+        (["1,234.5", "7"], ";", "commas for thousands"),
+        (["1,5", "x"], ";", ""),
+        (["1,5", "2.5"], ";", ""),
+        ([], ";", ""),
+    ],
+)
+def test_a_style_is_that_of_all_cells(cells, delimiter, style):
+    assert style_of(cells, delimiter) == style
+
+
+@given(st.lists(st.integers(10**6, 10**9), min_size=1, max_size=5), st.sampled_from(STYLES[1:]))
+def test_a_column_in_a_style_is_found_to_have_it(numbers, style):
+    cells = [styled(f"{number}.25", style) for number in numbers]
+    assert style_of(cells, ";") == style
+    assert [float(to_plain(cell, style)) for cell in cells] == [n + 0.25 for n in numbers]
+
+
+def test_signs_and_bare_decimals_are_kept():
+    assert styled("-1234.5", "commas for thousands") == "-1,234.5"
+    assert styled("-1234.5", "decimal commas") == "-1234,5"
+    assert styled("-1234.5", STYLES[1]) == "-1.234,5"
+    assert styled(".5", "decimal commas") == ",5"
+    assert styled("7.5", "") == "7.5"
+
+
+@given(
+    st.integers(-(10**7), 10**7),
+    st.integers(0, 4),
+    st.sampled_from(
+        ["decimal commas", "decimal commas, points for thousands", "commas for thousands"]
+    ),
+)
+def test_a_number_survives_every_style(whole, decimals, style):
+    cell = f"{whole}" + (f".{7 * 10 ** (decimals - 1)}" if decimals else "")
+    assert to_plain(styled(cell, style), style) == cell
