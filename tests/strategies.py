@@ -7,11 +7,7 @@ from hypothesis import strategies as st
 from t2local.tables.calendar import whole_days
 from t2local.tables.dictionary import Feature, FeatureDictionary
 
-<<<<<<< HEAD
-#: Names and levels of any kind: blanks, quotes, brackets, control characters, unicode, digits.
-=======
 #: Names and levels of any kind: blanks inside, quotes, brackets, control characters, digits.
->>>>>>> tables2
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
 

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Codebooks: REDCap with every type of field, OMOP, and Table Schema."""
-=======
 """Codebooks: REDCap with every type of field, Table Schema; and dictionaries in its words."""
->>>>>>> tables2
 
 import json
 
@@ -22,27 +18,6 @@ from t2local.tables.files import from_frame
 from tests.strategies import dictionaries
 
 HEADER = [
-<<<<<<< HEAD
-    "Variable / Field Name",
-    "Form Name",
-    "Section Header",
-    "Field Type",
-    "Field Label",
-    "Choices, Calculations, OR Slider Labels",
-    "Field Note",
-    "Text Validation Type OR Show Slider Number",
-    "Text Validation Min",
-    "Text Validation Max",
-    "Identifier?",
-    "Branching Logic (Show field only if...)",
-    "Required Field?",
-    "Custom Alignment",
-    "Question Number (surveys only)",
-    "Matrix Group Name",
-    "Matrix Ranking?",
-    "Field Annotation",
-]
-=======
     "Variable / Field Name", "Form Name", "Section Header", "Field Type", "Field Label",
     "Choices, Calculations, OR Slider Labels", "Field Note",
     "Text Validation Type OR Show Slider Number", "Text Validation Min", "Text Validation Max",
@@ -50,7 +25,6 @@ HEADER = [
     "Custom Alignment", "Question Number (surveys only)",
     "Matrix Group Name", "Matrix Ranking?", "Field Annotation",
 ]  # fmt: skip
->>>>>>> tables2
 #: name, type, label, choices, validation, min, max, identifier, branching, required
 FIELDS = [
     ("record_id", "text", "Record", "", "", "", "", "", "", ""),
@@ -178,31 +152,12 @@ def test_every_field_type_of_redcap_is_taken_over(described):
     known, heard = described
     types = {feature.name: feature.type for feature in known.features}
     assert types == {
-<<<<<<< HEAD
-        "age": "integer",
-        "kg": "decimal",
-        "visit": "date",
-        "sex": "category",
-        "ward": "category",
-        "smoker": "boolean",
-        "consent": "boolean",
-        "drug___1": "boolean",
-        "drug___2": "boolean",
-        "pregnant": "boolean",
-        "packs": "integer",
-        "statin_mg": "integer",
-        "bmi": "decimal",
-        "pain": "integer",
-        "died": "boolean",
-    }
-=======
         "age": "integer", "kg": "decimal", "visit": "date", "sex": "category",
         "ward": "category", "smoker": "boolean", "consent": "boolean",
         "drug___1": "boolean", "drug___2": "boolean", "pregnant": "boolean",
         "packs": "integer", "statin_mg": "integer", "bmi": "decimal",
         "pain": "integer", "died": "boolean",
     }  # fmt: skip
->>>>>>> tables2
     assert known["age"].bounds == (18, 99)
     assert known["age"].meaning == "Age in years"
     assert known["kg"].bounds == (30, 200)

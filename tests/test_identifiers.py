@@ -1,11 +1,7 @@
-<<<<<<< HEAD
-"""Identifiers are made by code: they look like the real ones and are none of them."""
-=======
 """Identifiers are made by code, look like the real ones and are none of them.
 
 What a spreadsheet would run is guarded.
 """
->>>>>>> tables2
 
 import re
 

@@ -1,11 +1,7 @@
-<<<<<<< HEAD
-"""Ugly files, as hospitals send them: read as a person would, and written as they came."""
-=======
 """Ugly files: what hospitals send.
 
 Each is read as a person would, says what was decided, and is written as it came.
 """
->>>>>>> tables2
 
 import re
 

@@ -311,11 +311,7 @@ def test_five_thousand_rows_are_described_in_two_seconds():
     began = time.perf_counter()
     known = t2local.tables.describe.describe(cells.cells, target="y")
     assert len(known.features) == 30
-<<<<<<< HEAD
-    # 2 s on a quiet machine: five times as long would be another order of growth.
-=======
     # 2 s on a quiet machine; ten times as long would be another order of growth.
->>>>>>> tables2
     assert time.perf_counter() - began < 10
 
 
@@ -326,13 +322,8 @@ def test_short_texts_are_written_for_kept_rows_and_real_ones_are_never_shown(tmp
     assert "- name: story" in text
     edited = text.replace(
         "- name: story",
-<<<<<<< HEAD
-        "- name: story\n  make: text\n"
-        "  meaning: the complaint in the words of the patient\n  max_length: 12",
-=======
         "- name: story\n  make: text\n  max_length: 12\n"
         "  meaning: the complaint in the words of the patient",
->>>>>>> tables2
     )
     (tmp_path / "d.yaml").write_text(edited)
     model = ScriptedModel(lambda written: b'My \\"leg\\"' if written.endswith(b'["') else b"")

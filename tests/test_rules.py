@@ -138,14 +138,8 @@ def test_a_rule_that_the_real_rows_break_is_not_enforced():
 def test_rules_live_in_the_dictionary_and_reject_rows_with_their_reason(patients):
     known = t2local.describe(patients, target="outcome")
     text = (
-<<<<<<< HEAD
-        known.to_yaml()
-        + "rules:\n- rule: weight >= 40 or isna(weight)\n  reason: an adult weighs 40 kg or more\n"
-        + "- age >= 20\n- age > 60\n"
-=======
         known.to_yaml() + "rules:\n- rule: weight >= 40 or isna(weight)\n"
         "  reason: an adult weighs 40 kg or more\n- age >= 20\n- age > 60\n"
->>>>>>> tables2
     )
     with_rules = read_dictionary(text, "d.yaml")
     assert read_dictionary(with_rules.to_yaml(), "d.yaml") == with_rules
