@@ -411,7 +411,7 @@ def main() -> None:
         **to_json(environment()),
         "cpu": platform.processor(),
         "llama.cpp": system_info(),
-        "decisions": {n: vars(d) for n, d in model.decisions().items()},
+        "decisions": {d.what: vars(d) for d in model.decisions()},
     }
     earlier = (
         json.loads(asked.out.read_text())

@@ -23,7 +23,10 @@ class Notice:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run is: rows written, kept and rejected by stage, tokens per second, seconds left (a guess)."""
+    """Where a run is: rows written, kept, and rejected by stage; speed, and what is left.
+
+    ``seconds_left`` is a guess; none before there is anything to guess by.
+    """
 
     wanted: int
     written: int

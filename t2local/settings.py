@@ -2,8 +2,8 @@
 
 A setting is reached by ``--set trim.gate=utility``, by the environment
 (``T2LOCAL_TRIM_GATE=utility``), or in Python by ``Settings.load({"trim.gate": "utility"})``. The
-later of preset, environment and explicit value wins. The paper is arXiv 2602.04785; the sections
-named below are those of docs/method.md.
+later of preset, environment and explicit value wins. Sections named below stand in the page on the
+method; the paper is arXiv 2602.04785.
 """
 
 import difflib
@@ -148,7 +148,8 @@ class TrimSettings(_Group):
         description="share of a batch's rows, those of highest cost, that the utility gate trims",
     )
     stages: tuple[str, ...] | None = Field(
-        None, description="the quality stages that run, such as sanity,cost; none: all of them"
+        None,
+        description="the quality stages that run, such as sanity,cost; none: all of them",
     )
     alpha: Share = Field(
         0.5,
@@ -236,7 +237,7 @@ class Settings(_Group):
             raise UsageError(
                 "Some settings cannot be used:",
                 faults=faults,
-                next_step="see the settings in README.md",
+                next_step="see docs/reference/settings.md",
             )
         return settings
 

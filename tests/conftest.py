@@ -4,9 +4,10 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+
+from tests.batches import patients as make_patients
 
 _SOCKETS = (
     "socket.connect",
@@ -62,24 +63,6 @@ def real_table():
 def patients() -> pd.DataFrame:
     """60 rows with a label that follows from the age: numbers, levels, blanks."""
     return make_patients()
-
-
-def make_patients() -> pd.DataFrame:
-    """The table of `patients`, for fixtures of a whole module."""
-    rng = np.random.default_rng(7)
-    age = rng.integers(20, 90, 60)
-    weight = np.round(rng.normal(70, 12, 60), 1)
-    weight[::9] = np.nan
-    return pd.DataFrame(
-        {
-            "age": age,
-            "weight": weight,
-            "sex": rng.choice(["F", "M"], 60),
-            "smoker": rng.choice(["yes", "no"], 60),
-            "ward": rng.choice(["A, left", 'B "new"', "C"], 60),
-            "outcome": np.where(age + rng.normal(0, 8, 60) > 55, 1, 0),
-        }
-    )
 
 
 @pytest.fixture(scope="session")

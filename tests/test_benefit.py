@@ -1,14 +1,28 @@
-"""Do no harm: the figures against scikit-learn's, and the verdict on rows that help, harm, or do neither."""
+"""Do no harm: the figures against scikit-learn's, and the verdict on rows that help or harm."""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 from t2local.tables.dictionary import Feature, FeatureDictionary
-from t2local.trim.benefit import _auc, benefit
+from t2local.trim import benefit as module
+from t2local.trim.benefit import Benefit, Interval, _auc, _weighted_auc, benefit
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_trees():
+    """Fewer trees and repeats: what is tested does not hang on them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_TREES", 10)
+        patch.setattr(module, "_REPEATS", 1)
+        yield
 
 
 def table(n, seed, classes=2, flip=False):
@@ -20,91 +34,180 @@ def table(n, seed, classes=2, flip=False):
     return pd.DataFrame(x, columns=list("abcd")).assign(y=label.astype(str))
 
 
-def known(classes=2):
+def dictionary(classes=2):
     columns = [
         Feature(name=name, type="decimal", minimum=-9, maximum=9, decimals=2) for name in "abcd"
     ]
-    return FeatureDictionary(
-        target="y",
-        features=(*columns, Feature(name="y", type="category", levels=tuple("012"[:classes]))),
-    )
+    label = Feature(name="y", type="category", levels=tuple("012"[:classes]))
+    return FeatureDictionary(target="y", features=(*columns, label))
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_more_of_the_true_rows_help_and_flipped_ones_harm(classes):
     real = table(40, 5, classes)
-    good = benefit(real, table(200, 2, classes), known(classes), 1)
-    bad = benefit(real, table(200, 3, classes, flip=True), known(classes), 1)
+    good = benefit(real, table(200, 2, classes), dictionary(classes), 1)
+    bad = benefit(real, table(200, 3, classes, flip=True), dictionary(classes), 1)
     assert (good.gain.change, bad.gain.change) == ("helps", "harms")
     assert good.against_ensemble.change == "helps"
     assert good.verdict.startswith("They help, beyond")
     assert bad.verdict.startswith("They harm")
-    assert bad.auc["linear, real + kept"].mean < 0.5 < good.auc["linear, real + kept"].low
+    assert bad.auc["linear_real_and_kept"].mean < 0.5 < good.auc["linear_real_and_kept"].low
 
 
-def test_copies_of_what_is_known_are_not_said_to_help():
+def test_copies_of_what_is_there_are_not_said_to_help():
     real = table(60, 1).assign(y=np.random.default_rng(0).choice(["0", "1"], 60))
     noise = table(60, 2).assign(y=np.random.default_rng(1).choice(["0", "1"], 60))
-    assert (
-        "not shown" in benefit(real, noise, known(), 1).verdict
-        or "harm" in benefit(real, noise, known(), 1).verdict
-    )
+    verdict = benefit(real, noise, dictionary(), 1).verdict
+    assert "not shown" in verdict or "harm" in verdict
+
+
+def test_the_figures_belong_together_and_are_the_same_again():
+    real, kept = table(40, 5), table(50, 2)
+    before = real.copy(deep=True), kept.copy(deep=True)
+    once, again = (benefit(real, kept, dictionary(), 1) for _ in range(2))
+    assert once == again
+    pd.testing.assert_frame_equal(real, before[0])
+    pd.testing.assert_frame_equal(kept, before[1])
+    names = [
+        *("linear_real", "ensemble_real"),
+        *("linear_real_and_kept", "ensemble_real_and_kept"),
+    ]
+    assert sorted(once.losses) == sorted(once.auc) == sorted(names)
+    joined = once.losses["linear_real_and_kept"]
+    assert once.gain.mean == pytest.approx(joined - once.losses["linear_real"])
+    assert once.against_ensemble.mean == pytest.approx(joined - once.losses["ensemble_real"])
+
+
+def test_rows_without_weight_count_for_nothing():
+    """Half of the real rows are flipped and weigh nothing: the losses are those of the others."""
+    right, wrong = table(40, 5), table(40, 6, flip=True)
+    weights = np.repeat([2.0, 0.0], 40)
+    mixed = benefit(pd.concat([right, wrong], ignore_index=True), right, dictionary(), 1, weights)
+    plain = benefit(pd.concat([right, wrong], ignore_index=True), right, dictionary(), 1)
+    assert mixed.losses["linear_real"] < 0.5 < plain.losses["linear_real"]
 
 
 def test_auc_is_scikit_learns_and_its_interval_is_that_of_samples_drawn_one_by_one():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 80)
-    said = np.round(rng.normal(size=(80, 3)) + np.eye(3)[y], 1)
-    rows = rng.integers(80, size=(400, 80))
+    predictions = np.round(rng.normal(size=(80, 3)) + np.eye(3)[y], 1)
+    rows = rng.integers(80, size=(100, 80))
     draws = np.vstack([np.ones(80), [np.bincount(sample, minlength=80) for sample in rows]])
-    found = _auc(said, y.astype(float), draws)
+    auc = _auc(predictions, y.astype(float), draws)
     peer = [
-        np.mean([roc_auc_score(y[s] == c, said[s, c]) for c in range(3)])
+        np.mean([roc_auc_score(y[s] == c, predictions[s, c]) for c in range(3)])
         for s in [np.arange(80), *rows]
     ]
-    assert np.isclose(found.mean, peer[0])
-    assert np.allclose([found.low, found.high], np.quantile(peer[1:], [0.025, 0.975]))
+    assert np.isclose(auc.mean, peer[0])
+    assert np.allclose([auc.low, auc.high], np.quantile(peer[1:], [0.025, 0.975]))
 
 
-def test_a_number_is_measured_by_its_squared_error_and_few_rows_are_no_error():
-    real = table(30, 1)
-    features = (
-        *known().features[:-1],
-        Feature(name="y", type="decimal", minimum=-99, maximum=99, decimals=2),
-    )
-    numbers = known().model_copy(update={"features": features})
-    value = real[list("abcd")].to_numpy() @ [1.5, -1.0, 0.5, 0.0]
-    found = benefit(real.assign(y=value), real.assign(y=value).head(10), numbers, 1)
-    assert found.losses["linear, real"] < 0.1
-    assert found.auc == {}
-    for n in (2, 3, 7):
-        few = table(40, 1).groupby("y").head(-(-n // 2)).head(n).reset_index(drop=True)
-        assert benefit(few, table(5, 2), known(), 1).rows == n
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 3)), min_size=2))
+def test_a_weighted_auc_is_scikit_learns_of_repeated_rows(rows):
+    score, positive, counts = (np.array(column) for column in zip(*rows, strict=True))
+    auc = _weighted_auc(score.astype(float), positive, counts[None].astype(float))[0]
+    repeated = np.repeat(np.arange(len(rows)), counts)
+    if len(set(positive[repeated])) < 2:
+        assert np.isnan(auc)
+    else:
+        assert auc == pytest.approx(roc_auc_score(positive[repeated], score[repeated]))
 
 
-def test_labels_that_the_ensemble_gave_do_not_tell_of_held_out_rows():
-    """Labels of pure noise: an ensemble that has seen all rows knows them by heart, and its rows seem to help."""
+def test_of_two_classes_one_auc_is_that_of_both():
     rng = np.random.default_rng(0)
-    real = table(80, 1).assign(y=rng.choice(["0", "1"], 80))
-    near = pd.concat([real] * 3, ignore_index=True)
-    near[list("abcd")] += rng.normal(0, 0.05, (240, 4)).round(2)
-    encoder = Encoder(known().input_features, real)
-    taught = predict_ensemble(
-        fit_ensemble(
-            encoder.transform(real), encode_labels(real["y"], known()["y"]), known()["y"], 1
-        ),
-        encoder.transform(near),
-        known()["y"],
-    ).argmax(axis=1)
-    rows = near.assign(y=taught.astype(str))
-    leaking, honest = (benefit(real, rows, known(), 1, taught=share) for share in (0.0, 1.0))
-    assert leaking.losses["ensemble, real + kept"] < honest.losses["ensemble, real + kept"] - 0.1
-    assert honest.gain.change != "helps"
+    y = rng.integers(0, 2, 30)
+    score = rng.random(30)
+    auc = _auc(np.column_stack([1 - score, score]), y.astype(float), np.ones((2, 30)))
+    assert auc.mean == pytest.approx(roc_auc_score(y, score))
+    assert auc.mean == auc.low == auc.high
+
+
+def test_one_class_alone_has_no_auc():
+    auc = _auc(np.ones((5, 2)), np.ones(5), np.ones((3, 5)))
+    assert np.isnan([auc.mean, auc.low, auc.high]).all()
+
+
+def test_a_number_is_measured_by_its_squared_error():
+    real = table(30, 1)
+    label = Feature(name="y", type="decimal", minimum=-99, maximum=99, decimals=2)
+    features = (*dictionary().features[:-1], label)
+    numbers = dictionary().model_copy(update={"features": features})
+    real = real.assign(y=real[list("abcd")].to_numpy() @ [1.5, -1.0, 0.5, 0.0])
+    figures = benefit(real, real.head(10), numbers, 1)
+    assert figures.losses["linear_real"] < 0.1
+    assert figures.auc == {}
+    relabelled = benefit(real, real.head(10), numbers, 1, ensemble_label_share=0.5)
+    assert relabelled.losses["linear_real"] == figures.losses["linear_real"]
+    assert relabelled.losses["linear_real_and_kept"] != figures.losses["linear_real_and_kept"]
+
+
+@pytest.mark.parametrize("n", [2, 3, 7])
+def test_few_rows_are_no_error(n):
+    few = table(40, 1).groupby("y").head(-(-n // 2)).head(n).reset_index(drop=True)
+    assert benefit(few, table(5, 2), dictionary(), 1).rows == n
 
 
 def test_three_rows_are_too_few_for_a_verdict():
     few = table(40, 1).groupby("y").head(2).reset_index(drop=True)
-    assert (
-        benefit(few, table(20, 2), known(), 1).verdict
-        == "Whether they help a model cannot be measured on 4 real rows."
+    verdict = benefit(few, table(20, 2), dictionary(), 1).verdict
+    assert verdict == "Whether they help a model cannot be measured on 4 real rows."
+
+
+def test_labels_that_the_ensemble_gave_do_not_tell_of_held_out_rows():
+    """Labels of pure noise: an ensemble that has seen all rows knows them by heart.
+
+    Its rows then seem to help.
+    """
+    rng = np.random.default_rng(0)
+    real = table(80, 1).assign(y=rng.choice(["0", "1"], 80))
+    near = pd.concat([real] * 3, ignore_index=True)
+    near[list("abcd")] += rng.normal(0, 0.05, (240, 4)).round(2)
+    label = dictionary()["y"]
+    encoder = Encoder(dictionary().input_features, real)
+    models = fit_ensemble(encoder.transform(real), encode_labels(real["y"], label), label, 1)
+    labels = predict_ensemble(models, encoder.transform(near), label).argmax(axis=1)
+    rows = near.assign(y=labels.astype(str))
+    leaking, honest = (
+        benefit(real, rows, dictionary(), 1, ensemble_label_share=share) for share in (0.0, 1.0)
     )
+    name = "ensemble_real_and_kept"
+    assert leaking.losses[name] < honest.losses[name] - 0.1
+    assert honest.gain.change != "helps"
+
+
+@given(st.lists(st.floats(-5, 5), min_size=2, max_size=30))
+def test_the_interval_is_1_96_standard_errors_wide_on_each_side(differences):
+    values = np.array(differences)
+    interval = Interval.of(values)
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    assert interval.mean == pytest.approx(values.mean())
+    assert interval.high - interval.mean == pytest.approx(1.96 * error, abs=1e-9)
+    assert interval.mean - interval.low == pytest.approx(1.96 * error, abs=1e-9)
+
+
+HELPS, HARMS, UNCLEAR = Interval(-2, -3, -1), Interval(2, 1, 3), Interval(0, -1, 1)
+
+
+@pytest.mark.parametrize(
+    ("gain", "against_ensemble", "start"),
+    [
+        (HELPS, HELPS, "They help, beyond what an ensemble makes of the real rows alone: loss"),
+        (HELPS, HARMS, "They help a linear model, but no more than training an ensemble"),
+        (HELPS, UNCLEAR, "They help a linear model, but no more than training an ensemble"),
+        (UNCLEAR, HELPS, "That they help a linear model is not shown: loss"),
+        (HARMS, HELPS, "They harm a linear model: loss"),
+    ],
+)
+def test_the_verdict_is_one_sentence_with_its_losses(gain, against_ensemble, start):
+    losses = {"linear_real": 0.5, "linear_real_and_kept": 0.4567, "ensemble_real": 0.6}
+    figures = Benefit(10, losses, {}, gain, against_ensemble)
+    assert figures.verdict.startswith(start)
+    assert "0.500 before, 0.457 with them, 0.600 for an ensemble" in figures.verdict
+    few = replace(figures, rows=9)
+    assert few.verdict == "Whether they help a model cannot be measured on 9 real rows."
+
+
+def test_a_limit_at_zero_is_unclear():
+    assert Interval(-1, -2, 0).change == "unclear"
+    assert Interval(1, 0, 2).change == "unclear"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from t2local.stats.densities import ChowLiuTree
 from t2local.team.cell_calibration import CellCalibration, MixtureGate, mixture
 from t2local.team.plan import Component
-from tests.conftest import make_patients
+from tests.batches import patients as make_patients
 from tests.teams import dictionary_and_values
 
 

@@ -208,7 +208,7 @@ def test_the_shares_of_the_kept_labels_are_those_asked_for(patients, conditionin
         settings=settings,
     )
     counts = result.synthetic["outcome"].value_counts()
-    assert result.report["given"]["rows of each label"] == {"0": 5, "1": 15}
+    assert result.report["given"]["rows_by_label"] == {"0": 5, "1": 15}
     assert counts.get(0, 0) <= 5
     assert counts.get(1, 0) <= 15
     assert result.report["labels"]["policy"] == "given"

@@ -63,7 +63,7 @@ def test_a_scripted_model_decodes_too():
 
 def test_a_model_that_cannot_write_the_row_is_an_error():
     with pytest.raises(ModelError, match="do not fit the 3 of scripted"):
-        doctor._decode(ScriptedModel(longest_sequence=3))
+        doctor._decode(ScriptedModel(context_length=3))
 
 
 def test_a_model_that_is_not_there_is_an_error(home):

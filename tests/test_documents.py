@@ -14,7 +14,6 @@ from click.testing import CliRunner
 import t2local
 from t2local.cli import main
 from t2local.settings import NAMES
-from t2local.tables.dictionary_file import read_dictionary
 from tests.tiny import tiny
 
 ROOT = Path(__file__).parents[1]
@@ -155,20 +154,21 @@ def test_every_python_example_of_a_page_runs(page: Path, workplace: Path):
 
 
 @pytest.mark.parametrize("block", [b for p in PAGES for b in blocks(p) if b.language == "yaml"])
-def test_every_rule_in_a_yaml_example_is_one(block: Block):
+def test_every_rule_in_a_yaml_example_is_one(block: Block, tmp_path: Path):
     rules = yaml.safe_load(block.text)["rules"]
     names = {
-        number for rule in rules for number in re.findall(r"`(.+?)`|\b([a-z_]{3,})\b", rule["rule"])
+        pair for rule in rules for pair in re.findall(r"`(.+?)`|\b([a-z_]{3,})\b", rule["rule"])
     }
-    columns = {quoted or plain for quoted, plain in names} - {"and", "not", "isna"}
-    fields = [
-        {"name": column, "type": "string", "constraints": {"enum": ["M", "F"]}}
-        if column == "sex"
-        else {"name": column, "type": "integer", "constraints": {"minimum": 0, "maximum": 100}}
-        for column in sorted(columns)
-    ]
-    text = yaml.safe_dump({"target": "sex", "fields": fields, "rules": rules})
-    assert len(read_dictionary(text, block.page.name).parsed_rules()) == len(rules)
+    columns = sorted({quoted or plain for quoted, plain in names} - {"and", "not", "isna"})
+    table = pd.DataFrame({column: [*range(20, 40)] * 2 for column in columns})
+    table = table.assign(sex=["M", "F"] * 20, pregnant=[0, 1] * 20)
+    described = yaml.safe_load(t2local.describe(table, target="sex").to_yaml())
+    text = yaml.safe_dump({**described, "rules": rules})
+    (tmp_path / "dictionary.yaml").write_text(text)
+    t2local.plan(table, dictionary=tmp_path / "dictionary.yaml", source="data")
+    (tmp_path / "broken.yaml").write_text(text.replace(">=", ">>"))
+    with pytest.raises(t2local.T2LocalError):
+        t2local.plan(table, dictionary=tmp_path / "broken.yaml", source="data")
 
 
 def test_a_block_that_is_not_run_says_why_and_no_page_skips_one_without_it():

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t2local.errors import InputError, ResourceError
-from t2local.system.atomic import atomic
+from t2local.errors import InputError
 from t2local.tables.files import from_frame, write_csv
 from t2local.tables.reading import read_table
 
@@ -103,23 +102,3 @@ def test_what_is_written_reads_back_equal(tmp_path_factory, rows):
     with path.open(encoding="utf-8-sig", newline="") as file:
         back = list(csv.reader(file, delimiter=";"))
     assert back == [["a", "b"], *([cell or "" for cell in row] for row in rows)]
-
-
-def test_a_file_appears_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "t.txt"
-    path.write_text("old")
-
-    def write_half() -> None:
-        with atomic(path) as file:
-            file.write("half")
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        write_half()
-    assert [p.name for p in tmp_path.iterdir()] == ["t.txt"]
-    assert path.read_text() == "old"
-
-
-def test_a_full_disk_is_a_resource_error(tmp_path):
-    with pytest.raises(ResourceError), atomic(tmp_path / "no folder" / "t.txt") as file:
-        file.write("x")

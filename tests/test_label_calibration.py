@@ -23,7 +23,7 @@ from t2local.team.label_calibration import (
     most_likely_labels,
     pool_predictions,
 )
-from tests.conftest import make_patients
+from tests.batches import patients as make_patients
 from tests.teams import dictionary_and_values
 
 CLASSES = Feature(name="y", type="category", levels=("a", "b", "c"))

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from t2local.team.writer import Block
 
 from t2local.run.ledger import SURPLUS, Ledger
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
+from t2local.team.writer import Block
 from t2local.trim.stages import STAGES
 from t2local.trim.verdict import Verdict
 
-FRAME = pd.DataFrame({"x": range(10, 40), "y": ["a", "b", "b"] * 10})
+FRAME = pd.DataFrame({"x": [2 * i + i % 7 for i in range(30)], "y": ["a", "b", "b"] * 10})
 DICTIONARY = describe(from_frame(FRAME).cells, target="y")
 VALUES = DICTIONARY.values(from_frame(FRAME).cells)
 

@@ -30,7 +30,7 @@ def test_it_names_input_model_seed_settings_and_versions(manifest, patients):
     assert manifest["seed"] == 7
     assert manifest["model"] == {"name": "tiny", "sha256": "f" * 64}
     assert manifest["manager"] is None
-    assert manifest["asked"] == {"rows": 30, "batch_size": 10, "max_batches": 9}
+    assert manifest["request"] == {"rows": 30, "batch_size": 10, "max_batches": 9}
     assert manifest["settings"]["trim"]["kappa"] == 0.25
     assert manifest["input"]["rows"] == len(patients)
     assert {"t2local", "numpy", "llama-cpp-python"} <= manifest["packages"].keys()

@@ -1,13 +1,13 @@
 """What the kept rows are worth, and which classes they have."""
 
 import pytest
-from t2local.team.calibration import Calibration
 
 from t2local.events import Notice
 from t2local.run.inputs import Run, read_inputs
 from t2local.run.ledger import Ledger
 from t2local.run.measure import measure
 from t2local.settings import Settings
+from t2local.team.calibration import Calibration
 
 
 @pytest.fixture

@@ -240,8 +240,8 @@ def test_blocks_are_the_same_rows_in_any_order(starter):
     from t2local.settings import Settings
     from t2local.tables.describe import describe
     from t2local.tables.files import from_frame
-    from t2local.team.plan import from_data
     from t2local.team.calibration import uncalibrated
+    from t2local.team.plan import from_data
     from t2local.team.team import Team
     from t2local.team.writer import BlockRequest, RowWriter
 

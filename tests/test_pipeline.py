@@ -12,12 +12,12 @@ import pytest
 import t2local
 from t2local import pipeline
 from t2local.errors import DecodeError, InputError, PlanError, UsageError
+from t2local.events import ignore
 from t2local.llm.grammar import Masks
 from t2local.llm.scripted import ScriptedModel
-from t2local.run.forecast import forecast
+from t2local.run.inputs import Run
 from t2local.run.ledger import Ledger
-from t2local.settings import Settings
-from t2local.system.interrupts import deferred
+from t2local.tables.files import from_frame
 from t2local.team.writer import Block
 from t2local.trim.inspector import Inspector
 
@@ -73,33 +73,21 @@ def test_one_seed_gives_one_result_and_another_seed_another(patients):
 
 
 def test_more_is_never_kept_than_asked_for_and_the_rest_is_surplus(patients):
-    known = t2local.describe(patients)
-    real = pipeline.prepare(
-        pipeline.Run(t2local.Settings(), 1, Ledger(3, 10, 9), pipeline.ignore),
-        patients,
-        None,
-        known,
-        "data",
-    ).values
-    for seed in range(
-        20
-    ):  # rows of the real distribution: most batches of them pass, and one that does is needed here
+    dictionary = t2local.describe(patients)
+    real = dictionary.values(from_frame(patients).cells)
+    # Rows of the real distribution: most batches of them pass, and one that does is needed here.
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
         good = real.sample(30, random_state=seed).reset_index(drop=True)
-        good["weight"] = (
-            good["weight"].fillna(70) + np.random.default_rng(seed).uniform(0.1, 3, 30)
-        ).round(1)
-        run = pipeline.Run(t2local.Settings(), 1, Ledger(3, 10, 9), pipeline.ignore)
-        pipeline.trim(
-            run,
-            Block(0, good, 0, "", interrupted=False),
-            Inspector(real, known, run.settings.trim, 1),
-            None,
-        )
+        good["weight"] = (good["weight"].fillna(70) + rng.uniform(0.1, 3, 30)).round(1)
+        run = Run(t2local.Settings(), 1, Ledger(3, 10, 9), ignore)
+        inspector = Inspector(real, dictionary, run.settings.trim, 1)
+        pipeline.trim(run, Block(0, good, 0, "", interrupted=False), inspector, None)
         if run.ledger.kept == 3:
             break
-    kept, rejected, _ = run.ledger.rows(known)
+    kept, rejected, notes = run.ledger.rows(dictionary)
     assert (len(kept), len(rejected), run.ledger.generated) == (3, 27, 30)
-    assert (rejected["stage"] == "surplus").sum() == run.ledger.rejected_by["surplus"] > 0
+    assert (notes["stage"] == "surplus").sum() == run.ledger.rejected_by["surplus"] > 0
 
 
 def test_the_prompt_shows_real_rows_in_the_form_in_which_rows_are_written(patients):
@@ -253,19 +241,6 @@ def test_ctrl_c_while_a_block_is_judged_or_delivered_loses_none_of_its_rows(
     assert len(pd.read_csv(tmp_path / "out" / "rejected.csv")) == report["rows"]["rejected"]
 
 
-def test_a_second_ctrl_c_is_not_put_off():
-    def impatient():
-        with deferred() as came:
-            signal.raise_signal(signal.SIGINT)
-            assert came
-            signal.raise_signal(signal.SIGINT)
-
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        impatient()
-    assert signal.getsignal(signal.SIGINT) is before
-
-
 def test_bad_input_is_refused_before_anything_is_written(patients, tmp_path):
     blank = patients.assign(empty=None)
     for wrong, error in [
@@ -300,18 +275,6 @@ def test_a_blank_column_can_be_left_out_with_a_dictionary(patients):
     assert "empty" not in generate(blank, dictionary=known, rows=10).synthetic
 
 
-def test_settings_name_every_unknown_and_every_wrong_value(monkeypatch):
-    with pytest.raises(UsageError) as caught:
-        t2local.Settings.load({"trim.kapa": 1, "team.examples": -3, "trim.gate": "none of these"})
-    message = str(caught.value)
-    assert "did you mean trim.kappa?" in message
-    assert "team.examples" in message
-    assert "trim.gate" in message
-    monkeypatch.setenv("T2LOCAL_TRIM_KAPPA", "0.25")
-    assert t2local.Settings.load().trim.kappa == 0.25
-    assert t2local.Settings.load({"trim.kappa": 0.5}).trim.kappa == 0.5
-
-
 class Stumbling(ScriptedModel):
     """Its decodes of these numbers go wrong."""
 
@@ -335,7 +298,7 @@ class Stumbling(ScriptedModel):
 
 @pytest.mark.parametrize("wrong", [{1}, {3}, {9, 16}])
 def test_a_decode_that_goes_wrong_is_tried_again_and_counted(patients, wrong):
-    # One block: what was written before the fault stays as it was, and the others are written at the next attempt.
+    # One block: what was written before the fault stays, the others come at the next attempt.
     result = generate(patients, model=Stumbling(wrong), max_batches=2, rows=20)
     assert result.report["rows"]["generated"] == 20
     assert result.report["tokens"]["failed_decodes"] == len(wrong)
@@ -369,23 +332,6 @@ def test_a_prompt_that_does_not_fit_is_said_before_a_row_is_written(patients, tm
         generate(patients, model=model, out=tmp_path / "run")
     assert "--examples" in error.value.next_step
     assert not list(tmp_path.glob("run/*.csv"))
-
-
-def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(patients, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    found = forecast(
-        patients, rows=50, plan="data", model=ScriptedModel(), settings=Settings.load(FAST)
-    )
-    result = generate(patients, rows=50, max_batches=5)
-    assert list(tmp_path.iterdir()) == []
-    tokens = result.report["tokens"]
-    assert found["stable"] + 3 * (found["prompt"] - found["stable"]) == pytest.approx(
-        tokens["prefix"], rel=0.05
-    )  # two halves and a set of examples
-    assert found["row"] == pytest.approx(tokens["rows"] / (50 + found["calibration_rows"]), rel=0.3)
-    assert found["context"] == result.report["tokens"]["context"]
-    assert found["rows_at_most"] == 250
-    assert 0 < found["seconds"] < found["seconds_at_most"]
 
 
 def test_the_plan_may_come_from_another_model_that_is_gone_when_rows_are_written(patients):

@@ -1,4 +1,4 @@
-"""The contract of the stages for the rows of any generator: nothing lost, nothing changed, the same again under a seed."""
+"""The stages for the rows of any generator: nothing lost, nothing changed, the same again."""
 
 import numpy as np
 import pandas as pd
@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 
 import t2local
 from t2local.errors import InputError, UsageError
+from t2local.settings import Settings
+from t2local.trim import benefit, stages
+from tests.patients import patients as patient_rows
 
 FAST = {"trim.replicates": 50}
-STAGES = [
+CHOICES = [
     {},
     {"trim.gate": "ig_refit", "trim.diversity": "relative"},
     {"trim.gate": "ig_plugin"},
@@ -18,90 +21,111 @@ STAGES = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _few_trees():
+    """The figures of the benefit are tested elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(benefit, "_TREES", 2)
+        patch.setattr(benefit, "_REPEATS", 1)
+        yield
+
+
+def trim(real, synthetic, **options):
+    settings = {**FAST, **options.pop("settings", {})}
+    return t2local.trim(real, synthetic, target="outcome", settings=settings, **options)
+
+
 def smote(real: pd.DataFrame, rows: int, seed: int = 3) -> pd.DataFrame:
-    """Between a row and one of its five neighbours of the same class; levels are the row's own (SMOTE-NC takes the neighbours')."""
+    """Between a row and one of its five neighbours of the same class.
+
+    Levels are the row's own (SMOTE-NC takes the neighbours').
+    """
     rng = np.random.default_rng(seed)
     numbers = real[["age", "weight"]].astype(float).fillna(real["weight"].mean())
-    made = []
+    new_rows = []
     for place in rng.integers(0, len(real), rows):
         same = np.flatnonzero(real["outcome"] == real["outcome"].iloc[place])
-        near = same[np.argsort(((numbers.iloc[same] - numbers.iloc[place]) ** 2).sum(axis=1))][1:6]
-        row = real.iloc[place].to_dict()
-        row |= (
-            numbers.iloc[place]
-            + rng.random() * (numbers.iloc[rng.choice(near)] - numbers.iloc[place])
-        ).to_dict()
-        made.append(row)
-    return pd.DataFrame(made, columns=real.columns, index=[f"s{i}" for i in range(rows)]).astype(
-        {"outcome": real["outcome"].dtype}
-    )
+        distances = ((numbers.iloc[same] - numbers.iloc[place]) ** 2).sum(axis=1)
+        near = same[np.argsort(distances)][1:6]
+        share = rng.random()
+        step = numbers.iloc[rng.choice(near)] - numbers.iloc[place]
+        moved = numbers.iloc[place] + share * step
+        new_rows.append(real.iloc[place].to_dict() | moved.to_dict())
+    frame = pd.DataFrame(new_rows, columns=real.columns, index=[f"s{i}" for i in range(rows)])
+    return frame.astype({"outcome": real["outcome"].dtype})
 
 
-@pytest.mark.parametrize("chosen", STAGES)
-def test_smote_rows_are_kept_or_rejected_as_they_came(patients, chosen):
-    made = smote(patients, 60)
-    before = made.copy(deep=True), patients.copy(deep=True)
-    done = t2local.trim(
-        patients, made, target="outcome", batch_size=10, settings={**FAST, **chosen}
-    )
-    again = t2local.trim(
-        patients, made, target="outcome", batch_size=10, settings={**FAST, **chosen}
-    )
-    pd.testing.assert_frame_equal(made, before[0])
+@pytest.mark.parametrize("choice", CHOICES)
+def test_smote_rows_are_kept_or_rejected_as_they_came(patients, choice):
+    rows = smote(patients, 60)
+    before = rows.copy(deep=True), patients.copy(deep=True)
+    done, again = (trim(patients, rows, batch_size=10, settings=choice) for _ in range(2))
+    pd.testing.assert_frame_equal(rows, before[0])
     pd.testing.assert_frame_equal(patients, before[1])
     pd.testing.assert_frame_equal(done.kept, again.kept)
     pd.testing.assert_frame_equal(done.rejected, again.rejected)
-    both = pd.concat([done.kept, done.rejected[list(made)]]).loc[made.index]
-    pd.testing.assert_frame_equal(both, made)
-    assert done.kept.index.equals(made.index[made.index.isin(done.kept.index)])
+    assert done.report == again.report
+    both = pd.concat([done.kept, done.rejected[list(rows)]]).loc[rows.index]
+    pd.testing.assert_frame_equal(both, rows)
+    assert done.kept.index.equals(rows.index[rows.index.isin(done.kept.index)])
     assert done.rejected["reason"].str.len().gt(0).all()
-    assert done.report["rows"] == {
-        "generated": 60,
-        "kept": len(done.kept),
-        "rejected": len(done.rejected),
-    }
-    assert sum(done.report["rejected_by"].values()) == len(done.rejected)
-    assert set(done.report["rounded"]) == {
-        "age",
-        "weight",
-    }  # means of neighbours have more decimals than measurements
+    n_kept, n_rejected = len(done.kept), len(done.rejected)
+    assert done.report["rows"] == {"generated": 60, "kept": n_kept, "rejected": n_rejected}
+    assert sum(done.report["rejected_by"].values()) == n_rejected
+    # Means of neighbours have more decimals than measurements.
+    assert set(done.report["rounded"]) == {"age", "weight"}
+
+
+def test_the_batches_of_the_report_add_up(patients):
+    report = trim(patients, smote(patients, 25), batch_size=10).report
+    batches = report["batches"]
+    assert [batch["rows"] for batch in batches] == [10, 10, 5]
+    assert sum(batch["kept"] for batch in batches) == report["rows"]["kept"]
+    for stage, count in report["rejected_by"].items():
+        assert sum(batch["rejected_by"].get(stage, 0) for batch in batches) == count
+    assert sum(report["reasons"].values()) == report["rows"]["rejected"]
+    for batch in batches:
+        assert batch["rows"] == batch["kept"] + sum(batch["rejected_by"].values())
 
 
 def test_good_rows_are_kept_and_flipped_labels_are_not(patients):
-    made = smote(patients, 60)
-    flipped = made.assign(outcome=1 - made["outcome"])
-    assert len(t2local.trim(patients, made, target="outcome", settings=FAST).kept) > 30
-    assert t2local.trim(patients, flipped, target="outcome", settings=FAST).kept.empty
+    rows = smote(patients, 60)
+    flipped = rows.assign(outcome=1 - rows["outcome"])
+    assert len(trim(patients, rows).kept) > 30
+    done = trim(patients, flipped)
+    assert done.kept.empty
+    assert done.report["verdict"] == "No row was kept."
+    assert done.report["benefit"] is None
 
 
-@settings(max_examples=25, deadline=None)
+def test_settings_may_be_an_object(patients):
+    rows = smote(patients, 10)
+    chosen = Settings.load({"trim.stages": "sanity"})
+    done = t2local.trim(patients, rows, target="outcome", settings=chosen)
+    assert len(done.kept) == 10
+    assert set(done.report["batches"][0]["figures"]) == {"sanity"}
+
+
+@settings(max_examples=12, deadline=None)
 @given(data=st.data())
 def test_hand_made_rows_of_any_kind_are_accounted_for(data):
     rng = np.random.default_rng(1)
-    real = pd.DataFrame(
-        {"a": rng.integers(0, 9, 30), "b": rng.choice(["x", "y"], 30), "y": np.arange(30) % 2}
-    )
-    cell = st.one_of(
-        st.integers(-5, 15),
-        st.none(),
-        st.sampled_from(["x", "y", "z", "seven", " ", "inf", "1e400"]),
-    )
-    made = pd.DataFrame(
-        data.draw(st.lists(st.tuples(cell, cell, cell), max_size=8)), columns=["a", "b", "y"]
-    )
-    done = t2local.trim(
-        real, made, target="y", batch_size=data.draw(st.sampled_from([None, 1, 3])), settings=FAST
-    )
-    assert sorted([*done.kept.index, *done.rejected.index]) == list(made.index)
+    a, b = rng.integers(0, 9, 30), rng.choice(["x", "y"], 30)
+    real = pd.DataFrame({"a": a, "b": b, "y": np.arange(30) % 2})
+    words = st.sampled_from(["x", "y", "z", "seven", " ", "inf", "1e400"])
+    cell = st.one_of(st.integers(-5, 15), st.none(), words)
+    cells = data.draw(st.lists(st.tuples(cell, cell, cell), max_size=8))
+    rows = pd.DataFrame(cells, columns=["a", "b", "y"])
+    batch_size = data.draw(st.sampled_from([None, 1, 3]))
+    done = t2local.trim(real, rows, target="y", batch_size=batch_size, settings=FAST)
+    assert sorted([*done.kept.index, *done.rejected.index]) == list(rows.index)
     assert done.kept["b"].isin(["x", "y"]).all()
-    assert done.rejected["stage"].isin(["sanity", "cost", "diversity"]).all()
+    assert done.rejected["stage"].isin([stage.name for stage in stages.STAGES]).all()
 
 
 def test_copies_and_cells_that_are_no_numbers_are_rejected_with_their_reason(patients):
-    made = pd.concat(
-        [patients.iloc[:2], patients.iloc[2:4].assign(weight="heavy")], ignore_index=True
-    )
-    done = t2local.trim(patients, made, target="outcome", settings=FAST)
+    heavy = patients.iloc[2:4].assign(weight="heavy")
+    done = trim(patients, pd.concat([patients.iloc[:2], heavy], ignore_index=True))
     assert done.kept.empty
     assert done.rejected["stage"].tolist() == ["sanity"] * 4
     assert "copy" in done.rejected["reason"].iloc[0]
@@ -109,53 +133,78 @@ def test_copies_and_cells_that_are_no_numbers_are_rejected_with_their_reason(pat
     assert "heavy" not in str(done.report)
 
 
+def test_of_two_unreadable_cells_the_first_column_is_named(patients):
+    rows = smote(patients, 3).astype({"age": object, "weight": object})
+    rows.iloc[1, [0, 1]] = ["old", "heavy"]
+    rejected = trim(patients, rows, settings={"trim.stages": "sanity"}).rejected
+    assert rejected.index.tolist() == ["s1"]
+    assert rejected.loc["s1", "reason"] == "age cannot be read as its type in the dictionary"
+
+
+def test_the_index_may_repeat_and_is_kept(patients):
+    rows = smote(patients, 12)
+    rows.index = pd.Index([0, 1] * 6)
+    done = trim(patients, rows)
+    assert len(done.kept) + len(done.rejected) == 12
+    assert set(done.kept.index) | set(done.rejected.index) == {0, 1}
+
+
 def test_an_empty_frame_and_a_column_of_blanks(patients):
-    nothing = t2local.trim(patients, patients.iloc[:0], target="outcome", settings=FAST)
+    nothing = trim(patients, patients.iloc[:0])
     assert nothing.kept.empty
     assert nothing.rejected.empty
     blank = smote(patients, 5).assign(ward=None)
-    assert len(t2local.trim(patients, blank, target="outcome", settings=FAST).rejected) == 5
+    assert len(trim(patients, blank).rejected) == 5
 
 
 def test_other_columns_are_an_error_that_names_them_all(patients):
-    made = smote(patients, 5).rename(columns={"age": "alter"}).drop(columns="sex")
+    rows = smote(patients, 5).rename(columns={"age": "alter"}).drop(columns="sex")
     with pytest.raises(InputError) as error:
-        t2local.trim(patients, made, target="outcome", settings=FAST)
+        trim(patients, rows)
     assert len(error.value.faults) == 3
-    with pytest.raises(UsageError):
-        t2local.trim(patients, smote(patients, 5), target="outcome", batch_size=0)
+    twice = smote(patients, 5)
+    with pytest.raises(InputError, match="different columns"):
+        trim(patients, pd.concat([twice, twice[["age"]]], axis=1))
+
+
+@pytest.mark.parametrize("batch_size", [0, -3])
+def test_a_batch_has_at_least_one_row(patients, batch_size):
+    with pytest.raises(UsageError, match=f"A batch of {batch_size} rows"):
+        trim(patients, smote(patients, 5), batch_size=batch_size)
 
 
 def test_rejected_rows_carry_the_figure_and_the_threshold(patients):
-    made = smote(patients, 40)
-    made.iloc[0, made.columns.get_loc("age")] = 900
-    flipped = made.assign(outcome=1 - made["outcome"])
-    refused = t2local.trim(
-        patients, flipped, target="outcome", batch_size=10, settings=FAST
-    ).rejected
+    rows = smote(patients, 40)
+    rows.iloc[0, rows.columns.get_loc("age")] = 900
+    flipped = rows.assign(outcome=1 - rows["outcome"])
+    refused = trim(patients, flipped, batch_size=10).rejected
     cost = refused[refused["stage"] == "cost"]
     assert len(cost) >= 20
     likelihood = cost[cost["reason"].str.contains("held-out likelihood")]
     assert (likelihood["figure"] <= likelihood["threshold"]).all()
-    assert refused.loc["s0", ["stage", "reason"]].tolist() == [
-        "sanity",
-        "age breaks its maximum in the dictionary",
-    ]
+    why = refused.loc["s0", ["stage", "reason"]].tolist()
+    assert why == ["sanity", "age breaks its maximum in the dictionary"]
     assert np.isnan(refused.loc["s0", "figure"])
-    kept = t2local.trim(patients, made, target="outcome", batch_size=10, settings=FAST)
+    kept = trim(patients, rows, batch_size=10)
     trimmed = kept.rejected[kept.rejected["reason"].str.contains("fit its features least")]
     assert (trimmed["figure"] > trimmed["threshold"]).all()
 
 
-def test_columns_with_the_names_of_the_notes_stay_apart(patients, tmp_path):
-    table = patients.rename(columns={"ward": "stage", "smoker": "reason"})
-    made = smote(patients, 20).rename(columns={"ward": "stage", "smoker": "reason"})
-    made["age"] = 900
-    done = t2local.trim(table, made, target="outcome", settings=FAST)
+def renamed(frame):
+    """Columns with the names of the notes."""
+    return frame.rename(columns={"ward": "stage", "smoker": "reason"})
+
+
+def test_columns_with_the_names_of_the_notes_stay_apart(patients):
+    table = renamed(patients)
+    done = trim(table, renamed(smote(patients, 20)).assign(age=900))
     assert list(done.rejected)[:4] == ["stage_", "reason_", "figure", "threshold"]
     assert set(done.rejected["stage"]) <= set(table["stage"])
+
+
+def test_they_stay_apart_in_the_files_of_a_run(tmp_path):
     result = t2local.generate(
-        table,
+        renamed(patient_rows()),
         target="outcome",
         model=t2local.ScriptedModel(),
         plan="data",

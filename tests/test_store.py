@@ -161,7 +161,12 @@ from t2local.cli import main
 try: main(["models", "list"])
 except SystemExit: pass
 import socket, urllib.request
-for attempt in (lambda: socket.socket(), lambda: socket.getaddrinfo("localhost", 80), lambda: urllib.request.urlopen("http://127.0.0.1:9")):
+attempts = (
+    lambda: socket.socket(),
+    lambda: socket.getaddrinfo("localhost", 80),
+    lambda: urllib.request.urlopen("http://127.0.0.1:9"),
+)
+for attempt in attempts:
     try: attempt()
     except Exception as error: print(type(error).__name__)
 print(os.environ["HF_HUB_OFFLINE"], "huggingface_hub" in sys.modules)

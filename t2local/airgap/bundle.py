@@ -148,12 +148,12 @@ def _installed(name: str) -> Distribution:
 
 
 def _dependencies(
-    package: Distribution, extras: set[str], known: Collection[str]
+    package: Distribution, extras: set[str], seen: Collection[str]
 ) -> Iterator[Requirement]:
     """What a package asks for on this machine, and what was not looked at yet."""
     for line in package.requires or []:
         requirement = Requirement(line)
-        new = canonicalize_name(requirement.name) not in known
+        new = canonicalize_name(requirement.name) not in seen
         if _applies(requirement, extras) and (requirement.extras or new):
             yield requirement
 

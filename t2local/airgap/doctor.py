@@ -28,7 +28,7 @@ _TWO_DIGITS: JsonObject = {
     "maxItems": 2,
 }
 #: Tokens of that row with room to spare.
-_ROW_CELLS = 16
+_MAX_ROW_TOKENS = 16
 
 
 def examine(name: str | None) -> Findings:
@@ -97,7 +97,9 @@ def _decode(model: Model) -> str:
     segment = Segment(tuple(prompt[-1:]), Grammar(_TWO_DIGITS, model.tokenizer))
     request = Request((segment,), RowStream(1, stream=Stream.SELF_TEST))
     began = time.perf_counter()
-    with Decoder(model, slots=1, prefix_tokens=len(prompt), max_row_tokens=_ROW_CELLS) as decoder:
+    with Decoder(
+        model, slots=1, prefix_tokens=len(prompt), max_row_tokens=_MAX_ROW_TOKENS
+    ) as decoder:
         decoder.prefill(prompt[:-1])
         _, completion = next(decoder.complete([request]))
     if completion.failure:

@@ -55,8 +55,8 @@ def list_models(form: str) -> None:
     stored = manifests()
     # A dictionary for its order: the catalogue first, and each name once.
     names = dict.fromkeys([*entries(), *stored])
-    known = [known_model(name, stored.get(name)) for name in names]
-    options.render(known, model_list(known), form)
+    every = [known_model(name, stored.get(name)) for name in names]
+    options.render(every, model_list(every), form)
 
 
 @models.command()
@@ -194,10 +194,10 @@ def known_model(name: str, manifest: "Manifest | None") -> KnownModel:
     from t2local.llm.machine import fits
 
     model = KnownModel(name)
-    kv_bytes = 0
+    bytes_per_token = 0
     if entry := entries().get(name):
         model = _of_catalogue(model, entry)
-        kv_bytes = entry.kv_bytes_per_token
+        bytes_per_token = entry.kv_bytes_per_token
     if manifest:
         # The store knows the file itself, the catalogue only the one that it names.
         model = replace(
@@ -207,8 +207,8 @@ def known_model(name: str, manifest: "Manifest | None") -> KnownModel:
             context=manifest.context,
             licence=manifest.licence,
         )
-        kv_bytes = manifest.kv_bytes_per_token
-    fit = fits(memory_need(model.bytes, kv_bytes))
+        bytes_per_token = manifest.kv_bytes_per_token
+    fit = fits(memory_need(model.bytes, bytes_per_token))
     return replace(model, fits=bool(fit.value), fits_reason=fit.reason)
 
 

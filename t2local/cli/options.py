@@ -52,7 +52,7 @@ setting = click.option(
     "pairs",
     multiple=True,
     metavar="NAME=VALUE",
-    help="A setting, such as trim.kappa=0.3; see README.md.",
+    help="A setting, such as trim.kappa=0.3; see docs/reference/settings.md.",
 )
 preset = click.option(
     "--preset",

@@ -116,9 +116,7 @@ def problems() -> list[str]:
     faults = [*_unused_gpus(), *_unused_instruction_sets()]
     repacking = extra_buffers()
     if not repacking.value:
-        faults.append(
-            f"{repacking.reason}; a build without AMX is faster here (README, Models and machines)"
-        )
+        faults.append(f"{repacking.reason}; a build without AMX is faster here (docs/howto/gpu.md)")
     return faults
 
 

@@ -47,7 +47,7 @@ class ScriptedModel:
         self.script = script
         self.prompts: list[str] = []
 
-    def tokenize(self, text: str, *, special: bool = False) -> list[int]:  # noqa: ARG002 -- bytes have no control tokens
+    def tokenize(self, text: str, *, special: bool = False) -> list[int]:  # noqa: ARG002
         """Its bytes."""
         return list(text.encode())
 
@@ -56,7 +56,7 @@ class ScriptedModel:
         self.prompts.append("".join(parts))
         return self.tokenize(self.prompts[-1])
 
-    def slots(self, requested: int, row_tokens: int) -> Decision:  # noqa: ARG002 -- it has no memory to run out of
+    def slots(self, requested: int, row_tokens: int) -> Decision:  # noqa: ARG002
         """As many as requested, else 32."""
         return Decision("rows side by side", requested or 32, "a scripted model")
 

@@ -18,8 +18,8 @@ from t2local.run.clock import Clock
 from t2local.stats.arrays import Mask
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.writer import Block
+from t2local.trim import stages
 from t2local.trim.result import StageFigures
-from t2local.trim.stages import STAGES
 from t2local.trim.verdict import Verdict
 
 #: What rejects rows that passed all stages after the wanted rows were there; it is no stage.
@@ -174,7 +174,7 @@ class Ledger:
 
     def rejected_by_stage(self) -> dict[str, int]:
         """How many rows each stage rejected, in the order of the stages; surplus comes last."""
-        names = [*(stage.name for stage in STAGES), SURPLUS]
+        names = [*(stage.name for stage in stages.STAGES), SURPLUS]
         return {name: self.rejected_by[name] for name in names}
 
     def rows(self, dictionary: FeatureDictionary) -> JudgedRows:

@@ -30,8 +30,8 @@ class Fingerprint:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """The numbers that were asked for."""
+class RequestedRows:
+    """How many rows were requested, and how they were to be judged."""
 
     rows: int
     batch_size: int
@@ -51,7 +51,7 @@ class Manifest:
     ended: str
     input: Fingerprint
     dictionary_sha256: str
-    asked: Asked
+    request: RequestedRows
     settings: JsonObject
     model: ModelIdentity
     manager: ModelIdentity | None
@@ -75,7 +75,7 @@ def manifest_of(
         ended=datetime.now(UTC).isoformat(),
         input=Fingerprint.of(inputs.table),
         dictionary_sha256=hashlib.sha256(dictionary).hexdigest(),
-        asked=Asked(ledger.wanted, ledger.batch_size, ledger.max_batches),
+        request=RequestedRows(ledger.wanted, ledger.batch_size, ledger.max_batches),
         settings=run.settings.model_dump(mode="json"),
         model=model,
         manager=manager,

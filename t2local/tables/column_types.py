@@ -23,7 +23,7 @@ class _ToBound(Protocol):
     def __call__(self, text: object, form: str, *, last: bool) -> float: ...
 
 
-def _same_range(low: float, high: float, form: str) -> tuple[float, float]:  # noqa: ARG001 -- of all types
+def _same_range(low: float, high: float, form: str) -> tuple[float, float]:  # noqa: ARG001
     return low, high
 
 

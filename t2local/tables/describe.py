@@ -42,12 +42,7 @@ def describe(
     usable columns.
     """
     settings = settings or TableSettings()
-    if target is not None and target not in cells.columns:
-        raise InputError(
-            f"{source} has no column {target!r}.",
-            faults=[f"its columns: {', '.join(cells.columns)}"],
-            next_step="pass one of these with --target",
-        )
+    _check_target(cells, target, source)
     likely_target = target or _named_like_a_label(cells)
     guesses = {
         name: guess_column(cells[name], is_target=name == likely_target, settings=settings)
@@ -64,6 +59,15 @@ def describe(
         left_out=tuple(guess for guess in guesses.values() if isinstance(guess, LeftOut)),
         rules=tuple(_orders_of_dates(features, cells)),
     )
+
+
+def _check_target(cells: pd.DataFrame, target: str | None, source: str) -> None:
+    if target is not None and target not in cells.columns:
+        raise InputError(
+            f"{source} has no column {target!r}.",
+            faults=[f"its columns: {', '.join(cells.columns)}"],
+            next_step="pass one of these with --target",
+        )
 
 
 def _features(

@@ -60,7 +60,7 @@ def from_plain(text: str, form: str) -> float:  # noqa: ARG001 -- the text says 
     return float(number)
 
 
-def to_bound(text: object, form: str, *, last: bool) -> float:  # noqa: ARG001 -- a duration has one moment
+def to_bound(text: object, form: str, *, last: bool) -> float:  # noqa: ARG001
     """A bound of a dictionary as a number: one already, or written in the format.
 
     **Raises** `ValueError` for what is neither.

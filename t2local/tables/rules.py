@@ -101,7 +101,7 @@ class Rule:
             raise RuleFault("it is a value, not a condition: compare it with something")
         return ~outcome.false
 
-    def _operand(self, node: ast.expr, rows: pd.DataFrame) -> Operand:  # noqa: PLR0911 -- one for each kind of node
+    def _operand(self, node: ast.expr, rows: pd.DataFrame) -> Operand:  # noqa: PLR0911
         """What a node of the rule is in these rows."""
         match node:
             case ast.BoolOp() | ast.UnaryOp(op=ast.Not()):

@@ -82,10 +82,8 @@ class RowScorer:
             for number, completion in in_order.items()
             if number in scored and not completion.failure
         }
-        return RowScores(
-            pd.DataFrame.from_dict(cells, orient="index", columns=team.dictionary.inputs),
-            self._labels(in_order),
-        )
+        frame = pd.DataFrame.from_dict(cells, orient="index", columns=team.dictionary.inputs)
+        return RowScores(frame, self._labels(in_order))
 
     def _request(self, number: int, record: Record, *, with_cells: bool) -> Request:
         """A row to be scored: all parts are forced, but for that of the label worker."""

@@ -53,27 +53,18 @@ def write_texts(
 
     **Raises** `DecodeError` when the prompt does not fit the model.
     """
-    arrays = [array(dictionary.features, record) for record in records(rows)]
     prompt = model.prompt([_prompt(dictionary, columns)])
-    grammar = Grammar(_schema(columns), model.tokenizer)
-    # A row's text follows its own array, so that no row sees another one's.
-    requests = [
-        Request(
-            (Segment(tuple(model.tokenize(text)), grammar),),
-            RowStream(seed, row=row, stream=Stream.TEXT_TOKENS),
-        )
-        for row, text in enumerate(arrays)
-    ]
+    requests = _requests(model, dictionary, columns, rows, seed)
     longest_row = max(len(request.segments[0].prompt) for request in requests)
     n_letters = sum(column.max_length for column in columns)
-    usual_cells = longest_row + n_letters // _LETTERS_PER_TOKEN + _PUNCTUATION_OF_ROW
+    typical_row = longest_row + n_letters // _LETTERS_PER_TOKEN + _PUNCTUATION_OF_ROW
     texts: list[list[str | None]] = [[None] * len(columns) for _ in requests]
     with Decoder(
         model,
-        slots=model.slots(settings.decoder.slots, usual_cells).value,
+        slots=model.slots(settings.decoder.slots, typical_row).value,
         prefix_tokens=len(prompt),
         max_row_tokens=_max_row_tokens(dictionary, columns),
-        typical_row_tokens=usual_cells,
+        typical_row_tokens=typical_row,
         temperature=settings.team.temperature,
     ) as decoder:
         decoder.prefill(prompt)
@@ -82,6 +73,23 @@ def write_texts(
                 texts[row] = json.loads(completion.texts[0])
     by_column = {column.name: [row[i] for row in texts] for i, column in enumerate(columns)}
     return WrittenTexts(by_column, decoder.counters)
+
+
+def _requests(
+    model: Model,
+    dictionary: FeatureDictionary,
+    columns: Sequence[LeftOut],
+    rows: pd.DataFrame,
+    seed: int,
+) -> list[Request]:
+    """A request for the texts of each row, which stand after its own array: no row sees another."""
+    grammar = Grammar(_schema(columns), model.tokenizer)
+    requests = []
+    for place, record in enumerate(records(rows)):
+        tokens = tuple(model.tokenize(array(dictionary.features, record)))
+        stream = RowStream(seed, row=place, stream=Stream.TEXT_TOKENS)
+        requests.append(Request((Segment(tokens, grammar),), stream))
+    return requests
 
 
 def _prompt(dictionary: FeatureDictionary, columns: Sequence[LeftOut]) -> str:

@@ -114,6 +114,28 @@ class _Data:
     kept_x: FloatArray
     kept_y: FloatArray
 
+    @classmethod
+    def of(
+        cls,
+        real: pd.DataFrame,
+        kept: pd.DataFrame,
+        dictionary: FeatureDictionary,
+        seed: int,
+        weights: FloatArray,
+    ) -> "_Data":
+        """Encode frames of values."""
+        target = dictionary[dictionary.target]
+        encoder = Encoder(dictionary.input_features, real)
+        return cls(
+            target=target,
+            seed=seed,
+            x=encoder.transform(real),
+            y=encode_labels(real[target.name], target),
+            weights=weights,
+            kept_x=encoder.transform(kept),
+            kept_y=encode_labels(kept[target.name], target),
+        )
+
 
 def benefit(
     real: pd.DataFrame,
@@ -135,21 +157,11 @@ def benefit(
     """
     if weights is None:
         weights = np.ones(len(real))
-    target = dictionary[dictionary.target]
-    encoder = Encoder(dictionary.input_features, real)
-    data = _Data(
-        target=target,
-        seed=seed,
-        x=encoder.transform(real),
-        y=encode_labels(real[target.name], target),
-        weights=weights,
-        kept_x=encoder.transform(kept),
-        kept_y=encode_labels(kept[target.name], target),
-    )
+    data = _Data.of(real, kept, dictionary, seed, weights)
     predictions = _held_out_predictions(data, ensemble_label_share)
-    losses = {name: weights * _loss(p, data.y, target) for name, p in predictions.items()}
+    losses = {name: weights * _loss(p, data.y, data.target) for name, p in predictions.items()}
     auc: dict[str, Interval] = {}
-    if target.levels:
+    if data.target.levels:
         draws = _draws(len(real), seed)
         auc = {name: _auc(p, data.y, draws) for name, p in predictions.items()}
     joined = losses["linear_real_and_kept"]

@@ -15,10 +15,10 @@ from t2local.system.json_text import JsonObject, to_json
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
+from t2local.trim import stages
 from t2local.trim.benefit import Benefit, benefit
 from t2local.trim.inspector import Inspector
 from t2local.trim.result import StageFigures
-from t2local.trim.stages import STAGES
 from t2local.trim.verdict import Verdict, reasons, with_notes
 
 _REAL = "the real rows"
@@ -91,19 +91,15 @@ def trim(
     **Parameters:**
 
     * **real**, **synthetic**: frames with the same columns; neither is changed. A number with more
-      decimals than the real ones have (a mean of two neighbours, say) is judged as the nearest
-      value that the dictionary allows, and kept as it came.
-    * **dictionary**: what the columns may hold; else a guess from the real rows. Columns that it
-      leaves out are not judged.
+      decimals than the real ones is judged as the nearest value that the dictionary allows.
+    * **dictionary**: what columns may hold, else a guess; those that it leaves out are not judged.
     * **batch_size**: rows judged together; all of them by default.
     * **settings**: names and values, as ``{"trim.gate": "ig_refit"}``.
 
-    **Raises** `InputError` when the columns differ or the real rows do not fit the dictionary,
-    `UsageError` for a batch size below 1.
+    **Raises** `InputError` when columns differ or real rows do not fit, `UsageError` for a batch
+    size below 1.
     """
-    if batch_size is not None and batch_size < 1:
-        next_step = "leave batch_size out, or pass 1 or more"
-        raise UsageError(f"A batch of {batch_size} rows cannot be judged.", next_step=next_step)
+    _check_batch_size(batch_size)
     chosen = settings if isinstance(settings, Settings) else Settings.load(settings)
     table = from_frame(real)
     if dictionary is None:
@@ -118,9 +114,15 @@ def trim(
     if verdict.kept.any():
         gained = benefit(values, rows.values[verdict.kept], dictionary, seed)
     report = _report(verdict, gained, rows.rounded, batches, dictionary.target, seed)
-    rejected = synthetic[~verdict.kept]
-    notes = verdict.notes().set_index(synthetic.index)[~verdict.kept]
-    return Trimmed(synthetic[verdict.kept], with_notes(notes, rejected), to_json(report))
+    notes = verdict.notes().set_index(synthetic.index)
+    rejected = with_notes(notes[~verdict.kept], synthetic[~verdict.kept])
+    return Trimmed(synthetic[verdict.kept], rejected, to_json(report))
+
+
+def _check_batch_size(batch_size: int | None) -> None:
+    if batch_size is not None and batch_size < 1:
+        next_step = "leave batch_size out, or pass 1 or more"
+        raise UsageError(f"A batch of {batch_size} rows cannot be judged.", next_step=next_step)
 
 
 def _report(
@@ -135,7 +137,7 @@ def _report(
     rejected_by = verdict.rejected_by()
     return TrimReport(
         rows=Counts(verdict.size, kept, verdict.size - kept),
-        rejected_by={stage.name: rejected_by[stage.name] for stage in STAGES},
+        rejected_by={stage.name: rejected_by[stage.name] for stage in stages.STAGES},
         reasons=reasons([verdict]),
         benefit=gained,
         verdict="No row was kept." if gained is None else gained.verdict,
@@ -195,7 +197,8 @@ def _judge(inspector: Inspector, rows: _Rows, size: int) -> tuple[Verdict, tuple
     whole = Verdict(len(rows.values))
     for column in dict.fromkeys(filter(None, rows.unreadable)):
         mask = np.array(rows.unreadable, dtype=object) == column
-        whole.reject(mask, STAGES[0].name, f"{column} cannot be read as its type in the dictionary")
+        reason = f"{column} cannot be read as its type in the dictionary"
+        whole.reject(mask, stages.STAGES[0].name, reason)
     readable = np.flatnonzero(whole.kept)
     parts = [readable[start : start + size] for start in range(0, len(readable), size)]
     inspector.tune([rows.values.iloc[part] for part in parts])

@@ -40,7 +40,9 @@ class LabelCode:
         labels = rows[self.target.name]
         if not self.target.levels:
             return (labels.to_numpy(dtype=np.float64) - self.center) / self.scale
-        return pd.Categorical(labels, categories=list(self.target.levels)).codes.astype(np.intp)
+        return (
+            pd.Index(self.target.levels, dtype=object).get_indexer(pd.Index(labels)).astype(np.intp)
+        )
 
 
 @dataclass(frozen=True)
