@@ -11,6 +11,8 @@ from sklearn.metrics import roc_auc_score
 
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
+from t2local.stats.folds import stratified_folds
+from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.trim import benefit as module
 from t2local.trim.benefit import Benefit, Interval, _auc, _weighted_auc, benefit
@@ -76,6 +78,31 @@ def test_the_figures_belong_together_and_are_the_same_again():
     joined = once.losses["linear_real_and_kept"]
     assert once.gain.mean == pytest.approx(joined - once.losses["linear_real"])
     assert once.against_ensemble.mean == pytest.approx(joined - once.losses["ensemble_real"])
+
+
+def test_losses_are_those_of_a_plain_loop_over_the_folds():
+    real, kept, label = table(40, 5), table(30, 2), dictionary()["y"]
+    encoder = Encoder(dictionary().input_features, real)
+    x, y = encoder.transform(real), encode_labels(real["y"], label)
+    kept_x, kept_y = encoder.transform(kept), encode_labels(kept["y"], label)
+    fold = stratified_folds(y, 5, generator(1, Stream.BENEFIT_FOLDS))
+    losses = {"linear_real": np.zeros(40), "linear_real_and_kept": np.zeros(40)}
+    for number in range(5):
+        out = fold == number
+        train_x, train_y = x[~out], y[~out]
+        for name, loss in losses.items():
+            if name == "linear_real_and_kept":
+                train_x = np.vstack([train_x, kept_x])
+                train_y = np.concatenate([train_y, kept_y])
+            models = fit_ensemble(train_x, train_y, label, 1, 2)
+            predictions = predict_ensemble(models[:1], x[out], label)
+            loss[out] = -predictions[np.arange(out.sum()), y[out].astype(int)]
+    figures = benefit(real, kept, dictionary(), 1)
+    for name, loss in losses.items():
+        assert figures.losses[name] == pytest.approx(loss.mean())
+    gain = Interval.of(losses["linear_real_and_kept"] - losses["linear_real"])
+    assert figures.gain.low == pytest.approx(gain.low)
+    assert figures.gain.high == pytest.approx(gain.high)
 
 
 def test_rows_without_weight_count_for_nothing():

@@ -65,14 +65,16 @@ def test_a_table_of_24_rows_is_few_for_more_than_two_real_rows(n_real, few):
 
 
 def test_a_missing_cell_is_one_more_value():
-    without = table_of(levels("a", 7), levels("y", 2))
-    with_missing = table_of(levels("a", 7, missing=True), levels("y", 2))
-    assert few_rows_possible(without, n_real=2)  # 14 < 20
-    assert few_rows_possible(with_missing, n_real=2)  # 16 < 20
-    assert not few_rows_possible(with_missing, n_real=1)  # 16 > 10
-    assert few_rows_possible(table_of(levels("a", 9), levels("y", 1)), n_real=1)  # 9 < 10
-    wide = table_of(levels("a", 10, missing=True), levels("y", 1))
-    assert not few_rows_possible(wide, n_real=1)  # 11 > 10
+    without = table_of(levels("a", 6), levels("y", 3))
+    with_missing = table_of(levels("a", 6, missing=True), levels("y", 3))
+    assert few_rows_possible(without, n_real=2)  # 18 < 20
+    assert not few_rows_possible(with_missing, n_real=2)  # 21 > 20
+
+
+def test_both_ends_of_a_range_count():
+    number = Feature(name="x", type="integer", minimum=0, maximum=9)
+    assert not few_rows_possible(table_of(number, levels("y", 11)), n_real=10)  # 110 > 100
+    assert few_rows_possible(table_of(number, levels("y", 11)), n_real=12)  # 110 < 120
 
 
 @pytest.mark.parametrize(("decimals", "n_values"), [(0, 10), (1, 91), (2, 901)])
