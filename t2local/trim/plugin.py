@@ -110,9 +110,8 @@ def trim(
     values = dictionary.values(table.cells)
     inspector = Inspector(values, dictionary, chosen.trim, seed)
     verdict, batches = _judge(inspector, rows, batch_size or max(1, len(synthetic)))
-    gained = None
-    if verdict.kept.any():
-        gained = benefit(values, rows.values[verdict.kept], dictionary, seed)
+    kept_values = rows.values[verdict.kept]
+    gained = None if kept_values.empty else benefit(values, kept_values, dictionary, seed)
     report = _report(verdict, gained, rows.rounded, batches, dictionary.target, seed)
     notes = verdict.notes().set_index(synthetic.index)
     rejected = with_notes(notes[~verdict.kept], synthetic[~verdict.kept])
