@@ -5,7 +5,7 @@ Nothing here prints: what happens is told in events to ``on_event``, and `t2loca
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,7 @@ from t2local.run.judging import inspector_for
 from t2local.run.ledger import SURPLUS, Ledger
 from t2local.run.measure import measure
 from t2local.run.models import MadePlan, ModelIdentity, load, make_plan, plan_by_another_model
-from t2local.run.report import Team as TeamOfRun
-from t2local.run.report import report_of
+from t2local.run.report import TeamFacts, report_of
 from t2local.run.result import Result, hand_over
 from t2local.run.texts import texts_for
 from t2local.settings import Settings
@@ -168,13 +167,12 @@ def write_and_trim(
     inspector = inspector_for(run, inputs)
     ledger.want_labels(inputs.dictionary.target, inputs.conditions.quotas(ledger.wanted))
     ledger.clock.lap("trim")
-    calibration = Calibration()
     with _team(run, inputs, made.plan, model) as team:
         ledger.tokens["rows"] = team.counters
-        ending = Ending(run, inputs, made, model, team.label_policy, folder)
+        facts = TeamFacts(made, ModelIdentity.of(model), team.label_policy)
         try:
-            calibration = calibrate_team(run, team)
-            writer = RowWriter(team, calibration)
+            facts = replace(facts, calibration=calibrate_team(run, team))
+            writer = RowWriter(team, facts.calibration)
             while not ledger.done:
                 block = assemble(run, writer, team.counters)
                 with deferred() as ctrl_c:
@@ -184,10 +182,10 @@ def write_and_trim(
         except KeyboardInterrupt:
             ledger.interrupted = True
         except DecodeError:
-            finish(ending, calibration)
+            finish(run, inputs, facts, model, folder)
             raise
         with deferred():
-            return finish(ending, calibration)
+            return finish(run, inputs, facts, model, folder)
 
 
 def _team(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
@@ -266,28 +264,15 @@ def trim(run: Run, block: Block, inspector: Inspector, folder: RunFolder | None)
     ledger.clock.lap("trim")
 
 
-@dataclass(frozen=True)
-class Ending:
-    """What `finish` needs, decided before the first row is written."""
-
-    run: Run
-    inputs: Inputs
-    made: MadePlan
-    model: Model
-    label_policy: str
-    folder: RunFolder | None
-
-
-def finish(ending: Ending, calibration: Calibration) -> Result:
+def finish(
+    run: Run, inputs: Inputs, team: TeamFacts, model: Model, folder: RunFolder | None
+) -> Result:
     """Measure the kept rows, write their texts, report, and hand over."""
-    run, inputs = ending.run, ending.inputs
     rows = run.ledger.rows(inputs.dictionary)
-    measured = measure(run, inputs, calibration, rows.kept)
-    texts = texts_for(run, inputs, ending.model, rows.kept)
-    identity = ModelIdentity.of(ending.model)
-    team = TeamOfRun(ending.made, identity, ending.label_policy, calibration)
+    measured = measure(run, inputs, team.calibration, rows.kept)
+    texts = texts_for(run, inputs, model, rows.kept)
     report = report_of(run, inputs, team, measured)
-    return hand_over(run, inputs, team, rows, texts, report, ending.folder)
+    return hand_over(run, inputs, team, rows, texts, report, folder)
 
 
 def _progress(run: Run, counters: Counters, written: int) -> Progress:

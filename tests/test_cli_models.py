@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from t2local.cli import main
-from t2local.cli.models import known_model
+from t2local.cli.known_models import known_model
 from t2local.llm.catalog import entries
 from tests.tiny import CONTEXT, tiny
 

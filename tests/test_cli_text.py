@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2local.cli.models import KnownModel
+from t2local.cli.known_models import KnownModel
 from t2local.cli.text import (
     facts_text,
     forecast_text,

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import entropy as scipy_entropy
 
-from t2local.trim.clusters import MIN_ROWS, Clusters, chance_loss, entropy
+from t2local.trim.clusters import MIN_ROWS, Clusters
+from t2local.trim.entropy import chance_loss, entropy
 
 CENTERS = ((0, 0), (6, 0), (0, 6), (6, 6))
 

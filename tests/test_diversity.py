@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from t2local.trim import diversity
-from t2local.trim.clusters import Clusters, entropy
+from t2local.trim.clusters import Clusters
+from t2local.trim.entropy import entropy
 from t2local.trim.state import TrimState
 from tests.batches import dictionary, inspect, new_inspector, real_rows, reference, trim_settings
 

@@ -108,3 +108,12 @@ def test_steps_are_whole_even_where_floating_point_is_not():
 
 def test_articles():
     assert [with_article(noun) for noun in ("integer", "date")] == ["an integer", "a date"]
+
+
+def test_old_names_of_a_feature_still_work_and_say_so():
+    date = Feature(name="d", type="date", minimum="2020-01-01", maximum="2020-12-31")
+    with pytest.warns(DeprecationWarning, match="written_as_text"):
+        assert date.temporal
+    values = date.values(pd.Series(["2020-03-04", None]))
+    with pytest.warns(DeprecationWarning, match="Feature.cell"):
+        assert date.cells(values) == ["2020-03-04", None]

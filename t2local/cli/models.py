@@ -1,7 +1,6 @@
 """The commands that carry models: ``models`` and ``bundle``."""
 
 import sys
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from t2local.cli import options
+from t2local.cli.known_models import known_model
 from t2local.cli.text import facts_text, model_list
 from t2local.errors import ModelError, UsageError
 from t2local.system.json_text import to_json
@@ -18,23 +18,6 @@ if TYPE_CHECKING:
     from t2local.llm.catalog import Entry
     from t2local.llm.manifest import Manifest
     from t2local.llm.pull import Offer
-
-
-@dataclass(frozen=True)
-class KnownModel:
-    """A model of the store or the catalogue, and whether this machine can hold it."""
-
-    name: str
-    here: bool = False
-    parameters: str = ""
-    bytes: int = 0
-    context: int = 0
-    kind: str = ""
-    fits: bool = False
-    fits_reason: str = ""
-    licence: str = ""
-    repository: str = ""
-    good_for: str = "added here"
 
 
 @click.group()
@@ -186,46 +169,6 @@ def bundle(output: Path, names: tuple[str, ...], wheels: tuple[Path, ...]) -> No
     size = f"{kit.bytes / 1e6:,.0f} MB"
     click.echo(f"{output}: {kit.n_packages} packages, {', '.join(kit.models)}, {size}")
     click.echo("Carry the folder over, and run there: python3 install.py")
-
-
-def known_model(name: str, manifest: "Manifest | None") -> KnownModel:
-    """What the catalogue and the store know of a model, and whether it fits this machine now."""
-    from t2local.llm.catalog import entries, memory_need
-    from t2local.llm.machine import fits
-
-    model = KnownModel(name)
-    bytes_per_token = 0
-    if entry := entries().get(name):
-        model = _of_catalogue(model, entry)
-        bytes_per_token = entry.kv_bytes_per_token
-    if manifest:
-        # The store knows the file itself, the catalogue only the one that it names.
-        model = replace(
-            model,
-            here=True,
-            bytes=manifest.bytes,
-            context=manifest.context,
-            licence=manifest.licence,
-        )
-        bytes_per_token = manifest.kv_bytes_per_token
-    fit = fits(memory_need(model.bytes, bytes_per_token))
-    return replace(model, fits=bool(fit.value), fits_reason=fit.reason)
-
-
-def _of_catalogue(model: KnownModel, entry: "Entry") -> KnownModel:
-    from t2local.llm.store import present
-
-    return replace(
-        model,
-        here=bool(present(entry) or entry.parts()),
-        parameters=entry.parameters,
-        bytes=entry.bytes,
-        context=entry.context,
-        kind=entry.kind,
-        licence=entry.licence,
-        repository=entry.repository,
-        good_for=entry.good_for,
-    )
 
 
 def _entry(name: str) -> "Entry":

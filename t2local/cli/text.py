@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from t2local.cli.models import KnownModel
+    from t2local.cli.known_models import KnownModel
     from t2local.events import Progress
     from t2local.system.json_text import JsonObject
 

@@ -1,7 +1,7 @@
 """The figures of a run, as they stand in report.json: frozen dataclasses, made JSON at the edge."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from t2local.llm.counters import Counters
 from t2local.run.inputs import Inputs, Run
@@ -131,16 +131,16 @@ class RunReport:
 
 
 @dataclass(frozen=True)
-class Team:
-    """What was decided once about the team of a run: its plan, model and calibration."""
+class TeamFacts:
+    """What is decided once about the team of a run: its plan, model and calibration."""
 
     plan: MadePlan
     model: ModelIdentity
     label_policy: str
-    calibration: Calibration
+    calibration: Calibration = field(default_factory=Calibration)
 
 
-def report_of(run: Run, inputs: Inputs, team: Team, measured: Measured) -> RunReport:
+def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> RunReport:
     """Put the figures together."""
     ledger = run.ledger
     return RunReport(
@@ -207,14 +207,14 @@ def _seconds(ledger: Ledger) -> Seconds:
     )
 
 
-def _labels(team: Team, shares: ClassShares) -> LabelReport:
+def _labels(team: TeamFacts, shares: ClassShares) -> LabelReport:
     calibration: LabelCalibration | None = team.calibration.labels
     if calibration is None:
         return LabelReport(team.label_policy, shares)
     return LabelReport(team.label_policy, shares, **vars(calibration))
 
 
-def _cells(team: Team, settings: Settings) -> CellReport:
+def _cells(team: TeamFacts, settings: Settings) -> CellReport:
     cells = team.calibration.cells
     if cells is None:
         return CellReport(settings.team.cells)

@@ -9,7 +9,7 @@ from t2local.run.folder import RunFolder
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import JudgedRows
 from t2local.run.manifest import manifest_of
-from t2local.run.report import RunReport, Team
+from t2local.run.report import RunReport, TeamFacts
 from t2local.run.texts import Texts
 from t2local.system.json_text import JsonObject, as_json, to_json
 from t2local.tables.delivery import deliver
@@ -47,7 +47,7 @@ class Result:
 def hand_over(
     run: Run,
     inputs: Inputs,
-    team: Team,
+    team: TeamFacts,
     rows: JudgedRows,
     texts: Texts,
     report: RunReport,

@@ -6,6 +6,7 @@ Inside t2local a column of numbers is float64 (NaN is missing); any other holds 
 
 import math
 import re
+import warnings
 from collections.abc import Iterable
 from typing import Any, Self
 
@@ -32,7 +33,26 @@ _ROUNDING = 1e-6
 _WHOLE_LEVEL = re.compile(r"0|-?[1-9]\d{0,14}")
 
 
-class Feature(BaseModel):
+class _OldNames:
+    """What features were asked before the names changed; for one version."""
+
+    @property
+    def temporal(self) -> bool:
+        """Old name of ``written_as_text``."""
+        _warn("Feature.temporal", "Feature.written_as_text")
+        return bool(getattr(self, "written_as_text"))  # noqa: B009
+
+    def cells(self, values: pd.Series) -> list[str | None]:
+        """Values as cells of text; now `FeatureDictionary.cells`, or `Feature.cell` for each."""
+        _warn("Feature.cells", "Feature.cell")
+        return [getattr(self, "cell")(value) for value in values]  # noqa: B009
+
+
+def _warn(old: str, new: str) -> None:
+    warnings.warn(f"{old} is now {new}", DeprecationWarning, stacklevel=3)
+
+
+class Feature(_OldNames, BaseModel):
     """One column that is generated: its type, and the values that it allows.
 
     A date, a datetime and a duration are numbers here (`t2local.tables.column_types`); ``format``

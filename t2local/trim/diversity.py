@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from t2local.trim.clusters import MIN_ROWS, Clusters, chance_loss, entropy
+from t2local.trim.clusters import MIN_ROWS, Clusters
+from t2local.trim.entropy import chance_loss, entropy
 from t2local.trim.result import Rejection, StageResult
 from t2local.trim.state import Batch, TrimState
 
