@@ -117,3 +117,8 @@ def test_old_names_of_a_feature_still_work_and_say_so():
     values = date.values(pd.Series(["2020-03-04", None]))
     with pytest.warns(DeprecationWarning, match="Feature.cell"):
         assert date.cells(values) == ["2020-03-04", None]
+
+
+def test_a_bound_that_is_part_of_a_day_is_refused():
+    with pytest.raises(ValidationError, match="not of its format"):
+        Feature(name="d", type="date", minimum=-1.5, maximum=20)

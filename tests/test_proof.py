@@ -3,6 +3,7 @@
 import platform
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def test_a_program_that_opens_a_socket_is_caught(tmp_path):
     tracer = proof._tracer(calls)
     if not tracer:
         pytest.skip("strace is refused here")
-    python = shutil.which("python3")
+    python = sys.executable
     quiet = [*tracer, python, "-c", "print(1)"]
     subprocess.run(quiet, check=True, capture_output=True)
     assert proof._network_calls(calls) == []

@@ -242,6 +242,11 @@ def _number_faults(feature: Feature) -> Iterable[str]:
         yield "minimum and maximum must be finite"
     elif feature.minimum > feature.maximum:
         yield "minimum is above maximum"
+    elif feature.written_as_text and not (
+        feature.minimum.is_integer() and feature.maximum.is_integer()
+    ):
+        # Inside they count whole days or seconds; half of one would not come back from a file.
+        yield f"the bounds of {with_article(feature.type)} are not of its format"
     elif max(abs(feature.minimum), abs(feature.maximum)) * 10.0**feature.decimals >= 2**53:
         yield "minimum and maximum times 10^decimals must stay below 2^53"
     elif feature.steps[0] > feature.steps[1]:
