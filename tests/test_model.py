@@ -158,8 +158,8 @@ def test_without_a_network_the_same_bytes_come_out_and_twice_the_same(tmp_path):
         assert len({(tmp_path / out / name).read_bytes() for out in files}) == 1
     report = json.loads((tmp_path / "one" / "report.json").read_text())
     tokens, rows = report["tokens"], report["rows"]["generated"]
-    assert (tokens["prefix"] + tokens["rows"] - tokens["measuring"]) / rows < 120
-    assert tokens["measuring"] < 60 * 75 + 2 * 1200  # 60 real rows, and two prompts of 20 rows
+    assert (tokens["prefix"] + tokens["rows"] - tokens["calibration"]) / rows < 120
+    assert tokens["calibration"] < 60 * 75 + 2 * 1200  # 60 real rows, and two prompts of 20 rows
 
 
 def test_control_tokens_are_never_written_and_never_read_from_data(starter):

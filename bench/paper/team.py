@@ -126,7 +126,7 @@ def parts(task: Task, model: Backbone) -> list[dict[str, Any]]:
     seconds_a_token = seconds["assembly"] / sum(n_tokens)
     return [
         _part("the manager's plan", None, None, seconds["plan"]),
-        _part("questions about real rows", tokens["measuring"], 0, seconds["labels"]),
+        _part("questions about real rows", tokens["calibration"], 0, seconds["calibration"]),
         *(
             _part(
                 f"worker {number}: {', '.join(feature.name for feature in features)}",
