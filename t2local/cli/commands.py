@@ -76,7 +76,11 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
 @main.command()
 @options.data
 @options.target
-@click.option("--rows", default=200, show_default=True, type=click.IntRange(1), help="Rows wanted.")
+@click.option(
+    "--rows",
+    type=click.IntRange(1),
+    help="Rows wanted [ten times the real ones, from 200 to 2,000].",
+)
 @options.dictionary
 @click.option(
     "--plan",

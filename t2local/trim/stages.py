@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from t2local.errors import UsageError
 from t2local.settings import TrimSettings
-from t2local.trim import cost, diversity, sanity
+from t2local.trim import choice, cost, diversity, sanity
 from t2local.trim.result import StageResult
 from t2local.trim.state import Batch, TrimState
 
@@ -26,6 +26,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("sanity", sanity.judge, judges_new_classes=True),
     Stage("cost", cost.judge),
     Stage("diversity", diversity.judge),
+    Stage("choice", choice.judge),
 )
 
 
