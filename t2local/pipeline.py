@@ -43,7 +43,7 @@ from t2local.team.conditions import draw_labels
 from t2local.team.drawing import Drawing
 from t2local.team.plan import Plan
 from t2local.team.team import Team
-from t2local.team.writer import Block, BlockRequest, RowWriter
+from t2local.team.writer import Block, BlockRequest, RowWriter, Writer
 
 
 def describe(
@@ -228,7 +228,7 @@ def calibrate_team(run: Run, team: Team) -> Calibration:
     return calibration
 
 
-def assemble(run: Run, writer: RowWriter, counters: Counters) -> Block:
+def assemble(run: Run, writer: Writer, counters: Counters) -> Block:
     """Let the team write the next block of rows."""
     ledger = run.ledger
     numbers = itertools.count(ledger.generated + 1)

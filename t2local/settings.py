@@ -128,7 +128,7 @@ class TrimSettings(_Group):
         "share: rows that look like the table",
     )
     candidates: Annotated[float, Field(ge=1, le=20)] = Field(
-        1.5,
+        1.25,
         description="rows that pass the other stages for each row that is kept; "
         "the clearest of each class are chosen (with purpose=train)",
     )

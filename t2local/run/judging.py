@@ -15,7 +15,7 @@ from t2local.run.ledger import SURPLUS, BatchEntry
 from t2local.stats.arrays import FloatArray
 from t2local.stats.quotas import quotas
 from t2local.stats.streams import Stream, generator
-from t2local.team.labels import gumbel_noise, label_values
+from t2local.team.labels import gumbel_noise, label_values, numbers_like
 from t2local.team.writer import Block
 from t2local.trim.inspector import Inspector
 from t2local.trim.state import Pool, Wanted
@@ -138,10 +138,13 @@ class SourceJudge:
         """Labels that keep the shares; drawn ones where rows are to look like the table."""
         target = self._inputs.dictionary[self._target]
         rng = generator(self._run.seed, Stream.DRAWN_LABELS, 0)
-        if self._shares_purpose and target.levels:
+        if self._shares_purpose and not target.levels:
+            real = self._inputs.values[self._target].to_numpy(dtype=np.float64)
+            error = self._inspector.state.reference.labels.scale
+            predictions = numbers_like(real, predictions[:, 0], error, rng)[:, None]
+        elif self._shares_purpose:
             predictions = predictions + self._noise(predictions.shape[1])
-        shares = self._shares(predictions)
-        return label_values(target, predictions, shares, "shares", rng)
+        return label_values(target, predictions, self._shares(predictions), "shares", rng)
 
     def _noise(self, n_classes: int) -> FloatArray:
         """Noise of each row, the same whatever comes after it: by block; (m, classes)."""
@@ -162,6 +165,8 @@ class SourceJudge:
         with what the predictions say of the others.
         """
         levels = list(self._inputs.dictionary[self._target].levels)
+        if not levels:
+            return np.zeros(0)
         matches = self._inputs.conditions.matches_conditions(self._inputs.values)
         labels = self._inputs.values[self._target]
         counts = _counts(labels[matches], levels)

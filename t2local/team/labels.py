@@ -9,6 +9,7 @@ The likeliest label of each row empties rare classes. Setting ``team.label_choic
 
 import numpy as np
 import pandas as pd
+from numpy.random import Generator
 
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.quotas import assign, quotas
@@ -20,7 +21,7 @@ def label_values(
     predictions: FloatArray,
     shares: FloatArray,
     choice: str,
-    rng: np.random.Generator,
+    rng: Generator,
 ) -> pd.Series:
     """The labels of rows as values, shape (m,); of a number its prediction on the allowed steps.
 
@@ -58,6 +59,24 @@ def labels_under_shares(log_probabilities: FloatArray, shares: FloatArray) -> In
     return classes
 
 
-def gumbel_noise(shape: tuple[int, ...], rng: np.random.Generator) -> FloatArray:
+def gumbel_noise(shape: tuple[int, ...], rng: Generator) -> FloatArray:
     """With this noise the highest log-probability is a draw by the probabilities."""
     return rng.gumbel(size=shape)
+
+
+def numbers_like(
+    real: FloatArray, predictions: FloatArray, error: float, rng: Generator
+) -> FloatArray:
+    """Numbers with the distribution of the real ones, in the order of the noisy predictions; (m,).
+
+    A mean prediction is too near the middle: rows that are to look like the table need its noise.
+
+    **Parameters:**
+
+    * **real**: the real numbers, shape (n,); **predictions**: means, shape (m,).
+    * **error**: the deviation of the prediction errors.
+    """
+    noisy = predictions + error * rng.standard_normal(len(predictions))  # (m,)
+    ranks = np.argsort(np.argsort(noisy, kind="stable"), kind="stable")
+    numbers: FloatArray = np.quantile(real, (ranks + 0.5) / len(ranks))
+    return numbers

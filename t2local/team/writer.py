@@ -6,6 +6,7 @@ number of the row, never on what is written beside them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -58,6 +59,13 @@ class Block:
     prompt_sha256: str
     interrupted: bool
     predictions: FloatArray | None = None
+
+
+class Writer(Protocol):
+    """Who writes blocks of rows: a team, or in a bench a model that stands for one."""
+
+    def write(self, request: BlockRequest, on_row: Callable[[], None]) -> Block:
+        """Write a block, as `RowWriter.write`."""
 
 
 class RowWriter:
