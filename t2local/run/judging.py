@@ -138,13 +138,14 @@ class SourceJudge:
         """Labels that keep the shares; drawn ones where rows are to look like the table."""
         target = self._inputs.dictionary[self._target]
         rng = generator(self._run.seed, Stream.DRAWN_LABELS, 0)
+        shares = self._shares(predictions)
         if self._shares_purpose and not target.levels:
             real = self._inputs.values[self._target].to_numpy(dtype=np.float64)
             error = self._inspector.state.reference.labels.scale
             predictions = numbers_like(real, predictions[:, 0], error, rng)[:, None]
         elif self._shares_purpose:
             predictions = predictions + self._noise(predictions.shape[1])
-        return label_values(target, predictions, self._shares(predictions), "shares", rng)
+        return label_values(target, predictions, shares, "shares", rng)
 
     def _noise(self, n_classes: int) -> FloatArray:
         """Noise of each row, the same whatever comes after it: by block; (m, classes)."""
