@@ -132,6 +132,11 @@ class TrimSettings(_Group):
         description="rows that pass the other stages for each row that is kept; "
         "the clearest of each class are chosen (with purpose=train)",
     )
+    keep: Literal["passed", "all"] = Field(
+        "passed",
+        description="all: rows that pass sanity are kept whatever the later stages say of them, "
+        "and the verdict says what these say",
+    )
     gate: Gate = Field(
         "source",
         description="stage 2's test: of all rows together (source), or of each batch "

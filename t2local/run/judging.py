@@ -18,7 +18,7 @@ from t2local.stats.streams import Stream, generator
 from t2local.team.labels import gumbel_noise, label_values, numbers_like
 from t2local.team.writer import Block
 from t2local.trim.inspector import Inspector
-from t2local.trim.state import Pool, Wanted
+from t2local.trim.state import Pool, Trust, Wanted
 from t2local.trim.verdict import Verdict
 
 #: A class with at least so many real rows is in every result.
@@ -105,7 +105,7 @@ class SourceJudge:
         if predictions is not None and self._relabels:
             rows = rows.assign(**{self._target: self._labels(predictions)})
         pool = Pool(
-            calibrated=predictions is not None or bool(self._inputs.conditions.given),
+            trust=self._trust(predictions),
             wanted=self._wanted(rows, predictions),
             clearness=self._clearness(rows, predictions),
         )
@@ -113,6 +113,12 @@ class SourceJudge:
         entry = self._run.ledger.settle(block, rows, verdict, self._run.seed)
         self._run.ledger.end_block(block)
         return [entry]
+
+    def _trust(self, predictions: FloatArray | None) -> Trust:
+        """How far the labels are trusted before any evidence."""
+        if self._inputs.conditions.given and predictions is None:
+            return "given"
+        return "unknown" if predictions is None else "calibrated"
 
     @property
     def _target(self) -> str:
@@ -162,12 +168,14 @@ class SourceJudge:
     def _shares(self, predictions: FloatArray | None) -> FloatArray:
         """The wanted shares of the levels, shape (levels,), with the sum 1.
 
-        They are those of the real rows that are what was asked for; where only some real rows are,
-        with what the predictions say of the others.
+        They are those asked for, else those of the real rows. Where only some real rows are what
+        ``--where`` asks for, their shares count together with those that are predicted.
         """
         levels = list(self._inputs.dictionary[self._target].levels)
         if not levels:
             return np.zeros(0)
+        if asked := self._inputs.conditions.shares:
+            return np.array([asked.get(level, 0.0) for level in levels])
         matches = self._inputs.conditions.matches_conditions(self._inputs.values)
         labels = self._inputs.values[self._target]
         counts = _counts(labels[matches], levels)

@@ -110,10 +110,14 @@ class Given:
 
 @dataclass(frozen=True)
 class RunReport:
-    """All figures of a run."""
+    """All figures of a run.
+
+    ``overruled_by``: rows that are kept although a stage would have rejected them.
+    """
 
     rows: RowCounts
     rejected_by: Mapping[str, int]
+    overruled_by: Mapping[str, int]
     reasons: Mapping[str, int]
     batches: tuple[BatchEntry, ...]
     tokens: TokenCounts
@@ -146,6 +150,7 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
     return RunReport(
         rows=_row_counts(ledger),
         rejected_by=ledger.rejected_by_stage(),
+        overruled_by=ledger.overruled_by_stage(),
         reasons=reasons(verdict for _, verdict in ledger.judged),
         batches=tuple(ledger.batches),
         tokens=_token_counts(ledger),
@@ -236,4 +241,11 @@ def _counted(ledger: Ledger) -> str:
     begin = "Interrupted: " if ledger.interrupted else ""
     end = f" (rejected by {refused})." if refused else "."
     kept = f"{ledger.kept} of the {ledger.wanted} rows asked for were kept"
+    overruled = " and ".join(
+        f"{count} of these by {stage}"
+        for stage, count in ledger.overruled_by_stage().items()
+        if count
+    )
+    if overruled:
+        end += f" They were kept because all were asked for: {overruled} would have been rejected."
     return f"{begin}{kept}, out of {ledger.generated} written{end}"

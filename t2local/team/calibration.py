@@ -86,9 +86,10 @@ def calibrate(team: Team, scorer: Scorer | None = None) -> Calibration:
 def uncalibrated(team: Team) -> Calibration:
     """What holds before the team is asked: all cells are the workers', the ensemble gives labels.
 
-    Labels that are given or the worker's own stay as they are.
+    With shares of labels asked for, the ensemble says which rows fit which label best. A label that
+    all rows are given, or the worker's own, stays as it is.
     """
-    if team.label_policy not in ("calibrated", "classifier"):
+    if team.label_policy not in ("calibrated", "classifier") and not team.conditions.shares:
         return Calibration()
     ensemble = LabelEnsemble(team.real, team.dictionary, _folds(team), team.seed)
     rows = calibration_rows(len(team.real), team.seed)

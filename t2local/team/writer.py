@@ -96,7 +96,8 @@ class RowWriter:
             in_order = [completions[row] for row in sorted(completions)]
             rows = self._values(in_order)
             predictions = self._predictions(rows, in_order)
-            if predictions is not None:
+            # Labels that were asked for stay until all rows are there to be compared.
+            if predictions is not None and not request.labels:
                 rows = self._with_labels(request.number, rows, predictions)
         interrupted |= bool(ctrl_c)
         # Rows that nobody got to write are no failures.

@@ -13,6 +13,7 @@ from t2local.settings import TrimSettings
 from t2local.stats.arrays import FloatArray, Mask
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.trim import cost, sanity
+from t2local.trim.result import n_rejected
 from t2local.trim.stages import Stage, stages_of
 from t2local.trim.state import Pool, Reference, TrimState
 from t2local.trim.tuning import can_tune, choose_k, untuned_k
@@ -111,6 +112,9 @@ class Inspector:
         result = stage.judge(self.state.batch(rows[judged], judged), self.state)
         if result.figures is not None:
             verdict.figures[stage.name] = result.figures
+        if stage.overrulable and self.state.reference.settings.keep == "all":
+            verdict.overruled[stage.name] += n_rejected(result.rejections)
+            return
         for rejection in result.rejections:
             verdict.reject_among(judged, stage.name, rejection)
 

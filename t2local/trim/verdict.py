@@ -16,10 +16,12 @@ class Verdict:
     """One verdict for each of ``size`` rows: kept until a stage rejects it, once, with a reason.
 
     ``figures`` has one entry a stage: what was measured, and the threshold it was held against.
+    ``overruled`` counts the rows that a stage would have rejected and that are kept all the same.
     """
 
     size: int
     figures: dict[str, StageFigures] = field(default_factory=dict)
+    overruled: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.stages: list[str | None] = [None] * self.size
