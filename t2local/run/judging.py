@@ -116,7 +116,7 @@ class SourceJudge:
 
     def _trust(self, predictions: FloatArray | None) -> Trust:
         """How far the labels are trusted before any evidence."""
-        if self._inputs.conditions.given and predictions is None:
+        if predictions is None and self._target in self._inputs.conditions.given:
             return "given"
         return "unknown" if predictions is None else "calibrated"
 

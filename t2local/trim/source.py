@@ -20,7 +20,7 @@ import numpy as np
 from t2local.stats.arrays import FloatArray, Labels, Mask
 from t2local.stats.penalized_regression import PenalizedFit, PenalizedRegression
 from t2local.trim.result import Rejection, StageResult
-from t2local.trim.state import Batch, Reference, Trust, TrimState
+from t2local.trim.state import Batch, Reference, TrimState, Trust
 
 #: Log odds that another explanation needs to refuse a source. With 1 nat against a source that
 #: nobody knows, 93 % of true sources of 60 rows passed at n = 30, and 3 % of those with 40 %
