@@ -18,7 +18,7 @@ from t2local.stats.streams import Stream, generator
 from t2local.team.labels import gumbel_noise, label_values, numbers_like
 from t2local.team.writer import Block
 from t2local.trim.inspector import Inspector
-from t2local.trim.state import Pool, Trust, Wanted
+from t2local.trim.state import Pool, Wanted
 from t2local.trim.verdict import Verdict
 
 #: A class with at least so many real rows is in every result.
@@ -105,7 +105,7 @@ class SourceJudge:
         if predictions is not None and self._relabels:
             rows = rows.assign(**{self._target: self._labels(predictions)})
         pool = Pool(
-            trust=self._trust(predictions),
+            trusted=predictions is not None or self._target in self._inputs.conditions.given,
             wanted=self._wanted(rows, predictions),
             clearness=self._clearness(rows, predictions),
         )
@@ -113,12 +113,6 @@ class SourceJudge:
         entry = self._run.ledger.settle(block, rows, verdict, self._run.seed)
         self._run.ledger.end_block(block)
         return [entry]
-
-    def _trust(self, predictions: FloatArray | None) -> Trust:
-        """How far the labels are trusted before any evidence."""
-        if predictions is None and self._target in self._inputs.conditions.given:
-            return "given"
-        return "unknown" if predictions is None else "calibrated"
 
     @property
     def _target(self) -> str:

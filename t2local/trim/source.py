@@ -20,13 +20,12 @@ import numpy as np
 from t2local.stats.arrays import FloatArray, Labels, Mask
 from t2local.stats.penalized_regression import PenalizedFit, PenalizedRegression
 from t2local.trim.result import Rejection, StageResult
-from t2local.trim.state import Batch, Reference, TrimState, Trust
+from t2local.trim.state import Batch, Reference, TrimState
 
-#: Log odds that another explanation needs to refuse a source. With 1 nat against a source that
-#: nobody knows, 93 % of true sources of 60 rows passed at n = 30, and 3 % of those with 40 %
-#: flipped labels (docs/method.md, "Cost"); without it 83 % of the true ones. Labels that the user
-#: has given are never refused.
-NEEDED_AGAINST: dict[Trust, float] = {"unknown": 1.0, "calibrated": 5.0, "given": np.inf}
+#: Log odds that another explanation needs to refuse a source. With 1 nat 93 % of true sources of 60
+#: rows passed at n = 30, and 3 % of those with 40 % flipped labels; with 0 nats 83 % of the true
+#: ones (docs/method.md, "Cost").
+_NEEDED_AGAINST = 1.0
 #: A label is nearly impossible when the likeliest one of its row is this many times as likely.
 _IMPOSSIBLE_ODDS = 100.0
 #: Deviation of the prior of the source's own intercept, as a multiple of that of a coefficient:
@@ -56,36 +55,41 @@ class LabelEvidence:
 class SourceFigures:
     """The evidence in nats, and the threshold that its weakest comparison was held against.
 
-    ``impossible``: rows of an accepted source whose label is nearly impossible.
+    ``trusted``: its labels were calibrated or given, so nothing was refused; ``impossible``: rows of
+    an accepted source whose label is nearly impossible.
     """
 
     rows: int
     same: float
     own: float
     threshold: float
+    trusted: bool
     accepted: bool
     impossible: int
 
 
 def judge(batch: Batch, state: TrimState) -> StageResult:
-    """Refuse all rows of a source, or the single ones with a nearly impossible label."""
+    """Refuse all rows of a source, or the single ones with a nearly impossible label.
+
+    Labels that were calibrated on the real rows, or that the user has given, are measured and not
+    refused. Calibrated ones are surer than real ones, so that ``own`` always explains them better.
+    """
     evidence, fit = label_evidence(batch.reference, batch.x, batch.y)
-    threshold = -NEEDED_AGAINST[state.pool.trust]
-    accepted = evidence.weakest >= threshold
-    n_rows = len(batch.rows)
-    impossible: Mask = np.zeros(n_rows, dtype=np.bool_)
-    if accepted:
+    trusted = state.pool.trusted
+    accepted = trusted or evidence.weakest >= -_NEEDED_AGAINST
+    impossible: Mask = np.zeros(len(batch.rows), dtype=np.bool_)
+    if accepted and not trusted:
         impossible = _impossible(fit, _with_own_intercept(batch.x, source=True), batch.y)
-        reason = "its label is nearly impossible for its features"
-        rejection = Rejection(impossible, reason)
-    else:
-        everything = np.ones(n_rows, dtype=np.bool_)
-        rejection = Rejection(everything, _why(evidence), evidence.weakest, threshold)
+    rejection = Rejection(impossible, "its label is nearly impossible for its features")
+    if not accepted:
+        everything = np.ones(len(batch.rows), dtype=np.bool_)
+        rejection = Rejection(everything, _why(evidence), evidence.weakest, -_NEEDED_AGAINST)
     figures = SourceFigures(
-        rows=n_rows,
+        rows=len(batch.rows),
         same=evidence.same,
         own=evidence.own,
-        threshold=threshold,
+        threshold=-_NEEDED_AGAINST,
+        trusted=trusted,
         accepted=accepted,
         impossible=int(impossible.sum()),
     )

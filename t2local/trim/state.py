@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -138,9 +137,6 @@ def _crossfit(
     return rescaled, crossfit(x, y / error, model, seed, weights)
 
 
-Trust = Literal["unknown", "calibrated", "given"]
-
-
 @dataclass(frozen=True)
 class Wanted:
     """How many rows are wanted: ``total``, and of each class (none: classes as they come)."""
@@ -161,13 +157,12 @@ class Wanted:
 class Pool:
     """What is known of all rows of a source beside the rows.
 
-    * ``trust``: what speaks for their labels before any evidence: nothing (``unknown``), that they
-      were ``calibrated`` on the real rows, or that the user has ``given`` them.
+    * ``trusted``: whether their labels were calibrated on the real rows, or given by the user.
     * ``wanted``: how many are to be kept; none: all that pass.
     * ``clearness``: log-probability of each row's label, shape (m,); none: not known.
     """
 
-    trust: Trust = "unknown"
+    trusted: bool = False
     wanted: Wanted | None = None
     clearness: FloatArray | None = None
 
