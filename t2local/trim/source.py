@@ -55,8 +55,8 @@ class LabelEvidence:
 class SourceFigures:
     """The evidence in nats, and the threshold that its weakest comparison was held against.
 
-    ``trusted``: its labels were calibrated or given, so nothing was refused; ``impossible``: rows of
-    an accepted source whose label is nearly impossible.
+    ``trusted``: its labels were calibrated or given, so nothing was refused; ``impossible``: rows
+    of an accepted source whose label is nearly impossible.
     """
 
     rows: int
