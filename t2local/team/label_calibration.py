@@ -31,12 +31,14 @@ N_FOLDS = 4
 #: Prompts with which real rows are asked about: each shows examples from one half of the folds
 #: and asks about the other half. Two prompts cost half of what one for each fold would.
 N_CALIBRATION_PROMPTS = 2
-#: Weight of the prior a = 0, b = 1, in rows: with few real rows the worker has to be clearly right
-#: to be heard.
-_PRIOR_ROWS = 2.0
-#: Candidates for a and b, 0 to 2. The loss is convex: a grid is soon tried, and finer weights mean
-#: nothing with so few rows.
-_WEIGHTS = [step / 20 for step in range(41)]
+#: Prior of the weights a and b: means, deviations and correlation of a normal distribution, fitted
+#: over five tables, two sizes and workers from no knowledge to much (empirical Bayes,
+#: bench/knowledge/label_prior.py). With few real rows it decides how far a worker is heard.
+_PRIOR_MEANS = (0.3, 0.7)
+_PRIOR_DEVIATIONS = (0.35, 0.3)
+_PRIOR_CORRELATION = -0.5
+#: Candidates for a and b: finer weights mean nothing with so few rows.
+_GRID = np.arange(41) / 20  # 0 to 2
 #: Trees of the forests that are fitted once for each fold: half of those of the final ensemble.
 _TREES_OF_A_FOLD = 100
 
@@ -131,7 +133,7 @@ class OpinionPool:
 def calibrate_labels(
     worker: FloatArray | None, ensemble: FloatArray, truth: FloatArray, target: Feature
 ) -> LabelCalibration:
-    """The weights of the lowest loss on real rows.
+    """The posterior means of the weights, by the losses on real rows.
 
     **Parameters:**
 
@@ -144,9 +146,9 @@ def calibrate_labels(
         return LabelCalibration(0.0, 1.0, None, ensemble_loss, ensemble_loss, len(truth))
     worker_loss = _loss(worker, truth, target)
     if target.levels:
-        a, b = _best_weights(worker, ensemble, truth, target)
+        a, b = _class_weights(worker, ensemble, truth)
     else:
-        a = ensemble_loss / (worker_loss + ensemble_loss)
+        a = _number_weight(worker, ensemble, truth)
         b = 1 - a
     combined_loss = _loss(_pool(worker, ensemble, a, b, target), truth, target)
     return LabelCalibration(a, b, worker_loss, ensemble_loss, combined_loss, len(truth))
@@ -172,14 +174,41 @@ def calibration_rows(n_rows: int, seed: int) -> IntArray:
     return np.sort(rng.choice(n_rows, min(MAX_ASKED, n_rows), replace=False))
 
 
-def _best_weights(
-    worker: FloatArray, ensemble: FloatArray, truth: FloatArray, target: Feature
+def _class_weights(
+    worker: FloatArray, ensemble: FloatArray, truth: FloatArray
 ) -> tuple[float, float]:
-    """The pair of the lowest loss with the prior, a and b in 0 to 2."""
-    pairs = [(a, b) for a in _WEIGHTS for b in _WEIGHTS]
-    prior = [_PRIOR_ROWS * (a**2 + (b - 1) ** 2) / len(truth) for a, b in pairs]
-    losses = [_loss(_pool(worker, ensemble, a, b, target), truth, target) for a, b in pairs]
-    return pairs[int(np.argmin(np.add(losses, prior)))]
+    """The posterior means of a and b, on a grid."""
+    a, b = (grid.ravel() for grid in np.meshgrid(_GRID, _GRID, indexing="ij"))  # (pairs,)
+    pooled = a[:, None, None] * worker + b[:, None, None] * ensemble  # (pairs, m, classes)
+    pooled -= np.logaddexp.reduce(pooled, axis=2, keepdims=True)
+    log_likelihood = pooled[:, np.arange(len(truth)), truth.astype(np.intp)].sum(axis=1)  # (pairs,)
+    posterior = _normalised(log_likelihood + _log_prior(a, b))  # (pairs,)
+    return float(posterior @ a), float(posterior @ b)
+
+
+def _log_prior(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The log of the normal prior, up to a constant; shape of a and b."""
+    z = (a - _PRIOR_MEANS[0]) / _PRIOR_DEVIATIONS[0]
+    v = (b - _PRIOR_MEANS[1]) / _PRIOR_DEVIATIONS[1]
+    rho = _PRIOR_CORRELATION
+    return -0.5 * (z**2 - 2 * rho * z * v + v**2) / (1 - rho**2)
+
+
+def _number_weight(worker: FloatArray, ensemble: FloatArray, truth: FloatArray) -> float:
+    """The posterior mean of a, with b = 1 - a, all values from 0 to 1 alike before the rows."""
+    a = _GRID[_GRID <= 1]  # (values,)
+    pooled = a[:, None] * worker[:, 0] + (1 - a[:, None]) * ensemble[:, 0]  # (values, m)
+    squares = ((pooled - truth) ** 2).mean(axis=1)  # (values,)
+    # The likelihood of normal errors whose deviation is not known, at its best value.
+    posterior = _normalised(-0.5 * len(truth) * np.log(np.maximum(squares, 1e-12)))
+    return float(posterior @ a)
+
+
+def _normalised(log_weights: FloatArray) -> FloatArray:
+    """Weights with the sum 1 from their logarithms."""
+    weights = np.exp(log_weights - log_weights.max())
+    normalised: FloatArray = weights / weights.sum()
+    return normalised
 
 
 def _pool(

@@ -19,6 +19,7 @@ from t2local.trim import stages
 from t2local.trim.benefit import Benefit, benefit
 from t2local.trim.inspector import Inspector
 from t2local.trim.result import StageFigures
+from t2local.trim.stage_effects import StageEffect, stage_effects
 from t2local.trim.state import Pool
 from t2local.trim.verdict import Verdict, reasons, with_notes
 
@@ -55,6 +56,7 @@ class TrimReport:
 
     rows: Counts
     rejected_by: Mapping[str, int]
+    stage_effects: tuple[StageEffect, ...]
     reasons: Mapping[str, int]
     benefit: Benefit | None
     verdict: str
@@ -113,7 +115,7 @@ def trim(
     verdict, batches = _judge(inspector, rows, batch_size or max(1, len(synthetic)))
     kept_values = rows.values[verdict.kept]
     gained = None if kept_values.empty else benefit(values, kept_values, dictionary, seed)
-    report = _report(verdict, gained, rows.rounded, batches, dictionary.target, seed)
+    report = _report(verdict, gained, rows, batches, dictionary, seed)
     notes = verdict.notes().set_index(synthetic.index)
     rejected = with_notes(notes[~verdict.kept], synthetic[~verdict.kept])
     return Trimmed(synthetic[verdict.kept], rejected, to_json(report))
@@ -128,9 +130,9 @@ def _check_batch_size(batch_size: int | None) -> None:
 def _report(
     verdict: Verdict,
     gained: Benefit | None,
-    rounded: Mapping[str, int],
+    rows: "_Rows",
     batches: tuple[BatchReport, ...],
-    target: str,
+    dictionary: FeatureDictionary,
     seed: int,
 ) -> TrimReport:
     kept = int(verdict.kept.sum())
@@ -138,12 +140,13 @@ def _report(
     return TrimReport(
         rows=Counts(verdict.size, kept, verdict.size - kept),
         rejected_by={stage.name: rejected_by[stage.name] for stage in stages.STAGES},
+        stage_effects=stage_effects(rows.values, verdict, dictionary),
         reasons=reasons([verdict]),
         benefit=gained,
         verdict="No row was kept." if gained is None else gained.verdict,
-        rounded=rounded,
+        rounded=rows.rounded,
         batches=batches,
-        target=target,
+        target=dictionary.target,
         seed=seed,
     )
 
@@ -208,6 +211,7 @@ def _judge(inspector: Inspector, rows: _Rows, size: int) -> tuple[Verdict, tuple
     for part in parts:
         verdict = inspector.judge(rows.values.iloc[part].reset_index(drop=True))
         whole.put(part, verdict)
+        whole.figures = {**verdict.figures, **whole.figures}
         batches.append(_batch_report(verdict))
     return whole, tuple(batches)
 
@@ -221,6 +225,7 @@ def _judge_source(
     source = rows.values.iloc[readable].reset_index(drop=True)
     verdict = inspector.judge_source(source, Pool())
     whole.put(readable, verdict)
+    whole.figures = verdict.figures
     return whole, (_batch_report(verdict),)
 
 
