@@ -10,8 +10,8 @@ The likeliest label of each row empties rare classes. Setting ``team.label_choic
 import numpy as np
 import pandas as pd
 
-from t2local.stats.arrays import FloatArray, IntArray
-from t2local.stats.quotas import assign, quotas
+from t2local.stats.arrays import FloatArray, IntArray, Mask
+from t2local.stats.quotas import assign, none_lost, quotas
 from t2local.tables.dictionary import Feature
 
 
@@ -44,17 +44,25 @@ def label_values(
     return pd.Series([target.levels[place] for place in classes], dtype=object)
 
 
-def labels_under_shares(log_probabilities: FloatArray, shares: FloatArray) -> IntArray:
+def labels_under_shares(
+    log_probabilities: FloatArray, shares: FloatArray, never_lost: Mask | None = None
+) -> IntArray:
     """The class of each row, shape (m,), when every class keeps its share.
 
     A row whose likeliest class has no share keeps it: no real row says how many there should be.
+
+    **Parameters:**
+
+    * **never_lost**: the classes that get a row even if their share is less than one, (classes,).
     """
     classes: IntArray = log_probabilities.argmax(axis=1)
-    known = np.flatnonzero(shares > 0)
-    rows = np.flatnonzero(np.isin(classes, known))
-    by_class = {str(place): float(shares[place]) for place in known}
-    counts = list(quotas(by_class, len(rows)).values())
-    classes[rows] = known[assign(log_probabilities[np.ix_(rows, known)], counts)]
+    shared = np.flatnonzero(shares > 0)
+    rows = np.flatnonzero(np.isin(classes, shared))
+    counts = quotas({str(place): float(shares[place]) for place in shared}, len(rows))
+    if never_lost is not None:
+        counts = none_lost(counts, [str(place) for place in shared[never_lost[shared]]])
+    scores = log_probabilities[np.ix_(rows, shared)]
+    classes[rows] = shared[assign(scores, list(counts.values()))]
     return classes
 
 

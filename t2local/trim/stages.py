@@ -26,7 +26,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("sanity", sanity.judge, judges_new_classes=True),
     Stage("cost", cost.judge),
     Stage("diversity", diversity.judge),
-    Stage("choice", choice.judge),
+    Stage("choice", choice.judge, judges_new_classes=True),
 )
 
 
