@@ -122,9 +122,8 @@ def generate(
 
     **Parameters:**
 
-    * **data**: a DataFrame, or the path of a table; **target**: the column to predict.
-    * **rows**: rows wanted, by default ten times the real ones, from 200 to 2,000; fewer come when
-      ``max_batches`` of ``batch_size`` rows lack them.
+    * **data**: a DataFrame or a file; **target**: the column to predict; **rows**: rows wanted,
+      ten times the real ones if not said; tried are ``max_batches`` of ``batch_size`` rows.
     * **dictionary**, **plan**: objects or files; a plan may also be ``"manager"`` or ``"data"``.
     * **model**, **manager_model**: a name of the catalogue, a GGUF file, or a loaded model.
     * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.

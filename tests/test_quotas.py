@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from t2local.stats.quotas import assign, quotas
+from t2local.stats.quotas import assign, none_lost, quotas
 
 
 def total(scores, labels):
@@ -120,3 +120,11 @@ def test_quotas_by_hand():
     assert quotas({"a": 0.5, "b": 0.3, "c": 0.2}, 7) == {"a": 4, "b": 2, "c": 1}
     assert quotas({"a": 0.29, "b": 0.71}, 100) == {"a": 29, "b": 71}
     assert quotas({}, 5) == {}
+
+
+def test_no_class_is_lost_as_long_as_another_one_can_spare_a_row():
+    counts = {"a": 5, "b": 0, "c": 0}
+    assert none_lost(counts, ["b"]) == {"a": 4, "b": 1, "c": 0}
+    assert none_lost(counts, ["b", "c"]) == {"a": 3, "b": 1, "c": 1}
+    assert none_lost({"a": 1, "b": 0}, ["b"]) == {"a": 1, "b": 0}
+    assert none_lost(counts, []) == counts == {"a": 5, "b": 0, "c": 0}

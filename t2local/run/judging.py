@@ -12,16 +12,16 @@ import pandas as pd
 
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import SURPLUS, BatchEntry
-from t2local.stats.arrays import FloatArray
-from t2local.stats.quotas import quotas
+from t2local.stats.arrays import FloatArray, Mask
+from t2local.stats.quotas import none_lost, quotas
 from t2local.stats.streams import Stream, generator
-from t2local.team.labels import gumbel_noise, label_values, numbers_like
+from t2local.team.labels import gumbel_noise, labels_under_shares, number_values, numbers_like
 from t2local.team.writer import Block
 from t2local.trim.inspector import Inspector
 from t2local.trim.state import Pool, Wanted
 from t2local.trim.verdict import Verdict
 
-#: A class with at least so many real rows is in every result.
+#: A class with at least so many real rows that are what was asked for is in every result.
 _LEAST_REAL_ROWS = 3
 #: Predicted shares count as so many real rows beside those that are what was asked for.
 _PREDICTED_ROWS = 10.0
@@ -120,8 +120,9 @@ class SourceJudge:
 
     @property
     def _relabels(self) -> bool:
-        """Whether labels are given anew under the shares of all candidates."""
-        return self._shares_purpose or self._run.settings.team.label_choice == "shares"
+        """Whether labels are given anew, in view of all candidates."""
+        by_shares = self._run.settings.team.label_choice == "shares"
+        return self._shares_purpose or (by_shares and self._inputs.dictionary.classification)
 
     @property
     def _shares_purpose(self) -> bool:
@@ -135,17 +136,28 @@ class SourceJudge:
         return np.concatenate([part for part in parts if part is not None])
 
     def _labels(self, predictions: FloatArray) -> pd.Series:
-        """Labels that keep the shares; drawn ones where rows are to look like the table."""
+        """Labels that keep the shares; where rows are to look like the table, drawn ones."""
         target = self._inputs.dictionary[self._target]
-        rng = generator(self._run.seed, Stream.DRAWN_LABELS, 0)
+        if not target.levels:
+            return number_values(target, self._numbers_to_share(predictions[:, 0]))
         shares = self._shares(predictions)
-        if self._shares_purpose and not target.levels:
-            real = self._inputs.values[self._target].to_numpy(dtype=np.float64)
-            error = self._inspector.state.reference.labels.scale
-            predictions = numbers_like(real, predictions[:, 0], error, rng)[:, None]
-        elif self._shares_purpose:
+        if self._shares_purpose:
             predictions = predictions + self._noise(predictions.shape[1])
-        return label_values(target, predictions, shares, "shares", rng)
+        classes = labels_under_shares(predictions, shares, self._never_lost())
+        return pd.Series([target.levels[place] for place in classes], dtype=object)
+
+    def _numbers_to_share(self, predictions: FloatArray) -> FloatArray:
+        """Numbers with the distribution of the real ones, by their predictions (m,)."""
+        real = self._inputs.values[self._target].to_numpy(dtype=np.float64)
+        error = self._inspector.state.reference.labels.scale
+        rng = generator(self._run.seed, Stream.DRAWN_LABELS, 0)
+        return numbers_like(real, predictions, error, rng)
+
+    def _never_lost(self) -> Mask:
+        """The classes that are in every result, shape (levels,)."""
+        levels = self._inputs.dictionary[self._target].levels
+        matches = self._inputs.conditions.matches_conditions(self._inputs.values)
+        return _counts(self._inputs.values[self._target][matches], levels) >= _LEAST_REAL_ROWS
 
     def _noise(self, n_classes: int) -> FloatArray:
         """Noise of each row, the same whatever comes after it: by block; (m, classes)."""
@@ -166,8 +178,6 @@ class SourceJudge:
         ``--where`` asks for, their shares count together with those that are predicted.
         """
         levels = list(self._inputs.dictionary[self._target].levels)
-        if not levels:
-            return np.zeros(0)
         if asked := self._inputs.conditions.shares:
             return np.array([asked.get(level, 0.0) for level in levels])
         matches = self._inputs.conditions.matches_conditions(self._inputs.values)
@@ -189,19 +199,15 @@ class SourceJudge:
         if conditions.shares:
             return Wanted(self._target, total, conditions.quotas(total))
         target = self._inputs.dictionary[self._target]
-        if not target.levels or self._target in conditions.given or not self._relabels:
+        if self._target in conditions.given or not (target.levels and self._relabels):
             return Wanted(self._target, total)
         shares = self._shares(predictions)
         real = _counts(self._inputs.values[self._target], target.levels)
         unseen = (_counts(rows[self._target], target.levels) * (real == 0)) / max(len(rows), 1)
         shares = shares * (1 - unseen.sum()) + unseen
         by_class = quotas(dict(zip(target.levels, shares.tolist(), strict=True)), total)
-        enough = [
-            level
-            for level, count in zip(target.levels, real, strict=True)
-            if count >= _LEAST_REAL_ROWS
-        ]
-        return Wanted(self._target, total, _none_lost(by_class, enough))
+        never_lost = [target.levels[place] for place in np.flatnonzero(self._never_lost())]
+        return Wanted(self._target, total, none_lost(by_class, never_lost))
 
     def _clearness(self, rows: pd.DataFrame, predictions: FloatArray | None) -> FloatArray | None:
         """Log-probability of each row's label, (m,); none: the first rows are as good as others."""
@@ -221,14 +227,3 @@ def _counts(labels: pd.Series, levels: Sequence[str]) -> FloatArray:
     """How many rows have each level, shape (levels,)."""
     counts = Counter(labels)
     return np.array([counts[level] for level in levels], dtype=np.float64)
-
-
-def _none_lost(by_class: dict[str, int], classes: Sequence[str]) -> dict[str, int]:
-    """The quotas with at least a row for each of these classes, taken from the largest one."""
-    by_class = dict(by_class)
-    for label in classes:
-        largest = max(by_class, key=lambda name: by_class[name])
-        if not by_class[label] and by_class[largest] > 1:
-            by_class[label] = 1
-            by_class[largest] -= 1
-    return by_class

@@ -5,8 +5,8 @@ Every row that was written is kept or rejected, with its reason; every second an
 
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +45,29 @@ class BatchEntry:
     kept: int
     rejected_by: Mapping[str, int]
     figures: Mapping[str, StageFigures]
+
+    @classmethod
+    def of(
+        cls, number: int, block: Block, verdict: Verdict, seed: int, first: int = 0
+    ) -> "BatchEntry":
+        """The batch whose rows begin at ``first`` in a verdict that ends with them."""
+        entry = cls(
+            batch=number,
+            block=block.number,
+            seed=seed,
+            prompt_sha256=block.prompt_sha256,
+            rows=verdict.size - first,
+            kept=0,
+            rejected_by={},
+            figures=verdict.figures,
+        )
+        return entry.recounted(verdict, first)
+
+    def recounted(self, verdict: Verdict, first: int) -> "BatchEntry":
+        """The entry with the counts of another verdict, in which its rows begin at ``first``."""
+        rejected_by = Counter(filter(None, verdict.stages[first : first + self.rows]))
+        kept = self.rows - rejected_by.total()
+        return replace(self, kept=kept, rejected_by=dict(rejected_by))
 
 
 class JudgedRows(NamedTuple):
@@ -161,7 +184,8 @@ class Ledger:
         self, block: Block, rows: pd.DataFrame, verdict: Verdict, seed: int
     ) -> BatchEntry:
         """Count a batch of a block, and return its entry for the report and the journal."""
-        entry = self._entry(block, len(rows), verdict, verdict.rejected_by(), seed)
+        entry = BatchEntry.of(len(self.batches), block, verdict, seed)
+        self.batches.append(entry)
         self.judged.append((rows, verdict))
         self.rejected_by.update(entry.rejected_by)
         self.kept += entry.kept
@@ -174,41 +198,19 @@ class Ledger:
     def settle(self, block: Block, rows: pd.DataFrame, verdict: Verdict, seed: int) -> BatchEntry:
         """Take the verdict on all rows so far, which ends with those of a block; returns its entry.
 
-        Earlier verdicts no longer count.
+        Earlier verdicts no longer count: the entries of earlier blocks keep what was measured then,
+        and count what is kept now.
         """
-        rejected_by = verdict.rejected_by()
-        own = Counter(filter(None, verdict.stages[len(rows) - len(block.rows) :]))
-        entry = self._entry(block, len(block.rows), verdict, own, seed)
+        entry = BatchEntry.of(len(self.batches), block, verdict, seed, self.generated)
+        self.batches = [*_recounted(self.batches, verdict), entry]
         self.judged = [(rows, verdict)]
-        self.rejected_by = rejected_by
+        self.rejected_by = verdict.rejected_by()
         self.generated = len(rows)
         self.kept = int(verdict.kept.sum())
-        self.passed = self.kept + rejected_by[CHOICE]
+        self.passed = self.kept + self.rejected_by[CHOICE]
         if self.quotas:
             passed = [stage in (None, CHOICE) for stage in verdict.stages]
             self.passed_labels = Counter(rows[self.target][passed])
-        return entry
-
-    def _entry(
-        self,
-        block: Block,
-        rows: int,
-        verdict: Verdict,
-        rejected_by: Mapping[str, int],
-        seed: int,
-    ) -> BatchEntry:
-        """Note a batch of so many rows of a block."""
-        entry = BatchEntry(
-            batch=len(self.batches),
-            block=block.number,
-            seed=seed,
-            prompt_sha256=block.prompt_sha256,
-            rows=rows,
-            kept=rows - sum(rejected_by.values()),
-            rejected_by=dict(rejected_by),
-            figures=verdict.figures,
-        )
-        self.batches.append(entry)
         return entry
 
     def end_block(self, block: Block) -> None:
@@ -242,3 +244,11 @@ class Ledger:
             written[~kept].reset_index(drop=True),
             notes[~kept].reset_index(drop=True),
         )
+
+
+def _recounted(batches: Sequence[BatchEntry], verdict: Verdict) -> Iterator[BatchEntry]:
+    """The entries with the counts of a verdict on the rows of all of them, in order."""
+    first = 0
+    for entry in batches:
+        yield entry.recounted(verdict, first)
+        first += entry.rows

@@ -167,7 +167,7 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
         interrupted=ledger.interrupted,
         labels=_labels(team, measured.class_shares),
         cells=_cells(team, run.settings),
-        given=Given(inputs.conditions.given, ledger.quotas),
+        given=Given(inputs.conditions.given, inputs.conditions.quotas(ledger.wanted)),
         benefit=measured.benefit,
         verdict=_verdict(ledger, measured.benefit),
     )

@@ -1,7 +1,7 @@
 """Shares of classes as whole numbers of rows, and the labels of rows under such numbers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -26,6 +26,17 @@ def quotas(shares: Mapping[str, float], total: int) -> dict[str, int]:
     by_remainder = sorted(exact, key=lambda label: counts[label] - exact[label])
     for label in by_remainder[: total - sum(counts.values())]:
         counts[label] += 1
+    return counts
+
+
+def none_lost(counts: Mapping[str, int], labels: Iterable[str]) -> dict[str, int]:
+    """The counts with at least a row for each of these classes, taken from the largest one."""
+    counts = dict(counts)
+    for label in labels:
+        largest = max(counts, key=lambda name: counts[name])
+        if not counts[label] and counts[largest] > 1:
+            counts[label] = 1
+            counts[largest] -= 1
     return counts
 
 

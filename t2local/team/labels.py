@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.random import Generator
 
-from t2local.stats.arrays import FloatArray, IntArray
-from t2local.stats.quotas import assign, quotas
+from t2local.stats.arrays import FloatArray, IntArray, Mask
+from t2local.stats.quotas import assign, none_lost, quotas
 from t2local.tables.dictionary import Feature
 
 
@@ -34,9 +34,7 @@ def label_values(
     if not len(predictions):
         return pd.Series([], dtype=object if target.levels else float)
     if not target.levels:
-        low, high = target.steps
-        grid = 10.0**target.decimals
-        return pd.Series(np.clip(np.round(predictions[:, 0] * grid), low, high) / grid)
+        return number_values(target, predictions[:, 0])
     if choice == "drawn":
         predictions = predictions + gumbel_noise(predictions.shape, rng)
     classes = predictions.argmax(axis=1)
@@ -45,17 +43,32 @@ def label_values(
     return pd.Series([target.levels[place] for place in classes], dtype=object)
 
 
-def labels_under_shares(log_probabilities: FloatArray, shares: FloatArray) -> IntArray:
+def number_values(target: Feature, numbers: FloatArray) -> pd.Series:
+    """Numbers (m,) on the steps and within the bounds of the target."""
+    low, high = target.steps
+    grid = 10.0**target.decimals
+    return pd.Series(np.clip(np.round(numbers * grid), low, high) / grid)
+
+
+def labels_under_shares(
+    log_probabilities: FloatArray, shares: FloatArray, never_lost: Mask | None = None
+) -> IntArray:
     """The class of each row, shape (m,), when every class keeps its share.
 
     A row whose likeliest class has no share keeps it: no real row says how many there should be.
+
+    **Parameters:**
+
+    * **never_lost**: the classes that get a row even if their share is less than one, (classes,).
     """
     classes: IntArray = log_probabilities.argmax(axis=1)
-    known = np.flatnonzero(shares > 0)
-    rows = np.flatnonzero(np.isin(classes, known))
-    by_class = {str(place): float(shares[place]) for place in known}
-    counts = list(quotas(by_class, len(rows)).values())
-    classes[rows] = known[assign(log_probabilities[np.ix_(rows, known)], counts)]
+    shared = np.flatnonzero(shares > 0)
+    rows = np.flatnonzero(np.isin(classes, shared))
+    counts = quotas({str(place): float(shares[place]) for place in shared}, len(rows))
+    if never_lost is not None:
+        counts = none_lost(counts, [str(place) for place in shared[never_lost[shared]]])
+    scores = log_probabilities[np.ix_(rows, shared)]
+    classes[rows] = shared[assign(scores, list(counts.values()))]
     return classes
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from t2local.stats.arrays import FloatArray, IntArray
+from t2local.stats.arrays import FloatArray, IntArray, Mask
 from t2local.trim.result import Rejection, StageResult
-from t2local.trim.state import Batch, TrimState
+from t2local.trim.state import Batch, TrimState, Wanted
 
-_REASON = "there were clearer rows of its class"
+_LESS_CLEAR = "there were clearer rows of its class"
+_SURPLUS = "the wanted rows were already there"
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,22 @@ def judge(batch: Batch, state: TrimState) -> StageResult:
     wanted = state.pool.wanted
     if wanted is None:
         return StageResult((), None)
+    rejected = ~_chosen(batch, wanted)
+    rejection = Rejection(rejected, _SURPLUS)
+    if batch.clearness is not None:
+        rejection = Rejection(rejected, _LESS_CLEAR, np.exp(batch.clearness))
+    return StageResult((rejection,), ChoiceFigures(len(batch.rows), wanted.total))
+
+
+def _chosen(batch: Batch, wanted: Wanted) -> Mask:
+    """The wanted rows of each class, shape (m,)."""
     clearness = batch.clearness
     if clearness is None:
         clearness = np.zeros(len(batch.rows))
-    chosen = np.concatenate(
-        [
-            clearest(np.flatnonzero(places), clearness, count)
-            for places, count in wanted.split(batch.rows)
-        ]
-    )
-    rejected = np.ones(len(batch.rows), dtype=np.bool_)
-    rejected[chosen] = False
-    figures = ChoiceFigures(len(batch.rows), wanted.total)
-    return StageResult((Rejection(rejected, _REASON, np.exp(clearness)),), figures)
+    chosen = np.zeros(len(batch.rows), dtype=np.bool_)
+    for places, count in wanted.split(batch.rows):
+        chosen[clearest(np.flatnonzero(places), clearness, count)] = True
+    return chosen
 
 
 def clearest(places: IntArray, clearness: FloatArray, count: int) -> IntArray:

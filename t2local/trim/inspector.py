@@ -119,5 +119,8 @@ class Inspector:
             verdict.reject_among(judged, stage.name, rejection)
 
     def gate(self, rows: pd.DataFrame) -> cost.GateResult:
-        """Stage 2's test of a batch (values, shape (m, d)) alone; nothing is accepted by it."""
+        """Stage 2's test of a batch (values, shape (m, d)) alone; nothing is accepted by it.
+
+        **Raises** `UsageError` where the settings ask for all rows to be judged together.
+        """
         return cost.gate(self.state.batch(rows), self.state)

@@ -28,7 +28,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("sanity", sanity.judge, judges_new_classes=True),
     Stage("cost", cost.judge, overrulable=True),
     Stage("diversity", diversity.judge, overrulable=True),
-    Stage("choice", choice.judge),
+    Stage("choice", choice.judge, judges_new_classes=True),
 )
 
 
