@@ -9,6 +9,7 @@ largest of their standardised distances (Westfall and Young 1993, ISBN 978-0-471
 The first split of every array here is the observed one, the R others are random.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,10 @@ _DECIMALS = 9
 _MAX_WIDTH = 120
 #: A level has this many rows of the smaller sample on average, or no correlation is computed.
 _MIN_ROWS_OF_A_LEVEL = 5
+#: Of one row's share: added to every standard deviation.
+_GRAIN = 0.25
+#: Of differences of correlations: what float32 makes of columns that are constant in a sample.
+_LEAST_DEVIATION = 1e-4
 #: Variance, of 1 among the pooled rows, below which a column counts as constant in a sample.
 _LEAST_VARIANCE = 1e-4
 
@@ -155,14 +160,12 @@ class Correlations:
 
     * ``pairs``: the numbers of both columns, shape (P, 2); ``first``, ``second``: shapes (P,).
     * ``deviations``: of their difference, in standard deviations of chance; shape (P, R + 1).
-    * ``standard_deviations``: of chance, shape (P,).
     """
 
     pairs: IntArray
     first: FloatArray
     second: FloatArray
     deviations: FloatArray
-    standard_deviations: FloatArray
 
     @classmethod
     def of(cls, blocks: Sequence[FloatArray], masks: Mask) -> "Correlations | None":
@@ -182,12 +185,11 @@ class Correlations:
         first, second = _correlations(standardised, masks, upper)  # (P, R + 1) each
         difference = second - first
         # Shares of groups that were chosen move a correlation too: in every split alike.
-        by_chance = difference[:, 1:]
-        centred = difference - by_chance.mean(axis=1, keepdims=True)
-        deviation = by_chance.std(axis=1)  # (P,)
-        deviations = np.abs(centred) / np.where(deviation > 0, deviation, np.inf)[:, None]
+        means, scales = _moments_by_chance(difference)
+        scales = np.maximum(scales, _LEAST_DEVIATION)
+        deviations = np.abs(difference - means) / scales
         pairs = owners[np.argwhere(upper)]
-        return cls(pairs, first[:, 0], second[:, 0], deviations, deviation)
+        return cls(pairs, first[:, 0], second[:, 0], deviations)
 
 
 def _correlations(matrix: FloatArray, masks: Mask, upper: Mask) -> tuple[FloatArray, FloatArray]:
@@ -231,25 +233,30 @@ def _correlation(products: FloatArray) -> FloatArray:
 class Standardised:
     """Distances in standard deviations above their mean by chance.
 
-    * ``values``: shape (K, R + 1); ``observed``: as they were measured, shape (K,).
-    * ``means``, ``standard_deviations``: of distances by chance, shapes (K,).
+    * ``values``: shape (K, R + 1).
+    * ``observed``: distances of the observed split; ``means``, ``scales``: the mean and standard
+      deviation of those by chance; shapes (K,).
     """
 
     values: FloatArray
     observed: FloatArray
     means: FloatArray
-    standard_deviations: FloatArray
+    scales: FloatArray
 
     @classmethod
-    def of(cls, distances: Sequence[FloatArray]) -> "Standardised":
-        """Of K distances, at least one, each of shape (R + 1,)."""
+    def of(cls, distances: Sequence[FloatArray], n_smaller: int) -> "Standardised":
+        """Of K distances, at least one, each of shape (R + 1,).
+
+        **Parameters:**
+
+        * **n_smaller**: rows of the smaller sample.
+        """
         rounded = np.array(distances, dtype=np.float64).round(_DECIMALS)  # (K, R + 1)
-        means = rounded[:, 1:].mean(axis=1)
-        deviations = rounded[:, 1:].std(axis=1)
-        # A distance that is the same in every split says nothing.
-        scale = np.where(deviations > 0, deviations, np.inf)
-        values = (rounded - means[:, None]) / scale[:, None]
-        return cls(values, rounded[:, 0], means, deviations)
+        means, scales = _moments_by_chance(rounded)
+        # A part of a row more: a level that one row in a thousand has, and of which few splits see
+        # anything, would else be many deviations from its mean by chance, and set the limit of all.
+        scales += _GRAIN / n_smaller
+        return cls((rounded - means) / scales, rounded[:, 0], means[:, 0], scales[:, 0])
 
     @property
     def maxima(self) -> FloatArray:
@@ -258,14 +265,32 @@ class Standardised:
 
     def bands(self, limit: float) -> FloatArray:
         """The distances at a number of standard deviations, shape (K,)."""
-        return np.round(self.means + limit * self.standard_deviations, _DECIMALS)
+        return np.round(self.means + limit * self.scales, _DECIMALS)
+
+
+def _moments_by_chance(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Mean and standard deviation over the random splits other than the one itself, (K, R + 1).
+
+    So a random split is held against the others just as the observed one is. Against all of them,
+    itself included, those that are far out would seem less far than an observed one that is not.
+    """
+    n = values.shape[1] - 1
+    centred = values - values[:, 1:].mean(axis=1, keepdims=True)  # (K, R + 1)
+    own = np.hstack([np.zeros((len(values), 1)), centred[:, 1:]])  # what is left out of each sum
+    n_others = np.full(n + 1, n - 1)
+    n_others[0] = n
+    means = -own / n_others
+    squares = ((centred[:, 1:] ** 2).sum(axis=1, keepdims=True) - own**2) / n_others
+    deviations = np.sqrt(np.maximum(squares - means**2, 0.0))
+    return values - centred + means, deviations
 
 
 def limits(maxima: Sequence[FloatArray]) -> list[float]:
-    """What 95 % of the random splits exceed in no kind of distance, one limit for each kind.
+    """What 95 % of the splits exceed in no kind of distance, one limit for each kind.
 
     Every kind has the same share of the error, however many columns it has: a split counts by the
-    highest of its ranks over the kinds.
+    highest of its ranks over the kinds. The observed split is ranked among the others, so that it
+    exceeds a limit in 5 % of all samples from one population at most, for any number of splits.
 
     **Parameters:**
 
@@ -273,12 +298,11 @@ def limits(maxima: Sequence[FloatArray]) -> list[float]:
     """
     from scipy.stats import rankdata
 
-    by_chance = np.array(maxima)[:, 1:]  # (kinds, R)
-    n_lower = rankdata(by_chance, method="min", axis=1).astype(np.intp) - 1  # (kinds, R)
-    highest = np.sort(n_lower.max(axis=0))  # (R,)
-    # As many of R + 1 exchangeable splits; the observed one is among them.
-    place = highest[int(np.ceil(_CONFIDENCE * (len(highest) + 1))) - 1]
-    return [float(values[place]) for values in np.sort(by_chance, axis=1)]
+    values = np.array(maxima)  # (kinds, R + 1)
+    n_lower = rankdata(values, method="min", axis=1).astype(np.intp) - 1  # (kinds, R + 1)
+    highest = np.sort(n_lower.max(axis=0))  # (R + 1,)
+    place = highest[math.ceil(_CONFIDENCE * len(highest)) - 1]
+    return [float(ordered[place]) for ordered in np.sort(values, axis=1)]
 
 
 def rank_block(numbers: FloatArray) -> FloatArray:

@@ -38,15 +38,18 @@ DistanceKind = Literal["class_shares", "marginal", "missing"]
 class Distance:
     """How far the kept rows are from the real ones in one column, and how far chance goes.
 
-    * ``kind``: ``class_shares`` of the label, ``marginal`` of another column, ``missing`` of a
-      column's missing cells.
-    * ``distance``: of levels and missing cells the total variation, of numbers the distance of
-      their ranks; 0 to 1. Chance does not explain what is beyond ``band``.
+    * ``kind``: ``class_shares`` of a class of the label, ``marginal`` of another column,
+      ``missing`` of a column's missing cells.
+    * ``label``: the class; blank for other kinds.
+    * ``distance``: of a class and of missing cells the difference of the shares, of levels the
+      total variation, of numbers the distance of their ranks; 0 to 1. Chance does not explain what
+      is beyond ``band``.
     * ``sentence``: what differs; blank within the band.
     """
 
     kind: DistanceKind
     column: str
+    label: str
     distance: float
     band: float
     sentence: str
@@ -78,6 +81,7 @@ class _Measured:
     column: str
     values: FloatArray
     sentence: str
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,11 +127,12 @@ def distances(
     measured = [*_columns(pooled, dictionary.input_features, splits)]
     target = dictionary[dictionary.target]
     if wanted_shares:
-        measured.append(_wanted_classes(kept[target.name], target, wanted_shares, seed))
+        measured += _wanted_classes(kept[target.name], target, wanted_shares, seed)
     else:
         measured += _columns(pooled, [target], splits, label=target.name)
     correlations = Correlations.of(_blocks(pooled, dictionary.features), splits.masks)
-    return _with_bands(measured, correlations, dictionary.names)
+    n_smaller = min(len(real), len(kept))
+    return _with_bands(measured, n_smaller, correlations, dictionary.names)
 
 
 def _columns(
@@ -142,8 +147,7 @@ def _columns(
             sentence = sentences.of_numbers(feature, shares)
             yield _Measured("marginal", feature.name, shares.rank_distance(), sentence)
         elif feature.name == label:
-            sentence = sentences.of_classes(feature, shares.first[:, 0], shares.second[:, 0])
-            yield _Measured("class_shares", label, shares.total_variation(), sentence)
+            yield from _classes(feature, shares.first, shares.second)
         else:
             sentence = sentences.of_levels(feature, shares, codes[:n_real])
             yield _Measured("marginal", feature.name, shares.total_variation(), sentence)
@@ -156,16 +160,31 @@ def _columns(
 
 def _wanted_classes(
     labels: pd.Series, target: Feature, wanted_shares: Mapping[str, float], seed: int
-) -> _Measured:
+) -> Iterator[_Measured]:
     """The classes against the shares that were asked for, and draws with these shares."""
     expected = np.array([wanted_shares.get(level, 0.0) for level in target.levels])  # (levels,)
     counts = np.bincount(encode_labels(labels, target).astype(np.intp), minlength=len(expected))
     rng = generator(seed, Stream.SHIFT_CLASSES)
     drawn = rng.multinomial(len(labels), expected / expected.sum(), _N_SPLITS)
-    shares = np.vstack([counts, drawn]) / len(labels)  # (R + 1, levels)
-    total_variation = np.abs(shares - expected).sum(axis=1) / 2
-    sentence = sentences.of_classes(target, expected, shares[0])
-    return _Measured("class_shares", target.name, total_variation, sentence)
+    shares = np.vstack([counts, drawn]).T / len(labels)  # (levels, R + 1)
+    yield from _classes(target, expected[:, None], shares)
+
+
+def _classes(target: Feature, expected: FloatArray, kept: FloatArray) -> Iterator[_Measured]:
+    """Each class for itself, so that a rare one counts as much as a common one.
+
+    **Parameters:**
+
+    * **expected**, **kept**: shares, shapes (levels, R + 1).
+    """
+    values = np.abs(kept - expected)
+    order = np.argsort(expected[:, 0], kind="stable")
+    if len(order) == 2:
+        order = order[:1]  # the other class differs by as much
+    for place in order:
+        sentence = sentences.of_class(target, int(place), expected[place, 0], kept[place, 0])
+        label = target.levels[place]
+        yield _Measured("class_shares", target.name, values[place], sentence, label)
 
 
 def _blocks(pooled: _Pooled, features: Sequence[Feature]) -> list[FloatArray]:
@@ -180,25 +199,31 @@ def _blocks(pooled: _Pooled, features: Sequence[Feature]) -> list[FloatArray]:
 
 
 def _with_bands(
-    measured: Sequence[_Measured], correlations: Correlations | None, names: Sequence[str]
+    measured: Sequence[_Measured],
+    n_smaller: int,
+    correlations: Correlations | None,
+    names: Sequence[str],
 ) -> tuple[tuple[Distance, ...], AssociationShift | None]:
     """Every kind of distance gets its limit, all of them together."""
     by_kind: dict[DistanceKind, list[_Measured]] = {}
     for column in measured:
         by_kind.setdefault(column.kind, []).append(column)
     standardised = [
-        Standardised.of([column.values for column in columns]) for columns in by_kind.values()
+        Standardised.of([column.values for column in columns], n_smaller)
+        for columns in by_kind.values()
     ]
     maxima = [kind.maxima for kind in standardised]
     if correlations is not None:
         maxima.append(correlations.deviations.max(axis=0))
     limit_of_kinds = limits(maxima)
     with_bands = [
-        _with_band(column, value, band)
+        _with_band(column, distance, band)
         for columns, kind, limit in zip(
             by_kind.values(), standardised, limit_of_kinds, strict=False
         )
-        for column, value, band in zip(columns, kind.observed, kind.bands(limit), strict=True)
+        for column, distance, band in zip(
+            columns, kind.observed.tolist(), kind.bands(limit).tolist(), strict=True
+        )
     ]
     association = None
     if correlations is not None:
@@ -207,8 +232,10 @@ def _with_bands(
 
 
 def _with_band(column: _Measured, distance: float, band: float) -> Distance:
-    sentence = column.sentence if distance > band else ""
-    return Distance(column.kind, column.column, float(distance), float(band), sentence)
+    sentence = ""
+    if distance > band:
+        sentence = column.sentence
+    return Distance(column.kind, column.column, column.label, distance, band, sentence)
 
 
 def _association(

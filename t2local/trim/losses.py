@@ -4,6 +4,7 @@ The chance is exact: if real and kept rows come from one population, which of th
 lie in the range is a draw without replacement (docs/method.md, Shifts).
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from t2local.stats.arrays import FloatArray, IntArray, Mask
+from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.ensemble import encode_labels
 from t2local.tables.dictionary import Feature
 from t2local.trim import shift_sentences as sentences
@@ -20,8 +21,11 @@ from t2local.trim import shift_sentences as sentences
 _ERROR = 0.01
 #: A class of fewer real rows may be an accident of the sample, unless it was asked for.
 _MIN_ROWS_OF_A_CLASS = 3
-#: The share of the real rows at each end of a number.
-_OUTER_SHARE = 0.2
+#: A range is lost when this share of the real rows, at one end of a number, lies beyond all kept
+#: rows. Where kept rows are cut at a fifth of the population, the real rows beyond the cut are a
+#: fifth give or take what chance does to so few, and one kept row may lie among them: a tenth finds
+#: nearly all such cuts.
+_LEAST_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class ClassShare:
 class LostRange:
     """The lowest or the highest numbers of a column, where real rows lie and no kept one does.
 
-    * ``real_share``: of the real rows, about a fifth.
-    * ``p_value``: how often chance leaves such a range empty.
+    * ``real_share``: of the real rows; a tenth or more.
+    * ``p_value``: how often chance leaves the outer tenth empty.
     """
 
     column: str
@@ -101,7 +105,7 @@ def lost_ranges(
     real_groups: IntArray,
     kept_groups: IntArray,
 ) -> tuple[LostRange, ...]:
-    """The outer fifths of the real numbers without a kept row, the least likely first.
+    """The ends of numbers where real rows lie and no kept one does, the least likely first.
 
     **Parameters:**
 
@@ -130,50 +134,39 @@ def _empty_ends(
     has_real, has_kept = (frame[feature.name].notna().to_numpy() for frame in (real, kept))
     numbers = real[feature.name].to_numpy(dtype=np.float64)[has_real]  # (n,)
     others = kept[feature.name].to_numpy(dtype=np.float64)[has_kept]  # (m,)
-    groups = real_groups[has_real], kept_groups[has_kept]
+    n_least = math.ceil(_LEAST_SHARE * len(numbers))
+    if not len(numbers) or not len(others):
+        return
     ends: tuple[tuple[Literal["lowest", "highest"], int], ...] = (("lowest", -1), ("highest", 1))
     for end, sign in ends:
-        outer = _outer(sign * numbers)  # (n,)
-        if not outer.any() or not len(others):
+        beyond = sign * numbers > (sign * others).max()  # (n,)
+        if beyond.sum() < n_least:
             continue
-        inner_limit = (sign * numbers[~outer]).max()
-        if (sign * others > inner_limit).any():
-            continue
-        limit = ""
-        if min(outer.sum(), (~outer).sum()) >= sentences.MIN_ROWS_SHOWN:
-            limit = feature.plain(sign * inner_limit) or ""
-        share = float(outer.mean())
-        p_value = float(np.exp(_log_p_of_empty(outer, *groups)))
-        sentence = sentences.of_lost_range(feature, end, share, limit)
-        yield LostRange(feature.name, end, share, p_value, sentence)
+        # The share was chosen before, so the probability is that of the outermost rows alone.
+        outermost = np.argsort(-sign * numbers, kind="stable")[:n_least]
+        p_value = math.exp(_log_p_of_empty(real_groups[has_real], kept_groups[has_kept], outermost))
+        yield LostRange(
+            feature.name,
+            end,
+            float(beyond.mean()),
+            p_value,
+            sentences.of_lost_range(feature, end, numbers, beyond),
+        )
 
 
-def _outer(numbers: FloatArray) -> Mask:
-    """The highest numbers, a fifth of them or fewer; more where the highest one is so common.
-
-    None of equal numbers. Shape (n,).
-    """
-    if not len(numbers):
-        return np.zeros(0, dtype=np.bool_)
-    limit = np.quantile(numbers, 1 - _OUTER_SHARE, method="inverted_cdf")
-    if limit == numbers.max():
-        return (numbers == limit) & (numbers.min() < limit)
-    return numbers > limit
-
-
-def _log_p_of_empty(outer: Mask, real_groups: IntArray, kept_groups: IntArray) -> float:
-    """The log-probability that no kept row lies where some real ones do, all groups together.
+def _log_p_of_empty(real_groups: IntArray, kept_groups: IntArray, outermost: IntArray) -> float:
+    """The log-probability that the outermost rows are all real, all groups together.
 
     **Parameters:**
 
-    * **outer**: the real rows that lie there, shape (n,); the groups have shapes (n,) and (m,).
+    * **real_groups**, **kept_groups**: shapes (n,) and (m,); **outermost**: places of real rows.
     """
     n_groups = 1 + max(real_groups.max(initial=0), kept_groups.max(initial=0))
-    n_outer, n_real, n_kept = (
+    n_outermost, n_real, n_kept = (
         np.bincount(groups, minlength=n_groups)
-        for groups in (real_groups[outer], real_groups, kept_groups)
+        for groups in (real_groups[outermost], real_groups, kept_groups)
     )
-    return float(_log_p_of_none(n_outer, n_real, n_kept).sum())
+    return float(_log_p_of_none(n_outermost, n_real, n_kept).sum())
 
 
 def _counts(labels: pd.Series, target: Feature) -> IntArray:

@@ -22,24 +22,28 @@ def of_lost_class(target: str, label: str, expected: float) -> str:
     return f"No kept row has {target} {label!r}, where {_percent(expected)} is to be expected."
 
 
-def of_lost_range(feature: Feature, end: str, real_share: float, limit: str) -> str:
-    """A range without a kept row; the limit is blank where it must not be shown."""
-    side = {"lowest": "low", "highest": "high"}[end]
-    beyond = {"lowest": "below", "highest": "above"}[end]
+def of_lost_range(feature: Feature, end: str, numbers: FloatArray, beyond: Mask) -> str:
+    """A range without a kept row.
+
+    **Parameters:**
+
+    * **end**: lowest or highest; **numbers**: of real rows; **beyond**: those in the range; (n,).
+    """
+    side, preposition = {"lowest": ("low", "below"), "highest": ("high", "above")}[end]
     place = ""
-    if limit:
-        place = f" ({beyond} {limit})"
+    if min(beyond.sum(), (~beyond).sum()) >= MIN_ROWS_SHOWN:
+        inside = numbers[~beyond]
+        limit = {"lowest": inside.min(), "highest": inside.max()}[end]
+        place = f" ({preposition} {feature.plain(limit)})"
     return (
-        f"No kept row has {feature.name} as {side} as the {end} {_percent(real_share)} of the real "
-        f"rows{place}."
+        f"No kept row has {feature.name} as {side} as the {end} {_percent(beyond.mean())} of the "
+        f"real rows{place}."
     )
 
 
-def of_classes(target: Feature, expected: FloatArray, kept: FloatArray) -> str:
-    """The class whose share differs most; both shares have shape (levels,)."""
-    place = int(np.abs(kept - expected).argmax())
-    figures = _against(kept[place], expected[place])
-    return f"{target.name} is {target.levels[place]!r} in {figures}."
+def of_class(target: Feature, place: int, expected: float, kept: float) -> str:
+    """The share of a class, by its place among the levels."""
+    return f"{target.name} is {target.levels[place]!r} in {_against(kept, expected)}."
 
 
 def of_levels(feature: Feature, shares: BinShares, real_codes: IntArray) -> str:

@@ -128,15 +128,16 @@ def _findings(
     association: AssociationShift | None,
 ) -> Iterator[Finding]:
     """Kind by kind, and within a kind what exceeds its band the most."""
-    for one in classes:
-        if one.lost:
-            sentence = sentences.of_lost_class(target, one.label, one.expected)
+    lost_labels = [share.label for share in classes if share.lost]
+    for share in classes:
+        if share.lost:
+            sentence = sentences.of_lost_class(target, share.label, share.expected)
             yield Finding("lost_class", (target,), sentence)
     for lost in ranges:
         yield Finding("lost_range", (lost.column,), lost.sentence)
-    beyond = [distance for distance in columns if distance.sentence]
-    # A band may be 0: of a column that does not differ in any random split.
-    beyond.sort(key=lambda distance: distance.band / distance.distance)
+    beyond = [one for one in columns if one.sentence and one.label not in lost_labels]
+    # A band may be 0: of a column that differs in no random split.
+    beyond.sort(key=lambda one: one.band / one.distance)
     for kind in ("class_shares", "marginal", "missing"):
         for distance in beyond:
             if distance.kind == kind:
