@@ -89,6 +89,23 @@ class PenalizedRegression:
             result[part] = np.linalg.slogdet(self._precision(x1, mean, weights[part]))[1]
         return result
 
+    def log_evidence(
+        self, x: FloatArray, y: Labels, weights: FloatArray, fit: "PenalizedFit | None" = None
+    ) -> FloatArray:
+        """Log marginal likelihood of the labels by Laplace's approximation, shape (R,).
+
+        It is exact for a number. The normal prior has precision 1, so its determinant adds nothing.
+
+        **Parameters:**
+
+        * **fit**: the posterior modes under these weights, where they are known.
+        """
+        if fit is None:
+            fit = self.fit(x, y, weights)
+        log_likelihood = (weights * fit.log_likelihood(x, y)).sum(axis=1)  # (R,)
+        log_prior = -0.5 * _PRIOR_PRECISION * (fit.theta**2).sum(axis=(1, 2))  # (R,)
+        return log_likelihood + log_prior - 0.5 * self.log_determinants(x, weights, fit)
+
     def predictive_entropy(
         self, at: FloatArray, x: FloatArray, weights: FloatArray, fit: "PenalizedFit"
     ) -> FloatArray:
@@ -179,6 +196,12 @@ class PenalizedFit:
         """Of all classes, shape (R, classes, n)."""
         p = self.model._mean(_with_intercept(x), self.theta)  # (R, outputs, n)
         return np.concatenate([p, 1.0 - p.sum(axis=1, keepdims=True)], axis=1)
+
+    def best_log_likelihood(self, x: FloatArray) -> FloatArray:
+        """Log p(y | x) of the likeliest label of each row under the first fit, shape (n,)."""
+        if not self.model.n_classes:
+            return normal_log_likelihood(np.zeros(len(x)))
+        return class_log_likelihood(self.probabilities(x)[0].max(axis=0), self.model.n_classes)
 
     def log_likelihood(self, x: FloatArray, y: Labels) -> FloatArray:
         """Log p(y | x), shape (R, n); a number has a unit normal around its prediction."""

@@ -11,6 +11,7 @@ import pandas as pd
 
 from t2local.stats.arrays import FloatArray, Mask
 from t2local.stats.streams import Stream, generator
+from t2local.trim import source
 from t2local.trim.information import (
     Information,
     NullSettings,
@@ -63,7 +64,9 @@ class GateResult:
 
 
 def judge(batch: Batch, state: TrimState) -> StageResult:
-    """The batch against a control, then its costliest rows."""
+    """The evidence of a source; or a batch against a control, then its costliest rows."""
+    if batch.reference.settings.gate == "source":
+        return source.judge(batch, state)
     result = gate(batch, state)
     if result.reason:
         everything = np.ones(len(batch.rows), dtype=np.bool_)
