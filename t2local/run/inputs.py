@@ -16,6 +16,7 @@ from t2local.stats.arrays import FloatArray
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.dictionary_file import read_dictionary
+from t2local.tables.effects import states_effects
 from t2local.tables.files import Table, from_frame
 from t2local.tables.reading import read_table, read_text
 from t2local.team.conditions import Conditions, read_conditions
@@ -184,9 +185,27 @@ def understand(
         run.tell(Notice(warning))
     reason = dictionary.target_reason or "from the dictionary"
     run.tell(Decision("target", dictionary.target, reason))
+    _tell_effects(run, dictionary)
     for column in dictionary.left_out:
         run.tell(Decision("left out", column.name, column.reason))
     return dictionary
+
+
+def _tell_effects(run: Run, dictionary: FeatureDictionary) -> None:
+    """Say how many columns have effects, and on what."""
+    n_effects = sum(map(states_effects, dictionary.features))
+    if not n_effects:
+        return
+    target = dictionary[dictionary.target]
+    reason = f"on the size of {target.name}"
+    if target.positive:
+        reason = f"on the risk of the level of {target.name} that the dictionary calls positive"
+    elif target.levels:
+        reason = (
+            f"on the risk of the second level of {target.name}; the dictionary may name another "
+            "as positive"
+        )
+    run.tell(Decision("effects", f"of {n_effects} columns", f"from the dictionary, {reason}"))
 
 
 def load_dictionary(source: DictionarySource) -> FeatureDictionary:
@@ -202,6 +221,11 @@ def _with_target(dictionary: FeatureDictionary, target: str | None) -> FeatureDi
     if target not in dictionary.names:
         next_step = f"pass one of: {', '.join(dictionary.names)}"
         raise UsageError(f"The dictionary has no feature {target!r}.", next_step=next_step)
+    if target != dictionary.target and any(map(states_effects, dictionary.features)):
+        raise UsageError(
+            f"The effects in the dictionary are on {dictionary.target!r}, not on {target!r}.",
+            next_step="take them out of the dictionary, or pass no other target",
+        )
     return dictionary.model_copy(update={"target": target})
 
 

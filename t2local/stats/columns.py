@@ -29,3 +29,14 @@ class Column(Protocol):
     @property
     def missing(self) -> bool:
         """Whether cells may be missing."""
+
+    @property
+    def effects(self) -> tuple[float, ...]:
+        """How strongly it raises the target, as a person says; lowers: below 0.
+
+        Of a number one strength, of levels one each; NaN where nothing is said.
+        """
+
+    @property
+    def positive_class(self) -> int:
+        """Of a target with classes: the number of the class whose risk effects are on."""

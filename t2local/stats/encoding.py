@@ -35,6 +35,17 @@ class Encoder:
         blocks = [self._block(column, values[column.name]) for column in self._columns]
         return np.hstack(blocks)
 
+    @property
+    def effects(self) -> FloatArray | None:
+        """What a person says of the columns of the matrix, as strengths; shape (width,).
+
+        NaN where nothing is said of one, none where nothing is said of any.
+        """
+        strengths = np.concatenate([_effects(column) for column in self._columns])
+        if np.isnan(strengths).all():
+            return None
+        return strengths
+
     def _block(self, column: Column, cells: pd.Series) -> FloatArray:
         """The columns of the matrix for one column of the table, shape (n_rows, 1 or more)."""
         parts = self._number(column, cells) if column.numeric else _one_hot(column, cells)
@@ -57,6 +68,19 @@ def _one_hot(column: Column, cells: pd.Series) -> list[FloatArray]:
         levels = levels[1:]
     texts = cells.to_numpy(dtype=object)
     return [(texts == level).astype(np.float64) for level in levels]
+
+
+def _effects(column: Column) -> FloatArray:
+    """The stated strength of each column of the matrix for one column of the table."""
+    strengths = list(column.effects)
+    if len(column.levels) == 2:
+        # Of the second level against the first: what is said of both counts once.
+        against = [-strengths[0], strengths[1]]
+        stated = [strength for strength in against if not np.isnan(strength)]
+        strengths = [sum(stated) / len(stated)] if stated else [np.nan]
+    if column.missing:
+        strengths.append(np.nan)
+    return np.array(strengths, dtype=np.float64)
 
 
 def _mean_and_deviation(cells: pd.Series) -> tuple[float, float]:

@@ -31,7 +31,7 @@ _TOLERANCE = 1e-4
 _MAX_LOGIT_CHANGE = 4.0
 #: Doubles in one temporary array: 32 MB.
 _CHUNK = 4_000_000
-#: The smallest probability in an entropy; p log p is 0 there in doubles.
+#: The smallest probability in a logarithm; p log p is 0 there in doubles.
 _TINY = 1e-300
 
 
@@ -49,7 +49,12 @@ class PenalizedRegression:
     n_classes: int
 
     def fit(
-        self, x: FloatArray, y: Labels, weights: FloatArray, start: "PenalizedFit | None" = None
+        self,
+        x: FloatArray,
+        y: Labels,
+        weights: FloatArray,
+        start: "PenalizedFit | None" = None,
+        offset: FloatArray | None = None,
     ) -> "PenalizedFit":
         """The posterior mode of the coefficients, for each row of ``weights``.
 
@@ -58,6 +63,7 @@ class PenalizedRegression:
         * **x**: encoded rows (n, d); **y**: their labels (n,); **weights**: how much a row counts,
           (R, n).
         * **start**: an earlier fit to begin from, with R fits or one.
+        * **offset**: what is added to the logits (or numbers) of the rows, (R, outputs, n).
         """
         basis, x1 = _row_space(_with_intercept(x))  # (d + 1, k), (n, k)
         shape = (len(weights), max(self.n_classes - 1, 1), x1.shape[1])
@@ -66,17 +72,22 @@ class PenalizedRegression:
             theta[:] = start.theta @ basis
         targets = self._targets(y)  # (outputs, n)
         for part in _chunks(weights, x1.shape[1] * shape[1]):
-            theta[part] = self._newton(x1, targets, weights[part], theta[part])
+            theta[part] = self._newton(x1, targets, weights[part], theta[part], _part(offset, part))
         return PenalizedFit(self, theta @ basis.T)
 
     def log_determinants(
-        self, x: FloatArray, weights: FloatArray, fit: "PenalizedFit"
+        self,
+        x: FloatArray,
+        weights: FloatArray,
+        fit: "PenalizedFit",
+        offset: FloatArray | None = None,
     ) -> FloatArray:
         """Log determinant of the posterior precision, for each row of ``weights``; shape (R,).
 
         **Parameters:**
 
         * **fit**: gives the coefficients; R fits, or one for all weightings.
+        * **offset**: as in `fit`.
         """
         basis, x1 = _row_space(_with_intercept(x))  # (d + 1, k), (n, k)
         coefficients = fit.theta @ basis  # (R or 1, outputs, k)
@@ -85,26 +96,34 @@ class PenalizedRegression:
         # Outside the row space the precision is the prior's, which is 1: its logarithm adds
         # nothing.
         for part in _chunks(weights, x1.shape[1] * fit.theta.shape[1]):
-            mean = self._mean(x1, theta[part])  # (R, outputs, n)
+            mean = self._mean(x1, theta[part], _part(offset, part))  # (R, outputs, n)
             result[part] = np.linalg.slogdet(self._precision(x1, mean, weights[part]))[1]
         return result
 
     def log_evidence(
-        self, x: FloatArray, y: Labels, weights: FloatArray, fit: "PenalizedFit | None" = None
+        self,
+        x: FloatArray,
+        y: Labels,
+        weights: FloatArray,
+        fit: "PenalizedFit | None" = None,
+        offset: FloatArray | None = None,
     ) -> FloatArray:
-        """Log marginal likelihood of the labels by Laplace's approximation, shape (R,).
+        """Log marginal likelihood by Laplace's approximation, for each row of ``weights``; (R,).
 
-        It is exact for a number. The normal prior has precision 1, so its determinant adds nothing.
+        For a number it is exact but for the constant of the unit normal.
 
         **Parameters:**
 
         * **fit**: the posterior modes under these weights, where they are known.
+        * **offset**: as in `fit`.
         """
         if fit is None:
-            fit = self.fit(x, y, weights)
-        log_likelihood = (weights * fit.log_likelihood(x, y)).sum(axis=1)  # (R,)
+            fit = self.fit(x, y, weights, offset=offset)
+        log_density = self._log_density(self._targets(y), fit.means(x, offset))  # (R, n)
         log_prior = -0.5 * _PRIOR_PRECISION * (fit.theta**2).sum(axis=(1, 2))  # (R,)
-        return log_likelihood + log_prior - 0.5 * self.log_determinants(x, weights, fit)
+        # The 2 pi of prior and posterior cancel, and the logarithm of the prior's precision is 0.
+        log_volume = -0.5 * self.log_determinants(x, weights, fit, offset)  # (R,)
+        return (weights * log_density).sum(axis=1) + log_prior + log_volume
 
     def predictive_entropy(
         self, at: FloatArray, x: FloatArray, weights: FloatArray, fit: "PenalizedFit"
@@ -126,13 +145,18 @@ class PenalizedRegression:
         return 0.5 * np.log(1 + variance)
 
     def _newton(
-        self, x1: FloatArray, targets: FloatArray, weights: FloatArray, theta: FloatArray
+        self,
+        x1: FloatArray,
+        targets: FloatArray,
+        weights: FloatArray,
+        theta: FloatArray,
+        offset: FloatArray | None,
     ) -> FloatArray:
         """Newton's method from ``theta`` (R, outputs, k) to the posterior mode."""
         if not self.n_classes:  # a quadratic problem: one step is exact
-            return theta + self._newton_step(x1, targets, weights, theta)
+            return theta + self._newton_step(x1, targets, weights, theta, offset)
         for _ in range(_MAX_STEPS):
-            step = self._newton_step(x1, targets, weights, theta)  # (R, outputs, k)
+            step = self._newton_step(x1, targets, weights, theta, offset)  # (R, outputs, k)
             change = np.abs(np.matmul(step, x1.T)).max(axis=(1, 2), initial=0.0)  # (R,)
             length = np.minimum(1.0, _MAX_LOGIT_CHANGE / np.maximum(change, 1e-12))  # (R,)
             theta = theta + step * length[:, None, None]  # (R, outputs, k)
@@ -141,10 +165,15 @@ class PenalizedRegression:
         return theta
 
     def _newton_step(
-        self, x1: FloatArray, targets: FloatArray, weights: FloatArray, theta: FloatArray
+        self,
+        x1: FloatArray,
+        targets: FloatArray,
+        weights: FloatArray,
+        theta: FloatArray,
+        offset: FloatArray | None,
     ) -> FloatArray:
         """Inverse Hessian times gradient of the log posterior, shape (R, outputs, k)."""
-        mean = self._mean(x1, theta)  # (R, outputs, n)
+        mean = self._mean(x1, theta, offset)  # (R, outputs, n)
         residuals = weights[:, None, :] * (targets - mean)  # (R, outputs, n)
         gradient = np.matmul(residuals, x1) - _PRIOR_PRECISION * theta  # (R, outputs, k)
         precision = self._precision(x1, mean, weights)  # (R, outputs * k, outputs * k)
@@ -158,9 +187,21 @@ class PenalizedRegression:
         classes = np.arange(self.n_classes - 1)[:, None]  # (outputs, 1)
         return (classes == np.asarray(y)[None, :]).astype(np.float64)
 
-    def _mean(self, x1: FloatArray, theta: FloatArray) -> FloatArray:
+    def _log_density(self, targets: FloatArray, mean: FloatArray) -> FloatArray:
+        """Log p(y | x) of each row, without the constant of a normal; (R, n)."""
+        if not self.n_classes:
+            return -0.5 * ((targets - mean) ** 2)[:, 0]
+        last = 1.0 - targets.sum(axis=0)  # (n,): the reference, which has no row of its own
+        p = (targets * mean).sum(axis=1) + last * (1.0 - mean.sum(axis=1))  # (R, n)
+        return np.log(np.maximum(p, _TINY))
+
+    def _mean(
+        self, x1: FloatArray, theta: FloatArray, offset: FloatArray | None = None
+    ) -> FloatArray:
         """Probabilities of all classes but the last, or predicted numbers: (R, outputs, n)."""
         logits = np.matmul(theta, x1.T)  # (R, outputs, n)
+        if offset is not None:
+            logits = logits + offset
         if not self.n_classes:
             return logits
         # The softmax with the largest logit subtracted; that of the reference is 0.
@@ -192,9 +233,13 @@ class PenalizedFit:
     model: PenalizedRegression
     theta: FloatArray
 
+    def means(self, x: FloatArray, offset: FloatArray | None = None) -> FloatArray:
+        """Probabilities of all classes but the last, or predicted numbers: (R, outputs, n)."""
+        return self.model._mean(_with_intercept(x), self.theta, offset)
+
     def probabilities(self, x: FloatArray) -> FloatArray:
         """Of all classes, shape (R, classes, n)."""
-        p = self.model._mean(_with_intercept(x), self.theta)  # (R, outputs, n)
+        p = self.means(x)  # (R, outputs, n)
         return np.concatenate([p, 1.0 - p.sum(axis=1, keepdims=True)], axis=1)
 
     def best_log_likelihood(self, x: FloatArray) -> FloatArray:
@@ -206,7 +251,7 @@ class PenalizedFit:
     def log_likelihood(self, x: FloatArray, y: Labels) -> FloatArray:
         """Log p(y | x), shape (R, n); a number has a unit normal around its prediction."""
         if not self.model.n_classes:
-            mean = self.model._mean(_with_intercept(x), self.theta)[:, 0]  # (R, n)
+            mean = self.means(x)[:, 0]  # (R, n)
             return normal_log_likelihood(np.asarray(y, dtype=np.float64) - mean)
         p = self.probabilities(x)  # (R, classes, n)
         own = p[:, np.asarray(y, dtype=np.intp), np.arange(len(y))]  # (R, n)
@@ -228,6 +273,13 @@ def _row_space(x1: FloatArray) -> tuple[FloatArray, FloatArray]:
         return np.eye(x1.shape[1]), x1
     basis = np.linalg.qr(x1.T)[0]
     return basis, x1 @ basis
+
+
+def _part(offset: FloatArray | None, part: slice) -> FloatArray | None:
+    """The offsets of some fits, where there are any."""
+    if offset is None:
+        return None
+    return offset[part]
 
 
 def _chunks(weights: FloatArray, width: int) -> Iterator[slice]:

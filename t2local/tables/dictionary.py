@@ -13,6 +13,7 @@ from t2local.errors import DictionaryError
 from t2local.system.json_text import JsonObject, as_json
 from t2local.tables import check, table_schema
 from t2local.tables.column_types import FeatureType
+from t2local.tables.effects import check_effects
 from t2local.tables.feature import MOST_DECIMALS, Feature
 from t2local.tables.files import yaml_text
 from t2local.tables.rules import Formula, Rule, RuleFault, binding
@@ -163,8 +164,10 @@ class FeatureDictionary(BaseModel):
         **Returns** a warning for each constraint, formula and rule that some real rows break.
 
         **Raises** `InputError` that lists the columns that are not there, the cells that cannot be
-        read at all and the labels that are missing, by line and column, never by value.
+        read at all and the labels that are missing, by line and column, never by value;
+        `DictionaryError` where its effects or rules cannot be used.
         """
+        check_effects(self.target, self.features)
         warnings = check.check_cells(self.features, cells, lines, source)
         check.check_labels(cells[self.target], lines, source)
         values = self.values(cells)

@@ -10,6 +10,7 @@ from t2local.errors import DictionaryError
 from t2local.system.json_text import JsonObject
 from t2local.tables import table_schema
 from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.effects import target_faults
 from t2local.tables.rules import Formula, Rule, RuleFault
 
 _NEXT_STEP = "mend the lines above; 'python -m t2local describe data.csv' writes a correct one"
@@ -86,6 +87,7 @@ def _cross_faults(fields: JsonObject) -> Iterable[_Fault]:
     }
     yield from _rule_faults(_entries(fields, "rules"), columns)
     yield from _formula_faults(_entries(fields, "derived"), columns)
+    yield from target_faults(str(fields.get("target")), entries)
     if "target" in fields and str(fields["target"]) not in columns:
         yield ("target",), f"the target {str(fields['target'])!r} is not among the features"
 

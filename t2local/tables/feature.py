@@ -13,8 +13,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     model_serializer,
@@ -24,6 +22,7 @@ from pydantic import (
 from t2local.stats.arrays import Mask
 from t2local.system.json_text import JsonObject
 from t2local.tables.column_types import TEXT_TYPES, FeatureType
+from t2local.tables.effects import StatedEffects, effect_faults
 
 #: Decimals beyond this are noise of floating point, and 10^decimals must stay exact in a double.
 MOST_DECIMALS = 10
@@ -52,15 +51,15 @@ def _warn(old: str, new: str) -> None:
     warnings.warn(f"{old} is now {new}", DeprecationWarning, stacklevel=3)
 
 
-class Feature(_OldNames, BaseModel):
+class Feature(_OldNames, StatedEffects):
     """One column that is generated: its type, and the values that it allows.
 
     A date, a datetime and a duration are numbers here (`t2local.tables.column_types`); ``format``
     says how the file writes them, and their bounds stand in a dictionary file as they are written
     there or as 2021-03-04. ``missing_values`` are texts that mean "missing" in this column.
+    ``effect``, ``level_effects`` and ``positive`` say what a person knows
+    (`t2local.tables.effects`).
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     name: str = Field(min_length=1)
     type: FeatureType
@@ -70,7 +69,6 @@ class Feature(_OldNames, BaseModel):
     minimum: float | None = None
     maximum: float | None = None
     decimals: int = Field(0, ge=0, le=MOST_DECIMALS)
-    levels: tuple[str, ...] = ()
     missing: bool = False
     missing_values: tuple[str, ...] = ()
     reason: str = ""
@@ -125,7 +123,8 @@ class Feature(_OldNames, BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         faults_of_kind = _number_faults if self.numeric else _level_faults
-        if faults := list(faults_of_kind(self)):
+        effects = effect_faults(self, ordered=self.numeric or self.type == "ordinal")
+        if faults := [*faults_of_kind(self), *effects]:
             raise ValueError("; ".join(faults))
         return self
 

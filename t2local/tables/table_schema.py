@@ -2,7 +2,7 @@
 
 These words are ``constraints.minimum``, ``enum``, ``missingValues`` and so on. A dictionary file is
 a Table Schema with some words more: ``target``, ``unit``, ``decimals``, ``reason`` (of a guess),
-``rules``, ``left_out``.
+``effect``, ``level_effects``, ``positive``, ``rules``, ``left_out``.
 """
 
 from collections.abc import Mapping
@@ -26,6 +26,8 @@ _PLACES: Mapping[str, Path] = {
     "missing": ("constraints", "required"),
     "missing_values": ("missingValues",),
 }
+#: What a person knows (`t2local.tables.effects`), in a file as in our words.
+_EFFECT_WORDS = ("effect", "level_effects", "positive")
 #: Words of a file that say nothing about its columns.
 _UNUSED_IN_FILE = ("$schema", "primaryKey", "foreignKeys", "missingValues")
 #: Words of Table Schema that say nothing about what a column may hold here.
@@ -131,6 +133,7 @@ def field_to_file(entry: Mapping[str, Any]) -> JsonObject:
         "categoriesOrdered": kind == "ordinal",
         "constraints": {key: value for key, value in constraints.items() if value is not None},
         "missingValues": list(entry.get("missing_values", ())),
+        **{key: entry.get(key) for key in _EFFECT_WORDS},
         "reason": entry.get("reason"),
     }
     words = {key: value for key, value in field.items() if value}
@@ -177,6 +180,7 @@ def _field_schema(own: Mapping[str, Any]) -> JsonObject:
         "type": "object",
         "properties": {
             **{name: own[name] for name in ("name", "unit", "format", "decimals", "reason")},
+            **{name: own[name] for name in _EFFECT_WORDS},
             "description": own["meaning"],
             "missingValues": own["missing_values"],
             "categoriesOrdered": {"type": "boolean"},

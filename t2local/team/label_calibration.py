@@ -79,7 +79,7 @@ class LabelEnsemble:
         self.truth = encode_labels(real[self.target.name], self.target)
         #: Predictions of each real row by an ensemble that did not see it, shape as `predict`.
         self.out_of_fold = self._out_of_fold(x, folds)
-        self._models = fit_ensemble(x, self.truth, self.target, seed)
+        self._models = fit_ensemble(x, self.truth, self.target, seed, effects=self._encoder.effects)
 
     @property
     def class_counts(self) -> IntArray:
@@ -95,7 +95,12 @@ class LabelEnsemble:
         for fold in np.unique(folds):
             out = folds == fold
             models = fit_ensemble(
-                x[~out], self.truth[~out], self.target, self._seed, n_trees=_TREES_OF_A_FOLD
+                x[~out],
+                self.truth[~out],
+                self.target,
+                self._seed,
+                n_trees=_TREES_OF_A_FOLD,
+                effects=self._encoder.effects,
             )
             predictions[out] = predict_ensemble(models, x[out], self.target)
         return predictions

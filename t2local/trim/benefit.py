@@ -2,10 +2,11 @@
 
 Measured with the linear model that is commonly used, and held against an ensemble on the real rows
 alone, which costs a user nothing: much of what synthetic rows seem to bring, such an ensemble
-knows (docs/method.md, Evaluation). Labels that a model trained on all real rows gave would tell of
-the held-out ones; such labels are given anew, by a model that has not seen these. What else the
-writing and the judging took from the held-out rows stays, so the figures are the most that can be
-hoped for.
+knows (docs/method.md, Evaluation). Effects that the dictionary states are known to the ensemble,
+since it can be trained with them, and not to the linear model. Labels that a model trained on all
+real rows gave would tell of the held-out ones; such labels are given anew, by a model that has not
+seen these. What else the writing and the judging took from the held-out rows stays, so the figures
+are the most that can be hoped for.
 """
 
 from collections.abc import Iterator
@@ -17,7 +18,13 @@ import pandas as pd
 
 from t2local.stats.arrays import FloatArray, Mask
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import Ensemble, encode_labels, fit_ensemble, predict_ensemble
+from t2local.stats.ensemble import (
+    Ensemble,
+    encode_labels,
+    fit_ensemble,
+    fit_linear,
+    predict_ensemble,
+)
 from t2local.stats.folds import stratified_folds
 from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import Feature, FeatureDictionary
@@ -104,9 +111,13 @@ class Benefit:
 
 @dataclass(frozen=True)
 class _Data:
-    """Real rows, encoded: x (n, d), y (n,), weights (n,); and the kept ones: (m, d), (m,)."""
+    """Real rows, encoded: x (n, d), y (n,), weights (n,); and the kept ones: (m, d), (m,).
+
+    ``effects``: what a person says of the columns, (d,); none: nothing.
+    """
 
     target: Feature
+    effects: FloatArray | None
     seed: int
     x: FloatArray
     y: FloatArray
@@ -128,6 +139,7 @@ class _Data:
         encoder = Encoder(dictionary.input_features, real)
         return cls(
             target=target,
+            effects=encoder.effects,
             seed=seed,
             x=encoder.transform(real),
             y=encode_labels(real[target.name], target),
@@ -181,8 +193,8 @@ def _held_out_predictions(data: _Data, ensemble_label_share: float) -> dict[str,
     """
     whole = None
     if ensemble_label_share:
-        models = fit_ensemble(data.x, data.y, data.target, data.seed)
-        whole = predict_ensemble(models, data.kept_x, data.target)
+        on_all = fit_ensemble(data.x, data.y, data.target, data.seed, effects=data.effects)
+        whole = predict_ensemble(on_all, data.kept_x, data.target)
     predictions: dict[str, list[FloatArray]] = {
         "linear_real": [],
         "ensemble_real": [],
@@ -193,27 +205,41 @@ def _held_out_predictions(data: _Data, ensemble_label_share: float) -> dict[str,
         real_only = _fit_real(data, train)
         labels = data.kept_y
         if whole is not None:
-            part = predict_ensemble(real_only, data.kept_x, data.target)
+            part = predict_ensemble(real_only.ensemble, data.kept_x, data.target)
             labels = _relabelled(data, whole, part, ensemble_label_share)
         joined = _fit_joined(data, train, labels)
         for name, models in (("real", real_only), ("real_and_kept", joined)):
-            linear = predict_ensemble(models[:1], data.x, data.target)
-            ensemble = predict_ensemble(models, data.x, data.target)
+            linear = predict_ensemble(models.linear, data.x, data.target)
+            ensemble = predict_ensemble(models.ensemble, data.x, data.target)
             predictions[f"linear_{name}"].append(np.where(train[:, None], np.nan, linear))
             predictions[f"ensemble_{name}"].append(np.where(train[:, None], np.nan, ensemble))
     return {name: np.nanmean(repeats, axis=0) for name, repeats in predictions.items()}
 
 
-def _fit_real(data: _Data, train: Mask) -> Ensemble:
-    x, y = data.x[train], data.y[train]
-    return fit_ensemble(x, y, data.target, data.seed, _TREES, data.weights[train])
+@dataclass(frozen=True)
+class _Models:
+    """The linear model that is commonly used, and the ensemble."""
+
+    linear: Ensemble
+    ensemble: Ensemble
 
 
-def _fit_joined(data: _Data, train: Mask, labels: FloatArray) -> Ensemble:
+def _fit_real(data: _Data, train: Mask) -> _Models:
+    return _fit(data, data.x[train], data.y[train], data.weights[train])
+
+
+def _fit_joined(data: _Data, train: Mask, labels: FloatArray) -> _Models:
     x = np.vstack([data.x[train], data.kept_x])
     y = np.concatenate([data.y[train], labels])
     weights = np.concatenate([data.weights[train], np.ones(len(labels))])
-    return fit_ensemble(x, y, data.target, data.seed, _TREES, weights)
+    return _fit(data, x, y, weights)
+
+
+def _fit(data: _Data, x: FloatArray, y: FloatArray, weights: FloatArray) -> _Models:
+    ensemble = fit_ensemble(x, y, data.target, data.seed, _TREES, weights, data.effects)
+    if data.effects is None:
+        return _Models(ensemble[:1], ensemble)  # it is one of the ensemble
+    return _Models(fit_linear(x, y, data.target, weights), ensemble)
 
 
 def _relabelled(

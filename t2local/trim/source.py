@@ -135,7 +135,8 @@ def _log_likelihood_by_chance(y: Labels, n_classes: int) -> float:
         return float(np.log(counts / counts.sum())[y].sum())
     deviation = max(float(y.std()), 1.0)
     squares = ((y - y.mean()) / deviation) ** 2
-    return float(-0.5 * (squares + np.log(2 * np.pi)).sum() - len(y) * np.log(deviation))
+    # Without the constant of the normal, as in the evidence.
+    return float(-0.5 * squares.sum() - len(y) * np.log(deviation))
 
 
 def _impossible(fit: PenalizedFit, x: FloatArray, y: Labels) -> Mask:
