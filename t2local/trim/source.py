@@ -126,14 +126,17 @@ def _with_own_intercept(x: FloatArray, *, source: bool) -> FloatArray:
 def _log_likelihood_by_chance(y: Labels, n_classes: int) -> float:
     """Log-likelihood of labels (m,) that depend on nothing: by their own shares, or their normal.
 
-    A number has the unit deviation of the regression's errors as its least one.
+    A number has the unit deviation of the regression's errors as its least one, and the prior of
+    the regression on its mean. With its own mean instead, all sources of one row were refused.
     """
     if n_classes:
         counts = np.bincount(y, minlength=n_classes) + _PRIOR_COUNT
         return float(np.log(counts / counts.sum())[y].sum())
     deviation = max(float(y.std()), 1.0)
-    squares = ((y - y.mean()) / deviation) ** 2
-    return float(-0.5 * (squares + np.log(2 * np.pi)).sum() - len(y) * np.log(deviation))
+    intercepts = _with_own_intercept(np.empty((len(y), 0)), source=True)  # (m, 1)
+    ones = np.ones((1, len(y)))
+    log_evidence = PenalizedRegression(0).log_evidence(intercepts, y / deviation, ones)
+    return float(log_evidence[0] - len(y) * np.log(deviation))
 
 
 def _impossible(fit: PenalizedFit, x: FloatArray, y: Labels) -> Mask:
