@@ -144,15 +144,18 @@ def _design(x: FloatArray, deviation: float, *, source: bool) -> FloatArray:
 def _log_likelihood_by_chance(y: Labels, n_classes: int) -> float:
     """Log-likelihood of labels (m,) that depend on nothing: by their own shares, or their normal.
 
-    A number has the unit deviation of the regression's errors as its least one.
+    A number has the unit deviation of the regression's errors as its least one, and the prior of
+    the regression on its mean. With its own mean instead, all sources of one row were refused.
     """
     if n_classes:
         counts = np.bincount(y, minlength=n_classes) + _PRIOR_COUNT
         return float(np.log(counts / counts.sum())[y].sum())
     deviation = max(float(y.std()), 1.0)
-    squares = ((y - y.mean()) / deviation) ** 2
-    # Without the constant of the normal, as in the evidence.
-    return float(-0.5 * squares.sum() - len(y) * np.log(deviation))
+    # The mean has the regression's prior too: with few rows no explanation has the better start.
+    intercepts = _design(np.empty((len(y), 0)), 1.0, source=True)  # (m, 1)
+    ones = np.ones((1, len(y)))
+    log_evidence = PenalizedRegression(0).log_evidence(intercepts, y / deviation, ones)
+    return float(log_evidence[0] - len(y) * np.log(deviation))
 
 
 def _why(evidence: LabelEvidence) -> str:
