@@ -23,9 +23,10 @@ from t2local.run.inputs import (
     new_run,
     read,
     read_inputs,
+    want_rows,
 )
-from t2local.run.judging import inspector_for
-from t2local.run.ledger import SURPLUS, Ledger
+from t2local.run.judging import Judge, judge_of
+from t2local.run.ledger import Ledger
 from t2local.run.measure import measure
 from t2local.run.models import MadePlan, ModelIdentity, load, make_plan, plan_by_another_model
 from t2local.run.report import TeamFacts, report_of
@@ -42,9 +43,7 @@ from t2local.team.conditions import draw_labels
 from t2local.team.drawing import Drawing
 from t2local.team.plan import Plan
 from t2local.team.team import Team
-from t2local.team.writer import Block, BlockRequest, RowWriter
-from t2local.trim.inspector import Inspector
-from t2local.trim.verdict import Verdict
+from t2local.team.writer import Block, BlockRequest, RowWriter, Writer
 
 
 def describe(
@@ -104,7 +103,7 @@ def generate(
     data: TableSource,
     *,
     target: str | None = None,
-    rows: int = 200,
+    rows: int | None = None,
     dictionary: DictionarySource | None = None,
     plan: Plan | Path | str = "manager",
     model: Model | str | None = None,
@@ -123,8 +122,8 @@ def generate(
 
     **Parameters:**
 
-    * **data**: a DataFrame, or the path of a table; **target**: the column to predict.
-    * **rows**: rows wanted; fewer come when ``max_batches`` of ``batch_size`` rows lack them.
+    * **data**: a DataFrame or a file; **target**: the column to predict; **rows**: rows wanted,
+      ten times the real ones if not said; tried are ``max_batches`` of ``batch_size`` rows.
     * **dictionary**, **plan**: objects or files; a plan may also be ``"manager"`` or ``"data"``.
     * **model**, **manager_model**: a name of the catalogue, a GGUF file, or a loaded model.
     * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.
@@ -135,9 +134,10 @@ def generate(
     """
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     chosen = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
-    run = new_run(chosen, seed, rows, batch_size, max_batches, on_event)
+    run = new_run(chosen, seed, batch_size, on_event)
     folder = RunFolder(Path(out)) if out else None
     inputs = read_inputs(run, data, target, dictionary, plan, where, balance)
+    want_rows(run, inputs, rows, max_batches)
     return with_models(run, inputs, model, manager_model, folder)
 
 
@@ -164,8 +164,9 @@ def write_and_trim(
     ledger = run.ledger
     if folder:
         folder.start()
-    inspector = inspector_for(run, inputs)
-    ledger.want_labels(inputs.dictionary.target, inputs.conditions.quotas(ledger.wanted))
+    judge = judge_of(run, inputs)
+    quotas = inputs.conditions.quotas(max(ledger.wanted, ledger.candidates))
+    ledger.want_labels(inputs.dictionary.target, quotas)
     ledger.clock.lap("trim")
     with _team(run, inputs, made.plan, model) as team:
         ledger.tokens["rows"] = team.counters
@@ -176,7 +177,7 @@ def write_and_trim(
             while not ledger.done:
                 block = assemble(run, writer, team.counters)
                 with deferred() as ctrl_c:
-                    trim(run, block, inspector, folder)
+                    trim(run, block, judge, folder)
                 ledger.interrupted |= bool(ctrl_c)
                 run.tell(_progress(run, team.counters, ledger.generated))
         except KeyboardInterrupt:
@@ -226,7 +227,7 @@ def calibrate_team(run: Run, team: Team) -> Calibration:
     return calibration
 
 
-def assemble(run: Run, writer: RowWriter, counters: Counters) -> Block:
+def assemble(run: Run, writer: Writer, counters: Counters) -> Block:
     """Let the team write the next block of rows."""
     ledger = run.ledger
     numbers = itertools.count(ledger.generated + 1)
@@ -243,25 +244,12 @@ def assemble(run: Run, writer: RowWriter, counters: Counters) -> Block:
     return block
 
 
-def trim(run: Run, block: Block, inspector: Inspector, folder: RunFolder | None) -> None:
-    """Judge a block batch by batch, until the wanted rows are kept; every row gets its verdict."""
-    ledger = run.ledger
-    starts = range(0, len(block.rows), ledger.batch_size)
-    batches = [
-        block.rows.iloc[first : first + ledger.batch_size].reset_index(drop=True)
-        for first in starts
-    ]
-    if not ledger.blocks:
-        inspector.tune(batches)
-    for rows in batches:
-        verdict = Verdict(len(rows)) if ledger.full else inspector.judge(rows)
-        surplus = ledger.surplus(rows, verdict)
-        verdict.reject(surplus, SURPLUS, "the wanted rows were already there")
-        entry = ledger.add_batch(block, rows, verdict, run.seed)
+def trim(run: Run, block: Block, judge: Judge, folder: RunFolder | None) -> None:
+    """Judge a block; every row has its verdict, and the journal says what happened."""
+    for entry in judge.add(block):
         if folder:
             folder.note(entry)
-    ledger.end_block(block)
-    ledger.clock.lap("trim")
+    run.ledger.clock.lap("trim")
 
 
 def finish(

@@ -23,7 +23,7 @@ class _Group(BaseModel):
 
 
 #: Stage 2's tests of a batch.
-Gate = Literal["utility", "ig_refit", "ig_plugin", "predictive_entropy"]
+Gate = Literal["source", "utility", "ig_refit", "ig_plugin", "predictive_entropy"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -59,10 +59,10 @@ class TeamSettings(_Group):
         description="who gives a label: the label worker (the paper), a model trained on the real "
         "rows, or a mixture of both with weights fitted on held-out real rows",
     )
-    label_choice: Literal["likeliest", "drawn"] = Field(
-        "likeliest",
-        description="how a label follows from its probabilities: the likeliest one, "
-        "or one drawn at random",
+    label_choice: Literal["shares", "likeliest", "drawn"] = Field(
+        "shares",
+        description="how labels follow from their probabilities: the likeliest ones under which "
+        "the classes keep their shares, the likeliest of each row, or drawn at random",
     )
     cells: Literal["calibrated", "worker"] = Field(
         "calibrated",
@@ -122,9 +122,25 @@ class DecoderSettings(_Group):
 class TrimSettings(_Group):
     """Which rows are kept (sections "Sanity", "Cost", "Information gain" and "Diversity")."""
 
+    purpose: Literal["train", "share"] = Field(
+        "train",
+        description="train: rows that make a model better, of which the clearest are kept; "
+        "share: rows that look like the table",
+    )
+    candidates: Annotated[float, Field(ge=1, le=20)] = Field(
+        1.25,
+        description="rows that pass the other stages for each row that is kept; "
+        "the clearest of each class are chosen (with purpose=train)",
+    )
+    keep: Literal["passed", "all"] = Field(
+        "passed",
+        description="all: rows that pass sanity are kept whatever the later stages say of them, "
+        "and the verdict says what these say",
+    )
     gate: Gate = Field(
-        "utility",
-        description="stage 2's test of a batch; ig_*: the paper's information gain",
+        "source",
+        description="stage 2's test: of all rows together (source), or of each batch "
+        "(ig_*: the paper's information gain)",
     )
     model: Literal["logistic", "svm", "mlp", "forest", "several"] = Field(
         "logistic",

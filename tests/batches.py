@@ -51,8 +51,12 @@ def flipped(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def trim_settings(**trim: Any) -> TrimSettings:
-    """Settings of the stages by their short names."""
-    return Settings.load({f"trim.{name}": value for name, value in trim.items()}).trim
+    """Settings of the stages by their short names; the gate judges batch by batch if none is named.
+
+    All rows as one source, the default of the program, are ``gate="source"`` here.
+    """
+    named = {"gate": "utility", **trim}
+    return Settings.load({f"trim.{name}": value for name, value in named.items()}).trim
 
 
 def new_inspector(real: pd.DataFrame, dictionary: FeatureDictionary, **trim: Any) -> Inspector:

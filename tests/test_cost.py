@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from t2local.errors import UsageError
 from t2local.stats.streams import Stream, generator
-from t2local.trim import cost, information, utility
+from t2local.trim import cost, information, source, utility
 from t2local.trim.threshold import Threshold
 from tests.batches import flipped, fresh, inspect
 
@@ -22,7 +23,7 @@ def gated(rows, **trim):
 
 @pytest.fixture(scope="module")
 def accepted_rows():
-    """A batch that the default gate accepts."""
+    """A batch that the utility gate accepts."""
     batches = (fresh(10, seed) for seed in range(20))
     return next(rows for rows in batches if not gated(rows).reason)
 
@@ -74,6 +75,19 @@ def test_the_utility_gate_measures_what_its_module_says(accepted_rows):
     assert figures.threshold == max(control.level, 0.0)
     assert figures.p_value == utility.randomization_p_value(fold, batch.x, batch.y, 0.1, rng)
     assert figures.accepted
+
+
+def test_the_gate_of_a_source_judges_no_batch_alone():
+    with pytest.raises(UsageError, match=r"trim\.gate=source judges no batch alone") as error:
+        gated(fresh(10), gate="source")
+    assert "trim.gate=utility" in error.value.next_step
+
+
+def test_the_stage_judges_a_source_by_its_evidence_and_batches_by_their_gate():
+    for gate, figures in (("source", source.SourceFigures), ("utility", cost.CostFigures)):
+        state = inspect(gate=gate).state
+        result = cost.judge(state.batch(fresh(10)), state)
+        assert isinstance(result.figures, figures)
 
 
 def test_labels_that_fit_no_better_than_chance_are_refused_with_the_share():

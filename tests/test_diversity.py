@@ -91,7 +91,11 @@ class _Batch:
         self.rows = self.x
 
 
-@pytest.mark.parametrize(("clusters", "accepted"), [([0] * 20, False), ([2] * 20, True)])
+COMMON = [0] * 20
+RARE = [2] * 20
+
+
+@pytest.mark.parametrize(("clusters", "accepted"), [(COMMON, False), (RARE, True)])
 def test_a_batch_of_the_common_cluster_goes_and_one_of_the_rare_stays(clusters, accepted):
     state = state_of()
     result = diversity.judge(_Batch(clusters), state)
@@ -106,6 +110,14 @@ def test_a_batch_of_the_common_cluster_goes_and_one_of_the_rare_stays(clusters, 
         assert rejection.rows.all()
         assert rejection.measured == figures.change < figures.threshold == rejection.threshold
         assert "adds too little diversity: cluster entropy -" in rejection.reason
+
+
+@pytest.mark.parametrize("clusters", [COMMON, RARE])
+def test_a_whole_source_is_measured_as_a_batch_is_and_never_refused(clusters):
+    source = diversity.judge(_Batch(clusters), state_of(gate="source"))
+    batch = diversity.judge(_Batch(clusters), state_of())
+    assert source.rejections == ()
+    assert source.figures == replace(batch.figures, accepted=True)
 
 
 def test_why_diversity_is_not_judged():

@@ -25,7 +25,7 @@ BATCHES = {
 }
 
 
-def test_the_default_gate_tells_good_batches_from_flipped_ones():
+def test_the_utility_gate_tells_good_batches_from_flipped_ones():
     n_good = 0
     n_flipped = 0
     for seed in range(20):
@@ -47,7 +47,9 @@ def test_a_class_that_the_real_rows_lack_is_kept_unverified():
     assert "not in the real rows" in verdict.figures["unverified"].why
 
 
-@pytest.mark.parametrize("gate", ["utility", "ig_refit", "ig_plugin", "predictive_entropy"])
+@pytest.mark.parametrize(
+    "gate", ["source", "utility", "ig_refit", "ig_plugin", "predictive_entropy"]
+)
 @pytest.mark.parametrize("case", list(BATCHES))
 def test_contract_of_all_stages(gate, case):
     rows = BATCHES[case]
@@ -93,7 +95,7 @@ def test_the_gate_alone_says_what_the_second_stage_would():
 
 
 @pytest.mark.parametrize("n", [2, 3, 5, 9, 12])
-@pytest.mark.parametrize("gate", ["utility", "ig_refit"])
+@pytest.mark.parametrize("gate", ["source", "utility", "ig_refit"])
 def test_few_real_rows_are_judged_as_far_as_they_go(n, gate):
     few = real_rows().groupby("outcome").head(-(-n // 2)).head(n).reset_index(drop=True)
     verdict = new_inspector(few, dictionary(), gate=gate, replicates=50).judge(fresh(10))

@@ -20,7 +20,6 @@ from t2local.team.label_calibration import (
     calibrate_labels,
     calibration_folds,
     calibration_rows,
-    most_likely_labels,
     pool_predictions,
 )
 from tests.batches import patients as make_patients
@@ -86,11 +85,17 @@ def test_a_number_is_the_mean_by_inverse_squared_error(patients):
     error = ((worker - truth) ** 2).mean()
     assert found.worker_weight == pytest.approx(alone.ensemble_loss / (alone.ensemble_loss + error))
     assert found.worker_weight + found.ensemble_weight == pytest.approx(1)
-    labels = OpinionPool(ensemble, found).labels(real, None)
+    rng = np.random.default_rng(1)
+
+    def labelled(worker):
+        pool = OpinionPool(ensemble, found)
+        return pool.labels(pool.predict(real, worker), "likeliest", rng)
+
+    labels = labelled(None)
     assert (labels * 10 ** dictionary["risk"].decimals % 1 < 1e-6).all()
     assert labels.between(*dictionary["risk"].bounds).all()
     # The ensemble is off by far more than the worker, whose numbers are nearly taken as they are.
-    pooled = OpinionPool(ensemble, found).labels(real, worker[:, None])
+    pooled = labelled(worker[:, None])
     assert ((pooled - truth) ** 2).mean() < ((labels - truth) ** 2).mean()
 
 
@@ -132,47 +137,27 @@ def test_drawn_labels_have_the_probabilities_and_the_most_likely_ones_are_most_l
     worker = np.log(np.tile([0.7, 0.3], (4000, 1)))
     found = LabelCalibration(1.0, 0.0, 0.5, 0.5, 0.5, 60)
     pool = OpinionPool(ensemble, found)
-    assert set(pool.labels(rows, worker)) == {"0"}
-    drawn = pool.labels(rows, worker, np.random.default_rng(1))
+    rng = np.random.default_rng(1)
+    predictions = pool.predict(rows, worker)
+    assert np.allclose(np.exp(predictions), [0.7, 0.3])
+    assert set(pool.labels(predictions, "likeliest", rng)) == {"0"}
+    drawn = pool.labels(predictions, "drawn", rng)
     assert abs((drawn == "0").mean() - 0.7) < 0.03
+    shared = pool.labels(predictions, "shares", rng)
+    assert (shared == "1").sum() == round(4000 * ensemble.truth.mean())
     # The weights of the other: the ensemble decides, whatever the worker says.
     alone = replace(pool, calibration=replace(found, worker_weight=0.0, ensemble_weight=1.0))
-    assert alone.labels(real, worker[:60]).equals(pool.labels(real, None))
-    assert len(pool.labels(real.head(0), None)) == 0
+    assert np.allclose(alone.predict(real, worker[:60]), pool.predict(real, None))
+    assert np.array_equal(pool.predict(real, None), ensemble.predict(real))
+    nobody = pool.predict(real.head(0), None)
+    assert nobody.shape == (0, 2)
+    assert len(pool.labels(nobody, "shares", rng)) == 0
 
 
-def test_a_class_of_few_rows_is_not_emptied_and_gets_the_rows_that_fit_it_best():
-    p = np.column_stack([np.full(100, 0.6), np.linspace(0.3, 0.1, 100), np.linspace(0.1, 0.3, 100)])
-    few = most_likely_labels(np.log(p), np.array([7, 2, 1]))
-    assert np.bincount(few).tolist() == [70, 20, 10]
-    assert set(np.flatnonzero(few == 1)) == set(range(20))
-    assert set(np.flatnonzero(few == 2)) == set(range(90, 100))
-    assert set(most_likely_labels(np.log(p), np.array([70, 20, 10]))) == {0}
-    unseen = most_likely_labels(
-        np.log(np.column_stack([p[:, :2], np.full(100, 0.7)])), np.array([8, 2, 0])
-    )
-    assert set(unseen) == {2}
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    st.lists(st.integers(0, 12), min_size=2, max_size=4).filter(any),
-    st.integers(1, 30),
-    st.integers(0, 999),
-)
-def test_labels_are_the_most_likely_ones_or_keep_the_shares(counts, n_rows, seed):
-    rng = np.random.default_rng(seed)
-    p = np.log(rng.dirichlet(np.ones(len(counts)), n_rows))
-    labels = most_likely_labels(p, np.array(counts))
-    best = p.argmax(axis=1)
-    if (labels == best).all():
-        return
-    assert any(0 < count < 5 for count in counts)
-    changed = np.array(counts)[best] > 0  # rows of a class that no real row has stay
-    assert (labels[~changed] == best[~changed]).all()
-    for label, count in enumerate(counts):
-        quota = changed.sum() * count / sum(counts)
-        assert abs((labels[changed] == label).sum() - quota) <= 1
+def test_the_classes_are_counted_in_the_order_of_the_dictionary(ensemble):
+    _, real = dictionary_and_values(make_patients())
+    counts = real["outcome"].value_counts()
+    assert ensemble.class_counts.tolist() == [counts["0"], counts["1"]]
 
 
 @settings(max_examples=40)

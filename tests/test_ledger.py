@@ -103,7 +103,8 @@ def test_nothing_written_is_an_empty_frame_with_the_types_of_the_table():
 )
 def test_a_block_fills_the_gap_at_the_acceptance_so_far(kept, generated, most, rows):
     ledger = Ledger(50, 10, 10)
-    ledger.kept, ledger.generated = kept, generated
+    ledger.kept = ledger.passed = kept
+    ledger.generated = generated
     if generated == 50 and kept != 0:
         ledger.max_batches = 100
     assert ledger.next_block(most) == rows
@@ -118,7 +119,8 @@ def test_a_block_fills_the_gap_at_the_acceptance_so_far(kept, generated, most, r
 )
 def test_a_block_is_whole_batches_within_its_limits(kept, rejected, most, size):
     ledger = Ledger(50, size, 40)
-    ledger.kept, ledger.generated = kept, kept + rejected
+    ledger.kept = ledger.passed = kept
+    ledger.generated = kept + rejected
     rows = ledger.next_block(most)
     assert rows % size == 0
     assert size <= rows <= max(most + size - 1, size)
@@ -149,10 +151,11 @@ def test_an_interruption_is_not_forgotten_by_the_next_block():
 def test_rows_left_is_what_the_acceptance_lets_expect():
     ledger = Ledger(100, 10, 50)
     assert ledger.rows_left(0) == 100
-    ledger.kept, ledger.generated = 20, 40
+    ledger.kept = ledger.passed = 20
+    ledger.generated = 40
     assert ledger.rows_left(40) == 160  # 80 are missing, half of the rows are kept
     assert ledger.rows_left(50) == 150
-    ledger.kept = 0
+    ledger.kept = ledger.passed = 0
     assert ledger.rows_left(40) == 460  # not endless: what is left of 50 batches
 
 

@@ -16,6 +16,7 @@ from t2local.events import ignore
 from t2local.llm.grammar import Masks
 from t2local.llm.scripted import ScriptedModel
 from t2local.run.inputs import Run
+from t2local.run.judging import BatchJudge
 from t2local.run.ledger import Ledger
 from t2local.tables.files import from_frame
 from t2local.team.writer import Block
@@ -75,19 +76,42 @@ def test_one_seed_gives_one_result_and_another_seed_another(patients):
 def test_more_is_never_kept_than_asked_for_and_the_rest_is_surplus(patients):
     dictionary = t2local.describe(patients)
     real = dictionary.values(from_frame(patients).cells)
-    # Rows of the real distribution: most batches of them pass, and one that does is needed here.
+    # Rows of the real distribution: some batches of them pass, and one that does is needed here.
     for seed in range(20):
         rng = np.random.default_rng(seed)
         good = real.sample(30, random_state=seed).reset_index(drop=True)
         good["weight"] = (good["weight"].fillna(70) + rng.uniform(0.1, 3, 30)).round(1)
-        run = Run(t2local.Settings(), 1, Ledger(3, 10, 9), ignore)
-        inspector = Inspector(real, dictionary, run.settings.trim, 1)
-        pipeline.trim(run, Block(0, good, 0, "", interrupted=False), inspector, None)
+        run = Run(t2local.Settings.load({"trim.gate": "utility"}), 1, Ledger(3, 10, 9), ignore)
+        judge = BatchJudge(run, Inspector(real, dictionary, run.settings.trim, 1))
+        pipeline.trim(run, Block(0, good, 0, "", interrupted=False), judge, None)
         if run.ledger.kept == 3:
             break
     kept, rejected, notes = run.ledger.rows(dictionary)
     assert (len(kept), len(rejected), run.ledger.generated) == (3, 27, 30)
     assert (notes["stage"] == "surplus").sum() == run.ledger.rejected_by["surplus"] > 0
+
+
+def test_by_default_the_wanted_rows_are_chosen_among_half_as_many_more(patients):
+    result = generate(patients, rows=40, settings={**FAST, "team.block_rows": 20})
+    report = result.report
+    passed = report["rows"]["kept"] + report["rejected_by"]["choice"]
+    assert report["rows"]["kept"] == len(result.synthetic) == 40
+    assert passed >= 60
+    assert report["rejected_by"]["surplus"] == 0
+    # The classes have the shares of the real ones by largest remainders.
+    n_ill = round(40 * patients["outcome"].mean())
+    assert result.synthetic["outcome"].value_counts().to_dict() == {1: n_ill, 0: 40 - n_ill}
+    assert len(report["batches"]) >= 3
+    assert sum(batch["kept"] for batch in report["batches"]) == 40
+
+
+def test_rows_are_by_default_ten_times_the_real_ones_within_bounds(patients):
+    heard = []
+    result = generate(patients.head(8), rows=None, max_batches=1, on_event=heard.append)
+    assert result.report["rows"]["wanted"] == 200
+    (rows,) = [event for event in heard if getattr(event, "what", "") == "rows"]
+    assert rows.value == "200"
+    assert "ten times the 8 real rows" in rows.reason
 
 
 def test_the_prompt_shows_real_rows_in_the_form_in_which_rows_are_written(patients):

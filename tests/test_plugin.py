@@ -13,11 +13,13 @@ from t2local.trim import benefit, stages
 from tests.patients import patients as patient_rows
 
 FAST = {"trim.replicates": 50}
+BY_BATCH = {"trim.gate": "utility"}
 CHOICES = [
     {},
+    BY_BATCH,
     {"trim.gate": "ig_refit", "trim.diversity": "relative"},
     {"trim.gate": "ig_plugin"},
-    {"trim.model": "svm"},
+    {**BY_BATCH, "trim.model": "svm"},
 ]
 
 
@@ -77,7 +79,7 @@ def test_smote_rows_are_kept_or_rejected_as_they_came(patients, choice):
 
 
 def test_the_batches_of_the_report_add_up(patients):
-    report = trim(patients, smote(patients, 25), batch_size=10).report
+    report = trim(patients, smote(patients, 25), batch_size=10, settings=BY_BATCH).report
     batches = report["batches"]
     assert [batch["rows"] for batch in batches] == [10, 10, 5]
     assert sum(batch["kept"] for batch in batches) == report["rows"]["kept"]
@@ -88,11 +90,31 @@ def test_the_batches_of_the_report_add_up(patients):
         assert batch["rows"] == batch["kept"] + sum(batch["rejected_by"].values())
 
 
-def test_good_rows_are_kept_and_flipped_labels_are_not(patients):
+@pytest.mark.parametrize("batch_size", [None, 1, 10])
+def test_by_default_all_rows_are_judged_together_however_they_are_batched(patients, batch_size):
+    rows = smote(patients, 25)
+    whole, parts = trim(patients, rows), trim(patients, rows, batch_size=batch_size)
+    pd.testing.assert_frame_equal(whole.kept, parts.kept)
+    assert whole.report == parts.report
+    (source,) = whole.report["batches"]
+    assert source["rows"] == 25
+    assert source["kept"] == len(whole.kept)
+    assert source["rejected_by"] == {k: n for k, n in whole.report["rejected_by"].items() if n}
+    assert source["figures"]["cost"]["accepted"]
+
+
+def test_of_a_source_nobody_chooses(patients):
+    report = trim(patients, smote(patients, 60)).report
+    assert report["rejected_by"]["choice"] == 0
+    assert "choice" not in report["batches"][0]["figures"]
+
+
+@pytest.mark.parametrize("choice", [{}, BY_BATCH])
+def test_good_rows_are_kept_and_flipped_labels_are_not(patients, choice):
     rows = smote(patients, 60)
     flipped = rows.assign(outcome=1 - rows["outcome"])
-    assert len(trim(patients, rows).kept) > 30
-    done = trim(patients, flipped)
+    assert len(trim(patients, rows, settings=choice).kept) > 30
+    done = trim(patients, flipped, settings=choice)
     assert done.kept.empty
     assert done.report["verdict"] == "No row was kept."
     assert done.report["benefit"] is None
@@ -173,20 +195,29 @@ def test_a_batch_has_at_least_one_row(patients, batch_size):
         trim(patients, smote(patients, 5), batch_size=batch_size)
 
 
-def test_rejected_rows_carry_the_figure_and_the_threshold(patients):
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [(BY_BATCH, "held-out likelihood"), ({}, "in another way than the real ones")],
+)
+def test_rejected_rows_carry_the_figure_and_the_threshold(patients, choice, reason):
     rows = smote(patients, 40)
     rows.iloc[0, rows.columns.get_loc("age")] = 900
     flipped = rows.assign(outcome=1 - rows["outcome"])
-    refused = trim(patients, flipped, batch_size=10).rejected
+    refused = trim(patients, flipped, batch_size=10, settings=choice).rejected
     cost = refused[refused["stage"] == "cost"]
     assert len(cost) >= 20
-    likelihood = cost[cost["reason"].str.contains("held-out likelihood")]
-    assert (likelihood["figure"] <= likelihood["threshold"]).all()
+    explained = cost[cost["reason"].str.contains(reason)]
+    assert len(explained)
+    assert (explained["figure"] <= explained["threshold"]).all()
     why = refused.loc["s0", ["stage", "reason"]].tolist()
     assert why == ["sanity", "age breaks its maximum in the dictionary"]
     assert np.isnan(refused.loc["s0", "figure"])
-    kept = trim(patients, rows, batch_size=10)
+
+
+def test_the_worst_rows_of_an_accepted_batch_carry_their_cost(patients):
+    kept = trim(patients, smote(patients, 40), batch_size=10, settings=BY_BATCH)
     trimmed = kept.rejected[kept.rejected["reason"].str.contains("fit its features least")]
+    assert len(trimmed)
     assert (trimmed["figure"] > trimmed["threshold"]).all()
 
 

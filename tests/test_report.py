@@ -73,6 +73,20 @@ def test_rows_add_up_in_every_part_of_the_report(result):
     assert report["verdict"].startswith(f"{rows['kept']} of the 20 rows asked for were kept")
 
 
+def test_the_counts_of_all_blocks_are_those_of_the_last_decision():
+    report = _generate(rows=40, max_batches=9, settings={"team.block_rows": 20}).report
+    batches = report["batches"]
+    assert len(batches) > 1
+    assert sum(batch["kept"] for batch in batches) == report["rows"]["kept"]
+    for stage, count in report["rejected_by"].items():
+        assert sum(batch["rejected_by"].get(stage, 0) for batch in batches) == count
+    for batch in batches:
+        assert batch["rows"] == batch["kept"] + sum(batch["rejected_by"].values())
+    # What was measured is that of all rows that there were at that time.
+    n_rows = [batch["figures"]["cost"]["rows"] for batch in batches]
+    assert n_rows == sorted(n_rows)
+
+
 def test_every_token_of_every_model_call_is_counted(result):
     tokens = result.report["tokens"]
     assert tokens["plan"] > 0  # the manager's

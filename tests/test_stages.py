@@ -12,6 +12,7 @@ from t2local.settings import Settings
 from t2local.trim import benefit, stages
 from t2local.trim.result import Rejection, StageResult
 from t2local.trim.stages import Stage, stages_of
+from t2local.trim.state import Pool, Wanted
 from t2local.trim.verdict import Verdict
 from tests.batches import (
     dictionary,
@@ -44,20 +45,37 @@ BATCHES = {
     "index with repeats": fresh(10).set_index(np.zeros(10, dtype=int)),
 }
 NAMES = [stage.name for stage in stages.STAGES]
-EVERY_STAGE = pytest.mark.parametrize("stage", stages.STAGES, ids=lambda stage: stage.name)
+#: Every stage as it judges batches, and as it judges all rows of a source, of which three are kept.
+CASES = [(stage, gate) for stage in stages.STAGES for gate in ("utility", "source")]
+EVERY_STAGE = pytest.mark.parametrize(
+    ("stage", "gate"), CASES, ids=[f"{stage.name}-{gate}" for stage, gate in CASES]
+)
 EVERY_BATCH = pytest.mark.parametrize("case", list(BATCHES))
 
 
-def judged(stage, rows):
-    state = inspect().state
-    return stage.judge(state.batch(rows), state)
+def pool(rows, gate):
+    """Of a source three rows are wanted, and the last ones are the clearest."""
+    if gate == "utility":
+        return Pool()
+    return Pool(wanted=Wanted("outcome", 3), clearness=np.log(np.linspace(0.5, 0.9, len(rows))))
+
+
+def state_of(gate, rows):
+    state = inspect(gate=gate).state
+    state.pool = pool(rows, gate)
+    return state
+
+
+def judged(stage, gate, rows):
+    state = state_of(gate, rows)
+    return stage.judge(state.batch(rows, np.ones(len(rows), dtype=bool)), state)
 
 
 @EVERY_STAGE
 @EVERY_BATCH
-def test_rejections_are_masks_of_the_batch_with_a_reason(stage, case):
+def test_rejections_are_masks_of_the_batch_with_a_reason(stage, gate, case):
     rows = BATCHES[case]
-    for rejection in judged(stage, rows).rejections:
+    for rejection in judged(stage, gate, rows).rejections:
         assert rejection.rows.shape == (len(rows),)
         assert rejection.rows.dtype == np.bool_
         assert rejection.reason
@@ -67,10 +85,10 @@ def test_rejections_are_masks_of_the_batch_with_a_reason(stage, case):
 
 @EVERY_STAGE
 @EVERY_BATCH
-def test_a_stage_changes_neither_the_batch_nor_the_state(stage, case):
+def test_a_stage_changes_neither_the_batch_nor_the_state(stage, gate, case):
     rows = BATCHES[case]
     before, real = rows.copy(deep=True), real_rows().copy(deep=True)
-    state = inspect().state
+    state = state_of(gate, rows)
     n_hashes, clusters = len(state.hashes), state.clusters.copy()
     stage.judge(state.batch(rows), state)
     pd.testing.assert_frame_equal(rows, before)
@@ -81,8 +99,8 @@ def test_a_stage_changes_neither_the_batch_nor_the_state(stage, case):
 
 @EVERY_STAGE
 @EVERY_BATCH
-def test_a_stage_says_the_same_again_under_a_seed(stage, case):
-    first, again = judged(stage, BATCHES[case]), judged(stage, BATCHES[case])
+def test_a_stage_says_the_same_again_under_a_seed(stage, gate, case):
+    first, again = (judged(stage, gate, BATCHES[case]) for _ in range(2))
     assert first.figures == again.figures
     assert len(first.rejections) == len(again.rejections)
     for one, other in zip(first.rejections, again.rejections, strict=True):
@@ -93,25 +111,29 @@ def test_a_stage_says_the_same_again_under_a_seed(stage, case):
 
 @EVERY_STAGE
 @EVERY_BATCH
-def test_a_stage_alone_loses_no_row(stage, case):
+def test_a_stage_alone_loses_no_row(stage, gate, case):
     rows = BATCHES[case]
-    verdict = inspect(stages=stage.name).judge(rows)
+    verdict = inspect(stages=stage.name, gate=gate).judge_source(rows, pool(rows, gate))
     assert int(verdict.kept.sum()) + verdict.rejected_by()[stage.name] == len(rows)
-    assert set(verdict.figures) == {stage.name}
+    # Batches are not chosen from: what passes is kept.
+    chooses_nothing = (stage.name, gate) == ("choice", "utility")
+    assert set(verdict.figures) == {stage.name} - ({stage.name} if chooses_nothing else set())
+    assert verdict.kept.all() or not chooses_nothing
 
 
+@pytest.mark.parametrize("gate", ["utility", "source"])
 @pytest.mark.parametrize("case", ["all copies", "all far out"])
-def test_where_all_rows_are_bad_no_later_stage_sees_them(case):
-    verdict = inspect().judge(BATCHES[case])
+def test_where_all_rows_are_bad_no_later_stage_sees_them(case, gate):
+    verdict = inspect(gate=gate).judge(BATCHES[case])
     assert verdict.rejected_by() == {"sanity": len(BATCHES[case])}
     assert set(verdict.figures) == {"sanity"}
 
 
 def test_all_stages_run_in_order_without_a_choice():
     assert stages_of(trim_settings()) == stages.STAGES
-    assert NAMES[:3] == ["sanity", "cost", "diversity"]
-    assert len(set(NAMES)) == len(NAMES)
-    assert [stage.judges_new_classes for stage in stages.STAGES][:3] == [True, False, False]
+    assert NAMES == ["sanity", "cost", "diversity", "choice"]
+    # What is wanted is counted over all rows, those of a new class included.
+    assert [stage.judges_new_classes for stage in stages.STAGES] == [True, False, False, True]
 
 
 @pytest.mark.parametrize("choice", ["diversity,sanity", "sanity,diversity"])
@@ -147,12 +169,12 @@ def reject_old(batch, state):
 
 @pytest.fixture
 def toy(monkeypatch):
-    """A fourth stage, by one line."""
+    """A further stage, by one line."""
     monkeypatch.setattr(stages, "STAGES", (*stages.STAGES, Stage("toy", reject_old)))
     monkeypatch.setattr(benefit, "_TREES", 2)
 
 
-def test_a_fourth_stage_judges_what_the_others_keep(toy):
+def test_a_further_stage_judges_what_the_others_keep(toy):
     batches = [fresh(10, seed) for seed in range(12)]
     inspector = new_inspector(real_rows(), dictionary())
     verdicts = [inspector.judge(rows) for rows in batches]
@@ -166,7 +188,7 @@ def test_a_fourth_stage_judges_what_the_others_keep(toy):
         assert ("toy" in verdict.figures) == bool(rejected.any() or verdict.kept.any())
 
 
-def test_a_fourth_stage_can_be_chosen_alone_and_is_listed(toy):
+def test_a_further_stage_can_be_chosen_alone_and_is_listed(toy):
     rows = fresh(10)
     verdict = new_inspector(real_rows(), dictionary(), stages="toy").judge(rows)
     assert verdict.kept.tolist() == (rows["age"] <= 70).tolist()
@@ -176,12 +198,12 @@ def test_a_fourth_stage_can_be_chosen_alone_and_is_listed(toy):
     assert error.value.next_step == f"choose among: {', '.join(NAMES)}, toy"
 
 
-def test_a_fourth_stage_is_left_out_where_it_is_not_chosen(toy):
+def test_a_further_stage_is_left_out_where_it_is_not_chosen(toy):
     inspector = new_inspector(real_rows(), dictionary(), stages="sanity")
     assert set(inspector.judge(fresh(10)).figures) == {"sanity"}
 
 
-def test_a_fourth_stage_is_counted_by_the_plug_in(toy):
+def test_a_further_stage_is_counted_by_the_plug_in(toy):
     rows = fresh(30)
     rows["outcome"] = rows["outcome"].astype(int)
     settings = {"trim.stages": "sanity,toy"}

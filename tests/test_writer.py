@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -192,9 +193,11 @@ def test_labels_are_the_likeliest_or_drawn_by_their_probabilities(patients, pati
             assert writer.write(BlockRequest(4, 60, 0)).rows.equals(written[choice])
     likeliest, drawn = written["likeliest"], written["drawn"]
     assert drawn[team.dictionary.inputs].equals(likeliest[team.dictionary.inputs])
-    assert likeliest["outcome"].equals(patients_pool.labels(likeliest, None))
+    predictions = patients_pool.predict(likeliest, None)
+    levels = np.array(["0", "1"], dtype=object)
+    assert likeliest["outcome"].tolist() == levels[predictions.argmax(axis=1)].tolist()
     rng = generator(1, Stream.DRAWN_LABELS, 4)
-    assert drawn["outcome"].equals(patients_pool.labels(likeliest, None, rng))
+    assert drawn["outcome"].equals(patients_pool.labels(predictions, "drawn", rng))
     assert not drawn["outcome"].equals(likeliest["outcome"])
 
 
@@ -205,7 +208,25 @@ def test_the_label_workers_predictions_count_by_their_weight(patients, patients_
         return b"1" if text.rsplit(b"\n", 1)[-1].endswith(b"][") else b""
 
     heard = replace(patients_pool.calibration, worker_weight=1.0, ensemble_weight=0.0)
-    with team_of(patients, yes) as team:
+    with team_of(patients, yes, label_choice="likeliest") as team:
         writer = RowWriter(team, Calibration(pool=replace(patients_pool, calibration=heard)))
-        rows = writer.write(BlockRequest(0, 20, 0)).rows
-    assert set(rows["outcome"]) == {"1"}
+        block = writer.write(BlockRequest(0, 20, 0))
+    assert set(block.rows["outcome"]) == {"1"}
+    assert (block.predictions.argmax(axis=1) == 1).all()
+
+
+def test_a_block_says_what_its_labels_were_chosen_by(patients, patients_pool):
+    """Log-probabilities of the pool; none where the worker's own label counts, or one is given."""
+    with team_of(patients, labels="classifier") as team:
+        block = RowWriter(team, Calibration(pool=patients_pool)).write(BlockRequest(0, 30, 0))
+        empty = RowWriter(team, Calibration(pool=patients_pool)).write(BlockRequest(1, 0, 30))
+    assert np.allclose(block.predictions, patients_pool.predict(block.rows, None))
+    assert empty.predictions.shape == (0, 2)
+    with team_of(patients, labels="worker") as team:
+        assert RowWriter(team, Calibration()).write(BlockRequest(0, 5, 0)).predictions is None
+
+
+def test_the_labels_of_a_block_keep_the_shares_of_the_real_ones(patients, patients_pool):
+    with team_of(patients, labels="classifier") as team:
+        rows = RowWriter(team, Calibration(pool=patients_pool)).write(BlockRequest(0, 60, 0)).rows
+    assert sorted(rows["outcome"]) == sorted(team.real["outcome"])

@@ -76,7 +76,11 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
 @main.command()
 @options.data
 @options.target
-@click.option("--rows", default=200, show_default=True, type=click.IntRange(1), help="Rows wanted.")
+@click.option(
+    "--rows",
+    type=click.IntRange(1),
+    help="Rows wanted [ten times the real ones, from 200 to 2,000].",
+)
 @options.dictionary
 @click.option(
     "--plan",
@@ -94,6 +98,18 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
     "--examples",
     type=click.IntRange(0),
     help="Real rows shown in the prompt, none with 0; the same as --set team.examples.",
+)
+@click.option(
+    "--purpose",
+    type=click.Choice(["train", "share"]),
+    help="train: rows that make a model better, the clearest of each class; share: rows that look "
+    "like the table; the same as --set trim.purpose [train].",
+)
+@click.option(
+    "--keep",
+    type=click.Choice(["passed", "all"]),
+    help="all: keep what passes sanity, whatever the later stages say; the same as --set "
+    "trim.keep [passed].",
 )
 @click.option(
     "--manager-model", help="Another model for the plan; it is freed before the workers' is loaded."
@@ -130,6 +146,8 @@ def generate(
     data: Path,
     out: Path | None,
     examples: int | None,
+    purpose: str | None,
+    keep: str | None,
     preset: str,
     pairs: tuple[str, ...],
     form: str,
@@ -142,7 +160,8 @@ def generate(
     """
     from t2local import pipeline
 
-    arguments["settings"] = read_settings(pairs, preset, examples)
+    own = {"team.examples": examples, "trim.purpose": purpose, "trim.keep": keep}
+    arguments["settings"] = read_settings(pairs, preset, own)
     if dry_run:
         _forecast(data, form, quiet, arguments)
         return

@@ -4,7 +4,7 @@ Nothing heavy is imported at the top: ``--help`` answers at once.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,9 +64,11 @@ preset = click.option(
 
 
 def read_settings(
-    pairs: Sequence[str], preset: str = "default", examples: int | None = None
+    pairs: Sequence[str],
+    preset: str = "default",
+    options: Mapping[str, str | int | None] | None = None,
 ) -> "Settings":
-    """Settings from the texts of ``--set``; ``examples`` is the option of that name.
+    """Settings from the texts of ``--set``, and from options that stand for a setting (by name).
 
     An old name of a setting is noted on stderr.
 
@@ -75,8 +77,7 @@ def read_settings(
     from t2local.settings import Settings
 
     values: dict[str, str | int] = {**_split(pairs)}
-    if examples is not None:
-        values["team.examples"] = examples
+    values |= {name: value for name, value in (options or {}).items() if value is not None}
     # Python hides deprecations from those who run a program; whoever typed a name must see it.
     with warnings.catch_warnings(record=True) as deprecations:
         warnings.simplefilter("always", DeprecationWarning)

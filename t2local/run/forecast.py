@@ -15,6 +15,7 @@ from t2local.run.inputs import (
     check_counts,
     new_run,
     read_inputs,
+    want_rows,
 )
 from t2local.run.judging import inspector_for
 from t2local.run.models import load, make_plan, plan_by_another_model
@@ -60,7 +61,7 @@ def forecast(
     data: TableSource,
     *,
     target: str | None = None,
-    rows: int = 200,
+    rows: int | None = None,
     dictionary: DictionarySource | None = None,
     plan: Plan | Path | str = "manager",
     model: Model | str | None = None,
@@ -75,8 +76,9 @@ def forecast(
 ) -> Forecast:
     """What `t2local.generate` would take with these arguments; nothing is written."""
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
-    run = new_run(settings or Settings(), seed, rows, batch_size, max_batches, on_event)
+    run = new_run(settings or Settings(), seed, batch_size, on_event)
     inputs = read_inputs(run, data, target, dictionary, plan, where, balance)
+    want_rows(run, inputs, rows, max_batches)
     made = plan_by_another_model(run, inputs, manager_model)
     with load(model, run) as loaded:
         made = made or make_plan(run, inputs, loaded)
@@ -106,9 +108,7 @@ def _time_judging(run: Run, inputs: Inputs) -> None:
 def _forecast(run: Run, rehearsal: Rehearsal, weight_bytes: int) -> Forecast:
     ledger, seconds = run.ledger, run.ledger.clock.seconds
     before = seconds["load"] + seconds["plan"] + seconds["judging"]
-    # Each accepted batch loses its worst rows, so a few more have to be written.
-    kept_share = max(1 - run.settings.trim.worst_share, 1 / rehearsal.rows)
-    written = min(rehearsal.rows, math.ceil(ledger.wanted / kept_share))
+    written = min(rehearsal.rows, _rows_to_write(run))
     return Forecast(
         rows=ledger.wanted,
         rows_at_most=rehearsal.rows,
@@ -128,3 +128,12 @@ def _forecast(run: Run, rehearsal: Rehearsal, weight_bytes: int) -> Forecast:
         seconds=before + rehearsal.seconds(written),
         seconds_at_most=before + rehearsal.seconds(rehearsal.rows),
     )
+
+
+def _rows_to_write(run: Run) -> int:
+    """How many rows are written if no source and no batch is refused."""
+    ledger, settings = run.ledger, run.settings.trim
+    if settings.gate == "source":
+        return max(ledger.wanted, ledger.candidates)
+    # Each accepted batch loses its worst rows, so a few more have to be written.
+    return math.ceil(ledger.wanted / max(1 - settings.worst_share, 1 / ledger.wanted))

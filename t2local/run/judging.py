@@ -1,7 +1,45 @@
-"""Who judges the batches of a run."""
+"""Who judges the rows of a run: all of them as one source, or batch by batch as in the paper.
+
+Both take the blocks of the team one after another and keep the ledger.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
 
 from t2local.run.inputs import Inputs, Run
+from t2local.run.ledger import SURPLUS, BatchEntry
+from t2local.stats.arrays import FloatArray, Mask
+from t2local.stats.quotas import none_lost, quotas
+from t2local.stats.streams import Stream, generator
+from t2local.team.labels import gumbel_noise, labels_under_shares, number_values, numbers_like
+from t2local.team.writer import Block
 from t2local.trim.inspector import Inspector
+from t2local.trim.state import Pool, Wanted
+from t2local.trim.verdict import Verdict
+
+#: A class with at least so many real rows that are what was asked for is in every result.
+_LEAST_REAL_ROWS = 3
+#: Predicted shares count as so many real rows beside those that are what was asked for.
+_PREDICTED_ROWS = 10.0
+
+
+class Judge(Protocol):
+    """Judges the blocks of a run."""
+
+    def add(self, block: Block) -> Sequence[BatchEntry]:
+        """Judge a block; the ledger then knows what is kept. Returns entries for the journal."""
+
+
+def judge_of(run: Run, inputs: Inputs) -> Judge:
+    """The judge that the settings choose."""
+    inspector = inspector_for(run, inputs)
+    if run.settings.trim.gate == "source":
+        return SourceJudge(run, inputs, inspector)
+    return BatchJudge(run, inspector)
 
 
 def inspector_for(run: Run, inputs: Inputs) -> Inspector:
@@ -14,3 +52,178 @@ def inspector_for(run: Run, inputs: Inputs) -> Inspector:
         inputs.row_weights(),
         inputs.conditions.matches_conditions(inputs.values),
     )
+
+
+class BatchJudge:
+    """Judges batch after batch, as in the paper: what is decided stays."""
+
+    def __init__(self, run: Run, inspector: Inspector) -> None:
+        self._run = run
+        self._inspector = inspector
+
+    def add(self, block: Block) -> Sequence[BatchEntry]:
+        """Judge the batches of a block until the wanted rows are kept."""
+        ledger = self._run.ledger
+        batches = _batches(block, ledger.batch_size)
+        if not ledger.blocks:
+            self._inspector.tune(batches)
+        entries = []
+        for rows in batches:
+            verdict = Verdict(len(rows))
+            if not ledger.full:
+                verdict = self._inspector.judge(rows)
+            surplus = ledger.surplus(rows, verdict)
+            verdict.reject(surplus, SURPLUS, "the wanted rows were already there")
+            entries.append(ledger.add_batch(block, rows, verdict, self._run.seed))
+        ledger.end_block(block)
+        return entries
+
+
+def _batches(block: Block, size: int) -> list[pd.DataFrame]:
+    starts = range(0, len(block.rows), size)
+    return [block.rows.iloc[first : first + size].reset_index(drop=True) for first in starts]
+
+
+class SourceJudge:
+    """Judges all rows of the run together, again after every block.
+
+    Evidence grows with the rows, so a row that was decided against may be kept later, and labels
+    are given anew: they keep the shares of the classes among all candidates.
+    """
+
+    def __init__(self, run: Run, inputs: Inputs, inspector: Inspector) -> None:
+        self._run = run
+        self._inputs = inputs
+        self._inspector = inspector
+        self._blocks: list[Block] = []
+
+    def add(self, block: Block) -> Sequence[BatchEntry]:
+        """Judge all rows so far, those of this block included."""
+        self._blocks.append(block)
+        rows = pd.concat([block.rows for block in self._blocks], ignore_index=True)
+        predictions = self._predictions()
+        if predictions is not None and self._relabels:
+            rows = rows.assign(**{self._target: self._labels(predictions)})
+        pool = Pool(
+            trusted=predictions is not None or self._target in self._inputs.conditions.given,
+            wanted=self._wanted(rows, predictions),
+            clearness=self._clearness(rows, predictions),
+        )
+        verdict = self._inspector.judge_source(rows, pool)
+        entry = self._run.ledger.settle(block, rows, verdict, self._run.seed)
+        self._run.ledger.end_block(block)
+        return [entry]
+
+    @property
+    def _target(self) -> str:
+        return self._inputs.dictionary.target
+
+    @property
+    def _relabels(self) -> bool:
+        """Whether labels are given anew, in view of all candidates."""
+        by_shares = self._run.settings.team.label_choice == "shares"
+        return self._shares_purpose or (by_shares and self._inputs.dictionary.classification)
+
+    @property
+    def _shares_purpose(self) -> bool:
+        return self._run.settings.trim.purpose == "share"
+
+    def _predictions(self) -> FloatArray | None:
+        """The predictions of all rows; none where labels are given or the worker's own."""
+        parts = [block.predictions for block in self._blocks]
+        if any(part is None for part in parts):
+            return None
+        return np.concatenate([part for part in parts if part is not None])
+
+    def _labels(self, predictions: FloatArray) -> pd.Series:
+        """Labels that keep the shares; where rows are to look like the table, drawn ones."""
+        target = self._inputs.dictionary[self._target]
+        if not target.levels:
+            return number_values(target, self._numbers_to_share(predictions[:, 0]))
+        shares = self._shares(predictions)
+        if self._shares_purpose:
+            predictions = predictions + self._noise(predictions.shape[1])
+        classes = labels_under_shares(predictions, shares, self._never_lost())
+        return pd.Series([target.levels[place] for place in classes], dtype=object)
+
+    def _numbers_to_share(self, predictions: FloatArray) -> FloatArray:
+        """Numbers with the distribution of the real ones, by their predictions (m,)."""
+        real = self._inputs.values[self._target].to_numpy(dtype=np.float64)
+        error = self._inspector.state.reference.labels.scale
+        rng = generator(self._run.seed, Stream.DRAWN_LABELS, 0)
+        return numbers_like(real, predictions, error, rng)
+
+    def _never_lost(self) -> Mask:
+        """The classes that are in every result, shape (levels,)."""
+        levels = self._inputs.dictionary[self._target].levels
+        matches = self._inputs.conditions.matches_conditions(self._inputs.values)
+        return _counts(self._inputs.values[self._target][matches], levels) >= _LEAST_REAL_ROWS
+
+    def _noise(self, n_classes: int) -> FloatArray:
+        """Noise of each row, the same whatever comes after it: by block; (m, classes)."""
+        return np.concatenate(
+            [
+                gumbel_noise(
+                    (len(block.rows), n_classes),
+                    generator(self._run.seed, Stream.DRAWN_LABELS, block.number),
+                )
+                for block in self._blocks
+            ]
+        )
+
+    def _shares(self, predictions: FloatArray | None) -> FloatArray:
+        """The wanted shares of the levels, shape (levels,), with the sum 1.
+
+        They are those asked for, else those of the real rows. Where only some real rows are what
+        ``--where`` asks for, their shares count together with those that are predicted.
+        """
+        levels = list(self._inputs.dictionary[self._target].levels)
+        if asked := self._inputs.conditions.shares:
+            return np.array([asked.get(level, 0.0) for level in levels])
+        matches = self._inputs.conditions.matches_conditions(self._inputs.values)
+        labels = self._inputs.values[self._target]
+        counts = _counts(labels[matches], levels)
+        if matches.all():
+            return counts / counts.sum()
+        every = _counts(labels, levels)
+        expected = every / every.sum()
+        if predictions is not None:
+            expected = np.exp(predictions).mean(axis=0) * (every > 0)
+        counts = counts + _PREDICTED_ROWS * expected / expected.sum()
+        return counts / counts.sum()
+
+    def _wanted(self, rows: pd.DataFrame, predictions: FloatArray | None) -> Wanted:
+        """How many rows of each class; a class that no real row has keeps what it has of these."""
+        total = self._run.ledger.wanted
+        conditions = self._inputs.conditions
+        if conditions.shares:
+            return Wanted(self._target, total, conditions.quotas(total))
+        target = self._inputs.dictionary[self._target]
+        if self._target in conditions.given or not (target.levels and self._relabels):
+            return Wanted(self._target, total)
+        shares = self._shares(predictions)
+        real = _counts(self._inputs.values[self._target], target.levels)
+        unseen = (_counts(rows[self._target], target.levels) * (real == 0)) / max(len(rows), 1)
+        shares = shares * (1 - unseen.sum()) + unseen
+        by_class = quotas(dict(zip(target.levels, shares.tolist(), strict=True)), total)
+        never_lost = [target.levels[place] for place in np.flatnonzero(self._never_lost())]
+        return Wanted(self._target, total, none_lost(by_class, never_lost))
+
+    def _clearness(self, rows: pd.DataFrame, predictions: FloatArray | None) -> FloatArray | None:
+        """Log-probability of each row's label, (m,); none: the first rows are as good as others."""
+        target = self._inputs.dictionary[self._target]
+        if self._shares_purpose or not target.levels:
+            return None
+        state = self._inspector.state
+        places = state.reference.labels.encode(rows)  # (m,)
+        if predictions is None:
+            x = state.batch(rows).x
+            return state.reference.fold.mean_log_likelihood(x, places)
+        clearness: FloatArray = predictions[np.arange(len(rows)), places]
+        return clearness
+
+
+def _counts(labels: pd.Series, levels: Sequence[str]) -> FloatArray:
+    """How many rows have each level, shape (levels,)."""
+    counts = Counter(labels)
+    return np.array([counts[level] for level in levels], dtype=np.float64)

@@ -5,8 +5,8 @@ Every row that was written is kept or rejected, with its reason; every second an
 
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,8 @@ from t2local.trim.verdict import Verdict
 
 #: What rejects rows that passed all stages after the wanted rows were there; it is no stage.
 SURPLUS = "surplus"
+#: The stage that chooses among the rows that passed all others.
+CHOICE = "choice"
 #: However few rows are kept, a block is planned as if at least this share were: at most twice the
 #: gap is written before the next look.
 _LEAST_ACCEPTANCE = 0.5
@@ -44,6 +46,29 @@ class BatchEntry:
     rejected_by: Mapping[str, int]
     figures: Mapping[str, StageFigures]
 
+    @classmethod
+    def of(
+        cls, number: int, block: Block, verdict: Verdict, seed: int, first: int = 0
+    ) -> "BatchEntry":
+        """The batch whose rows begin at ``first`` in a verdict that ends with them."""
+        entry = cls(
+            batch=number,
+            block=block.number,
+            seed=seed,
+            prompt_sha256=block.prompt_sha256,
+            rows=verdict.size - first,
+            kept=0,
+            rejected_by={},
+            figures=verdict.figures,
+        )
+        return entry.recounted(verdict, first)
+
+    def recounted(self, verdict: Verdict, first: int) -> "BatchEntry":
+        """The entry with the counts of another verdict, in which its rows begin at ``first``."""
+        rejected_by = Counter(filter(None, verdict.stages[first : first + self.rows]))
+        kept = self.rows - rejected_by.total()
+        return replace(self, kept=kept, rejected_by=dict(rejected_by))
+
 
 class JudgedRows(NamedTuple):
     """The rows of a run in the order of writing: frames of values, and notes on the rejected."""
@@ -61,14 +86,18 @@ class Ledger:
 
     * **wanted**: rows asked for; **batch_size**: rows judged together.
     * **max_batches**: batches tried at most.
+    * **candidates**: rows that are to pass before the wanted ones are chosen among them; 0: all
+      that pass are kept.
 
-    ``tokens`` has the counters of each part that used a model: plan, rows, texts;
-    ``calibration_tokens``: how many of the rows' tokens the questions about real rows took.
+    ``passed``: rows that no stage but the choice among them rejected. ``tokens`` has the counters
+    of each part that used a model: plan, rows, texts; ``calibration_tokens``: how many of the rows'
+    tokens the questions about real rows took.
     """
 
     wanted: int
     batch_size: int
     max_batches: int
+    candidates: int = 0
     clock: Clock = field(default_factory=Clock)
     decisions: list[Decision] = field(default_factory=list)
     tokens: dict[str, Counters] = field(default_factory=dict)
@@ -78,12 +107,13 @@ class Ledger:
     rejected_by: Counter[str] = field(default_factory=Counter)
     blocks: int = 0
     kept: int = 0
+    passed: int = 0
     generated: int = 0
     failed: int = 0
     interrupted: bool = False
     target: str = ""
     quotas: dict[str, int] = field(default_factory=dict)
-    kept_labels: Counter[str] = field(default_factory=Counter)
+    passed_labels: Counter[str] = field(default_factory=Counter)
 
     def want_labels(self, target: str, quotas: dict[str, int]) -> None:
         """Ask for so many rows of each label; without quotas labels come as they come."""
@@ -93,7 +123,9 @@ class Ledger:
     @property
     def missing_labels(self) -> dict[str, int]:
         """How many rows of each label are still wanted."""
-        return {label: quota - self.kept_labels[label] for label, quota in self.quotas.items()}
+        return {
+            label: max(0, quota - self.passed_labels[label]) for label, quota in self.quotas.items()
+        }
 
     def surplus(self, rows: pd.DataFrame, verdict: Verdict) -> Mask:
         """The kept rows that are more than is wanted, in all or of their label; shape (m,)."""
@@ -107,8 +139,8 @@ class Ledger:
 
     @property
     def full(self) -> bool:
-        """Whether the wanted rows are kept."""
-        return self.kept >= self.wanted
+        """Whether the wanted rows are kept, and were chosen among enough candidates."""
+        return self.kept >= self.wanted and self.passed >= self.candidates
 
     @property
     def done(self) -> bool:
@@ -122,15 +154,20 @@ class Ledger:
 
     @property
     def acceptance(self) -> float:
-        """The share of rows kept so far; 1 before the first."""
-        return self.kept / self.generated if self.generated else 1.0
+        """The share of rows that passed so far; 1 before the first."""
+        return self.passed / self.generated if self.generated else 1.0
+
+    @property
+    def gap(self) -> int:
+        """Rows that are still to pass; at least 1 until the wanted rows are kept."""
+        return max(max(self.wanted, self.candidates) - self.passed, int(not self.full))
 
     def next_block(self, most: int) -> int:
         """Rows to write next, in whole batches.
 
         They should fill the gap at the acceptance seen so far; at most twice the gap.
         """
-        gap = (self.wanted - self.kept) / max(self.acceptance, _LEAST_ACCEPTANCE)
+        gap = self.gap / max(self.acceptance, _LEAST_ACCEPTANCE)
         batches_left = self.max_batches - self.tried // self.batch_size
         batches = min(
             math.ceil(gap / self.batch_size), math.ceil(most / self.batch_size), batches_left
@@ -139,7 +176,7 @@ class Ledger:
 
     def rows_left(self, written: int) -> float:
         """Rows that will still be written, after ``written`` in all, at the acceptance so far."""
-        gap = (self.wanted - self.kept) / max(self.acceptance, _LEAST_ACCEPTANCE_FORECAST)
+        gap = self.gap / max(self.acceptance, _LEAST_ACCEPTANCE_FORECAST)
         missing = min(gap, self.max_batches * self.batch_size - self.generated)
         return max(0.0, missing - (written - self.generated))
 
@@ -147,23 +184,33 @@ class Ledger:
         self, block: Block, rows: pd.DataFrame, verdict: Verdict, seed: int
     ) -> BatchEntry:
         """Count a batch of a block, and return its entry for the report and the journal."""
-        entry = BatchEntry(
-            batch=len(self.batches),
-            block=block.number,
-            seed=seed,
-            prompt_sha256=block.prompt_sha256,
-            rows=len(rows),
-            kept=int(verdict.kept.sum()),
-            rejected_by=dict(verdict.rejected_by()),
-            figures=verdict.figures,
-        )
+        entry = BatchEntry.of(len(self.batches), block, verdict, seed)
         self.batches.append(entry)
         self.judged.append((rows, verdict))
         self.rejected_by.update(entry.rejected_by)
         self.kept += entry.kept
+        self.passed += entry.kept
         self.generated += entry.rows
         if self.quotas:
-            self.kept_labels.update(rows[self.target][verdict.kept])
+            self.passed_labels.update(rows[self.target][verdict.kept])
+        return entry
+
+    def settle(self, block: Block, rows: pd.DataFrame, verdict: Verdict, seed: int) -> BatchEntry:
+        """Take the verdict on all rows so far, which ends with those of a block; returns its entry.
+
+        Earlier verdicts no longer count: the entries of earlier blocks keep what was measured then,
+        and count what is kept now.
+        """
+        entry = BatchEntry.of(len(self.batches), block, verdict, seed, self.generated)
+        self.batches = [*_recounted(self.batches, verdict), entry]
+        self.judged = [(rows, verdict)]
+        self.rejected_by = verdict.rejected_by()
+        self.generated = len(rows)
+        self.kept = int(verdict.kept.sum())
+        self.passed = self.kept + self.rejected_by[CHOICE]
+        if self.quotas:
+            passed = [stage in (None, CHOICE) for stage in verdict.stages]
+            self.passed_labels = Counter(rows[self.target][passed])
         return entry
 
     def end_block(self, block: Block) -> None:
@@ -171,6 +218,13 @@ class Ledger:
         self.blocks += 1
         self.failed += block.failed
         self.interrupted |= block.interrupted
+
+    def overruled_by_stage(self) -> dict[str, int]:
+        """How many rows are kept although a stage would have rejected them (``trim.keep=all``)."""
+        counts: Counter[str] = Counter()
+        for _, verdict in self.judged:
+            counts.update(verdict.overruled)
+        return dict(counts)
 
     def rejected_by_stage(self) -> dict[str, int]:
         """How many rows each stage rejected, in the order of the stages; surplus comes last."""
@@ -190,3 +244,11 @@ class Ledger:
             written[~kept].reset_index(drop=True),
             notes[~kept].reset_index(drop=True),
         )
+
+
+def _recounted(batches: Sequence[BatchEntry], verdict: Verdict) -> Iterator[BatchEntry]:
+    """The entries with the counts of a verdict on the rows of all of them, in order."""
+    first = 0
+    for entry in batches:
+        yield entry.recounted(verdict, first)
+        first += entry.rows

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import pandas as pd
+
 from t2local.llm.counters import Counters
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import BatchEntry, Ledger
@@ -13,7 +15,8 @@ from t2local.system.json_text import JsonObject
 from t2local.team.calibration import Calibration
 from t2local.team.label_calibration import LabelCalibration
 from t2local.trim.benefit import Benefit
-from t2local.trim.verdict import reasons
+from t2local.trim.stage_effects import StageEffect, stage_effects
+from t2local.trim.verdict import joined, reasons
 
 
 @dataclass(frozen=True)
@@ -110,10 +113,15 @@ class Given:
 
 @dataclass(frozen=True)
 class RunReport:
-    """All figures of a run."""
+    """All figures of a run.
+
+    ``overruled_by``: rows that are kept although a stage would have rejected them.
+    """
 
     rows: RowCounts
     rejected_by: Mapping[str, int]
+    overruled_by: Mapping[str, int]
+    stage_effects: tuple[StageEffect, ...]
     reasons: Mapping[str, int]
     batches: tuple[BatchEntry, ...]
     tokens: TokenCounts
@@ -146,6 +154,8 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
     return RunReport(
         rows=_row_counts(ledger),
         rejected_by=ledger.rejected_by_stage(),
+        overruled_by=ledger.overruled_by_stage(),
+        stage_effects=_stage_effects(ledger, inputs),
         reasons=reasons(verdict for _, verdict in ledger.judged),
         batches=tuple(ledger.batches),
         tokens=_token_counts(ledger),
@@ -157,10 +167,18 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
         interrupted=ledger.interrupted,
         labels=_labels(team, measured.class_shares),
         cells=_cells(team, run.settings),
-        given=Given(inputs.conditions.given, ledger.quotas),
+        given=Given(inputs.conditions.given, inputs.conditions.quotas(ledger.wanted)),
         benefit=measured.benefit,
         verdict=_verdict(ledger, measured.benefit),
     )
+
+
+def _stage_effects(ledger: Ledger, inputs: Inputs) -> tuple[StageEffect, ...]:
+    """What each stage did to all rows; nothing before a row was judged."""
+    if not ledger.judged:
+        return ()
+    rows = pd.concat([rows for rows, _ in ledger.judged], ignore_index=True)
+    return stage_effects(rows, joined([verdict for _, verdict in ledger.judged]), inputs.dictionary)
 
 
 def _row_counts(ledger: Ledger) -> RowCounts:
@@ -236,4 +254,11 @@ def _counted(ledger: Ledger) -> str:
     begin = "Interrupted: " if ledger.interrupted else ""
     end = f" (rejected by {refused})." if refused else "."
     kept = f"{ledger.kept} of the {ledger.wanted} rows asked for were kept"
+    overruled = " and ".join(
+        f"{count} of these by {stage}"
+        for stage, count in ledger.overruled_by_stage().items()
+        if count
+    )
+    if overruled:
+        end += f" They were kept because all were asked for: {overruled} would have been rejected."
     return f"{begin}{kept}, out of {ledger.generated} written{end}"

@@ -160,7 +160,10 @@ def fit_effects_regression(
         fit = regression.fit(design, targets, row_weights, offset=offsets)
         fits[deviation] = fit
         evidences.append(regression.log_evidence(design, targets, row_weights, fit, offsets))
-    log_weights = np.log(models.prior) - weights.sum() * np.log(models.noise) + evidences
+    log_weights = np.log(models.prior) + evidences
+    if not binary:  # weights of rows stand for the noise; the constant of its density does not
+        log_weights += 0.5 * np.log(2 * np.pi) * row_weights.sum(axis=1)
+        log_weights -= weights.sum() * np.log(models.noise)
     posterior = np.exp(log_weights - log_weights.max())  # (deviations, R)
     return EffectsRegression(columns, label, models.scales, fits, posterior / posterior.sum())
 

@@ -60,6 +60,9 @@ class Stream(IntEnum):
     DETECTION_FOLDS = 56
     DETECTION_MODELS = 57
     UNIFORM_ROWS = 58
+    SHIFT_ROWS = 66  # the rows that are compared, where there are very many
+    SHIFT_SPLITS = 67
+    SHIFT_CLASSES = 68
     # The check of an installation
     SELF_TEST = 70
 

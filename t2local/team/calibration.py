@@ -25,7 +25,7 @@ from t2local.team.label_calibration import (
     calibration_folds,
     calibration_rows,
 )
-from t2local.team.scoring import RowScorer, RowScores
+from t2local.team.scoring import RowScorer, RowScores, Scorer
 from t2local.team.team import Team
 
 
@@ -60,8 +60,12 @@ class _Answers:
     independent: pd.DataFrame
 
 
-def calibrate(team: Team) -> Calibration:
+def calibrate(team: Team, scorer: Scorer | None = None) -> Calibration:
     """Ask the team about real rows that its prompts do not show.
+
+    **Parameters:**
+
+    * **scorer**: who answers instead of the team.
 
     **Raises** `DecodeError` when decodes go wrong at every attempt.
     """
@@ -69,7 +73,7 @@ def calibrate(team: Team) -> Calibration:
     calibration = uncalibrated(team)
     if not len(rows_to_ask(team)):
         return calibration
-    answers = _ask_with_retries(team)
+    answers = _ask_with_retries(team, scorer or RowScorer(team))
     if calibration.pool:
         calibration = replace(calibration, pool=_calibrated_pool(calibration.pool, answers))
     cells = _cell_calibration(answers)
@@ -82,9 +86,10 @@ def calibrate(team: Team) -> Calibration:
 def uncalibrated(team: Team) -> Calibration:
     """What holds before the team is asked: all cells are the workers', the ensemble gives labels.
 
-    Labels that are given or the worker's own stay as they are.
+    With shares of labels asked for, the ensemble says which rows fit which label best. A label that
+    all rows are given, or the worker's own, stays as it is.
     """
-    if team.label_policy not in ("calibrated", "classifier"):
+    if team.label_policy not in ("calibrated", "classifier") and not team.conditions.shares:
         return Calibration()
     ensemble = LabelEnsemble(team.real, team.dictionary, _folds(team), team.seed)
     rows = calibration_rows(len(team.real), team.seed)
@@ -120,17 +125,17 @@ def _folds(team: Team) -> IntArray:
     return calibration_folds(encode_labels(team.real[target.name], target), team.seed)
 
 
-def _ask_with_retries(team: Team) -> list[_Answers]:
+def _ask_with_retries(team: Team, scorer: Scorer) -> list[_Answers]:
     attempts = team.settings.attempts
     for _ in range(attempts - 1):
         try:
-            return _ask(team)
+            return _ask(team, scorer)
         except DecodeError:
             continue  # it is counted by the decoder
-    return _ask(team)
+    return _ask(team, scorer)
 
 
-def _ask(team: Team) -> list[_Answers]:
+def _ask(team: Team, scorer: Scorer) -> list[_Answers]:
     """The answers about the rows of each half, with examples from the other half."""
     # Halves of the ensemble's folds: what is compared with the team has not seen the row either.
     halves = _folds(team) % N_CALIBRATION_PROMPTS
@@ -144,7 +149,7 @@ def _ask(team: Team) -> list[_Answers]:
         own = rows[halves[rows] == half]
         values = team.real.iloc[own].set_axis(own)
         prompt = team.prompt.tokens(examples)
-        scores = RowScorer(team).score(values, prompt=prompt, cells_of=scored)
+        scores = scorer.score(values, prompt=prompt, cells_of=scored)
         # All three likelihoods are of the same rows: a row that the grammar refuses is in none.
         scored_values = values.loc[scores.cells.index]
         unseen = team.real.iloc[others]

@@ -17,6 +17,7 @@ import pandas as pd
 
 from t2local.errors import UsageError
 from t2local.stats.arrays import Mask
+from t2local.stats.quotas import quotas
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.team.plan import Component
 
@@ -91,16 +92,8 @@ class Conditions:
         return matches
 
     def quotas(self, rows: int) -> dict[str, int]:
-        """How many of the rows each label gets: whole numbers with the sum ``rows``.
-
-        This is the largest remainder method: the largest remainders are rounded up.
-        """
-        exact = {label: share * rows for label, share in self.shares.items()}
-        counts = {label: math.floor(number) for label, number in exact.items()}
-        by_remainder = sorted(exact, key=lambda label: counts[label] - exact[label])
-        for label in by_remainder[: rows - sum(counts.values())]:
-            counts[label] += 1
-        return counts
+        """How many of the rows each label gets (`t2local.stats.quotas.quotas`)."""
+        return quotas(self.shares, rows)
 
 
 def draw_labels(missing: Mapping[str, int], rows: int, rng: np.random.Generator) -> list[str]:
@@ -112,8 +105,8 @@ def draw_labels(missing: Mapping[str, int], rows: int, rng: np.random.Generator)
     """
     total = sum(missing.values())
     shares = {label: number / total for label, number in missing.items() if number > 0}
-    quotas = Conditions("", shares=shares).quotas(rows)
-    labels = [label for label, number in quotas.items() for _ in range(number)]
+    counts = quotas(shares, rows)
+    labels = [label for label, number in counts.items() for _ in range(number)]
     return [labels[place] for place in rng.permutation(len(labels))]
 
 

@@ -8,6 +8,7 @@ its own, it is not forced: its probabilities of the levels are its prediction.
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -39,8 +40,21 @@ class RowScores:
     labels: pd.DataFrame | None
 
 
+class Scorer(Protocol):
+    """Who scores rows that exist: a team, or in a bench a model that stands for one."""
+
+    def score(
+        self,
+        rows: pd.DataFrame,
+        *,
+        prompt: Sequence[int] | None = None,
+        cells_of: Collection[int] | None = None,
+    ) -> RowScores:
+        """Score rows, as `RowScorer.score`."""
+
+
 class RowScorer:
-    """Scores rows that exist, such as real ones."""
+    """Scores rows that exist, such as real ones, with a team."""
 
     def __init__(self, team: Team) -> None:
         self._team = team

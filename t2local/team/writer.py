@@ -6,6 +6,7 @@ number of the row, never on what is written beside them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -48,6 +49,8 @@ class Block:
     * **failed**: rows whose decoding failed at every attempt.
     * **prompt_sha256**: of the tokens of the prompt.
     * **interrupted**: Ctrl-C came; the rows that were complete are there.
+    * **predictions**: of the labels, by the opinion pool: log-probabilities (m, levels), or numbers
+      (m, 1). None where labels are given or the worker's own.
     """
 
     number: int
@@ -55,6 +58,14 @@ class Block:
     failed: int
     prompt_sha256: str
     interrupted: bool
+    predictions: FloatArray | None = None
+
+
+class Writer(Protocol):
+    """Who writes blocks of rows: a team, or in a bench a model that stands for one."""
+
+    def write(self, request: BlockRequest, on_row: Callable[[], None]) -> Block:
+        """Write a block, as `RowWriter.write`."""
 
 
 class RowWriter:
@@ -83,11 +94,16 @@ class RowWriter:
         # Values and labels are made whole: a Ctrl-C in between would lose rows that are complete.
         with deferred() as ctrl_c:
             in_order = [completions[row] for row in sorted(completions)]
-            rows = self._with_pooled_labels(request.number, self._values(in_order), in_order)
+            rows = self._values(in_order)
+            predictions = self._predictions(rows, in_order)
+            # Labels that were asked for stay until all rows are there to be compared.
+            if predictions is not None and not request.labels:
+                rows = self._with_labels(request.number, rows, predictions)
         interrupted |= bool(ctrl_c)
         # Rows that nobody got to write are no failures.
         failed = 0 if interrupted else request.rows - len(completions)
-        return Block(request.number, rows, failed, self._team.prompt_sha256, interrupted)
+        prompt_sha256 = self._team.prompt_sha256
+        return Block(request.number, rows, failed, prompt_sha256, interrupted, predictions)
 
     def _complete(
         self,
@@ -139,19 +155,23 @@ class RowWriter:
         )
         return pd.DataFrame({f.name: f.values(frame[f.name]) for f in dictionary.features})
 
-    def _with_pooled_labels(
-        self, block: int, rows: pd.DataFrame, completions: Sequence[Completion]
-    ) -> pd.DataFrame:
-        """The rows with the labels of the opinion pool, where there is one."""
+    def _predictions(
+        self, rows: pd.DataFrame, completions: Sequence[Completion]
+    ) -> FloatArray | None:
+        """The predictions of the opinion pool, where there is one."""
         pool = self._calibration.pool
         if pool is None:
-            return rows
-        drawn = self._team.settings.label_choice == "drawn"
-        rng = generator(self._team.seed, Stream.DRAWN_LABELS, block) if drawn else None
-        labels = pool.labels(rows, self._label_predictions(completions), rng)
-        pooled = rows.copy()
-        pooled[self._team.dictionary.target] = labels
-        return pooled
+            return None
+        return pool.predict(rows, self._label_predictions(completions))
+
+    def _with_labels(self, block: int, rows: pd.DataFrame, predictions: FloatArray) -> pd.DataFrame:
+        """The rows with labels by their predictions, chosen among the rows of this block."""
+        pool = self._calibration.pool
+        assert pool is not None
+        team = self._team
+        rng = generator(team.seed, Stream.DRAWN_LABELS, block)
+        labels = pool.labels(predictions, team.settings.label_choice, rng)
+        return rows.assign(**{team.dictionary.target: labels})
 
     def _label_predictions(self, completions: Sequence[Completion]) -> FloatArray | None:
         """What the label worker predicts for each row; none where it is not asked."""

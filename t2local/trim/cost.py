@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from t2local.errors import UsageError
 from t2local.stats.arrays import FloatArray, Mask
 from t2local.stats.streams import Stream, generator
+from t2local.trim import source
 from t2local.trim.information import (
     Information,
     NullSettings,
@@ -63,7 +65,9 @@ class GateResult:
 
 
 def judge(batch: Batch, state: TrimState) -> StageResult:
-    """The batch against a control, then its costliest rows."""
+    """The evidence of a source; or a batch against a control, then its costliest rows."""
+    if batch.reference.settings.gate == "source":
+        return source.judge(batch, state)
     result = gate(batch, state)
     if result.reason:
         everything = np.ones(len(batch.rows), dtype=np.bool_)
@@ -75,7 +79,13 @@ def judge(batch: Batch, state: TrimState) -> StageResult:
 
 
 def gate(batch: Batch, state: TrimState) -> GateResult:
-    """The test of a batch alone; nothing is accepted by it."""
+    """The test of a batch alone; nothing is accepted by it.
+
+    **Raises** `UsageError` where the settings ask for all rows to be judged together.
+    """
+    if batch.reference.settings.gate == "source":
+        next_step = "choose another gate, such as --set trim.gate=utility"
+        raise UsageError("trim.gate=source judges no batch alone.", next_step=next_step)
     if batch.reference.settings.gate == "utility":
         return _utility_gate(batch, state)
     return _information_gate(batch, state)

@@ -38,7 +38,10 @@ class DiversityFigures:
 
 
 def judge(batch: Batch, state: TrimState) -> StageResult:
-    """Hold the rows that would be kept against what is accepted so far."""
+    """Hold the rows that would be kept against what is accepted so far.
+
+    A whole source is measured and not refused: its rows are chosen class by class afterwards.
+    """
     clusters = state.reference.clusters
     if clusters is None or state.reference.matches.sum() < MIN_ROWS:
         return StageResult((), Skipped(_why_skipped(state)))
@@ -46,6 +49,7 @@ def judge(batch: Batch, state: TrimState) -> StageResult:
     both = np.concatenate([state.clusters, clusters.predict(batch.x)])
     change = entropy(both, clusters.n) - before
     needed = threshold(state, clusters, len(batch.rows))
+    refuses = state.reference.settings.gate != "source"
     figures = DiversityFigures(
         clusters=clusters.n,
         silhouette=clusters.silhouette,
@@ -53,7 +57,7 @@ def judge(batch: Batch, state: TrimState) -> StageResult:
         change=change,
         threshold=needed,
         rule=state.reference.settings.diversity,
-        accepted=change >= needed,
+        accepted=change >= needed or not refuses,
     )
     if figures.accepted:
         return StageResult((), figures)

@@ -13,8 +13,9 @@ from t2local.settings import TrimSettings
 from t2local.stats.arrays import FloatArray, Mask
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.trim import cost, sanity
+from t2local.trim.result import n_rejected
 from t2local.trim.stages import Stage, stages_of
-from t2local.trim.state import Reference, TrimState
+from t2local.trim.state import Pool, Reference, TrimState
 from t2local.trim.tuning import can_tune, choose_k, untuned_k
 from t2local.trim.verdict import Verdict
 
@@ -56,6 +57,11 @@ class Inspector:
         reference = Reference.of(real, dictionary, settings, seed, weights, matches)
         self.state = TrimState(reference, untuned_k(settings))
 
+    @property
+    def judges_sources(self) -> bool:
+        """Whether the settings ask for all rows to be judged together, as one source."""
+        return self.state.reference.settings.gate == "source"
+
     def tune(self, batches: Sequence[pd.DataFrame]) -> None:
         """Choose the k of the paper's gates by cross-validation, with these batches as candidates.
 
@@ -88,6 +94,14 @@ class Inspector:
         self.state.accept(rows[verdict.kept])
         return verdict
 
+    def judge_source(self, rows: pd.DataFrame, pool: Pool) -> Verdict:
+        """Judge all rows of a source (values, shape (m, d)) together, as if none had been before.
+
+        So a verdict on a part of them is no longer valid when more of them are there.
+        """
+        self.state = TrimState(self.state.reference, self.state.k, pool)
+        return self.judge(rows)
+
     def _apply(self, stage: Stage, rows: pd.DataFrame, verdict: Verdict) -> None:
         """Let a stage judge the rows that are still kept and that it can judge."""
         judged = verdict.kept
@@ -95,11 +109,18 @@ class Inspector:
             judged = judged & ~self.state.reference.unverified(rows)
         if not judged.any():
             return
-        result = stage.judge(self.state.batch(rows[judged]), self.state)
-        verdict.figures[stage.name] = result.figures
+        result = stage.judge(self.state.batch(rows[judged], judged), self.state)
+        if result.figures is not None:
+            verdict.figures[stage.name] = result.figures
+        if stage.overrulable and self.state.reference.settings.keep == "all":
+            verdict.overruled[stage.name] += n_rejected(result.rejections)
+            return
         for rejection in result.rejections:
             verdict.reject_among(judged, stage.name, rejection)
 
     def gate(self, rows: pd.DataFrame) -> cost.GateResult:
-        """Stage 2's test of a batch (values, shape (m, d)) alone; nothing is accepted by it."""
+        """Stage 2's test of a batch (values, shape (m, d)) alone; nothing is accepted by it.
+
+        **Raises** `UsageError` where the settings ask for all rows to be judged together.
+        """
         return cost.gate(self.state.batch(rows), self.state)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from t2local.errors import InputError, UsageError
 from t2local.settings import Settings
-from t2local.stats.arrays import Mask
+from t2local.stats.arrays import IntArray, Mask
 from t2local.system.json_text import JsonObject, to_json
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import Feature, FeatureDictionary
@@ -19,6 +19,8 @@ from t2local.trim import stages
 from t2local.trim.benefit import Benefit, benefit
 from t2local.trim.inspector import Inspector
 from t2local.trim.result import StageFigures
+from t2local.trim.stage_effects import StageEffect, stage_effects
+from t2local.trim.state import Pool
 from t2local.trim.verdict import Verdict, reasons, with_notes
 
 _REAL = "the real rows"
@@ -54,6 +56,7 @@ class TrimReport:
 
     rows: Counts
     rejected_by: Mapping[str, int]
+    stage_effects: tuple[StageEffect, ...]
     reasons: Mapping[str, int]
     benefit: Benefit | None
     verdict: str
@@ -93,7 +96,7 @@ def trim(
     * **real**, **synthetic**: frames with the same columns; neither is changed. A number with more
       decimals than the real ones is judged as the nearest value that the dictionary allows.
     * **dictionary**: what columns may hold, else a guess; those that it leaves out are not judged.
-    * **batch_size**: rows judged together; all of them by default.
+    * **batch_size**: rows judged together where ``trim.gate`` judges batches; all by default.
     * **settings**: names and values, as ``{"trim.gate": "ig_refit"}``.
 
     **Raises** `InputError` when columns differ or real rows do not fit, `UsageError` for a batch
@@ -112,7 +115,7 @@ def trim(
     verdict, batches = _judge(inspector, rows, batch_size or max(1, len(synthetic)))
     kept_values = rows.values[verdict.kept]
     gained = None if kept_values.empty else benefit(values, kept_values, dictionary, seed)
-    report = _report(verdict, gained, rows.rounded, batches, dictionary.target, seed)
+    report = _report(verdict, gained, rows, batches, dictionary, seed)
     notes = verdict.notes().set_index(synthetic.index)
     rejected = with_notes(notes[~verdict.kept], synthetic[~verdict.kept])
     return Trimmed(synthetic[verdict.kept], rejected, to_json(report))
@@ -127,9 +130,9 @@ def _check_batch_size(batch_size: int | None) -> None:
 def _report(
     verdict: Verdict,
     gained: Benefit | None,
-    rounded: Mapping[str, int],
+    rows: "_Rows",
     batches: tuple[BatchReport, ...],
-    target: str,
+    dictionary: FeatureDictionary,
     seed: int,
 ) -> TrimReport:
     kept = int(verdict.kept.sum())
@@ -137,12 +140,13 @@ def _report(
     return TrimReport(
         rows=Counts(verdict.size, kept, verdict.size - kept),
         rejected_by={stage.name: rejected_by[stage.name] for stage in stages.STAGES},
+        stage_effects=stage_effects(rows.values, verdict, dictionary),
         reasons=reasons([verdict]),
         benefit=gained,
         verdict="No row was kept." if gained is None else gained.verdict,
-        rounded=rounded,
+        rounded=rows.rounded,
         batches=batches,
-        target=target,
+        target=dictionary.target,
         seed=seed,
     )
 
@@ -199,15 +203,35 @@ def _judge(inspector: Inspector, rows: _Rows, size: int) -> tuple[Verdict, tuple
         reason = f"{column} cannot be read as its type in the dictionary"
         whole.reject(mask, stages.STAGES[0].name, reason)
     readable = np.flatnonzero(whole.kept)
+    if inspector.judges_sources:
+        return _judge_source(inspector, rows, readable, whole)
     parts = [readable[start : start + size] for start in range(0, len(readable), size)]
     inspector.tune([rows.values.iloc[part] for part in parts])
     batches = []
     for part in parts:
         verdict = inspector.judge(rows.values.iloc[part].reset_index(drop=True))
         whole.put(part, verdict)
-        kept = int(verdict.kept.sum())
-        batches.append(BatchReport(len(part), kept, dict(verdict.rejected_by()), verdict.figures))
+        whole.figures = {**verdict.figures, **whole.figures}
+        batches.append(_batch_report(verdict))
     return whole, tuple(batches)
+
+
+def _judge_source(
+    inspector: Inspector, rows: _Rows, readable: IntArray, whole: Verdict
+) -> tuple[Verdict, tuple[BatchReport, ...]]:
+    """All readable rows as one source, however many there are."""
+    if not len(readable):
+        return whole, ()
+    source = rows.values.iloc[readable].reset_index(drop=True)
+    verdict = inspector.judge_source(source, Pool())
+    whole.put(readable, verdict)
+    whole.figures = verdict.figures
+    return whole, (_batch_report(verdict),)
+
+
+def _batch_report(verdict: Verdict) -> BatchReport:
+    kept = int(verdict.kept.sum())
+    return BatchReport(verdict.size, kept, dict(verdict.rejected_by()), verdict.figures)
 
 
 def _check_columns(dictionary: FeatureDictionary, real: list[str], synthetic: list[str]) -> None:

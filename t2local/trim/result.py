@@ -1,5 +1,6 @@
 """What a stage says of a batch."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -32,3 +33,10 @@ class StageResult:
 
     rejections: tuple[Rejection, ...]
     figures: StageFigures
+
+
+def n_rejected(rejections: Sequence[Rejection]) -> int:
+    """How many rows of a batch are rejected by at least one of these."""
+    if not rejections:
+        return 0
+    return int(np.any([rejection.rows for rejection in rejections], axis=0).sum())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from t2local.errors import UsageError
 from t2local.settings import TrimSettings
-from t2local.trim import cost, diversity, sanity
+from t2local.trim import choice, cost, diversity, sanity
 from t2local.trim.result import StageResult
 from t2local.trim.state import Batch, TrimState
 
@@ -15,17 +15,20 @@ class Stage:
     """A test of the rows of a batch that are still kept.
 
     ``judges_new_classes``: whether it can judge rows of a class that no real row has.
+    ``overrulable``: whether its rows are kept all the same with ``trim.keep=all``.
     """
 
     name: str
     judge: Callable[[Batch, TrimState], StageResult]
     judges_new_classes: bool = False
+    overrulable: bool = False
 
 
 STAGES: tuple[Stage, ...] = (
     Stage("sanity", sanity.judge, judges_new_classes=True),
-    Stage("cost", cost.judge),
-    Stage("diversity", diversity.judge),
+    Stage("cost", cost.judge, overrulable=True),
+    Stage("diversity", diversity.judge, overrulable=True),
+    Stage("choice", choice.judge, judges_new_classes=True),
 )
 
 

@@ -1,6 +1,6 @@
 """What the stages look at: the real rows, which are fixed, and what was accepted, which grows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -138,12 +138,46 @@ def _crossfit(
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """How many rows are wanted: ``total``, and of each class (none: classes as they come)."""
+
+    target: str
+    total: int
+    by_class: Mapping[str, int] = field(default_factory=dict)
+
+    def split(self, rows: pd.DataFrame) -> Iterator[tuple[Mask, int]]:
+        """The rows of each class (a mask of shape (m,)), and how many of them are wanted."""
+        if not self.by_class:
+            yield np.ones(len(rows), dtype=np.bool_), self.total
+        for label, count in self.by_class.items():
+            yield (rows[self.target] == label).to_numpy(), count
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What is known of all rows of a source beside the rows.
+
+    * ``trusted``: whether their labels were calibrated on the real rows, or given by the user.
+    * ``wanted``: how many are to be kept; none: all that pass.
+    * ``clearness``: log-probability of each row's label, shape (m,); none: not known.
+    """
+
+    trusted: bool = False
+    wanted: Wanted | None = None
+    clearness: FloatArray | None = None
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Rows that a stage judges together: a frame of values, shape (m, d), and their number."""
+    """Rows that a stage judges together: a frame of values, shape (m, d), and their number.
+
+    ``clearness``: as in `Pool`, of these rows.
+    """
 
     rows: pd.DataFrame
     number: int
     reference: Reference
+    clearness: FloatArray | None = None
 
     @cached_property
     def x(self) -> FloatArray:
@@ -161,11 +195,13 @@ class TrimState:
     """The reference, and what grows: the rows accepted so far, their hashes and their clusters.
 
     * ``k``: standard deviations above the null that a batch must reach.
+    * ``pool``: what is known of the rows, where all rows of a source are judged together.
     * ``thresholds``: by the size of a batch; they depend on the real rows and on k alone.
     """
 
     reference: Reference
     k: float
+    pool: Pool = field(default_factory=Pool)
     accepted: list[pd.DataFrame] = field(default_factory=list)
     hashes: set[int] = field(init=False)
     clusters: IntArray = field(init=False)
@@ -178,9 +214,12 @@ class TrimState:
         if self.reference.clusters:
             self.clusters = self.reference.clusters.labels
 
-    def batch(self, rows: pd.DataFrame) -> Batch:
-        """Rows as the next batch."""
-        return Batch(rows, self.n_batches, self.reference)
+    def batch(self, rows: pd.DataFrame, places: Mask | None = None) -> Batch:
+        """Rows as the next batch; ``places`` says which of the pool's rows (m,) they are."""
+        clearness = self.pool.clearness
+        if clearness is not None and places is not None:
+            clearness = clearness[places]
+        return Batch(rows, self.n_batches, self.reference, clearness)
 
     def use_k(self, k: float) -> None:
         """Take another factor; thresholds follow from it."""

@@ -48,13 +48,13 @@ def untuned_k(settings: TrimSettings) -> float:
     """
     if settings.gate_sd is not None:
         return settings.gate_sd
-    return 0.0 if settings.gate == "utility" else WITHOUT_TUNING
+    return 0.0 if settings.gate in ("source", "utility") else WITHOUT_TUNING
 
 
 def can_tune(reference: Reference) -> bool:
     """Whether k is to be chosen, and there are rows enough to choose it by."""
     settings, y = reference.settings, reference.fold.y
-    if settings.gate_sd is not None or settings.gate == "utility" or len(y) < MIN_ROWS:
+    if settings.gate_sd is not None or settings.gate in ("source", "utility") or len(y) < MIN_ROWS:
         return False
     if not reference.n_classes:
         return True

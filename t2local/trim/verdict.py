@@ -1,7 +1,7 @@
 """Which rows of a batch are kept, and why the others are not. Loses no row."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,10 +16,12 @@ class Verdict:
     """One verdict for each of ``size`` rows: kept until a stage rejects it, once, with a reason.
 
     ``figures`` has one entry a stage: what was measured, and the threshold it was held against.
+    ``overruled`` counts the rows that a stage would have rejected and that are kept all the same.
     """
 
     size: int
     figures: dict[str, StageFigures] = field(default_factory=dict)
+    overruled: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.stages: list[str | None] = [None] * self.size
@@ -84,6 +86,17 @@ class Verdict:
     def rejected_by(self) -> Counter[str]:
         """How many rows each stage rejected."""
         return Counter(stage for stage in self.stages if stage is not None)
+
+
+def joined(verdicts: Sequence[Verdict]) -> Verdict:
+    """One verdict on the rows of all, with the stages of the first that has figures of each."""
+    whole = Verdict(sum(verdict.size for verdict in verdicts))
+    start = 0
+    for verdict in verdicts:
+        whole.put(np.arange(start, start + verdict.size), verdict)
+        whole.figures = {**verdict.figures, **whole.figures}
+        start += verdict.size
+    return whole
 
 
 def reasons(verdicts: Iterable[Verdict]) -> dict[str, int]:

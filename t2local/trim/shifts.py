@@ -1,0 +1,146 @@
+"""What distinguishes the kept rows from the real ones: findings that chance does not explain.
+
+Pure figures; who calls decides which kinds of findings fail a verdict. Rows that were chosen for
+their clear labels differ from the real ones by design, rows to be shared must not
+(docs/method.md, Shifts).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from t2local.stats.arrays import IntArray, Mask
+from t2local.stats.ensemble import encode_labels
+from t2local.stats.streams import Stream, generator
+from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.trim import shift_sentences as sentences
+from t2local.trim.distances import AssociationShift, Distance, distances
+from t2local.trim.losses import ClassShare, LostRange, class_shares, lost_ranges
+
+FindingKind: TypeAlias = Literal[
+    "lost_class", "lost_range", "class_shares", "marginal", "missing", "association"
+]
+#: More rows of a table are thinned out for the distances: so many show every difference that
+#: matters, and take about a second.
+_MAX_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A difference that chance does not explain, in one sentence."""
+
+    kind: FindingKind
+    columns: tuple[str, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """All differences between kept and real rows, with what chance explains of them.
+
+    * ``classes``, ``lost_ranges``, ``distances``, ``association``: what was measured; the last is
+      none where no pair of columns can be measured.
+    * ``findings``: what is beyond chance, the worst first.
+    """
+
+    n_real: int
+    n_kept: int
+    classes: tuple[ClassShare, ...]
+    lost_ranges: tuple[LostRange, ...]
+    distances: tuple[Distance, ...]
+    association: AssociationShift | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether chance explains everything."""
+        return not self.findings
+
+    def sentences(self) -> list[str]:
+        """The findings in words, the worst first."""
+        return [finding.sentence for finding in self.findings]
+
+
+def shifts(
+    real: pd.DataFrame,
+    kept: pd.DataFrame,
+    dictionary: FeatureDictionary,
+    seed: int,
+    *,
+    matches: Mask | None = None,
+    wanted_shares: Mapping[str, float] | None = None,
+) -> Shifts:
+    """Hold the kept rows against the real ones.
+
+    **Parameters:**
+
+    * **real**, **kept**: frames of values (n, d) and (m, d), every row with a label.
+    * **matches**: the real rows that are what was asked for (``--where``), shape (n,); by default
+      all of them. The others are left aside.
+    * **wanted_shares**: those of the classes that were asked for (``--balance``). The kept rows are
+      then held against these, and all else is compared within the classes.
+    """
+    if matches is not None:
+        real = real[matches]
+    if real.empty or kept.empty:
+        return Shifts(len(real), len(kept), (), (), (), None, ())
+    target = dictionary[dictionary.target]
+    classes = class_shares(real[target.name], kept[target.name], target, wanted_shares)
+    groups = [_groups(frame, target, wanted_shares) for frame in (real, kept)]
+    ranges = lost_ranges(real, kept, dictionary.features, *groups)
+    used = [_thinned(len(group), generator(seed, Stream.SHIFT_ROWS)) for group in groups]
+    columns, association = distances(
+        real.iloc[used[0]],
+        kept.iloc[used[1]],
+        dictionary,
+        seed,
+        np.concatenate([group[places] for group, places in zip(groups, used, strict=True)]),
+        wanted_shares,
+    )
+    findings = tuple(_findings(target.name, classes, ranges, columns, association))
+    return Shifts(len(real), len(kept), classes, ranges, columns, association, findings)
+
+
+def _groups(
+    rows: pd.DataFrame, target: Feature, wanted_shares: Mapping[str, float] | None
+) -> IntArray:
+    """What rows are compared within: their class where shares were asked for; shape (n,)."""
+    if not wanted_shares:
+        return np.zeros(len(rows), dtype=np.intp)
+    return encode_labels(rows[target.name], target).astype(np.intp)
+
+
+def _thinned(n: int, rng: np.random.Generator) -> IntArray:
+    """The places of the rows that are compared, in order."""
+    if n <= _MAX_ROWS:
+        return np.arange(n)
+    return np.sort(rng.choice(n, _MAX_ROWS, replace=False))
+
+
+def _findings(
+    target: str,
+    classes: tuple[ClassShare, ...],
+    ranges: tuple[LostRange, ...],
+    columns: tuple[Distance, ...],
+    association: AssociationShift | None,
+) -> Iterator[Finding]:
+    """Kind by kind, and within a kind what exceeds its band the most."""
+    lost_labels = [share.label for share in classes if share.lost]
+    for share in classes:
+        if share.lost:
+            sentence = sentences.of_lost_class(target, share.label, share.expected)
+            yield Finding("lost_class", (target,), sentence)
+    for lost in ranges:
+        yield Finding("lost_range", (lost.column,), lost.sentence)
+    beyond = [one for one in columns if one.sentence and one.label not in lost_labels]
+    # A band may be 0: of a column that differs in no random split.
+    beyond.sort(key=lambda one: one.band / one.distance)
+    for kind in ("class_shares", "marginal", "missing"):
+        for distance in beyond:
+            if distance.kind == kind:
+                yield Finding(kind, (distance.column,), distance.sentence)
+    if association is not None and association.sentence:
+        yield Finding("association", association.columns, association.sentence)
