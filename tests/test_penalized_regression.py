@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import multivariate_normal, norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as SklearnRidge
 
@@ -118,6 +118,64 @@ def test_weights_are_copies_and_every_fit_is_alone(classes):
         assert fits.theta[r] == pytest.approx(copied.theta[0], abs=1e-5)
     warm = model.fit(x, y, counts[:2].astype(float), model.fit(x, y, np.ones((1, 30))))
     assert warm.theta == pytest.approx(fits.theta[:2], abs=1e-4)
+
+
+@pytest.mark.parametrize("d", [3, 40])
+def test_the_evidence_of_a_number_is_its_marginal_density(d):
+    x, y = problem(20, d, 0)
+    counts = np.random.default_rng(4).integers(0, 3, (2, 20))
+    found = PenalizedRegression(0).log_evidence(x, y, counts.astype(float))
+    for r in range(2):
+        rows = np.repeat(np.arange(20), counts[r])  # a weight is so many copies
+        x1 = np.hstack([x, np.ones((20, 1))])[rows]
+        covariance = np.eye(len(rows)) + x1 @ x1.T
+        assert found[r] == pytest.approx(multivariate_normal(cov=covariance).logpdf(y[rows]))
+
+
+def test_the_evidence_of_two_classes_is_near_the_integral_over_the_coefficients():
+    x, y = problem(40, 1, 2)
+    found = PenalizedRegression(2).log_evidence(x, y, np.ones((1, 40)))[0]
+    grid = np.linspace(-6, 6, 401)
+    slope, intercept = np.meshgrid(grid, grid)
+    log_integrand = norm.logpdf(slope) + norm.logpdf(intercept)
+    for row, label in zip(x[:, 0], y, strict=True):
+        logit = slope * row + intercept  # of class 0
+        log_integrand -= np.logaddexp(0, -logit if label == 0 else logit)
+    largest = log_integrand.max()
+    integral = np.exp(log_integrand - largest).sum() * (grid[1] - grid[0]) ** 2
+    assert found == pytest.approx(largest + np.log(integral), abs=0.1)
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_a_known_fit_saves_the_fitting_only(classes):
+    x, y = problem(30, 3, classes)
+    weights = np.random.default_rng(2).integers(0, 4, (3, 30)).astype(float)
+    model = PenalizedRegression(classes)
+    known = model.log_evidence(x, y, weights, model.fit(x, y, weights))
+    assert known == pytest.approx(model.log_evidence(x, y, weights))
+
+
+def test_labels_that_follow_from_the_rows_have_more_evidence_than_shuffled_ones():
+    rng = np.random.default_rng(3)
+    for classes in (0, 2, 3):
+        x, y = problem(80, 3, classes)
+        evidence = [
+            PenalizedRegression(classes).log_evidence(x, labels, np.ones((1, 80)))[0]
+            for labels in (y, rng.permutation(y), rng.permutation(y))
+        ]
+        assert evidence[0] > max(evidence[1:]) + 3
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_the_best_likelihood_is_that_of_the_likeliest_label(classes):
+    x, y = problem(15, 2, classes)
+    fit = PenalizedRegression(classes).fit(x, y, np.ones((1, 15)))
+    best = fit.best_log_likelihood(x)
+    if not classes:
+        assert best == pytest.approx(np.full(15, norm.logpdf(0)))
+        return
+    every = [fit.log_likelihood(x, np.full(15, label))[0] for label in range(classes)]
+    assert best == pytest.approx(np.max(every, axis=0))
 
 
 def test_separable_classes_converge():

@@ -45,14 +45,9 @@ def run_summary(report: "JsonObject", out: Path) -> str:
 
 def trim_summary(report: "JsonObject", out: Path) -> str:
     """What `t2local.trim` kept of the rows of another generator, from its report."""
-    rows = report["rows"]
-    counts = f"{rows['kept']} of {rows['generated']} rows were kept"
-    if stages := stage_counts(report["rejected_by"]):
-        counts += f" (rejected by {stages})"
     lines = [
-        f"{counts}.",
-        "\n".join(_top_reasons(report)),
         report["verdict"],
+        *_top_reasons(report),
         f"Written to {out}: synthetic.csv, rejected.csv, report.json",
     ]
     return "\n".join(lines)

@@ -4,22 +4,23 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from t2local.events import Notice
 from t2local.run.inputs import Inputs, Run
 from t2local.team.calibration import Calibration
 from t2local.trim.benefit import Benefit, benefit
+from t2local.trim.shifts import Shifts, shifts
 
 ClassShares = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What a model gains by the kept rows (none without any), and the share of each class.
+    """What a model gains by the kept rows, and what distinguishes them; none without any.
 
     ``class_shares``: for ``real`` and ``kept`` rows, the share of each class; empty for a number.
     """
 
     benefit: Benefit | None
+    shifts: Shifts | None
     class_shares: ClassShares
 
 
@@ -27,7 +28,8 @@ def measure(run: Run, inputs: Inputs, calibration: Calibration, kept: pd.DataFra
     """Hold the kept rows (values, shape (m, d)) against held-out real ones."""
     measured = Measured(
         _benefit(run, inputs, calibration, kept),
-        _class_shares(run, inputs, kept),
+        _shifts(run, inputs, kept),
+        _class_shares(inputs, kept),
     )
     run.ledger.clock.lap("benefit")
     return measured
@@ -45,8 +47,22 @@ def _benefit(
     )
 
 
-def _class_shares(run: Run, inputs: Inputs, kept: pd.DataFrame) -> ClassShares:
-    """The share of each class; a class that got lost on the way is a notice."""
+def _shifts(run: Run, inputs: Inputs, kept: pd.DataFrame) -> Shifts | None:
+    if kept.empty:
+        return None
+    conditions = inputs.conditions
+    return shifts(
+        inputs.values,
+        kept,
+        inputs.dictionary,
+        run.seed,
+        matches=conditions.matches_conditions(inputs.values),
+        wanted_shares=conditions.shares,
+    )
+
+
+def _class_shares(inputs: Inputs, kept: pd.DataFrame) -> ClassShares:
+    """The share of each class."""
     if not inputs.dictionary.classification or kept.empty:
         return {}
     target = inputs.dictionary.target
@@ -54,10 +70,6 @@ def _class_shares(run: Run, inputs: Inputs, kept: pd.DataFrame) -> ClassShares:
         name: rows[target].value_counts(normalize=True)
         for name, rows in (("real", inputs.values), ("kept", kept))
     }
-    lost = len(set(shares["real"].index) - set(shares["kept"].index))
-    if lost and not inputs.conditions.given:
-        message = f"{lost} of the classes of {target} are in no kept row"
-        run.tell(Notice(f"{message}; --balance uniform asks for them"))
     return {
         name: {str(label): float(share) for label, share in by_label.items()}
         for name, by_label in shares.items()

@@ -15,6 +15,8 @@ from t2local.system.json_text import JsonObject
 from t2local.team.calibration import Calibration
 from t2local.team.label_calibration import LabelCalibration
 from t2local.trim.benefit import Benefit
+from t2local.trim.conclusion import conclusion
+from t2local.trim.shifts import Shifts
 from t2local.trim.stage_effects import StageEffect, stage_effects
 from t2local.trim.verdict import joined, reasons
 
@@ -135,6 +137,7 @@ class RunReport:
     cells: CellReport
     given: Given
     benefit: Benefit | None
+    shifts: Shifts | None
     verdict: str
 
 
@@ -169,7 +172,10 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
         cells=_cells(team, run.settings),
         given=Given(inputs.conditions.given, inputs.conditions.quotas(ledger.wanted)),
         benefit=measured.benefit,
-        verdict=_verdict(ledger, measured.benefit),
+        shifts=measured.shifts,
+        verdict=conclusion(
+            _counted(ledger), measured.shifts, measured.benefit, run.settings.trim.purpose
+        ),
     )
 
 
@@ -237,13 +243,6 @@ def _cells(team: TeamFacts, settings: Settings) -> CellReport:
     if cells is None:
         return CellReport(settings.team.cells)
     return CellReport(settings.team.cells, **vars(cells.summary(team.plan.plan.line())))
-
-
-def _verdict(ledger: Ledger, benefit: Benefit | None) -> str:
-    sentences = [_counted(ledger)]
-    if benefit is not None:
-        sentences.append(benefit.verdict)
-    return " ".join(sentences)
 
 
 def _counted(ledger: Ledger) -> str:

@@ -31,7 +31,7 @@ _TOLERANCE = 1e-4
 _MAX_LOGIT_CHANGE = 4.0
 #: Doubles in one temporary array: 32 MB.
 _CHUNK = 4_000_000
-#: The smallest probability in an entropy; p log p is 0 there in doubles.
+#: The smallest probability in a logarithm; p log p is 0 there in doubles.
 _TINY = 1e-300
 
 
@@ -108,9 +108,9 @@ class PenalizedRegression:
         fit: "PenalizedFit | None" = None,
         offset: FloatArray | None = None,
     ) -> FloatArray:
-        """Log marginal likelihood of the labels by Laplace's approximation, shape (R,).
+        """Log marginal likelihood by Laplace's approximation, for each row of ``weights``; (R,).
 
-        It is exact for a number. The normal prior has precision 1, so its determinant adds nothing.
+        For a number it is exact but for the constant of the unit normal.
 
         **Parameters:**
 
@@ -119,9 +119,11 @@ class PenalizedRegression:
         """
         if fit is None:
             fit = self.fit(x, y, weights, offset=offset)
-        log_likelihood = (weights * fit.log_likelihood(x, y, offset)).sum(axis=1)  # (R,)
+        log_density = self._log_density(self._targets(y), fit.means(x, offset))  # (R, n)
         log_prior = -0.5 * _PRIOR_PRECISION * (fit.theta**2).sum(axis=(1, 2))  # (R,)
-        return log_likelihood + log_prior - 0.5 * self.log_determinants(x, weights, fit, offset)
+        # The 2 pi of prior and posterior cancel, and the logarithm of the prior's precision is 0.
+        log_volume = -0.5 * self.log_determinants(x, weights, fit, offset)  # (R,)
+        return (weights * log_density).sum(axis=1) + log_prior + log_volume
 
     def predictive_entropy(
         self, at: FloatArray, x: FloatArray, weights: FloatArray, fit: "PenalizedFit"
@@ -185,6 +187,14 @@ class PenalizedRegression:
         classes = np.arange(self.n_classes - 1)[:, None]  # (outputs, 1)
         return (classes == np.asarray(y)[None, :]).astype(np.float64)
 
+    def _log_density(self, targets: FloatArray, mean: FloatArray) -> FloatArray:
+        """Log p(y | x) of each row, without the constant of a normal; (R, n)."""
+        if not self.n_classes:
+            return -0.5 * ((targets - mean) ** 2)[:, 0]
+        last = 1.0 - targets.sum(axis=0)  # (n,): the reference, which has no row of its own
+        p = (targets * mean).sum(axis=1) + last * (1.0 - mean.sum(axis=1))  # (R, n)
+        return np.log(np.maximum(p, _TINY))
+
     def _mean(
         self, x1: FloatArray, theta: FloatArray, offset: FloatArray | None = None
     ) -> FloatArray:
@@ -227,9 +237,9 @@ class PenalizedFit:
         """Probabilities of all classes but the last, or predicted numbers: (R, outputs, n)."""
         return self.model._mean(_with_intercept(x), self.theta, offset)
 
-    def probabilities(self, x: FloatArray, offset: FloatArray | None = None) -> FloatArray:
+    def probabilities(self, x: FloatArray) -> FloatArray:
         """Of all classes, shape (R, classes, n)."""
-        p = self.means(x, offset)  # (R, outputs, n)
+        p = self.means(x)  # (R, outputs, n)
         return np.concatenate([p, 1.0 - p.sum(axis=1, keepdims=True)], axis=1)
 
     def best_log_likelihood(self, x: FloatArray) -> FloatArray:
@@ -238,14 +248,12 @@ class PenalizedFit:
             return normal_log_likelihood(np.zeros(len(x)))
         return class_log_likelihood(self.probabilities(x)[0].max(axis=0), self.model.n_classes)
 
-    def log_likelihood(
-        self, x: FloatArray, y: Labels, offset: FloatArray | None = None
-    ) -> FloatArray:
+    def log_likelihood(self, x: FloatArray, y: Labels) -> FloatArray:
         """Log p(y | x), shape (R, n); a number has a unit normal around its prediction."""
         if not self.model.n_classes:
-            mean = self.means(x, offset)[:, 0]  # (R, n)
+            mean = self.means(x)[:, 0]  # (R, n)
             return normal_log_likelihood(np.asarray(y, dtype=np.float64) - mean)
-        p = self.probabilities(x, offset)  # (R, classes, n)
+        p = self.probabilities(x)  # (R, classes, n)
         own = p[:, np.asarray(y, dtype=np.intp), np.arange(len(y))]  # (R, n)
         return class_log_likelihood(own, self.model.n_classes)
 

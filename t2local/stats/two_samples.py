@@ -100,7 +100,10 @@ class BinShares:
         rows = sparse.csr_array((np.ones(len(places)), (codes[places], places)), shape)
         first, second = rows @ splits.first, rows @ splits.second
         pooled = np.bincount(codes[places], minlength=shape[0]) / max(1, len(places))
-        return cls(_normalized(first), _normalized(second), pooled)
+        # Where a sample has no cell that is there, nothing can be compared.
+        comparable = (first.sum(axis=0) > 0) & (second.sum(axis=0) > 0)  # (R + 1,)
+        totals = [np.where(comparable, shares.sum(axis=0), np.inf) for shares in (first, second)]
+        return cls(first / totals[0], second / totals[1], pooled)
 
     def total_variation(self) -> FloatArray:
         """The share of rows that would have to change their level, 0 to 1; shape (R + 1,)."""
@@ -113,7 +116,9 @@ class BinShares:
         Wasserstein distance of the ranks. It is the size of `dominance` where one sample lies
         higher throughout, and sees a change of spread too. Outliers do not move it.
         """
-        return 2 * np.abs(self._curve()).T @ self.pooled
+        difference = self.second - self.first
+        curves = difference.cumsum(axis=0) - difference / 2  # at the middle of each bin
+        return 2 * np.abs(curves).T @ self.pooled
 
     def dominance(self) -> float:
         """Cliff's delta of the observed split, -1 to 1: the second sample lies higher above 0.
@@ -121,7 +126,9 @@ class BinShares:
         It is how much oftener a row of the second sample is above one of the first than below it
         (Cliff 1993, doi 10.1037/0033-2909.114.3.494).
         """
-        return float(-2 * self._curve()[:, 0] @ self.pooled)
+        first, second = self.first[:, 0], self.second[:, 0]  # (bins,)
+        lower = first.cumsum() - first / 2  # of equal ones the half
+        return float(2 * lower @ second - first.sum() * second.sum())
 
     def between_quartiles(self) -> tuple[float, float]:
         """Of both samples the share between the quartiles of the first, in the observed split."""
@@ -129,17 +136,6 @@ class BinShares:
         ranks = self.first[:, 0].cumsum() - self.first[:, 0] / 2  # (bins,)
         inside = (ranks > 0.25) & (ranks < 0.75)
         return float(self.first[inside, 0].sum()), float(self.second[inside, 0].sum())
-
-    def _curve(self) -> FloatArray:
-        """The difference of the cumulative shares at the middle of each bin, (bins, R + 1)."""
-        difference = self.second - self.first
-        return difference.cumsum(axis=0) - difference / 2
-
-
-def _normalized(shares: FloatArray) -> FloatArray:
-    """With the sum 1 in each split, where there is anything."""
-    total = shares.sum(axis=0)
-    return shares / np.where(total > 0, total, 1.0)
 
 
 def number_codes(numbers: FloatArray) -> IntArray:

@@ -73,6 +73,8 @@ def class_shares(
     * **real**, **kept**: the labels, at least one of each.
     * **wanted_shares**: those that were asked for; by default those of the real rows are expected.
     """
+    if not target.levels:
+        return ()
     n_real = _counts(real, target)
     n_kept = _counts(kept, target)
     if wanted_shares:
@@ -177,6 +179,9 @@ def _counts(labels: pd.Series, target: Feature) -> IntArray:
 
 def _log_p_of_none(n_with: IntArray, n_real: IntArray | int, n_kept: IntArray | int) -> FloatArray:
     """The log-probability that no kept row is among those that have something."""
-    from scipy.stats import hypergeom
+    from scipy.special import gammaln
 
-    return hypergeom.logpmf(0, n_real + n_kept, n_with, n_kept)
+    # A hypergeometric probability of 0; scipy.stats has none of no rows at all.
+    n = n_real + n_kept
+    logs = gammaln(n_real + 1) - gammaln(n_real - n_with + 1)
+    return logs + gammaln(n - n_with + 1) - gammaln(n + 1)

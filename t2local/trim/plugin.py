@@ -17,8 +17,10 @@ from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
 from t2local.trim import stages
 from t2local.trim.benefit import Benefit, benefit
+from t2local.trim.conclusion import conclusion
 from t2local.trim.inspector import Inspector
 from t2local.trim.result import StageFigures
+from t2local.trim.shifts import Shifts, shifts
 from t2local.trim.stage_effects import StageEffect, stage_effects
 from t2local.trim.state import Pool
 from t2local.trim.verdict import Verdict, reasons, with_notes
@@ -59,6 +61,7 @@ class TrimReport:
     stage_effects: tuple[StageEffect, ...]
     reasons: Mapping[str, int]
     benefit: Benefit | None
+    shifts: Shifts | None
     verdict: str
     rounded: Mapping[str, int]
     batches: tuple[BatchReport, ...]
@@ -114,8 +117,11 @@ def trim(
     inspector = Inspector(values, dictionary, chosen.trim, seed)
     verdict, batches = _judge(inspector, rows, batch_size or max(1, len(synthetic)))
     kept_values = rows.values[verdict.kept]
-    gained = None if kept_values.empty else benefit(values, kept_values, dictionary, seed)
-    report = _report(verdict, gained, rows, batches, dictionary, seed)
+    gained, shifted = None, None
+    if not kept_values.empty:
+        gained = benefit(values, kept_values, dictionary, seed)
+        shifted = shifts(values, kept_values, dictionary, seed)
+    report = _report(verdict, gained, shifted, rows, batches, dictionary, seed)
     notes = verdict.notes().set_index(synthetic.index)
     rejected = with_notes(notes[~verdict.kept], synthetic[~verdict.kept])
     return Trimmed(synthetic[verdict.kept], rejected, to_json(report))
@@ -130,6 +136,7 @@ def _check_batch_size(batch_size: int | None) -> None:
 def _report(
     verdict: Verdict,
     gained: Benefit | None,
+    shifted: Shifts | None,
     rows: "_Rows",
     batches: tuple[BatchReport, ...],
     dictionary: FeatureDictionary,
@@ -137,13 +144,18 @@ def _report(
 ) -> TrimReport:
     kept = int(verdict.kept.sum())
     rejected_by = verdict.rejected_by()
+    refused = ", ".join(f"{stage} {count}" for stage, count in rejected_by.items())
+    counts = f"{kept} of {verdict.size} rows were kept"
+    if refused:
+        counts += f" (rejected by {refused})"
     return TrimReport(
         rows=Counts(verdict.size, kept, verdict.size - kept),
         rejected_by={stage.name: rejected_by[stage.name] for stage in stages.STAGES},
         stage_effects=stage_effects(rows.values, verdict, dictionary),
         reasons=reasons([verdict]),
         benefit=gained,
-        verdict="No row was kept." if gained is None else gained.verdict,
+        shifts=shifted,
+        verdict=conclusion(f"{counts}.", shifted, gained, None),
         rounded=rows.rounded,
         batches=batches,
         target=dictionary.target,

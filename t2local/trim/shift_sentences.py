@@ -12,6 +12,8 @@ from t2local.tables.dictionary import Feature
 
 #: Statistical offices publish no figure of ten rows or fewer.
 MIN_ROWS_SHOWN = 11
+#: Differences are equal when so many decimals are.
+_DECIMALS = 9
 #: A number counts as higher or lower where this much of its distance is a shift; else its spread
 #: is what differs.
 _SHARE_OF_A_SHIFT = 0.5
@@ -54,7 +56,9 @@ def of_levels(feature: Feature, shares: BinShares, real_codes: IntArray) -> str:
     * **real_codes**: the level of each real row, -1 for a missing cell; shape (n,).
     """
     expected, kept = shares.first[:, 0], shares.second[:, 0]  # (levels,)
-    place = int(np.abs(kept - expected).argmax())
+    difference = np.abs(kept - expected).round(_DECIMALS)
+    # Of two levels both differ by as much: the commoner one can rather be shown.
+    place = int(np.lexsort([-expected, -difference])[0])
     n_with = int((real_codes == place).sum())
     n_without = int((real_codes >= 0).sum()) - n_with
     if min(n_with, n_without) >= MIN_ROWS_SHOWN:

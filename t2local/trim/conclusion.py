@@ -1,0 +1,63 @@
+"""What a run says of its kept rows in a few sentences: shifts first, then purpose and benefit."""
+
+from t2local.trim.benefit import Benefit
+from t2local.trim.shifts import FindingKind, Shifts
+
+#: Findings that say that something of the table is gone: they are told one by one, always first.
+_LOSSES: tuple[FindingKind, ...] = ("lost_class", "lost_range", "class_shares")
+#: Sentences in a verdict; the report has all of them.
+_MAX_SENTENCES = 3
+_PURPOSES = {
+    "train": "They are for training a model: clear cases are over-represented.",
+    "share": "They are for showing what the table looks like.",
+}
+
+
+def conclusion(
+    counts: str, shifts: Shifts | None, benefit: Benefit | None, purpose: str | None
+) -> str:
+    """The verdict.
+
+    **Parameters:**
+
+    * **counts**: how many rows were kept, in one sentence.
+    * **purpose**: of the rows, ``train`` or ``share``; none: of another generator's rows.
+    """
+    sentences = [counts]
+    if shifts is not None:
+        # Nobody reads on when something is lost: that comes before the good news.
+        sentences = [*_told(shifts, purpose), counts]
+    if purpose is not None and shifts is not None:
+        sentences.append(_PURPOSES[purpose])
+    if benefit is not None:
+        sentences.append(benefit.verdict)
+    return " ".join(sentences)
+
+
+def _told(shifts: Shifts, purpose: str | None) -> list[str]:
+    """The findings in words. Rows to train with are shifted by design: of these, columns alone."""
+    if purpose != "train":
+        return _limited([finding.sentence for finding in shifts.findings])
+    losses = [finding.sentence for finding in shifts.findings if finding.kind in _LOSSES]
+    columns = dict.fromkeys(
+        column
+        for finding in shifts.findings
+        if finding.kind not in _LOSSES
+        for column in finding.columns
+    )
+    if not columns:
+        return _limited(losses)
+    names = ", ".join(list(columns)[:_MAX_SENTENCES])
+    more = len(columns) - _MAX_SENTENCES
+    if more > 0:
+        names += f" and {more} more"
+    shifted = f"The kept rows differ from the real ones, more than by chance, in {names}."
+    return [*_limited(losses), shifted]
+
+
+def _limited(sentences: list[str]) -> list[str]:
+    more = len(sentences) - _MAX_SENTENCES
+    shown = sentences[:_MAX_SENTENCES]
+    if more > 0:
+        shown.append(f"The report has {more} more differences.")
+    return shown
