@@ -8,6 +8,7 @@ docs/method.md, "Effects". Letters in the shapes: n rows, d columns, R models of
 """
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -17,18 +18,36 @@ from t2local.stats.penalized_regression import PenalizedFit, PenalizedRegression
 #: How far effects are trusted (c), and the prior weights. With c = -0.3 somebody took the other
 #: class for the positive one: effects that are all wrong cost 0.4 points of AUC at n = 20 without
 #: it, and nothing with it.
-_SCALES = {-0.3: 0.05, 0.0: 0.45, 0.3: 0.3, 0.6: 0.2}
-#: Standard deviations of the coefficients' prior, equally likely. With 0.6 alone effects that are
-#: all right bring 0.6 points less at n = 20.
-_DEVIATIONS = (0.3, 0.6)
+_SCALES = np.array([-0.3, 0.0, 0.3, 0.6])
+_LOG_PRIOR = np.log([0.05, 0.45, 0.3, 0.2])
 #: The deviation for a column that is said to have no effect, as a share of the others'.
 _NO_EFFECT = 0.5
 #: Standard deviation of the intercept's prior: wide, as nobody has said how common the class is.
 _INTERCEPT = 3.0
-#: Of a number: standard deviations of what the columns do not explain, in deviations of the label.
-_NOISE = (0.3, 0.5, 0.7, 1.0)
 #: The strongest direction, in mean ones: one column must not speak for all.
 _STRONGEST = 2.5
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """The models of a kind of label: each deviation with each noise and each of `_SCALES`.
+
+    * ``deviations``: standard deviations of the coefficients' prior in units of the noise, equally
+      likely; ``noises``: what the columns do not explain, in deviations of the label.
+    * ``unit``: what c counts in.
+    """
+
+    n_classes: int
+    deviations: tuple[float, ...]
+    noises: tuple[float, ...]
+    unit: float
+
+
+#: With the deviation 0.6 alone effects that are all right bring 0.6 points less at n = 20.
+_CLASS = _Kind(n_classes=2, deviations=(0.3, 0.6), noises=(1.0,), unit=1.0)
+#: A deviation of 1 is scikit-learn's ridge. A logit has a noise of 1.8, so that a coefficient in
+#: deviations of the label is about 0.4 of that in logits where half of the variance is explained.
+_NUMBER = _Kind(n_classes=0, deviations=(0.3, 1.0), noises=(0.3, 0.5, 0.7, 1.0), unit=0.4)
 
 
 def directions(effects: FloatArray) -> FloatArray:
@@ -79,27 +98,25 @@ class _Columns:
         constant = np.full((len(x), 1), np.sqrt(_INTERCEPT**2 - 1))
         return np.hstack([scaled, constant])
 
-    def offsets(self, x: FloatArray, scales: FloatArray) -> FloatArray:
+    def offsets(self, x: FloatArray, unit: float) -> FloatArray:
         """What the means of the priors add to the logits (or numbers) of rows; (R, 1, n)."""
-        return np.multiply.outer(scales, (x - self.center) @ self.z)[:, None, :]
+        return np.multiply.outer(unit * _SCALES, (x - self.center) @ self.z)[:, None, :]
 
 
 @dataclass(frozen=True)
-class _Models:
-    """The models of one deviation, each with its scale c, noise and prior weight; (R,)."""
+class _Fit:
+    """Models that differ in their scale c, one for each of `_SCALES`."""
 
-    scales: FloatArray
-    noise: FloatArray
-    prior: FloatArray
+    columns: _Columns
+    deviation: float
+    noise: float
+    unit: float
+    fit: PenalizedFit
 
-    @classmethod
-    def of(cls, noise: tuple[float, ...]) -> "_Models":
-        """Every scale with every noise."""
-        return cls(
-            scales=np.repeat(list(_SCALES), len(noise)),
-            noise=np.tile(noise, len(_SCALES)),
-            prior=np.repeat(list(_SCALES.values()), len(noise)),
-        )
+    def predict(self, x: FloatArray) -> FloatArray:
+        """Probabilities of class 0, or numbers in deviations of the label; (R, m)."""
+        offsets = self.columns.offsets(x, self.unit / self.noise)
+        return self.noise * self.fit.means(self.columns.design(x, self.deviation), offsets)[:, 0]
 
 
 @dataclass(frozen=True)
@@ -107,30 +124,23 @@ class EffectsRegression:
     """Linear models with different priors, averaged by their posterior probabilities.
 
     * ``label``: mean and deviation of a number; 0 and 1 for classes.
-    * ``scales``: c of each model of one deviation, (R,).
-    * ``fits``: by the deviation of the prior; ``weights``: of each model, (deviations, R).
+    * ``fits``: R models each; ``weights``: of each model, (fits, R).
     """
 
-    columns: _Columns
     label: tuple[float, float]
-    scales: FloatArray
-    fits: dict[float, PenalizedFit]
+    fits: list[_Fit]
     weights: FloatArray
 
     def predict(self, x: FloatArray) -> FloatArray:
         """The probability of the class that effects are on, or the number; (m,)."""
-        offsets = self.columns.offsets(x, self.scales)
-        means = [
-            fit.means(self.columns.design(x, deviation), offsets)[:, 0]
-            for deviation, fit in self.fits.items()
-        ]
-        center, scale = self.label
-        return center + scale * np.einsum("dr,drm->m", self.weights, means)
+        predictions = [fit.predict(x) for fit in self.fits]  # (fits, R, m)
+        mean, deviation = self.label
+        return mean + deviation * np.einsum("fr,frm->m", self.weights, predictions)
 
     @property
     def trust(self) -> float:
         """The posterior probability of all models with c > 0: that effects point the right way."""
-        return float(self.weights[:, self.scales > 0].sum())
+        return float(self.weights[:, _SCALES > 0].sum())
 
 
 def fit_effects_regression(
@@ -147,22 +157,23 @@ def fit_effects_regression(
     """
     columns = _Columns.of(x, effects, weights)
     # The regression's first class, 0, is the one that it predicts.
-    label, targets, models = (0.0, 1.0), 1.0 - y, _Models.of((1.0,))
+    kind, label, targets = _CLASS, (0.0, 1.0), 1.0 - y
     if not binary:
-        label = _mean_and_deviation(y, weights)
-        targets, models = (y - label[0]) / label[1], _Models.of(_NOISE)
-    regression = PenalizedRegression(2 if binary else 0)
-    offsets = columns.offsets(x, models.scales)
-    row_weights = weights / models.noise[:, None] ** 2  # (R, n)
-    fits, evidences = {}, []
-    for deviation in _DEVIATIONS:
-        design = columns.design(x, deviation)
-        fit = regression.fit(design, targets, row_weights, offset=offsets)
-        fits[deviation] = fit
-        evidences.append(regression.log_evidence(design, targets, row_weights, fit, offsets))
-    log_weights = np.log(models.prior) - weights.sum() * np.log(models.noise) + evidences
-    posterior = np.exp(log_weights - log_weights.max())  # (deviations, R)
-    return EffectsRegression(columns, label, models.scales, fits, posterior / posterior.sum())
+        kind, label = _NUMBER, _mean_and_deviation(y, weights)
+        targets = (y - label[0]) / label[1]
+    regression = PenalizedRegression(kind.n_classes)
+    row_weights = np.tile(weights, (len(_SCALES), 1))  # (R, n)
+    fits, log_weights = [], []
+    for deviation, noise in product(kind.deviations, kind.noises):
+        design, offsets = columns.design(x, deviation), columns.offsets(x, kind.unit / noise)
+        scaled = targets / noise
+        fit = regression.fit(design, scaled, row_weights, offset=offsets)
+        evidence = regression.log_evidence(design, scaled, row_weights, fit, offsets)  # (R,)
+        fits.append(_Fit(columns, deviation, noise, kind.unit, fit))
+        # A label in units of the noise has a density that is as many times higher.
+        log_weights.append(_LOG_PRIOR + evidence - weights.sum() * np.log(noise))
+    posterior = np.exp(np.array(log_weights) - np.max(log_weights))  # (fits, R)
+    return EffectsRegression(label, fits, posterior / posterior.sum())
 
 
 def _mean_and_deviation(y: FloatArray, weights: FloatArray) -> tuple[float, float]:
