@@ -12,7 +12,7 @@ import numpy as np
 
 @unique
 class Stream(IntEnum):
-    """The paper's studies (bench/paper). Another number is another data set for the same seed."""
+    """Streams of the studies. Another number is another data set for the same seed."""
 
     # Tables
     RISK = 1  # Diabetes with three classes of risk
@@ -23,6 +23,14 @@ class Stream(IntEnum):
     CLLM_EXAMPLES = 40  # by number of the call
     EPIC_LEVELS = 41  # tokens that stand for levels
     EPIC_EXAMPLES = 42  # by number of the call
+    # Planted knowledge (bench/knowledge), by number of the table
+    KNOWLEDGE_SPLIT = 60  # population, pool and test rows
+    KNOWLEDGE_REAL = 61  # real rows from the pool
+    KNOWLEDGE_FRESH = 62  # true rows that are neither real nor test rows
+    ORACLE_FOREST = 63  # the forests of the columns, by column
+    ORACLE_SCORED = 64  # rows of the population by which the oracle's weights are fitted
+    ORACLE_LABELS = 65  # models of the label, and their folds
+    ORACLE_CHECK = 66  # rows that are written to be told from real ones
 
 
 @unique
