@@ -70,7 +70,7 @@ def test_no_row_is_judged_by_a_model_that_saw_it(patients):
     assert np.allclose(np.exp(ensemble.out_of_fold).sum(axis=1), 1)
 
 
-def test_a_number_is_the_mean_by_inverse_squared_error(patients):
+def test_a_number_is_a_mean_with_the_weight_that_real_rows_justify(patients):
     patients = (
         patients.drop(columns="outcome")
         .dropna()
@@ -82,8 +82,14 @@ def test_a_number_is_the_mean_by_inverse_squared_error(patients):
     worker = truth + np.random.default_rng(1).normal(0, 2, len(truth))
     alone = calibrate_labels(None, ensemble.out_of_fold, truth, ensemble.target)
     found = calibrate_labels(worker[:, None], ensemble.out_of_fold, truth, ensemble.target)
-    error = ((worker - truth) ** 2).mean()
-    assert found.worker_weight == pytest.approx(alone.ensemble_loss / (alone.ensemble_loss + error))
+    # The posterior mean of the weight, by a plain loop over its values.
+    weights, likelihoods = np.arange(21) / 20, []
+    for weight in weights:
+        pooled = weight * worker + (1 - weight) * ensemble.out_of_fold[:, 0]
+        likelihoods.append(((pooled - truth) ** 2).mean() ** (-len(truth) / 2))
+    expected = np.average(weights, weights=np.array(likelihoods) / max(likelihoods))
+    assert found.worker_weight == pytest.approx(expected)
+    assert found.combined_loss < alone.ensemble_loss
     assert found.worker_weight + found.ensemble_weight == pytest.approx(1)
     rng = np.random.default_rng(1)
 
@@ -101,24 +107,22 @@ def test_a_number_is_the_mean_by_inverse_squared_error(patients):
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 999), st.integers(2, 40), st.floats(0, 3), st.floats(0, 3))
-def test_the_weights_are_those_of_the_lowest_loss_with_the_prior(seed, n_rows, good, better):
+def test_the_weights_are_those_of_a_worker_that_knows_or_does_not(seed, n_rows, good, better):
+    """The posterior probability of both, by a plain loop over the rows."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, 3, n_rows)
     logits = rng.normal(size=(2, n_rows, 3))
     logits[:, np.arange(n_rows), truth] += np.array([good, better])[:, None]
     worker, ensemble = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
     found = calibrate_labels(worker, ensemble, truth.astype(float), CLASSES)
-
-    def penalised(a, b):
-        loss = 0.0
-        for row, label in enumerate(truth):
-            p = np.exp(a * worker[row] + b * ensemble[row])
-            loss -= np.log(p[label] / p.sum())
-        return (loss + 2 * (a**2 + (b - 1) ** 2)) / n_rows
-
-    best = penalised(found.worker_weight, found.ensemble_weight)
-    for a, b in rng.integers(0, 41, (15, 2)) / 20:
-        assert best <= penalised(a, b) + 1e-9
+    odds = 0.25 / 0.75
+    for row, label in enumerate(truth):
+        knows = np.exp(1.1 * worker[row])
+        does_not = np.exp(0.06 * worker[row] + 0.89 * ensemble[row])
+        odds *= knows[label] / knows.sum() / (does_not[label] / does_not.sum())
+    knows = odds / (1 + odds)
+    assert found.worker_weight == pytest.approx(1.1 * knows + 0.06 * (1 - knows))
+    assert found.ensemble_weight == pytest.approx(0.89 * (1 - knows))
     pooled = pool_predictions(worker, ensemble, found, CLASSES)
     assert np.allclose(np.exp(pooled).sum(axis=1), 1)
     assert -pooled[np.arange(n_rows), truth].mean() == pytest.approx(found.combined_loss)
