@@ -5,8 +5,8 @@ Settings ``team.labels`` (docs/method.md, "Labels"):
 * ``worker``: the label worker decides, as in the paper (arXiv 2602.04785).
 * ``classifier``: an ensemble that is trained on the real rows decides.
 * ``calibrated``: both, as a logarithmic opinion pool: p(y | x) is proportional to
-  p_worker(y | x)^a p_ensemble(y | x)^b. Real rows that neither had seen say how probable it is that
-  the worker knows the label, and the weights a and b follow. For a number the pool is a weighted
+  p_worker(y | x)^a p_ensemble(y | x)^b. The weight a is the probability that the worker knows the
+  label better, by real rows that neither had seen; b is 1 - a. For a number the pool is a weighted
   mean.
 
 So a worker without skill does no harm, and a says how much skill it has.
@@ -32,15 +32,12 @@ N_FOLDS = 4
 #: Prompts with which real rows are asked about: each shows examples from one half of the folds
 #: and asks about the other half. Two prompts cost half of what one for each fold would.
 N_CALIBRATION_PROMPTS = 2
-#: The weights a and b of a label worker that knows the label, and of one that does not. The two
-#: points of the prior that makes 129 cells likeliest (five tables, 30 and 100 real rows; the
-#: starter model, and workers that know from nothing to all of a population;
-#: bench/knowledge/label_prior.py).
-_KNOWS = (1.1, 0.0)
-_DOES_NOT_KNOW = (0.06, 0.89)
-#: How probable it is that a worker knows, before it is asked. With 0.25 one that knows all is
-#: nearly fully heard at n = 30 (log loss 0.51; alone 0.49, the ensemble 0.56); the starter, which
-#: does not, costs nothing (0.57; alone 0.64, the ensemble 0.57).
+#: How probable it is that a label worker knows the label better than the ensemble, before it is
+#: asked. Two hypotheses, "the worker knows" (a = 1, b = 0) and "it does not" (a = 0, b = 1), are
+#: what is left of a prior on a and b that was fitted to 129 cells: five tables, 30 and 100 real
+#: rows, the starter model, and workers that know from nothing to all of a population
+#: (bench/knowledge/label_prior.py). With 0.25 one that knows all is nearly fully heard at n = 30
+#: (log loss 0.51; alone 0.49, the ensemble 0.56); the starter, which does not know, costs 0.005.
 _PROBABILITY_KNOWS = 0.25
 #: Candidates for the weight of a worker that predicts numbers.
 _SHARES = np.arange(21) / 20  # 0 to 1
@@ -155,11 +152,9 @@ def calibrate_labels(
     if worker is None:
         return LabelCalibration(0.0, 1.0, None, ensemble_loss, ensemble_loss, len(truth))
     worker_loss = _loss(worker, truth, target)
-    if target.levels:
-        a, b = _class_weights(worker, ensemble, truth)
-    else:
-        a = _number_weight(worker, ensemble, truth)
-        b = 1 - a
+    weigh = _probability_knows if target.levels else _number_weight
+    a = weigh(worker, ensemble, truth)
+    b = 1 - a
     combined_loss = _loss(_pool(worker, ensemble, a, b, target), truth, target)
     return LabelCalibration(a, b, worker_loss, ensemble_loss, combined_loss, len(truth))
 
@@ -184,18 +179,13 @@ def calibration_rows(n_rows: int, seed: int) -> IntArray:
     return np.sort(rng.choice(n_rows, min(MAX_ASKED, n_rows), replace=False))
 
 
-def _class_weights(
-    worker: FloatArray, ensemble: FloatArray, truth: FloatArray
-) -> tuple[float, float]:
-    """The posterior means of a and b: does the worker know the label?"""
-    points = np.array([_KNOWS, _DOES_NOT_KNOW])  # (2, 2): a and b
-    prior = np.log([_PROBABILITY_KNOWS, 1 - _PROBABILITY_KNOWS])
+def _probability_knows(worker: FloatArray, ensemble: FloatArray, truth: FloatArray) -> float:
+    """The posterior probability that the worker knows the labels better than the ensemble."""
     rows, classes = np.arange(len(truth)), truth.astype(np.intp)
-    log_likelihood = [
-        _pool_classes(worker, ensemble, a, b)[rows, classes].sum() for a, b in points.tolist()
-    ]
-    a, b = _normalised(prior + log_likelihood) @ points
-    return float(a), float(b)
+    log_odds = np.log(_PROBABILITY_KNOWS) - np.log1p(-_PROBABILITY_KNOWS)
+    log_odds += (worker - ensemble)[rows, classes].sum()
+    # Beyond 500 the exponential overflows.
+    return float(1 / (1 + np.exp(-np.clip(log_odds, -500, 500))))
 
 
 def _number_weight(worker: FloatArray, ensemble: FloatArray, truth: FloatArray) -> float:
