@@ -1,6 +1,5 @@
 """The evidence of a source: true rows are accepted, wrong labels refused, however few rows come."""
 
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +7,6 @@ import pytest
 from scipy.optimize import minimize
 from scipy.stats import multivariate_normal
 
-from t2local.stats.penalized_regression import PenalizedFit, PenalizedRegression
 from t2local.trim import source
 from t2local.trim.source import LabelEvidence, label_evidence
 from t2local.trim.state import Pool, Reference, TrimState
@@ -111,28 +109,15 @@ def test_other_shares_are_no_evidence():
         assert not judged(state, spoiled(balanced, "all flipped", rng)).figures.accepted
 
 
-def test_calibrated_labels_need_more_evidence_against_them():
-    """Flip one label after another until the source is no longer accepted as an unknown one."""
+def test_labels_that_were_calibrated_or_given_are_measured_and_never_refused():
     rng = np.random.default_rng(0)
     real = table(30, "two", rng)
-    rows = table(60, "two", rng)
-    unknown, calibrated = state_of(real), state_of(real, pool=Pool(calibrated=True))
-    accepted = []
-    for n_flipped in range(0, 60, 2):
-        y = rows["y"].to_numpy(copy=True)
-        y[:n_flipped] = np.where(y[:n_flipped] == "yes", "no", "yes")
-        figures = [judged(state, rows.assign(y=y)).figures for state in (unknown, calibrated)]
-        assert figures[0] == replace(figures[1], **_decided(figures[0]))
-        weakest = LabelEvidence(figures[0].same, figures[0].own).weakest
-        assert [f.accepted for f in figures] == [weakest >= -1, weakest >= -5]
-        accepted.append(tuple(f.accepted for f in figures))
-    assert set(accepted) == {(True, True), (False, True), (False, False)}
-
-
-def _decided(figures):
-    """What depends on the threshold."""
-    names = ("threshold", "accepted", "impossible")
-    return {name: getattr(figures, name) for name in names}
+    wrong = spoiled(table(60, "two", rng), "all flipped", rng)
+    unknown, trusted = state_of(real), state_of(real, pool=Pool(trusted=True))
+    refused, measured = judged(unknown, wrong).figures, judged(trusted, wrong).figures
+    assert (refused.accepted, measured.accepted, measured.impossible) == (False, True, 0)
+    assert (refused.same, refused.own) == (measured.same, measured.own)
+    assert not judged(trusted, wrong).rejections[0].rows.any()
 
 
 def test_a_nearly_impossible_label_goes_alone():
@@ -148,20 +133,34 @@ def test_a_nearly_impossible_label_goes_alone():
 
 
 def test_nearly_impossible_is_a_hundredth_of_the_likeliest_label():
-    # One feature, no intercept: the log odds of class 0 are the feature itself.
-    fit = PenalizedFit(PenalizedRegression(2), np.array([[[1.0, 0.0]]]))
-    x = np.array([[4.5], [4.8], [4.8], [-4.8], [0.0]])
-    y = np.array([1, 1, 0, 0, 1])
-    assert source._impossible(fit, x, y).tolist() == [False, True, False, True, False]
-    number = PenalizedFit(PenalizedRegression(0), np.array([[[0.0, 0.0]]]))
-    residuals = np.array([0.0, 3.0, 3.1, -3.1])  # exp(3.035 ** 2 / 2) is 100
-    expected = [False, False, True, True]
-    assert source._impossible(number, np.zeros((4, 1)), residuals).tolist() == expected
+    rng = np.random.default_rng(4)
+    state = state_of(table(60, "two", rng))
+    batch = state.batch(table(200, "two", rng))
+    _, log_odds = label_evidence(state.reference, batch.x, batch.y)
+    assert log_odds.shape == (200,)
+    assert log_odds.min() >= 0
+    (rejection,) = judged(state, batch.rows).rejections
+    assert rejection.rows.tolist() == (log_odds > np.log(100)).tolist()
+    other = state.batch(spoiled(batch.rows, "all flipped", rng))
+    likeliest = log_odds == 0
+    _, flipped_odds = label_evidence(state.reference, other.x, other.y)
+    # Where a label is not the likeliest one, the other class has odds of its own against it.
+    assert likeliest.mean() > 0.6
+    assert (flipped_odds >= 0).all()
 
 
-def features(x: np.ndarray, *, own: float) -> np.ndarray:
+#: The deviations of the prior that are averaged.
+DEVIATIONS = (1.0, 0.5, 0.25)
+
+
+def features(x: np.ndarray, *, own: float, deviation: float = 1.0) -> np.ndarray:
     """Rows with the column of the source's own intercept, three times as wide, and the common."""
-    return np.hstack([x, np.full((len(x), 1), 3.0 * own), np.ones((len(x), 1))])
+    return np.hstack([deviation * x, np.full((len(x), 1), 3.0 * own), np.ones((len(x), 1))])
+
+
+def mean_evidence(log_evidence) -> float:
+    """The logarithm of the mean evidence over the deviations."""
+    return np.log(np.mean([np.exp(log_evidence(deviation)) for deviation in DEVIATIONS]))
 
 
 def test_the_evidence_of_a_number_is_exact():
@@ -176,15 +175,23 @@ def test_the_evidence_of_a_number_is_exact():
         return multivariate_normal(cov=np.eye(len(y)) + x @ x.T).logpdf(y)
 
     fold = state.reference.fold
-    real = features(fold.x, own=0)
-    new = features(batch.x, own=1)
+    joint_y = np.concatenate([fold.y, batch.y])
+
+    def real(deviation):
+        return features(fold.x, own=0, deviation=deviation)
+
+    def new(deviation):
+        return features(batch.x, own=1, deviation=deviation)
+
     # By chance: no features, and errors of the deviation of the labels.
     deviation = np.sqrt(np.mean((batch.y - batch.y.mean()) ** 2))
     assert deviation > 1
-    chance = log_density(new[:, -2:], batch.y / deviation) - 40 * np.log(deviation)
-    both = log_density(np.vstack([real, new]), np.concatenate([fold.y, batch.y]))
-    assert evidence.same == pytest.approx(both - log_density(real, fold.y) - chance)
-    assert evidence.own == pytest.approx(log_density(new, batch.y) - chance)
+    chance = log_density(new(1)[:, -2:], batch.y / deviation) - 40 * np.log(deviation)
+    both = mean_evidence(lambda d: log_density(np.vstack([real(d), new(d)]), joint_y))
+    before = mean_evidence(lambda d: log_density(real(d), fold.y))
+    own = mean_evidence(lambda d: log_density(new(d), batch.y))
+    assert evidence.same == pytest.approx(both - before - chance)
+    assert evidence.own == pytest.approx(own - chance)
 
 
 def plain_log_evidence(x, y, weights, n_classes):
@@ -205,8 +212,7 @@ def plain_log_evidence(x, y, weights, n_classes):
         curvature = np.diag(shares) - np.outer(shares, shares)
         precision += weight * np.kron(curvature, np.outer(row, row))
     fitted = sum(
-        weight * np.log(0.999 * shares[label] + 0.001 / n_classes)
-        for shares, weight, label in zip(p, weights, y, strict=True)
+        weight * np.log(shares[label]) for shares, weight, label in zip(p, weights, y, strict=True)
     )
     return fitted - 0.5 * (mode**2).sum() - 0.5 * np.linalg.slogdet(precision)[1]
 
@@ -220,16 +226,23 @@ def test_the_evidence_of_classes_is_that_of_a_plain_computation(kind):
     batch = state.batch(table(45, kind, rng))
     evidence, _ = label_evidence(state.reference, batch.x, batch.y)
     fold, n_classes = state.reference.fold, state.reference.n_classes
-    old, new = features(fold.x, own=0), features(batch.x, own=1)
     ones = np.ones(45)
+    joint_y, joint_weights = np.append(fold.y, batch.y), np.append(weights, ones)
+
+    def old(deviation):
+        return features(fold.x, own=0, deviation=deviation)
+
+    def new(deviation):
+        return features(batch.x, own=1, deviation=deviation)
+
     chance = 0.0
     for label in batch.y:
         chance += np.log(((batch.y == label).sum() + 0.5) / (45 + 0.5 * n_classes))
-    both = plain_log_evidence(
-        np.vstack([old, new]), np.append(fold.y, batch.y), np.append(weights, ones), n_classes
+    both = mean_evidence(
+        lambda d: plain_log_evidence(np.vstack([old(d), new(d)]), joint_y, joint_weights, n_classes)
     )
-    given = plain_log_evidence(old, fold.y, weights, n_classes)
-    alone = plain_log_evidence(new, batch.y, ones, n_classes)
+    given = mean_evidence(lambda d: plain_log_evidence(old(d), fold.y, weights, n_classes))
+    alone = mean_evidence(lambda d: plain_log_evidence(new(d), batch.y, ones, n_classes))
     assert evidence.same == pytest.approx(both - given - chance, abs=1e-3)
     assert evidence.own == pytest.approx(alone - chance, abs=1e-3)
 

@@ -1,0 +1,133 @@
+"""The prior of the label weights, fitted over tables (empirical Bayes).
+
+How far is a label worker to be trusted before its answers on the real rows are seen? For each cell
+(a choosing table, a number of real rows, a seed, a source of opinions) the log loss of the pool
+p_worker^a p_ensemble^b is measured on the real rows, cross-fitted as in the product, on a grid of a
+and b. The sources are the starter model and the oracle with several doses: workers that know
+nothing, something, and much. The prior is the distribution on the grid under which all these
+measurements are likeliest (nonparametric maximum likelihood, Kiefer and Wolfowitz 1956, by
+expectation maximisation), mixed with a uniform one.
+
+    python -m bench.knowledge.label_prior measure --source oracle
+    python -m bench.knowledge.label_prior measure --source starter
+    python -m bench.knowledge.label_prior fit
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bench.knowledge.__main__ import DOSES, RESULTS, oracle_of
+from bench.knowledge.arms import OracleScorer
+from bench.knowledge.tables import GROUPS, Unavailable, table
+from bench.paper.table import read, seeds
+from t2local.llm.scripted import ScriptedModel
+from t2local.settings import Settings
+from t2local.stats.ensemble import encode_labels
+from t2local.stats.streams import Stream, generator
+from t2local.team.calibration import rows_to_ask
+from t2local.team.label_calibration import (
+    N_CALIBRATION_PROMPTS,
+    LabelEnsemble,
+    calibration_folds,
+)
+from t2local.team.plan import from_data
+from t2local.team.scoring import RowScorer, Scorer
+from t2local.team.team import Team
+
+OUT = RESULTS / "label_prior.jsonl"
+
+
+def team_of(name: str, n: int, seed: int, model: Any) -> Team:
+    own = table(name)
+    real = own.sample(n, seed).reset_index(drop=True)
+    plan = from_data(real, own.dictionary)
+    return Team(model, own.dictionary, plan, real, Settings(), seed + 1)
+
+
+def opinions(team: Team, scorer: Scorer) -> pd.DataFrame:
+    """The worker's log-probabilities of real rows, with examples from the other half."""
+    target = team.dictionary[team.dictionary.target]
+    folds = calibration_folds(encode_labels(team.real[target.name], target), team.seed)
+    halves = folds % N_CALIBRATION_PROMPTS
+    rows = rows_to_ask(team)
+    answers = []
+    for half in np.unique(halves[rows]).tolist():
+        others = np.flatnonzero(halves != half)
+        rng = generator(team.seed, Stream.CALIBRATION_EXAMPLES, half)
+        examples = rng.permutation(others)[: team.prompt.n_examples].tolist()
+        own = rows[halves[rows] == half]
+        values = team.real.iloc[own].set_axis(own)
+        scores = scorer.score(values, prompt=team.prompt.tokens(examples), cells_of=[])
+        answers.append(scores.labels)
+    return pd.concat(answers).sort_index()
+
+
+def cell(name: str, n: int, seed: int, source: str, worker: pd.DataFrame, team: Team) -> dict:
+    """Log-probabilities of the true labels' classes, as lists: all that a fit needs."""
+    target = team.dictionary[team.dictionary.target]
+    folds = calibration_folds(encode_labels(team.real[target.name], target), team.seed)
+    ensemble = LabelEnsemble(team.real, team.dictionary, folds, team.seed)
+    rows = worker.index.to_numpy()
+    return {
+        "table": name,
+        "n": n,
+        "seed": seed,
+        "source": source,
+        "worker": np.round(worker.to_numpy(), 4).tolist(),
+        "ensemble": np.round(ensemble.out_of_fold[rows], 4).tolist(),
+        "truth": ensemble.truth[rows].astype(int).tolist(),
+    }
+
+
+def cells(source: str, ns: list[int], which: range, done: set[tuple]) -> Iterator[dict]:
+    model = ScriptedModel()
+    if source == "starter":
+        from t2local.llm.backbone import Backbone
+        from t2local.llm.store import find
+
+        model = Backbone(find(None), threads=1)
+    for n in ns:
+        for seed in which:
+            for own in GROUPS["choose"]:
+                names = [source] if source == "starter" else [f"oracle {dose:g}" for dose in DOSES]
+                if all((own.name, n, seed, name) in done for name in names):
+                    continue
+                try:
+                    with team_of(own.name, n, seed, model) as team:
+                        for name in names:
+                            scorer: Scorer = RowScorer(team)
+                            if source == "oracle":
+                                view = oracle_of(own.name).with_dose(float(name.split()[1]))
+                                scorer = OracleScorer(view)
+                            yield cell(own.name, n, seed, name, opinions(team, scorer), team)
+                except Unavailable as reason:
+                    print(reason)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=["measure", "fit"])
+    parser.add_argument("--source", choices=["oracle", "starter"], default="oracle")
+    parser.add_argument("--n", type=int, nargs="+", default=[30, 100])
+    parser.add_argument("--seeds", type=seeds, default=range(5))
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args()
+    if options.command == "measure":
+        there = read(options.out)
+        done = {(line["table"], line["n"], line["seed"], line["source"]) for line in there}
+        for line in cells(options.source, options.n, options.seeds, done):
+            with options.out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+            print(line["table"], line["n"], line["seed"], line["source"], flush=True)
+
+
+if __name__ == "__main__":
+    main()
