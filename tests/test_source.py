@@ -1,6 +1,5 @@
 """The evidence of a source: true rows are accepted, wrong labels refused, however few rows come."""
 
-
 import numpy as np
 import pandas as pd
 import pytest
