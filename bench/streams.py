@@ -33,6 +33,10 @@ class Stream(IntEnum):
     ORACLE_CHECK = 66  # rows that are written to be told from real ones
     KNOWLEDGE_ROWS = 67  # rows that the oracle writes, by number of the block
     KNOWLEDGE_FLIPS = 68  # labels of planted bad sources, by the share that is wrong
+    # Stated effects (bench/effects.py), by number of the table
+    EFFECTS_TEST = 80  # which rows are test rows
+    EFFECTS_ROWS = 81  # real rows, by their number
+    EFFECTS_FLIPS = 82  # signs that are wrong
 
 
 @unique

@@ -7,6 +7,10 @@ from hypothesis import strategies as st
 from t2local.tables.calendar import whole_days
 from t2local.tables.dictionary import Feature, FeatureDictionary
 
+effects = st.one_of(
+    st.none(),
+    st.sampled_from(["raises", "strongly raises", "lowers", "strongly lowers", "none"]),
+)
 #: Names and levels of any kind: blanks inside, quotes, brackets, control characters, digits.
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 
@@ -65,6 +69,17 @@ def level_features(draw, name=None):
     levels = tuple(draw(st.lists(codes, min_size=1, max_size=6, unique=True)))
     kind = "boolean" if len(levels) == 2 and draw(st.booleans()) else "category"
     return Feature(name=name or draw(texts), type=kind, levels=levels, missing=draw(st.booleans()))
+
+
+@st.composite
+def with_effects(draw, feature):
+    """The feature with what a person may say of its effect."""
+    if len(feature.levels) == 1:
+        return feature
+    if len(feature.levels) < 3:
+        return feature.model_copy(update={"effect": draw(effects)})
+    by_level = {level: effect for level in feature.levels if (effect := draw(effects))}
+    return feature.model_copy(update={"level_effects": by_level})
 
 
 @st.composite

@@ -10,9 +10,20 @@ from tests.strategies import dictionaries, frame_of
 
 def test_a_feature_has_every_property_of_a_column():
     wanted = {name for name, part in vars(Column).items() if isinstance(part, property)}
-    assert wanted == {"name", "numeric", "levels", "decimals", "steps", "missing"}
-    number = Feature(name="x", type="decimal", minimum=-1.5, maximum=2, decimals=2, missing=True)
-    level = Feature(name="y", type="category", levels=("a", "b"))
+    assert wanted == {
+        *("name", "numeric", "levels", "decimals", "steps", "missing"),
+        *("effects", "positive_class"),
+    }
+    number = Feature(
+        name="x",
+        type="decimal",
+        minimum=-1.5,
+        maximum=2,
+        decimals=2,
+        missing=True,
+        effect="lowers",
+    )
+    level = Feature(name="y", type="category", levels=("a", "b"), positive="a")
     assert {name: getattr(number, name) for name in wanted} == {
         "name": "x",
         "numeric": True,
@@ -20,9 +31,12 @@ def test_a_feature_has_every_property_of_a_column():
         "decimals": 2,
         "steps": (-150, 200),
         "missing": True,
+        "effects": (-1.0,),
+        "positive_class": 1,
     }
     read = {name: getattr(level, name) for name in wanted - {"steps"}}  # a level has no steps
     assert read["levels"] == ("a", "b")
+    assert read["positive_class"] == 0
     assert not level.numeric
 
 

@@ -1,5 +1,6 @@
 """Dictionary files come back equal; broken ones name every fault with its place."""
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from t2local.errors import DictionaryError
 from t2local.tables.dictionary_file import read_dictionary
-from tests.strategies import dictionaries
+from tests.strategies import dictionaries, with_effects
 
 BROKEN = """\
 target: nope
@@ -32,6 +33,21 @@ features:
 @settings(max_examples=60, deadline=None)
 @given(dictionaries())
 def test_a_dictionary_comes_back_equal_from_its_file(dictionary):
+    assert read_dictionary(dictionary.to_yaml(), "d.yaml") == dictionary
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data())
+def test_effects_come_back_equal(data):
+    dictionary = data.draw(dictionaries())
+    target = dictionary[dictionary.target]
+    if target.levels:
+        target = target.model_copy(update={"positive": data.draw(st.sampled_from(target.levels))})
+    informed = [
+        target if feature.name == target.name else data.draw(with_effects(feature))
+        for feature in dictionary.features
+    ]
+    dictionary = dictionary.model_copy(update={"features": tuple(informed)})
     assert read_dictionary(dictionary.to_yaml(), "d.yaml") == dictionary
 
 
@@ -77,13 +93,24 @@ CORRECT = {
     "target": "y",
     "missingValues": ["-9"],
     "fields": [
-        {"name": "age", "type": "integer", "constraints": {"minimum": 0, "maximum": 50}},
+        {
+            "name": "age",
+            "type": "integer",
+            "constraints": {"minimum": 0, "maximum": 50},
+            "effect": "strongly raises",
+        },
+        {
+            "name": "smoker",
+            "type": "string",
+            "constraints": {"enum": ["never", "former", "current"]},
+            "level_effects": {"current": "raises"},
+        },
         {
             "name": "day",
             "type": "date",
             "constraints": {"minimum": "2020-01-01", "maximum": "2021-01-01"},
         },
-        {"name": "y", "type": "string", "constraints": {"enum": ["a", "b"]}},
+        {"name": "y", "type": "string", "constraints": {"enum": ["a", "b"]}, "positive": "a"},
     ],
     "rules": [{"rule": "age >= 1", "reason": "none is newborn"}, "age < 40"],
     "derived": [{"name": "double", "formula": "2 * age"}],
@@ -120,9 +147,12 @@ def read_or_faults(text):
 
 def test_the_correct_file_is_one():
     dictionary = read_dictionary(yaml.safe_dump(CORRECT), "d.yaml")
-    assert dictionary.names == ["age", "day", "y"]
+    assert dictionary.names == ["age", "smoker", "day", "y"]
+    assert dictionary["smoker"].effects == pytest.approx((np.nan, np.nan, 1), nan_ok=True)
+    assert dictionary["y"].positive_class == 0
     assert dictionary["day"].bounds == (18262, 18628)
     assert [relation.rule for relation in dictionary.rules] == ["age >= 1", "age < 40"]
+    assert read_dictionary(dictionary.to_table_schema(), "d.json") == dictionary
     assert all(feature.missing_values == ("-9",) for feature in dictionary.features)
 
 
@@ -146,6 +176,26 @@ def test_any_text_inside_a_file_is_a_dictionary_or_its_error(text, place):
     place = min(place, len(correct))
     dictionary, faults = read_or_faults(correct[:place] + text + correct[place:])
     assert (dictionary is None) == bool(faults)
+
+
+def test_faults_of_effects_have_their_places():
+    text = """\
+target: y
+fields:
+- {name: ward, type: string, constraints: {enum: [a, b, c]}, effect: raises}
+- {name: age, type: integer, constraints: {minimum: 0, maximum: 50}, positive: a, effect: up}
+- {name: y, type: string, constraints: {enum: [a, b]}, effect: raises}
+"""
+    with pytest.raises(DictionaryError) as caught:
+        read_dictionary(text, "d.yaml")
+    starts = [
+        "d.yaml, line 3, column 3: fields.0: Value error, 3 levels have no direction",
+        "d.yaml, line 4, column 91: fields.1.effect: Input should be",
+        "d.yaml, line 4, column 80: fields.1.positive: only the target has a positive level",
+        "d.yaml, line 5, column 64: fields.2.effect: effects are on the target",
+    ]
+    for start, fault in zip(starts, caught.value.faults, strict=True):
+        assert fault.startswith(start)
 
 
 def test_a_formula_of_a_field_and_a_reserved_name_are_faults():

@@ -80,3 +80,38 @@ def test_any_table_becomes_finite_numbers_of_the_same_width(data, dictionary):
     assert encoder.transform(real.head(0)).shape == (0, width)
     # Row by row it is the same, so no row depends on another.
     assert (encoder.transform(real.iloc[[n - 1]]) == matrix[n - 1]).all()
+
+
+def encoded_effects(**fields):
+    feature = Feature(name="f", **fields)
+    rows = pd.DataFrame({"f": feature.values(pd.Series([None, None], dtype=object))})
+    encoder = Encoder([feature, X], REAL.assign(f=rows["f"]))
+    effects = encoder.effects
+    if effects is None:
+        return None
+    assert effects.shape == (encoder.transform(REAL.assign(f=None)).shape[1],)
+    return pytest.approx(effects[:-2], nan_ok=True)  # the last two are of x
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"effect": "raises"}, [1]),
+        ({"effect": "lowers", "missing": True}, [-1, np.nan]),
+        ({"levels": ("no", "yes"), "effect": "raises"}, [1]),
+        ({"levels": ("no", "yes"), "effect": "none"}, [0]),
+        ({"levels": ("no", "yes"), "level_effects": {"no": "strongly raises"}}, [-2]),
+        ({"levels": ("no", "yes"), "level_effects": {"no": "lowers", "yes": "raises"}}, [1]),
+        ({"levels": ("a", "b", "c"), "level_effects": {"c": "lowers"}}, [np.nan, np.nan, -1]),
+        ({"levels": ("a", "b", "c"), "missing": True, "effect": "none"}, [0, 0, 0, np.nan]),
+    ],
+)
+def test_effects_are_those_of_the_columns_of_the_matrix(fields, expected):
+    kind = {"type": "integer", "minimum": 0, "maximum": 9}
+    if "levels" in fields:
+        kind = {"type": "category"}
+    assert encoded_effects(**kind, **fields) == expected
+
+
+def test_where_nothing_is_said_there_are_no_effects():
+    assert Encoder([X, TWO, THREE], REAL).effects is None

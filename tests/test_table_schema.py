@@ -51,6 +51,14 @@ def test_a_field_in_the_words_of_a_file_says_only_what_is_so():
     }
 
 
+def test_effects_have_the_same_words_in_a_file():
+    entry = {"name": "x", "type": "category", "levels": ("a", "b", "c"), "missing": True}
+    effects = {"level_effects": {"a": "raises"}, "positive": "c"}
+    written = field_to_file({**entry, **effects, "effect": None})
+    assert {key: written.get(key) for key in ("effect", *effects)} == {"effect": None, **effects}
+    assert field_from_file(written, []) == {**entry, "levels": ["a", "b", "c"], **effects}
+
+
 def test_words_about_other_tables_are_passed_over():
     assert from_file({"$schema": "x", "primaryKey": "id", "fields": 5}) == {"features": 5}
     assert from_file({"fields": [7]}) == {"features": [7]}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,6 +17,9 @@ from t2local.tables.delivery import deliver
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.plan import Plan
 from t2local.trim.verdict import with_notes
+
+if TYPE_CHECKING:
+    from t2local.run.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -36,12 +40,24 @@ class Result:
     dictionary: FeatureDictionary
     plan: Plan
     manifest: JsonObject = field(repr=False)
+    _real: pd.DataFrame = field(repr=False)  # values, shape (n, d)
 
     @cached_property
     def report(self) -> JsonObject:
         """The figures as plain values."""
         plain: JsonObject = to_json(self.figures)
         return plain
+
+    @cached_property
+    def predictor(self) -> "Predictor":
+        """The ensemble that gives labels, fitted on all real rows: a model of scikit-learn's kind.
+
+        ``predict`` and ``predict_proba`` take a DataFrame with the columns of the input, or the
+        path of a table. The effects that the dictionary states are known to it.
+        """
+        from t2local.run.predictor import predictor_of
+
+        return predictor_of(self.dictionary, self._real, self.figures.seed)
 
 
 def hand_over(
@@ -74,4 +90,5 @@ def hand_over(
         dictionary=dictionary,
         plan=team.plan.plan,
         manifest=to_json(manifest),
+        _real=inputs.values,
     )
