@@ -238,3 +238,21 @@ def test_the_verdict_is_one_sentence_with_its_losses(gain, against_ensemble, sta
 def test_a_limit_at_zero_is_unclear():
     assert Interval(-1, -2, 0).change == "unclear"
     assert Interval(1, 0, 2).change == "unclear"
+
+
+def test_the_reference_ensemble_knows_effects_and_the_linear_model_does_not():
+    right = {"a": "raises", "b": "lowers", "c": "raises", "d": "none"}
+    label = dictionary()["y"]
+    columns = [
+        feature.model_copy(update={"effect": right[feature.name]})
+        for feature in dictionary().input_features
+    ]
+    known = FeatureDictionary(target="y", features=(*columns, label))
+    real, kept = table(24, 5), table(30, 2)
+    plain, informed = (benefit(real, kept, each, 1) for each in (dictionary(), known))
+    for name in ("linear_real", "linear_real_and_kept"):
+        assert informed.losses[name] == plain.losses[name]
+    assert informed.losses["ensemble_real"] < plain.losses["ensemble_real"]
+    again = benefit(real, kept, known, 1, ensemble_label_share=1.0)
+    assert again.losses["linear_real"] == plain.losses["linear_real"]
+    assert again.losses["linear_real_and_kept"] != plain.losses["linear_real_and_kept"]

@@ -29,8 +29,13 @@ CLASSES = Feature(name="y", type="category", levels=("a", "b", "c"))
 NUMBER = Feature(name="y", type="decimal", minimum=0, maximum=100, decimals=1)
 
 
-def ensemble_of(frame: pd.DataFrame, target: str = "outcome") -> LabelEnsemble:
+def ensemble_of(frame: pd.DataFrame, target: str = "outcome", **effects: str) -> LabelEnsemble:
     dictionary, real = dictionary_and_values(frame, target)
+    features = [
+        feature.model_copy(update={"effect": effects.get(feature.name)})
+        for feature in dictionary.features
+    ]
+    dictionary = dictionary.model_copy(update={"features": tuple(features)})
     folds = calibration_folds(np.arange(len(real)) % 2, 1)
     return LabelEnsemble(real, dictionary, folds, 1)
 
@@ -191,3 +196,19 @@ def test_a_class_that_got_lost_is_said(patients):
     lost = "rare" not in result.report["labels"]["shares"]["kept"]
     assert lost == any("are in no kept row" in getattr(event, "message", "") for event in heard)
     assert not any("rare" in getattr(event, "message", "") for event in heard)
+
+
+def test_the_ensemble_knows_the_effects_of_the_dictionary_in_and_out_of_fold():
+    frame = make_patients().head(24)
+    plain, right, wrong = (
+        ensemble_of(frame, **effects) for effects in ({}, {"age": "raises"}, {"age": "lowers"})
+    )
+    truth = plain.truth.astype(int)
+
+    def losses(ensemble):
+        rows = dictionary_and_values(frame)[1]
+        every = (ensemble.predict(rows), ensemble.out_of_fold)
+        return [-log_p[np.arange(24), truth].mean() for log_p in every]
+
+    assert losses(right) != losses(plain)
+    assert losses(right)[1] < losses(wrong)[1]
