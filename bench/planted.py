@@ -45,9 +45,13 @@ FEATURES = [
 NAMES, MEAN, SD, COEFFICIENT, DECIMALS = (
     np.array(column) for column in zip(*FEATURES, strict=True)
 )
+#: The gates that judge batch by batch; the default judges all rows as one source.
 GATES = {
-    "default": {},
-    "default without the test of labels": {"trim.significance_level": 1},
+    "utility": {"trim.gate": "utility"},
+    "utility without the test of labels": {
+        "trim.gate": "utility",
+        "trim.significance_level": 1,
+    },
     "paper (ig_refit)": {"trim.gate": "ig_refit"},
     "ig_plugin": {"trim.gate": "ig_plugin"},
     "predictive_entropy": {"trim.gate": "predictive_entropy"},
@@ -205,7 +209,7 @@ def main() -> None:
     for rule in ("bernoulli", "threshold"):
         for n in (30, 100):
             print(f"\n{rule} labels, {n} real rows, 5 of 10 batches bad: AUC in %", flush=True)
-            for name in ("default", "default without the test of labels", "paper (ig_refit)"):
+            for name in ("utility", "utility without the test of labels", "paper (ig_refit)"):
                 figures = half_bad(GATES[name], n, rule, seeds, max(1, asked.each // 4))
                 result[f"half bad, {rule}, {n}, {name}"] = figures
                 print(

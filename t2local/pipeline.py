@@ -39,7 +39,7 @@ from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.calibration import Calibration, calibrate
-from t2local.team.conditions import draw_labels
+from t2local.team.conditions import Conditions, draw_labels
 from t2local.team.drawing import Drawing
 from t2local.team.plan import Plan
 from t2local.team.team import Team
@@ -165,8 +165,7 @@ def write_and_trim(
     if folder:
         folder.start()
     judge = judge_of(run, inputs)
-    quotas = inputs.conditions.quotas(max(ledger.wanted, ledger.candidates))
-    ledger.want_labels(inputs.dictionary.target, quotas)
+    ledger.want_labels(inputs.dictionary.target, _label_quotas(inputs.conditions, ledger))
     ledger.clock.lap("trim")
     with _team(run, inputs, made.plan, model) as team:
         ledger.tokens["rows"] = team.counters
@@ -187,6 +186,16 @@ def write_and_trim(
             raise
         with deferred():
             return finish(run, inputs, facts, model, folder)
+
+
+def _label_quotas(conditions: Conditions, ledger: Ledger) -> dict[str, int]:
+    """How many rows of each label are to pass, at least as many as are kept in the end.
+
+    By largest remainders a rare label can have a row of 20 and none of 30.
+    """
+    kept = conditions.quotas(ledger.wanted)
+    passed = conditions.quotas(max(ledger.wanted, ledger.candidates))
+    return {label: max(count, passed[label]) for label, count in kept.items()}
 
 
 def _team(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:

@@ -7,7 +7,14 @@ import pytest
 import t2local
 from t2local.errors import InputError, PlanError, UsageError
 from t2local.events import Decision, Notice
-from t2local.run.inputs import Run, check_counts, load_dictionary, new_run, read_inputs
+from t2local.run.inputs import (
+    Run,
+    check_counts,
+    load_dictionary,
+    new_run,
+    read_inputs,
+    want_rows,
+)
 from t2local.run.ledger import Ledger
 from t2local.settings import Settings
 from t2local.team.plan import from_data
@@ -160,10 +167,51 @@ def test_a_label_that_is_not_asked_for_still_counts_a_little(run, patients):
     assert by_label["0"] == pytest.approx(0.05 * by_label["1"])
 
 
-def test_a_run_without_a_limit_tries_patience_times_what_would_do():
-    settings = Settings.load({"trim.patience": 3})
-    assert new_run(settings, 1, 95, 10, None, print).ledger.max_batches == 30
-    assert new_run(settings, 1, 95, 10, 4, print).ledger.max_batches == 4
+def ledger_of(events, frame, rows=None, max_batches=None, **settings):
+    """The ledger of a run on a frame, after `want_rows`."""
+    named = {name.replace("_", ".", 1): value for name, value in settings.items()}
+    run = new_run(Settings.load(named), 1, 10, events.append)
+    want_rows(run, inputs_of(run, frame, target="outcome"), rows, max_batches)
+    return run.ledger
+
+
+@pytest.mark.parametrize(
+    ("n_real", "wanted"), [(8, 200), (20, 200), (21, 210), (200, 2000), (300, 2000)]
+)
+def test_ten_times_the_real_rows_are_wanted_within_bounds_and_the_run_says_so(
+    events, patients, n_real, wanted
+):
+    frame = pd.concat([patients.drop(columns="weight")] * 5, ignore_index=True).head(n_real)
+    assert ledger_of(events, frame).wanted == wanted
+    (decision,) = [event for event in events if getattr(event, "what", "") == "rows"]
+    reason = f"ten times the {n_real} real rows, from 200 to 2000; --rows"
+    assert decision == Decision("rows", str(wanted), reason)
+
+
+def test_a_number_of_rows_that_was_asked_for_is_no_decision(events, patients):
+    assert ledger_of(events, patients, rows=7).wanted == 7
+    assert "rows" not in [getattr(event, "what", "") for event in events]
+
+
+def test_classes_are_chosen_among_half_as_many_more_candidates(events, patients):
+    assert ledger_of(events, patients, 95).candidates == 143
+    assert ledger_of(events, patients, 95, trim_candidates=3).candidates == 285
+    assert ledger_of(events, patients, 95, trim_candidates=1).candidates == 95
+    # Nothing is chosen where rows are to look like the table, and of numbers none is clearer.
+    assert ledger_of(events, patients, 95, trim_purpose="share").candidates == 95
+    numeric = patients.assign(outcome=patients["age"] * 1.5)
+    assert ledger_of(events, numeric, 95).candidates == 95
+    # Batches are kept as they come.
+    assert ledger_of(events, patients, 95, trim_gate="utility").candidates == 0
+
+
+def test_a_run_without_a_limit_tries_patience_times_what_would_do(events, patients):
+    by_batch = {"trim_patience": 3, "trim_gate": "utility"}
+    assert ledger_of(events, patients, 95, **by_batch).max_batches == 30
+    assert ledger_of(events, patients, 95, 4, **by_batch).max_batches == 4
+    # 143 candidates are 15 batches.
+    assert ledger_of(events, patients, 95, trim_patience=3).max_batches == 45
+    assert ledger_of(events, patients, 95, 4).max_batches == 4
 
 
 def test_numbers_below_one_are_named_all_at_once():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2local.run.ledger import SURPLUS, Ledger
+from t2local.run.ledger import CHOICE, SURPLUS, Ledger
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
 from t2local.team.writer import Block
@@ -167,3 +167,85 @@ def test_an_entry_has_counts_and_figures_and_never_a_cell():
     assert not any(isinstance(value, pd.DataFrame) for value in vars(entry).values())
     with pytest.raises(dataclasses.FrozenInstanceError):
         entry.rows = 9
+
+
+def settled(ledger: Ledger, stages: list[str | None], n_new: int):
+    """Take a verdict on all rows so far, of which the last ``n_new`` are a new block."""
+    rows = pd.concat([VALUES] * (len(stages) // len(VALUES) + 1), ignore_index=True)
+    rows = rows.head(len(stages))
+    verdict = Verdict(len(stages))
+    for place, stage in enumerate(stages):
+        if stage:
+            verdict.reject(np.arange(len(stages)) == place, stage, f"why: {place}")
+    return ledger.settle(block(rows.tail(n_new), len(ledger.batches)), rows, verdict, seed=1)
+
+
+verdicts = st.lists(
+    st.lists(st.sampled_from([None, "sanity", "cost", CHOICE]), min_size=1, max_size=9), max_size=5
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(verdicts, st.randoms())
+def test_the_last_verdict_on_all_rows_is_the_one_that_counts(blocks, random):
+    ledger = Ledger(10, 10, 100, candidates=15)
+    ledger.want_labels("y", {"a": 5, "b": 10})
+    stages: list[str | None] = []
+    for new in blocks:
+        random.shuffle(stages)  # the earlier rows are decided anew
+        stages += new
+        entry = settled(ledger, stages, len(new))
+        kept, passed = stages.count(None), stages.count(None) + stages.count(CHOICE)
+        assert (ledger.generated, ledger.kept, ledger.passed) == (len(stages), kept, passed)
+        assert ledger.generated == ledger.kept + sum(ledger.rejected_by.values())
+        assert entry == ledger.batches[-1]
+        first = 0
+        for entry, rows in zip(ledger.batches, blocks, strict=False):
+            own = stages[first : first + len(rows)]
+            assert (entry.rows, entry.kept) == (len(rows), own.count(None))
+            assert entry.rejected_by == {s: own.count(s) for s in set(own) - {None}}
+            first += len(rows)
+        labels = [VALUES["y"].iloc[place % 30] for place in range(len(stages))]
+        for label, quota in ledger.quotas.items():
+            n_passed = sum(
+                own == label and stage in (None, CHOICE)
+                for own, stage in zip(labels, stages, strict=True)
+            )
+            assert ledger.missing_labels[label] == max(0, quota - n_passed)
+    judged = ledger.rows(DICTIONARY)
+    assert judged.notes["row"].tolist() == [n for n, stage in enumerate(stages, 1) if stage]
+    assert judged.notes["stage"].tolist() == [stage for stage in stages if stage]
+
+
+def test_an_earlier_entry_keeps_what_was_measured_then():
+    ledger = Ledger(10, 10, 100)
+    verdict = Verdict(4, figures={"cost": 1})
+    ledger.settle(block(VALUES.head(4), 0), VALUES.head(4), verdict, seed=1)
+    later = Verdict(6, figures={"cost": 2})
+    later.reject(np.arange(6) < 2, "cost", "wrong")
+    ledger.settle(block(VALUES.iloc[4:6], 1), VALUES.head(6), later, seed=1)
+    assert [entry.figures for entry in ledger.batches] == [{"cost": 1}, {"cost": 2}]
+    assert [(entry.batch, entry.block, entry.kept) for entry in ledger.batches] == [
+        (0, 0, 2),
+        (1, 1, 2),
+    ]
+
+
+def test_rows_are_written_until_there_are_enough_candidates_to_choose_among():
+    ledger = Ledger(10, 5, 100, candidates=15)
+    assert (ledger.gap, ledger.next_block(100)) == (15, 15)
+    settled(ledger, [None] * 10 + ["sanity"] * 2, 12)
+    assert not ledger.full
+    assert (ledger.acceptance, ledger.gap) == (10 / 12, 5)
+    assert ledger.next_block(100) == 10  # 5 at 83 % are 6 rows, in whole batches
+    settled(ledger, [None] * 10 + ["sanity"] * 2 + [CHOICE] * 5, 5)
+    assert ledger.full
+    assert ledger.acceptance == 15 / 17  # what is chosen from is no failure
+    assert ledger.done
+
+
+def test_candidates_enough_and_a_class_that_lacks_rows_is_one_more_block():
+    ledger = Ledger(10, 5, 100, candidates=15)
+    settled(ledger, [None] * 9 + [CHOICE] * 11, 20)
+    assert not ledger.full
+    assert (ledger.gap, ledger.next_block(100)) == (1, 5)

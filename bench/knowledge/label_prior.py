@@ -6,7 +6,7 @@ p_worker^a p_ensemble^b is measured on the real rows, cross-fitted as in the pro
 and b. The sources are the starter model and the oracle with several doses: workers that know
 nothing, something, and much. The prior is the distribution on the grid under which all these
 measurements are likeliest (nonparametric maximum likelihood, Kiefer and Wolfowitz 1956, by
-expectation maximisation), mixed with a uniform one.
+expectation maximisation).
 
     python -m bench.knowledge.label_prior measure --source oracle
     python -m bench.knowledge.label_prior measure --source starter
@@ -34,6 +34,7 @@ from t2local.team.calibration import rows_to_ask
 from t2local.team.label_calibration import (
     N_CALIBRATION_PROMPTS,
     LabelEnsemble,
+    _probability_knows,
     calibration_folds,
 )
 from t2local.team.plan import from_data
@@ -41,6 +42,11 @@ from t2local.team.scoring import RowScorer, Scorer
 from t2local.team.team import Team
 
 OUT = RESULTS / "label_prior.jsonl"
+#: The grid of a and b, and steps of expectation maximisation: enough to settle.
+STEPS = np.arange(41) / 20
+EM_STEPS = 1000
+KEYS = ("worker", "ensemble", "truth")
+NAMES = ("worker", "ensemble", "pool")
 
 
 def team_of(name: str, n: int, seed: int, model: Any) -> Team:
@@ -110,6 +116,60 @@ def cells(source: str, ns: list[int], which: range, done: set[tuple]) -> Iterato
                     print(reason)
 
 
+def support(lines: list[dict]) -> pd.DataFrame:
+    """The points a and b of the prior, and their weights: what is left of a grid after EM.
+
+    All sources of a kind (the starter, the oracles) count as much together.
+    """
+    grid = np.array([(a, b) for a in STEPS for b in STEPS])  # (points, 2)
+    log_p = np.array([_log_likelihood(line, grid) for line in lines])  # (cells, points)
+    p = np.exp(log_p - log_p.max(axis=1, keepdims=True))
+    kinds = pd.Series([line["source"].split()[0] for line in lines])
+    cell_weights = (1 / kinds.map(kinds.value_counts())).to_numpy()
+    weights = np.full(len(grid), 1 / len(grid))
+    for _ in range(EM_STEPS):
+        posterior = p * weights
+        posterior /= posterior.sum(axis=1, keepdims=True)
+        weights = cell_weights @ posterior / cell_weights.sum()
+    frame = pd.DataFrame({"a": grid[:, 0], "b": grid[:, 1], "weight": weights})
+    return frame[frame["weight"] > 0.01].sort_values("weight", ascending=False)
+
+
+def _log_likelihood(line: dict, points: np.ndarray) -> np.ndarray:
+    """Of the true labels under the pool with each pair of weights, shape (points,)."""
+    worker, ensemble = np.array(line["worker"]), np.array(line["ensemble"])  # (m, classes)
+    pooled = points[:, 0, None, None] * worker + points[:, 1, None, None] * ensemble
+    pooled -= np.logaddexp.reduce(pooled, axis=2, keepdims=True)
+    return pooled[:, np.arange(len(worker)), line["truth"]].sum(axis=1)
+
+
+def losses(lines: list[dict]) -> pd.DataFrame:
+    """Mean log loss by source on a third of the rows, of worker, ensemble, and the product's pool.
+
+    The pool's weight is that of the other two thirds.
+    """
+    found = []
+    for line in lines:
+        rng = generator(line["seed"], Stream.CALIBRATION_ROWS, line["n"])
+        folds = rng.permutation(len(line["truth"])) % 3
+        arrays = [np.array(line[name]) for name in ("worker", "ensemble", "truth")]
+        for fold in range(3):
+            worker, ensemble, truth = (array[folds != fold] for array in arrays)
+            a = _probability_knows(worker, ensemble, truth)
+            held_out = {name: np.array(line[name])[folds == fold].tolist() for name in KEYS}
+            points = np.array([(1, 0), (0, 1), (a, 1 - a)])
+            loss = -_log_likelihood(held_out, points) / (folds == fold).sum()
+            found.append(
+                {
+                    "source": line["source"],
+                    "n": line["n"],
+                    "a": a,
+                    **dict(zip(NAMES, loss, strict=True)),
+                }
+            )
+    return pd.DataFrame(found).groupby(["source", "n"]).mean()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -120,7 +180,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=seeds, default=range(5))
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
-    if options.command == "measure":
+    if options.command == "fit":
+        lines = read(options.out)
+        print(support(lines).round(2).to_string(index=False))
+        print(losses(lines).round(3).to_string())
+    else:
         there = read(options.out)
         done = {(line["table"], line["n"], line["seed"], line["source"]) for line in there}
         for line in cells(options.source, options.n, options.seeds, done):

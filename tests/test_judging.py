@@ -1,0 +1,335 @@
+"""All rows of a run as one source: labels keep their shares, the clearest are kept, all is counted.
+
+The blocks are made by hand, with the true probabilities of the labels as their predictions.
+"""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from t2local.events import ignore
+from t2local.run.inputs import new_run, read_inputs, want_rows
+from t2local.run.judging import BatchJudge, SourceJudge, judge_of
+from t2local.settings import Settings
+from t2local.stats.quotas import quotas
+from t2local.tables.files import cells_of
+from t2local.team.writer import Block
+from tests.sources import predictions, spoiled, table
+
+
+class Judging:
+    """A run on n real rows of a kind of table, and blocks for it."""
+
+    def __init__(
+        self, kind="two", n=60, rows=40, *, real=None, where=(), balance=None, seed=0, **settings
+    ):
+        self.kind = kind
+        self.rng = np.random.default_rng(seed)
+        self.real = table(n, kind, self.rng) if real is None else real
+        named = {name.replace("_", ".", 1): value for name, value in settings.items()}
+        self.run = new_run(Settings.load(named), 1, 10, ignore)
+        self.inputs = read_inputs(self.run, self.real, "y", None, "data", where, balance)
+        want_rows(self.run, self.inputs, rows, None)
+        self.judge = judge_of(self.run, self.inputs)
+        self.ledger = self.run.ledger
+        self.predicted = []
+
+    def add(self, rows, *, labels="predicted"):
+        """Have a block judged; ``labels``: predicted, or those of the rows."""
+        values = self.inputs.dictionary.values(cells_of(rows))
+        predicted = predictions(rows, self.kind) if labels == "predicted" else None
+        block = Block(self.ledger.blocks, values, 0, "sha", interrupted=False)
+        entries = self.judge.add(replace(block, predictions=predicted))
+        self.predicted.append(predicted)
+        return entries
+
+    def add_new(self, n_rows, **options):
+        return self.add(table(n_rows, self.kind, self.rng), **options)
+
+    @property
+    def candidates(self):
+        """All rows so far, as they were judged."""
+        ((rows, _),) = self.ledger.judged
+        return rows
+
+    @property
+    def verdict(self):
+        ((_, verdict),) = self.ledger.judged
+        return verdict
+
+    @property
+    def kept(self):
+        return self.ledger.rows(self.inputs.dictionary).kept
+
+    def real_shares(self):
+        return self.real["y"].value_counts(normalize=True).sort_index().to_dict()
+
+    def check_accounts(self):
+        ledger = self.ledger
+        assert ledger.generated == ledger.kept + sum(ledger.rejected_by.values())
+        assert ledger.generated == len(self.candidates) == self.verdict.size
+        assert ledger.kept == int(self.verdict.kept.sum()) <= ledger.wanted
+        assert ledger.passed == ledger.kept + ledger.rejected_by["choice"]
+        assert sum(entry.rows for entry in ledger.batches) == ledger.generated
+        assert sum(entry.kept for entry in ledger.batches) == ledger.kept
+        by_stage = sum((Counter(entry.rejected_by) for entry in ledger.batches), Counter())
+        assert by_stage == ledger.rejected_by
+        judged = ledger.rows(self.inputs.dictionary)
+        assert len(judged.kept) + len(judged.rejected) == ledger.generated
+        assert sum(ledger.rejected_by_stage().values()) == len(judged.notes)
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    kind=st.sampled_from(["two", "three", "rare"]),
+    seed=st.integers(0, 99),
+)
+def test_after_every_block_all_candidates_have_the_real_shares_and_every_row_is_counted(
+    sizes, kind, seed
+):
+    judging = Judging(kind, seed=seed)
+    real = judging.real["y"].value_counts()
+    for size in sizes:
+        judging.add_new(size)
+        judging.check_accounts()
+        n_rows = judging.ledger.generated
+        counts = judging.candidates["y"].value_counts()
+        expected = quotas(judging.real_shares(), n_rows)
+        never_lost = [label for label in real.index if real[label] >= 3 and not expected[label]]
+        for label, count in expected.items():
+            if never_lost:
+                assert abs(counts.get(label, 0) - count) <= len(never_lost)
+            else:
+                assert counts.get(label, 0) == count
+
+
+@pytest.mark.parametrize("kind", ["two", "three", "rare"])
+def test_the_kept_rows_have_the_real_shares_exactly(kind):
+    judging = Judging(kind, rows=40)
+    while not judging.ledger.done:
+        judging.add_new(30)
+    assert judging.ledger.full
+    assert judging.ledger.passed >= 60
+    assert judging.kept["y"].value_counts().to_dict() == quotas(judging.real_shares(), 40)
+
+
+@pytest.mark.parametrize("kind", ["two", "three"])
+def test_the_clearest_of_each_class_are_kept(kind):
+    judging = Judging(kind, rows=40)
+    judging.add_new(50)
+    judging.add_new(50)
+    log_p = np.vstack(judging.predicted)
+    places = judging.inputs.dictionary["y"].levels
+    own = np.array(
+        [log_p[row, places.index(label)] for row, label in enumerate(judging.candidates["y"])]
+    )
+    stages = np.array(judging.verdict.stages, dtype=object)
+    for label in judging.real_shares():
+        of_class = (judging.candidates["y"] == label).to_numpy()
+        chosen_from = own[of_class & (stages == "choice")]
+        assert own[of_class & judging.verdict.kept].min() >= chosen_from.max()
+    figures = judging.verdict.notes()["figure"][stages == "choice"]
+    assert figures.to_numpy() == pytest.approx(np.exp(own[stages == "choice"]), rel=1e-5)
+
+
+def test_a_class_of_three_real_rows_is_never_lost_and_one_of_two_may_be():
+    rng = np.random.default_rng(11)
+    real = table(300, "three", rng)
+    common = real[real["y"] != "c"].head(195)
+    rare = real[real["y"] == "c"]
+    for n_rare, n_kept in ((3, 1), (2, 0)):
+        judging = Judging("three", real=pd.concat([common, rare.head(n_rare)]), rows=20)
+        judging.add_new(30)
+        judging.check_accounts()
+        assert (judging.candidates["y"] == "c").sum() == n_kept
+        assert (judging.kept["y"] == "c").sum() == n_kept
+        assert len(judging.kept) == 20
+
+
+def test_a_row_that_was_decided_against_can_be_kept_when_more_evidence_comes():
+    judging = Judging(team_labels="worker", rows=200)
+    wrong = spoiled(table(30, "two", judging.rng), "40 % flipped", judging.rng)
+    judging.add(wrong, labels="own")
+    assert judging.ledger.kept == 0
+    assert judging.ledger.batches[0].kept == 0
+    for _ in range(3):
+        judging.add_new(100, labels="own")
+        judging.check_accounts()
+    assert judging.verdict.kept[:30].sum() > 10
+    assert judging.ledger.batches[0].kept == judging.verdict.kept[:30].sum()
+
+
+def test_rows_that_were_kept_go_when_the_evidence_turns():
+    judging = Judging(team_labels="worker", rows=200)
+    judging.add_new(40, labels="own")
+    assert judging.ledger.kept > 20
+    wrong = spoiled(table(200, "two", judging.rng), "all flipped", judging.rng)
+    judging.add(wrong, labels="own")
+    judging.check_accounts()
+    assert judging.ledger.kept == 0
+    assert [entry.kept for entry in judging.ledger.batches] == [0, 0]
+
+
+def test_a_run_is_judged_as_its_blocks_at_once():
+    in_parts, at_once = Judging(), Judging()
+    rows = table(90, "two", np.random.default_rng(5))
+    for first in (0, 20, 60):
+        in_parts.add(rows.iloc[first : {0: 20, 20: 60, 60: 90}[first]].reset_index(drop=True))
+    at_once.add(rows)
+    assert in_parts.candidates.equals(at_once.candidates)
+    assert in_parts.verdict.stages == at_once.verdict.stages
+    assert in_parts.verdict.reasons == at_once.verdict.reasons
+
+
+def test_under_a_condition_predictions_count_as_ten_rows_beside_the_real_ones_that_meet_it():
+    judging = Judging("three", rows=60, where=["p>=0.5"])
+    rows = table(300, "three", judging.rng)
+    rows = rows[rows["p"] >= 0.5].reset_index(drop=True)
+    judging.add(rows)
+    meets = judging.real[judging.real["p"] >= 0.5]["y"].value_counts()
+    expected = np.exp(predictions(rows, "three")).mean(axis=0)
+    levels = judging.inputs.dictionary["y"].levels
+    counts = {
+        level: meets.get(level, 0) + 10 * expected[place] for place, level in enumerate(levels)
+    }
+    shares = {level: count / sum(counts.values()) for level, count in counts.items()}
+    assert judging.candidates["y"].value_counts().to_dict() == quotas(shares, len(rows))
+    assert judging.kept["y"].value_counts().to_dict() == quotas(shares, 60)
+    # They are not those of all real rows.
+    assert quotas(shares, 60) != quotas(judging.real_shares(), 60)
+
+
+def test_a_label_that_is_given_is_not_given_anew():
+    judging = Judging(rows=20, where=["y=yes"])
+    rows = table(200, "two", judging.rng)
+    judging.add(rows[rows["y"] == "yes"].head(40).reset_index(drop=True), labels="own")
+    assert set(judging.candidates["y"]) == {"yes"}
+    assert judging.ledger.kept == 20
+
+
+def test_of_a_balanced_run_the_shares_that_were_asked_for_are_kept():
+    judging = Judging("rare", n=100, rows=30, balance={"no": 0.4, "yes": 0.6})
+    rows = table(3000, "rare", judging.rng).groupby("y").head(40).reset_index(drop=True)
+    judging.add(rows, labels="own")
+    judging.check_accounts()
+    assert judging.candidates["y"].tolist() == rows["y"].tolist()
+    assert judging.kept["y"].value_counts().to_dict() == {"yes": 18, "no": 12}
+
+
+def test_rows_that_are_to_look_like_the_table_have_drawn_labels_and_are_not_chosen():
+    share, train = (Judging(rows=60, trim_purpose=purpose) for purpose in ("share", "train"))
+    rows = table(60, "two", np.random.default_rng(5))
+    for judging in (share, train):
+        judging.add(rows.head(30))
+        judging.add(rows.tail(30).reset_index(drop=True))
+        judging.check_accounts()
+    # The same shares, and not the likeliest labels.
+    counts = [j.candidates["y"].value_counts().to_dict() for j in (share, train)]
+    assert counts[0] == counts[1]
+    assert not share.candidates["y"].equals(train.candidates["y"])
+    assert share.ledger.rejected_by["choice"] == 0
+    log_p = predictions(rows, "two")
+    own = [
+        np.exp(log_p[np.arange(60), (j.candidates["y"] == "yes").astype(int)])
+        for j in (share, train)
+    ]
+    # Drawn labels are as likely as their probabilities say: E p = sum of p squared.
+    assert own[0].mean() == pytest.approx((np.exp(log_p) ** 2).sum(axis=1).mean(), abs=0.08)
+    assert own[1].mean() > own[0].mean()
+
+
+def test_the_first_rows_are_kept_where_none_is_clearer():
+    judging = Judging("number", rows=25)
+    rows = table(60, "number", judging.rng)
+    judging.add(rows, labels="own")
+    judging.check_accounts()
+    passed = [
+        place for place, stage in enumerate(judging.verdict.stages) if stage in (None, "choice")
+    ]
+    assert np.flatnonzero(judging.verdict.kept).tolist() == passed[:25]
+    assert judging.candidates["y"].tolist() == rows["y"].tolist()
+    assert judging.ledger.candidates == 25
+
+
+def test_likeliest_labels_stay_and_the_clearest_of_all_are_kept():
+    judging = Judging("rare", rows=20, team_label_choice="likeliest")
+    rows = table(40, "rare", judging.rng)
+    log_p = predictions(rows, "rare")
+    likeliest = np.array(["no", "yes"])[log_p.argmax(axis=1)]
+    judging.add(rows.assign(y=likeliest))
+    assert judging.candidates["y"].tolist() == likeliest.tolist()
+    stages = np.array(judging.verdict.stages, dtype=object)
+    best = log_p.max(axis=1)
+    assert best[judging.verdict.kept].min() >= best[stages == "choice"].max()
+
+
+def test_the_workers_own_labels_are_kept_in_the_real_shares():
+    judging = Judging("two", rows=30, team_labels="worker")
+    for _ in range(3):
+        judging.add_new(40, labels="own")
+    judging.check_accounts()
+    assert judging.kept["y"].value_counts().to_dict() == quotas(judging.real_shares(), 30)
+
+
+def test_with_a_class_that_no_real_row_has_no_more_are_kept_than_wanted():
+    rng = np.random.default_rng(0)
+    frame = table(80, "three", rng)
+    judging = Judging("three", real=frame, rows=40)
+    levels = judging.inputs.dictionary
+    seen = frame[frame["y"] != "c"].reset_index(drop=True)
+    run = new_run(Settings(), 1, 10, ignore)
+    inputs = read_inputs(run, seen, None, levels, "data")
+    want_rows(run, inputs, 40, None)
+    rows = table(120, "three", rng)
+    values = inputs.dictionary.values(cells_of(rows))
+    log_p = predictions(rows, "three")
+    block = Block(0, values, 0, "sha", interrupted=False, predictions=log_p)
+    judge_of(run, inputs).add(block)
+    kept = run.ledger.rows(inputs.dictionary).kept["y"].value_counts()
+    unseen = (log_p.argmax(axis=1) == 2).mean()
+    assert kept.sum() == run.ledger.kept == 40
+    assert abs(kept["c"] - 40 * unseen) < 1
+    assert run.ledger.judged[0][1].figures["unverified"].rows == kept["c"]
+
+
+def test_an_interrupted_block_without_rows_changes_nothing():
+    judging = Judging()
+    judging.add_new(30)
+    before = judging.verdict.stages
+    judging.add_new(0)
+    judging.check_accounts()
+    assert judging.verdict.stages == before
+    assert judging.ledger.blocks == 2
+
+
+def test_a_run_may_begin_with_a_block_without_rows():
+    judging = Judging()
+    judging.add_new(0)
+    judging.check_accounts()
+    assert judging.ledger.generated == 0
+    judging.add_new(20)
+    judging.check_accounts()
+
+
+def test_the_settings_choose_the_judge():
+    assert isinstance(Judging().judge, SourceJudge)
+    for gate in ("utility", "ig_refit"):
+        assert isinstance(Judging(trim_gate=gate).judge, BatchJudge)
+
+
+def test_batches_are_decided_once_and_for_all():
+    judging = Judging(rows=500, trim_gate="utility", trim_worst_share=0)
+    entries = [judging.add_new(25) for _ in range(2)]
+    assert [[entry.rows for entry in block] for block in entries] == [[10, 10, 5]] * 2
+    assert judging.ledger.batches == [*entries[0], *entries[1]]
+    assert judging.ledger.generated == 50
+    assert judging.ledger.kept == sum(entry.kept for block in entries for entry in block)
+    for block in entries:
+        for entry in block:
+            assert entry.rows == entry.kept + sum(entry.rejected_by.values())
