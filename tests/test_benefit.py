@@ -240,19 +240,24 @@ def test_a_limit_at_zero_is_unclear():
     assert Interval(1, 0, 2).change == "unclear"
 
 
-def test_the_reference_ensemble_knows_effects_and_the_linear_model_does_not():
-    right = {"a": "raises", "b": "lowers", "c": "raises", "d": "none"}
+def with_effects(**effects):
     label = dictionary()["y"]
     columns = [
-        feature.model_copy(update={"effect": right[feature.name]})
+        feature.model_copy(update={"effect": effects[feature.name]})
         for feature in dictionary().input_features
     ]
-    known = FeatureDictionary(target="y", features=(*columns, label))
+    return FeatureDictionary(target="y", features=(*columns, label))
+
+
+def test_the_reference_ensemble_knows_effects_and_the_linear_model_does_not():
+    right = with_effects(a="raises", b="lowers", c="raises", d="none")
+    wrong = with_effects(a="lowers", b="raises", c="lowers", d="strongly raises")
     real, kept = table(24, 5), table(30, 2)
-    plain, informed = (benefit(real, kept, each, 1) for each in (dictionary(), known))
+    plain, good, bad = (benefit(real, kept, each, 1) for each in (dictionary(), right, wrong))
     for name in ("linear_real", "linear_real_and_kept"):
-        assert informed.losses[name] == plain.losses[name]
-    assert informed.losses["ensemble_real"] < plain.losses["ensemble_real"]
-    again = benefit(real, kept, known, 1, ensemble_label_share=1.0)
-    assert again.losses["linear_real"] == plain.losses["linear_real"]
-    assert again.losses["linear_real_and_kept"] != plain.losses["linear_real_and_kept"]
+        assert good.losses[name] == bad.losses[name] == plain.losses[name]
+    for name in ("ensemble_real", "ensemble_real_and_kept"):
+        assert good.losses[name] < bad.losses[name]
+    relabelled = benefit(real, kept, right, 1, ensemble_label_share=1.0)
+    assert relabelled.losses["linear_real"] == plain.losses["linear_real"]
+    assert relabelled.losses["linear_real_and_kept"] != plain.losses["linear_real_and_kept"]
