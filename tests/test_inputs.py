@@ -72,6 +72,45 @@ def test_a_target_that_the_dictionary_lacks_is_refused_with_those_it_has(run, pa
     assert "smoker" in caught.value.next_step
 
 
+def with_effects(dictionary, **of_target):
+    """The dictionary with an effect of the first column, and fields of the target."""
+    first, *middle, target = dictionary.features
+    features = (
+        first.model_copy(update={"effect": "raises"}),
+        *middle,
+        target.model_copy(update=of_target),
+    )
+    return dictionary.model_copy(update={"features": features})
+
+
+@pytest.mark.parametrize(
+    ("of_target", "reason"),
+    [
+        ({}, "on the risk of the second level of outcome; the dictionary may name another"),
+        ({"positive": "0"}, "on the risk of the level of outcome that the dictionary calls"),
+        ({"type": "integer", "levels": (), "minimum": 0, "maximum": 1}, "on the size of outcome"),
+    ],
+)
+def test_effects_are_told_with_what_they_are_on(run, events, patients, of_target, reason):
+    inputs_of(run, patients, dictionary=with_effects(t2local.describe(patients), **of_target))
+    (decision,) = [e for e in events if isinstance(e, Decision) and e.what == "effects"]
+    assert decision.value == "of 1 columns"
+    assert reason in decision.reason
+
+
+def test_without_effects_nothing_is_told_of_them(run, events, patients):
+    inputs_of(run, patients)
+    assert "effects" not in {event.what for event in events if isinstance(event, Decision)}
+
+
+def test_effects_on_one_target_are_not_used_for_another(run, patients):
+    dictionary = with_effects(t2local.describe(patients))
+    assert inputs_of(run, patients, dictionary=dictionary, target="outcome")
+    with pytest.raises(UsageError, match="are on 'outcome', not on 'smoker'") as caught:
+        inputs_of(run, patients, dictionary=dictionary, target="smoker")
+    assert "take them out of the dictionary" in caught.value.next_step
+
+
 def test_a_column_of_blanks_is_refused_by_its_place(run, patients):
     with pytest.raises(InputError) as caught:
         inputs_of(run, patients.assign(empty=None, void=None))

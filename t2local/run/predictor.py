@@ -34,7 +34,7 @@ class _EnsembleModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
 
     def fit(
         self,
-        X: TableSource,  # noqa: N803
+        X: TableSource,  # noqa: N803 -- scikit-learn's name
         y: Any,
         sample_weight: FloatArray | None = None,
     ) -> Self:
