@@ -322,3 +322,25 @@ def test_a_limit_at_zero_is_unclear():
     assert Interval(-1, -2, 0).change == "unclear"
     assert Interval(1, 0, 2).change == "unclear"
     assert Interval(1, 0.5, 2).negative() == Interval(-1, -2, -0.5)
+
+
+def with_effects(**effects):
+    label = dictionary()["y"]
+    columns = [
+        feature.model_copy(update={"effect": effects[feature.name]})
+        for feature in dictionary().input_features
+    ]
+    return FeatureDictionary(target="y", features=(*columns, label))
+
+
+def test_the_reference_ensemble_knows_effects_and_the_linear_model_does_not():
+    right = with_effects(a="raises", b="lowers", c="raises", d="none")
+    wrong = with_effects(a="lowers", b="raises", c="lowers", d="strongly raises")
+    real, kept = table(24, 7), table(30, 2)
+    plain, good, bad = (benefit(real, kept, each, 1) for each in (dictionary(), right, wrong))
+    for name in ("linear_real", "linear_real_and_kept"):
+        assert good.losses[name] == bad.losses[name] == plain.losses[name]
+    assert good.losses["ensemble_real"] < bad.losses["ensemble_real"]
+    relabelled = benefit(real, kept, right, 1, ensemble_label_share=1.0)
+    assert relabelled.losses["linear_real"] == plain.losses["linear_real"]
+    assert relabelled.losses["linear_real_and_kept"] != plain.losses["linear_real_and_kept"]

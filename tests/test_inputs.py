@@ -72,6 +72,45 @@ def test_a_target_that_the_dictionary_lacks_is_refused_with_those_it_has(run, pa
     assert "smoker" in caught.value.next_step
 
 
+def with_effects(dictionary, **of_target):
+    """The dictionary with an effect of the first column, and fields of the target."""
+    first, *middle, target = dictionary.features
+    features = (
+        first.model_copy(update={"effect": "raises"}),
+        *middle,
+        target.model_copy(update=of_target),
+    )
+    return dictionary.model_copy(update={"features": features})
+
+
+@pytest.mark.parametrize(
+    ("of_target", "reason"),
+    [
+        ({}, "on the risk of the second level of outcome; the dictionary may name another"),
+        ({"positive": "0"}, "on the risk of the level of outcome that the dictionary calls"),
+        ({"type": "integer", "levels": (), "minimum": 0, "maximum": 1}, "on the size of outcome"),
+    ],
+)
+def test_effects_are_told_with_what_they_are_on(run, events, patients, of_target, reason):
+    inputs_of(run, patients, dictionary=with_effects(t2local.describe(patients), **of_target))
+    (decision,) = [e for e in events if isinstance(e, Decision) and e.what == "effects"]
+    assert decision.value == "of 1 columns"
+    assert reason in decision.reason
+
+
+def test_without_effects_nothing_is_told_of_them(run, events, patients):
+    inputs_of(run, patients)
+    assert "effects" not in {event.what for event in events if isinstance(event, Decision)}
+
+
+def test_effects_on_one_target_are_not_used_for_another(run, patients):
+    dictionary = with_effects(t2local.describe(patients))
+    assert inputs_of(run, patients, dictionary=dictionary, target="outcome")
+    with pytest.raises(UsageError, match="are on 'outcome', not on 'smoker'") as caught:
+        inputs_of(run, patients, dictionary=dictionary, target="smoker")
+    assert "take them out of the dictionary" in caught.value.next_step
+
+
 def test_a_column_of_blanks_is_refused_by_its_place(run, patients):
     with pytest.raises(InputError) as caught:
         inputs_of(run, patients.assign(empty=None, void=None))
@@ -154,8 +193,8 @@ def test_a_number_of_rows_that_was_asked_for_is_no_decision(events, patients):
     assert "rows" not in [getattr(event, "what", "") for event in events]
 
 
-def test_classes_are_chosen_among_half_as_many_more_candidates(events, patients):
-    assert ledger_of(events, patients, 95).candidates == 143
+def test_classes_are_chosen_among_a_quarter_more_candidates(events, patients):
+    assert ledger_of(events, patients, 95).candidates == 119
     assert ledger_of(events, patients, 95, trim_candidates=3).candidates == 285
     assert ledger_of(events, patients, 95, trim_candidates=1).candidates == 95
     # Nothing is chosen where rows are to look like the table, and of numbers none is clearer.
@@ -170,8 +209,8 @@ def test_a_run_without_a_limit_tries_patience_times_what_would_do(events, patien
     by_batch = {"trim_patience": 3, "trim_gate": "utility"}
     assert ledger_of(events, patients, 95, **by_batch).max_batches == 30
     assert ledger_of(events, patients, 95, 4, **by_batch).max_batches == 4
-    # 143 candidates are 15 batches.
-    assert ledger_of(events, patients, 95, trim_patience=3).max_batches == 45
+    # 119 candidates are 12 batches.
+    assert ledger_of(events, patients, 95, trim_patience=3).max_batches == 36
     assert ledger_of(events, patients, 95, 4).max_batches == 4
 
 

@@ -29,8 +29,13 @@ CLASSES = Feature(name="y", type="category", levels=("a", "b", "c"))
 NUMBER = Feature(name="y", type="decimal", minimum=0, maximum=100, decimals=1)
 
 
-def ensemble_of(frame: pd.DataFrame, target: str = "outcome") -> LabelEnsemble:
+def ensemble_of(frame: pd.DataFrame, target: str = "outcome", **effects: str) -> LabelEnsemble:
     dictionary, real = dictionary_and_values(frame, target)
+    features = [
+        feature.model_copy(update={"effect": effects.get(feature.name)})
+        for feature in dictionary.features
+    ]
+    dictionary = dictionary.model_copy(update={"features": tuple(features)})
     folds = calibration_folds(np.arange(len(real)) % 2, 1)
     return LabelEnsemble(real, dictionary, folds, 1)
 
@@ -189,3 +194,18 @@ def test_no_class_is_lost_however_rare_it_is(patients):
     assert shares["real"]["rare"] == 3 / 60
     assert set(shares["kept"]) == {"rare", "common", "other"}
     assert shares["kept"]["rare"] == 1 / 12
+
+
+def test_the_ensemble_knows_the_effects_of_the_dictionary_in_and_out_of_fold():
+    frame = make_patients().head(24)
+    right, wrong = (ensemble_of(frame, age=effect) for effect in ("raises", "lowers"))
+    truth = right.truth.astype(int)
+
+    def losses(ensemble):
+        rows = dictionary_and_values(frame)[1]
+        every = (ensemble.predict(rows), ensemble.out_of_fold)
+        return [-log_p[np.arange(24), truth].mean() for log_p in every]
+
+    in_sample, out_of_fold = np.subtract(losses(wrong), losses(right))
+    assert in_sample > 0
+    assert out_of_fold > 0

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.stats import multivariate_normal, norm
 from sklearn.linear_model import LogisticRegression
 from sklearn.linear_model import Ridge as SklearnRidge
@@ -195,3 +196,48 @@ def test_fits_in_chunks_are_the_same(monkeypatch):
     monkeypatch.setattr(penalized_regression, "_CHUNK", 400)  # 2 fits at once
     assert model.fit(x, y, weights).theta == pytest.approx(whole.theta, abs=1e-5)
     assert model.log_determinants(x, weights, whole) == pytest.approx(determinants)
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_an_offset_is_added_to_logits_or_numbers(classes):
+    x, y = problem(30, 2, classes)
+    model = PenalizedRegression(classes)
+    outputs = max(classes - 1, 1)
+    offset = np.random.default_rng(1).normal(size=(2, outputs, 30))
+    weights = np.random.default_rng(2).random((2, 30))
+    fits = model.fit(x, y, weights, offset=offset)
+    x1 = np.hstack([x, np.ones((30, 1))])
+
+    def loss(theta, r):
+        """By plain sums: minus the log posterior, but for constants."""
+        means = x1 @ theta.reshape(outputs, 3).T + offset[r].T  # (n, outputs)
+        logits = np.hstack([means, np.zeros((30, 1))])
+        if classes:
+            log_p = logits[np.arange(30), y] - np.log(np.exp(logits).sum(axis=1))
+        else:
+            log_p = norm.logpdf(y - means[:, 0])
+        return -(weights[r] * log_p).sum() + (theta**2).sum() / 2
+
+    evidence = model.log_evidence(x, y, weights, fits, offset)
+    for r in range(2):
+        mode = minimize(loss, np.zeros(3 * outputs), args=(r,), tol=1e-10)
+        assert fits.theta[r].ravel() == pytest.approx(mode.x, abs=1e-4)
+        e = np.eye(3 * outputs) * 1e-4
+        hessian = [
+            [
+                (loss(mode.x + a + b, r) - loss(mode.x + a - b, r))
+                - (loss(mode.x - a + b, r) - loss(mode.x - a - b, r))
+                for a in e
+            ]
+            for b in e
+        ]
+        determinant = np.linalg.slogdet(np.array(hessian) / 4e-8)[1]
+        assert evidence[r] == pytest.approx(-mode.fun - determinant / 2, abs=1e-2)
+    if classes:
+        plain = fits.probabilities(x)[:, :-1]  # (R, outputs, n)
+        logits = np.log(plain / (1 - plain.sum(axis=1, keepdims=True))) + offset
+        odds = np.exp(logits)
+        p = odds / (1 + odds.sum(axis=1, keepdims=True))
+        assert fits.means(x, offset) == pytest.approx(p)
+    alone = model.fit(x, y, weights[1:], offset=offset[1:])
+    assert alone.theta[0] == pytest.approx(fits.theta[1], abs=1e-4)

@@ -46,7 +46,7 @@ def test_probabilities_are_those_of_a_plain_loop_over_the_models():
     z, looseness = np.array([1.0, 0, 0]), np.array([1.0, 1, 0.5])
     at = np.random.default_rng(1).normal(size=(5, 3))
     center, p, log_weights = x.mean(axis=0), [], []
-    for deviation in (0.3, 0.6):
+    for deviation, share in ((0.3, 0.45), (0.6, 0.45), (1.5, 0.1)):
         deviations = np.append(deviation * looseness, 3.0)
         for scale, prior in zip(SCALES, PRIOR, strict=True):
             mean = np.append(scale * z, 0.0)
@@ -62,7 +62,7 @@ def test_probabilities_are_those_of_a_plain_loop_over_the_models():
             hessian = (x1.T * (q * (1 - q))) @ x1 + np.diag(deviations**-2)
             evidence = -loss(theta) - np.linalg.slogdet(hessian)[1] / 2 - np.log(deviations).sum()
             p.append(expit(np.column_stack([at - center, np.ones(5)]) @ theta))
-            log_weights.append(np.log(prior) + evidence)
+            log_weights.append(np.log(share * prior) + evidence)
     weights = np.exp(log_weights - logsumexp(log_weights))
     found = fit(x, y, effects)
     assert found.weights.ravel() == pytest.approx(weights, abs=3e-3)

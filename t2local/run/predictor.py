@@ -32,7 +32,12 @@ class _EnsembleModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         self.dictionary = dictionary
         self.seed = seed
 
-    def fit(self, X: TableSource, y: Any, sample_weight: FloatArray | None = None) -> Self:  # noqa: N803
+    def fit(
+        self,
+        X: TableSource,  # noqa: N803 -- scikit-learn's name
+        y: Any,
+        sample_weight: FloatArray | None = None,
+    ) -> Self:
         """Fit on rows.
 
         **Parameters:**

@@ -110,7 +110,7 @@ class PenalizedRegression:
     ) -> FloatArray:
         """Log marginal likelihood by Laplace's approximation, for each row of ``weights``; (R,).
 
-        For a number it is exact but for the constant of the unit normal.
+        For a number it is exact.
 
         **Parameters:**
 
@@ -188,9 +188,9 @@ class PenalizedRegression:
         return (classes == np.asarray(y)[None, :]).astype(np.float64)
 
     def _log_density(self, targets: FloatArray, mean: FloatArray) -> FloatArray:
-        """Log p(y | x) of each row, without the constant of a normal; (R, n)."""
+        """Log p(y | x) of each row, (R, n)."""
         if not self.n_classes:
-            return -0.5 * ((targets - mean) ** 2)[:, 0]
+            return normal_log_likelihood(targets - mean)[:, 0]
         last = 1.0 - targets.sum(axis=0)  # (n,): the reference, which has no row of its own
         p = (targets * mean).sum(axis=1) + last * (1.0 - mean.sum(axis=1))  # (R, n)
         return np.log(np.maximum(p, _TINY))
