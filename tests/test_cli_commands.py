@@ -349,7 +349,7 @@ def test_a_dry_run_prints_its_figures_and_writes_nothing(written):
     folder, _, dry = written
     assert dry.exit_code == 0, dry.output
     figures = json.loads(dry.stdout)
-    assert (figures["rows"], figures["rows_at_most"]) == (10, 50)
+    assert (figures["rows"], figures["rows_at_most"]) == (10, 100)
     assert 0 < figures["seconds"] <= figures["seconds_at_most"]
     assert dry.stderr == ""  # --quiet
     names = {path.name for path in folder.iterdir()}

@@ -92,12 +92,12 @@ def test_more_is_never_kept_than_asked_for_and_the_rest_is_surplus(patients):
     assert (notes["stage"] == "surplus").sum() == run.ledger.rejected_by["surplus"] > 0
 
 
-def test_by_default_the_wanted_rows_are_chosen_among_half_as_many_more(patients):
+def test_by_default_the_wanted_rows_are_chosen_among_a_quarter_more(patients):
     result = generate(patients, rows=40, settings={**FAST, "team.block_rows": 20})
     report = result.report
     passed = report["rows"]["kept"] + report["rejected_by"]["choice"]
     assert report["rows"]["kept"] == len(result.synthetic) == 40
-    assert passed >= 60
+    assert passed >= 50
     assert report["rejected_by"]["surplus"] == 0
     # The classes have the shares of the real ones by largest remainders.
     n_ill = round(40 * patients["outcome"].mean())

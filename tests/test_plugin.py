@@ -116,7 +116,7 @@ def test_good_rows_are_kept_and_flipped_labels_are_not(patients, choice):
     assert len(trim(patients, rows, settings=choice).kept) > 30
     done = trim(patients, flipped, settings=choice)
     assert done.kept.empty
-    assert done.report["verdict"] == "No row was kept."
+    assert done.report["verdict"] == "0 of 60 rows were kept (rejected by cost 60)."
     assert done.report["benefit"] is None
 
 

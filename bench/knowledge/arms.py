@@ -68,7 +68,13 @@ class OracleScorer:
     def __init__(self, oracle: Oracle) -> None:
         self._oracle = oracle
 
-    def score(self, rows: pd.DataFrame, *, prompt: Any = None, cells_of: Any = None) -> RowScores:  # noqa: ARG002
+    def score(
+        self,
+        rows: pd.DataFrame,
+        *,
+        prompt: Any = None,  # noqa: ARG002
+        cells_of: Any = None,
+    ) -> RowScores:
         scores = self._oracle.score(rows)
         if cells_of is None:
             return scores

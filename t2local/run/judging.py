@@ -178,8 +178,8 @@ class SourceJudge:
         ``--where`` asks for, their shares count together with those that are predicted.
         """
         levels = list(self._inputs.dictionary[self._target].levels)
-        if asked := self._inputs.conditions.shares:
-            return np.array([asked.get(level, 0.0) for level in levels])
+        if wanted := self._inputs.conditions.shares:
+            return np.array([wanted.get(level, 0.0) for level in levels])
         matches = self._inputs.conditions.matches_conditions(self._inputs.values)
         labels = self._inputs.values[self._target]
         counts = _counts(labels[matches], levels)

@@ -219,13 +219,6 @@ class Ledger:
         self.failed += block.failed
         self.interrupted |= block.interrupted
 
-    def overruled_by_stage(self) -> dict[str, int]:
-        """How many rows are kept although a stage would have rejected them (``trim.keep=all``)."""
-        counts: Counter[str] = Counter()
-        for _, verdict in self.judged:
-            counts.update(verdict.overruled)
-        return dict(counts)
-
     def rejected_by_stage(self) -> dict[str, int]:
         """How many rows each stage rejected, in the order of the stages; surplus comes last."""
         names = [*(stage.name for stage in stages.STAGES), SURPLUS]

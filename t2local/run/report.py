@@ -1,5 +1,6 @@
 """The figures of a run, as they stand in report.json: frozen dataclasses, made JSON at the edge."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -157,7 +158,7 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
     return RunReport(
         rows=_row_counts(ledger),
         rejected_by=ledger.rejected_by_stage(),
-        overruled_by=ledger.overruled_by_stage(),
+        overruled_by=_overruled_by(ledger),
         stage_effects=_stage_effects(ledger, inputs),
         reasons=reasons(verdict for _, verdict in ledger.judged),
         batches=tuple(ledger.batches),
@@ -185,6 +186,14 @@ def _stage_effects(ledger: Ledger, inputs: Inputs) -> tuple[StageEffect, ...]:
         return ()
     rows = pd.concat([rows for rows, _ in ledger.judged], ignore_index=True)
     return stage_effects(rows, joined([verdict for _, verdict in ledger.judged]), inputs.dictionary)
+
+
+def _overruled_by(ledger: Ledger) -> dict[str, int]:
+    """How many rows are kept although a stage would have rejected them (``trim.keep=all``)."""
+    counts: Counter[str] = Counter()
+    for _, verdict in ledger.judged:
+        counts.update(verdict.overruled)
+    return dict(counts)
 
 
 def _row_counts(ledger: Ledger) -> RowCounts:
@@ -254,9 +263,7 @@ def _counted(ledger: Ledger) -> str:
     end = f" (rejected by {refused})." if refused else "."
     kept = f"{ledger.kept} of the {ledger.wanted} rows asked for were kept"
     overruled = " and ".join(
-        f"{count} of these by {stage}"
-        for stage, count in ledger.overruled_by_stage().items()
-        if count
+        f"{count} of these by {stage}" for stage, count in _overruled_by(ledger).items() if count
     )
     if overruled:
         end += f" They were kept because all were asked for: {overruled} would have been rejected."

@@ -116,12 +116,7 @@ def trim(
     values = dictionary.values(table.cells)
     inspector = Inspector(values, dictionary, chosen.trim, seed)
     verdict, batches = _judge(inspector, rows, batch_size or max(1, len(synthetic)))
-    kept_values = rows.values[verdict.kept]
-    gained, shifted = None, None
-    if not kept_values.empty:
-        gained = benefit(values, kept_values, dictionary, seed)
-        shifted = shifts(values, kept_values, dictionary, seed)
-    report = _report(verdict, gained, shifted, rows, batches, dictionary, seed)
+    report = _report(verdict, rows, batches, dictionary, values, seed)
     notes = verdict.notes().set_index(synthetic.index)
     rejected = with_notes(notes[~verdict.kept], synthetic[~verdict.kept])
     return Trimmed(synthetic[verdict.kept], rejected, to_json(report))
@@ -135,14 +130,18 @@ def _check_batch_size(batch_size: int | None) -> None:
 
 def _report(
     verdict: Verdict,
-    gained: Benefit | None,
-    shifted: Shifts | None,
     rows: "_Rows",
     batches: tuple[BatchReport, ...],
     dictionary: FeatureDictionary,
+    real: pd.DataFrame,
     seed: int,
 ) -> TrimReport:
     kept = int(verdict.kept.sum())
+    gained, shifted = None, None
+    if kept:
+        kept_values = rows.values[verdict.kept]
+        gained = benefit(real, kept_values, dictionary, seed)
+        shifted = shifts(real, kept_values, dictionary, seed)
     rejected_by = verdict.rejected_by()
     refused = ", ".join(f"{stage} {count}" for stage, count in rejected_by.items())
     counts = f"{kept} of {verdict.size} rows were kept"
