@@ -26,7 +26,7 @@ from t2local.trim.state import Batch, Reference, TrimState
 #: 10 n rows passed at n = 30, and 1 of 60 with 40 % flipped labels (docs/method.md, "Cost").
 _NEEDED_AGAINST = 1.0
 #: How much less likely ``own`` is than the others before any row is seen, in nats: few generators
-#: are fluent and wrong. Without it 2 of 8 true sources of COMPAS rows were refused, for a real sample
+#: are fluent and wrong. Without it 2 of 8 true sources of COMPAS rows were refused: a real sample
 #: of 30 is often unlike its population.
 _LOG_ODDS_AGAINST_OWN = 1.0
 #: Deviations of the coefficients' prior, equally likely: labels may follow from a few columns
