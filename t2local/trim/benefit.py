@@ -2,7 +2,7 @@
 
 Measured with the linear model that is commonly used, and held against an ensemble on the real rows
 alone, which costs a user nothing: much of what synthetic rows seem to bring, such an ensemble
-knows (docs/method.md, Evaluation). Effects that the dictionary states are known to the ensemble,
+knows (docs/method.md, Benefit). Effects that the dictionary states are known to the ensemble,
 since it can be trained with them, and not to the linear model. What a model of all real rows said
 of the kept ones is said anew by one that has not seen the held-out rows (`t2local.trim.replay`).
 What else the writing and the judging took from the held-out rows stays, so the figures are the most
@@ -40,10 +40,10 @@ _CONFIDENCE = 0.95
 #: Held-out rows are judged by models whose training rows overlap, so the variance of their mean is
 #: larger than that of as many independent rows: 1 + J n_test / n_train times, with J folds (Nadeau
 #: and Bengio 2003, doi 10.1023/A:1024068626366). Without it, 95 % intervals had the true change of
-#: the loss in them in 80 to 88 % of simulated tables, with it in 94 to 98 % (docs/method.md).
+#: the loss in them in 80 to 87 % of simulated tables, with it in 94 to 98 % (docs/method.md).
 _VARIANCE_RATIO = 1 + _FOLDS / (_FOLDS - 1)
-#: The same for an AUC, which the shifts between models move less: measured, 95 % of the intervals
-#: then had the truth in them; 89 % without, 98 % with the ratio of a loss.
+#: The same for an AUC, which differences between models move less: as measured, 93 to 97 % of the
+#: intervals then have the truth in them, without it 86 to 90 %.
 _AUC_VARIANCE_RATIO = 1.5
 #: With fewer real rows no interval means anything.
 _MIN_ROWS = 10
