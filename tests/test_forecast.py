@@ -37,7 +37,7 @@ def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(
 
 def test_times_add_up_and_more_rows_take_longer(prediction):
     assert prediction.rows == 50
-    assert prediction.rows_at_most == 400  # five times the batches of the 75 candidates
+    assert prediction.rows_at_most == 350  # five times the batches of the 63 candidates
     before = prediction.load + prediction.plan + prediction.judging
     assert before < prediction.seconds < prediction.seconds_at_most
 

@@ -193,8 +193,8 @@ def test_a_number_of_rows_that_was_asked_for_is_no_decision(events, patients):
     assert "rows" not in [getattr(event, "what", "") for event in events]
 
 
-def test_classes_are_chosen_among_half_as_many_more_candidates(events, patients):
-    assert ledger_of(events, patients, 95).candidates == 143
+def test_classes_are_chosen_among_a_quarter_more_candidates(events, patients):
+    assert ledger_of(events, patients, 95).candidates == 119
     assert ledger_of(events, patients, 95, trim_candidates=3).candidates == 285
     assert ledger_of(events, patients, 95, trim_candidates=1).candidates == 95
     # Nothing is chosen where rows are to look like the table, and of numbers none is clearer.
@@ -209,8 +209,8 @@ def test_a_run_without_a_limit_tries_patience_times_what_would_do(events, patien
     by_batch = {"trim_patience": 3, "trim_gate": "utility"}
     assert ledger_of(events, patients, 95, **by_batch).max_batches == 30
     assert ledger_of(events, patients, 95, 4, **by_batch).max_batches == 4
-    # 143 candidates are 15 batches.
-    assert ledger_of(events, patients, 95, trim_patience=3).max_batches == 45
+    # 119 candidates are 12 batches.
+    assert ledger_of(events, patients, 95, trim_patience=3).max_batches == 36
     assert ledger_of(events, patients, 95, 4).max_batches == 4
 
 

@@ -52,7 +52,6 @@ class Stream(IntEnum):
     ENTROPY_BY_CHANCE = 41
     # What the kept rows bring, and evaluation
     BENEFIT_FOLDS = 50
-    BENEFIT_BOOTSTRAP = 51
     EVALUATION_FOLDS = 52
     EVALUATION_HALVES = 53
     DOWNSTREAM_MODELS = 54

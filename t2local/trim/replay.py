@@ -1,0 +1,102 @@
+"""What the kept rows would have been if some real rows had not been there.
+
+Labels that a model of all real rows gave tell of each of them, and so does the choice of the rows
+that are clear for this model. Before kept rows are measured on held-out real rows, both are done
+again with a model that has not seen these (docs/method.md, "Benefit").
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from t2local.stats.arrays import FloatArray, IntArray
+from t2local.stats.quotas import assign
+from t2local.trim.choice import clearest
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The rows that the kept ones were chosen from, the clearest of each class.
+
+    * ``rows``: frame of values (c, d) with their labels; the kept ones are among them.
+    * ``predictions``: the log-probabilities that they were labelled and chosen by, (c, classes).
+      None: their labels were given, and a model of the real rows said which ones are clear.
+    """
+
+    rows: pd.DataFrame
+    predictions: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class EncodedSource:
+    """Rows of a source, encoded: x (c, d), and their labels y (c,), class numbers or numbers.
+
+    * ``n_classes``: 0 for a number.
+    * ``model_weight``: how much the model of the real rows had to say of the labels; 0: nothing.
+    * ``wanted``: how many rows of each class were chosen, (classes,); none: all rows were kept.
+    * ``predictions``: as of `Candidates`.
+    """
+
+    x: FloatArray
+    y: FloatArray
+    n_classes: int
+    model_weight: float = 0.0
+    wanted: IntArray | None = None
+    predictions: FloatArray | None = None
+
+    @property
+    def knows_all(self) -> bool:
+        """Whether a model of all real rows has a part in them."""
+        return self.model_weight > 0 or self.wanted is not None
+
+    def replayed(self, whole: FloatArray, part: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The kept rows (m, d) and their labels (m,), had one model been there for the other.
+
+        **Parameters:**
+
+        * **whole**, **part**: predictions of all rows here, by the model of all real rows and by
+          that of some of them: log-probabilities (c, classes), or numbers (c, 1).
+        """
+        if not self.n_classes:
+            return self.x, self.y + self.model_weight * (part - whole)[:, 0]
+        log_probabilities, labels = self._relabelled(whole, part)
+        chosen = np.arange(len(labels))
+        if self.wanted is not None:
+            clearness = log_probabilities[chosen, labels]
+            by_class = [
+                clearest(np.flatnonzero(labels == number), clearness, count)
+                for number, count in enumerate(self.wanted)
+            ]
+            chosen = np.concatenate(by_class)
+        return self.x[chosen], labels[chosen].astype(np.float64)
+
+    def _relabelled(self, whole: FloatArray, part: FloatArray) -> tuple[FloatArray, IntArray]:
+        """The log-probabilities (c, classes) that rows are labelled by, and the labels (c,)."""
+        labels = self.y.astype(np.intp)
+        if not self.model_weight:
+            return part, labels
+        if self.predictions is None:
+            return part, relabelled(labels, whole, part)
+        pooled = self.predictions + self.model_weight * (part - whole)
+        pooled = pooled - np.logaddexp.reduce(pooled, axis=1, keepdims=True)
+        return pooled, assign(pooled, np.bincount(labels, minlength=self.n_classes))
+
+
+def relabelled(labels: IntArray, whole: FloatArray, part: FloatArray) -> IntArray:
+    """Labels with the word of one model replaced by that of another; each class keeps its count.
+
+    Labels are given so that the classes keep their shares, so what a model would say is the best
+    assignment under their counts. Where a label is what the first model says, the second one's word
+    takes its place; all other labels are somebody else's word and stay.
+
+    **Parameters:**
+
+    * **labels**: classes, shape (m,); **whole**, **part**: log-probabilities of both models, shapes
+      (m, classes).
+    """
+    n_classes = whole.shape[1]
+    own = labels == assign(whole, np.bincount(labels, minlength=n_classes))  # (m,)
+    new = labels.copy()
+    new[own] = assign(part[own], np.bincount(labels[own], minlength=n_classes))
+    return new
