@@ -244,6 +244,7 @@ def test_the_method_has_the_sections_that_the_code_cites():
         "Cost",
         "Information gain",
         "Diversity",
+        "Choice",
         "Loop",
         "Evaluation",
         "Decoder",
