@@ -22,7 +22,7 @@ class _Group(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-#: Stage 2's tests of a batch.
+#: Stage 2's tests: of a whole source, and of a batch.
 Gate = Literal["source", "utility", "ig_refit", "ig_plugin", "predictive_entropy"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -120,7 +120,7 @@ class DecoderSettings(_Group):
 
 
 class TrimSettings(_Group):
-    """Which rows are kept (sections "Sanity", "Cost", "Information gain" and "Diversity")."""
+    """Which rows are kept (sections "Sanity" to "Loop")."""
 
     purpose: Literal["train", "share"] = Field(
         "train",

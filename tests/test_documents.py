@@ -14,6 +14,8 @@ from click.testing import CliRunner
 import t2local
 from t2local.cli import main
 from t2local.settings import NAMES
+from t2local.stats.encoding import Encoder
+from t2local.tables.dictionary_file import read_dictionary
 from tests.tiny import tiny
 
 ROOT = Path(__file__).parents[1]
@@ -153,7 +155,20 @@ def test_every_python_example_of_a_page_runs(page: Path, workplace: Path):
             exec(compile(block.text, str(page), "exec"), variables)
 
 
-@pytest.mark.parametrize("block", [b for p in PAGES for b in blocks(p) if b.language == "yaml"])
+def yaml_blocks(key: str) -> list[Block]:
+    """The examples of YAML that have a key."""
+    examples = [b for page in PAGES for b in blocks(page) if b.language == "yaml"]
+    return [block for block in examples if key in yaml.safe_load(block.text)]
+
+
+@pytest.mark.parametrize("block", yaml_blocks("fields"))
+def test_every_dictionary_in_a_yaml_example_is_one_and_uses_what_it_shows(block: Block):
+    dictionary = read_dictionary(block.text, name(block.page))
+    real = pd.DataFrame({feature.name: [] for feature in dictionary.features})
+    assert Encoder(dictionary.input_features, real).effects is not None
+
+
+@pytest.mark.parametrize("block", yaml_blocks("rules"))
 def test_every_rule_in_a_yaml_example_is_one(block: Block, tmp_path: Path):
     rules = yaml.safe_load(block.text)["rules"]
     names = {
@@ -221,6 +236,7 @@ def test_the_method_has_the_sections_that_the_code_cites():
         "Team",
         "Plan",
         "Labels",
+        "Effects",
         "Cells",
         "Examples",
         "Conditions",
@@ -228,8 +244,11 @@ def test_the_method_has_the_sections_that_the_code_cites():
         "Cost",
         "Information gain",
         "Diversity",
+        "Choice",
         "Loop",
         "Evaluation",
+        "Benefit",
+        "Shifts",
         "Decoder",
         "Open points",
     ]

@@ -87,7 +87,8 @@ def test_a_refused_source_goes_whole_with_its_weakest_comparison():
 
 
 @pytest.mark.parametrize(
-    ("same", "own", "weakest"), [(3.0, 1.0, 2.0), (3.0, -9.0, 3.0), (-2.0, -5.0, -2.0)]
+    ("same", "own", "weakest"),
+    [(3.0, 1.0, 3.0), (3.0, -9.0, 3.0), (-2.0, -5.0, -2.0), (2.0, 5.0, -2.0)],
 )
 def test_the_weakest_comparison_is_with_the_better_of_the_other_two(same, own, weakest):
     assert LabelEvidence(same, own).weakest == weakest

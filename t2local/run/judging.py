@@ -110,7 +110,7 @@ class SourceJudge:
             clearness=self._clearness(rows, predictions),
         )
         verdict = self._inspector.judge_source(rows, pool)
-        entry = self._run.ledger.settle(block, rows, verdict, self._run.seed)
+        entry = self._run.ledger.settle(block, rows, verdict, self._run.seed, predictions)
         self._run.ledger.end_block(block)
         return [entry]
 

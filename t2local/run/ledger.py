@@ -15,7 +15,7 @@ import pandas as pd
 from t2local.events import Decision
 from t2local.llm.counters import Counters
 from t2local.run.clock import Clock
-from t2local.stats.arrays import Mask
+from t2local.stats.arrays import FloatArray, Mask
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.writer import Block
 from t2local.trim import stages
@@ -104,6 +104,7 @@ class Ledger:
     calibration_tokens: int = 0
     batches: list[BatchEntry] = field(default_factory=list)
     judged: list[tuple[pd.DataFrame, Verdict]] = field(default_factory=list)
+    predictions: FloatArray | None = None
     rejected_by: Counter[str] = field(default_factory=Counter)
     blocks: int = 0
     kept: int = 0
@@ -195,12 +196,24 @@ class Ledger:
             self.passed_labels.update(rows[self.target][verdict.kept])
         return entry
 
-    def settle(self, block: Block, rows: pd.DataFrame, verdict: Verdict, seed: int) -> BatchEntry:
+    def settle(
+        self,
+        block: Block,
+        rows: pd.DataFrame,
+        verdict: Verdict,
+        seed: int,
+        predictions: FloatArray | None = None,
+    ) -> BatchEntry:
         """Take the verdict on all rows so far, which ends with those of a block; returns its entry.
 
         Earlier verdicts no longer count: the entries of earlier blocks keep what was measured then,
         and count what is kept now.
+
+        **Parameters:**
+
+        * **predictions**: log-probabilities of the rows' labels (m, levels), where there are some.
         """
+        self.predictions = predictions
         entry = BatchEntry.of(len(self.batches), block, verdict, seed, self.generated)
         self.batches = [*_recounted(self.batches, verdict), entry]
         self.judged = [(rows, verdict)]

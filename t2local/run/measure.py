@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from t2local.run.inputs import Inputs, Run
+from t2local.run.ledger import CHOICE
 from t2local.team.calibration import Calibration
 from t2local.trim.benefit import Benefit, benefit
+from t2local.trim.replay import Candidates
 from t2local.trim.shifts import Shifts, shifts
 
 ClassShares = dict[str, dict[str, float]]
@@ -43,8 +46,27 @@ def _benefit(
     # How much of the labels is the word of an ensemble that had seen the held-out rows.
     ensemble_share = calibration.labels.ensemble_weight if calibration.labels else 0.0
     return benefit(
-        inputs.values, kept, inputs.dictionary, run.seed, inputs.row_weights(), ensemble_share
+        inputs.values,
+        kept,
+        inputs.dictionary,
+        run.seed,
+        inputs.row_weights(),
+        ensemble_share,
+        _candidates(run),
     )
+
+
+def _candidates(run: Run) -> Candidates | None:
+    """The rows that the kept ones were chosen from; none where all that passed were kept."""
+    ledger = run.ledger
+    if not ledger.rejected_by[CHOICE] or run.settings.trim.purpose == "share":
+        return None
+    rows, verdict = ledger.judged[-1]
+    passed = np.array([stage in (None, CHOICE) for stage in verdict.stages])
+    predictions = ledger.predictions
+    if predictions is not None:
+        predictions = predictions[passed]
+    return Candidates(rows[passed], predictions)
 
 
 def _shifts(run: Run, inputs: Inputs, kept: pd.DataFrame) -> Shifts | None:
