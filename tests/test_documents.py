@@ -247,6 +247,8 @@ def test_the_method_has_the_sections_that_the_code_cites():
         "Choice",
         "Loop",
         "Evaluation",
+        "Benefit",
+        "Shifts",
         "Decoder",
         "Open points",
     ]

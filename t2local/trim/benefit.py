@@ -40,7 +40,8 @@ _CONFIDENCE = 0.95
 #: Held-out rows are judged by models whose training rows overlap, so the variance of their mean is
 #: larger than that of as many independent rows: 1 + J n_test / n_train times, with J folds (Nadeau
 #: and Bengio 2003, doi 10.1023/A:1024068626366). Without it, 95 % intervals had the true change of
-#: the loss in them in 80 to 87 % of simulated tables, with it in 94 to 98 % (docs/method.md).
+#: the loss in them in 80 to 87 % of simulated tables, with it in 94 to 98 % (docs/method.md,
+#: Benefit).
 _VARIANCE_RATIO = 1 + _FOLDS / (_FOLDS - 1)
 #: The same for an AUC, which differences between models move less: as measured, 93 to 97 % of the
 #: intervals then have the truth in them, without it 86 to 90 %.
