@@ -100,7 +100,7 @@ def with_true_rows(name: str, seed: int) -> tuple[Rows, Trimmed]:
 
 
 def test_true_rows_that_obey_the_dictionary_are_kept():
-    """30 real rows can be so unlike their table that its true rows are refused: 3 of 160 times.
+    """30 real rows can be so unlike their table that its true rows are refused: 1 of 160 times.
 
     One of these 12 is such a one.
     """
@@ -140,8 +140,8 @@ def test_shuffled_labels_are_refused():
 
 
 def test_labels_of_which_two_fifths_are_flipped_are_refused_with_rare_exceptions():
-    """3 of 160 sources of 10 n rows were accepted; one of these 12 may be."""
-    assert len(accepted_sources("40 % flipped")) <= 1
+    """6 of 160 sources of 10 n rows were accepted; two of these 12 may be."""
+    assert len(accepted_sources("40 % flipped")) <= 2
 
 
 def test_true_rows_help_a_model_by_nearly_as_much_after_the_stages():

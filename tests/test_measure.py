@@ -35,19 +35,22 @@ def test_shares_of_classes_are_counted_in_real_and_kept_rows(run, patients):
     assert run.ledger.clock.seconds["benefit"] > 0
 
 
-def test_a_lost_class_is_a_notice_that_says_what_to_do(run, events, patients):
-    inputs = inputs_of(run, patients)
-    measure(run, inputs, Calibration(), inputs.values[inputs.values["outcome"] == "1"].head(9))
-    notices = [event.message for event in events if isinstance(event, Notice)]
-    assert notices == [
-        "1 of the classes of outcome are in no kept row; --balance uniform asks for them"
-    ]
+def lost_classes(run, inputs):
+    """The findings when all kept rows have the outcome 1."""
+    kept = inputs.values[inputs.values["outcome"] == "1"].head(20)
+    measured = measure(run, inputs, Calibration(), kept)
+    assert measured.class_shares["kept"] == {"1": 1.0}
+    return [finding for finding in measured.shifts.findings if finding.kind == "lost_class"]
 
 
-def test_a_class_that_was_not_asked_for_is_not_lost(run, events, patients):
-    inputs = inputs_of(run, patients, where=["outcome=1"])
-    measure(run, inputs, Calibration(), inputs.values[inputs.values["outcome"] == "1"].head(9))
+def test_a_lost_class_is_found_and_told_by_the_verdict_alone(run, events, patients):
+    (finding,) = lost_classes(run, inputs_of(run, patients))
+    assert finding.columns == ("outcome",)
     assert not [event for event in events if isinstance(event, Notice)]
+
+
+def test_a_class_that_was_not_asked_for_is_not_lost(run, patients):
+    assert lost_classes(run, inputs_of(run, patients, where=["outcome=1"])) == []
 
 
 def test_without_kept_rows_nothing_is_measured(run, patients):

@@ -16,8 +16,12 @@ def test_texts_become_settings_and_the_later_wins():
 
 
 def test_the_option_examples_comes_after_the_setting_and_zero_is_a_number():
-    assert read_settings(["team.examples=3"], examples=0).team.examples == 0
+    none_shown = {"team.examples": 0}
+    assert read_settings(["team.examples=3"], options=none_shown).team.examples == 0
     assert read_settings(["team.examples=3"]).team.examples == 3
+    left_out = {"team.examples": None, "trim.purpose": "share"}
+    settings = read_settings(["team.examples=3", "trim.purpose=train"], options=left_out)
+    assert (settings.team.examples, settings.trim.purpose) == (3, "share")
     assert read_settings([], "paper").team.examples == 10
 
 
