@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from t2local.trim import clusters
+from t2local.trim.state import Pool
+from t2local.trim.verdict import joined, overruled_sentence
 from tests.batches import (
     described,
     dictionary,
@@ -115,3 +117,17 @@ def test_a_number_as_target_is_judged_too():
     bad_figures = inspector.judge(bad).figures["cost"]
     assert good_figures.measured > bad_figures.measured
     assert not bad_figures.accepted
+
+
+def test_with_keep_all_the_stages_say_what_they_would_reject_and_only_sanity_rejects():
+    rows = pd.concat([flipped(fresh(20)), fresh(4).assign(age=500.5)], ignore_index=True)
+    settings = {"gate": "source", "keep": "all"}
+    refused = inspect(gate="source").judge_source(rows, Pool())
+    kept = inspect(**settings).judge_source(rows, Pool())
+    assert refused.rejected_by() == {"sanity": 4, "cost": 20}
+    assert kept.rejected_by() == {"sanity": 4}
+    assert kept.overruled["cost"] == 20
+    both = joined([kept, kept])
+    assert both.overruled["cost"] == 40
+    assert "rejected: cost 40." in overruled_sentence(both.overruled)
+    assert overruled_sentence(refused.overruled) == ""

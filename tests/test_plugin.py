@@ -246,3 +246,13 @@ def test_they_stay_apart_in_the_files_of_a_run(tmp_path):
     header = (tmp_path / "run" / "rejected.csv").read_text().splitlines()[0]
     assert header.startswith("row,stage_,reason_,figure,threshold,")
     assert len(result.rejected) + len(result.synthetic) == 10
+
+
+def test_rows_that_were_kept_against_a_stage_are_counted_in_the_report_and_the_verdict():
+    real = patient_rows()
+    good = smote(real, 60)
+    wrong = good.assign(outcome=1 - good["outcome"].astype(int))
+    assert trim(real, wrong).report["rejected_by"]["cost"] == 60
+    done = trim(real, wrong, settings={"trim.keep": "all"})
+    assert len(done.kept) == done.report["overruled_by"]["cost"] == 60
+    assert "rejected: cost 60." in done.report["verdict"]

@@ -28,15 +28,9 @@ from bench.knowledge.tables import GROUPS, Unavailable, table
 from bench.paper.table import read, seeds
 from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
-from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, generator
-from t2local.team.calibration import rows_to_ask
-from t2local.team.label_calibration import (
-    N_CALIBRATION_PROMPTS,
-    LabelEnsemble,
-    _probability_knows,
-    calibration_folds,
-)
+from t2local.team.calibration import label_folds, questions
+from t2local.team.label_calibration import LabelEnsemble, probability_knows
 from t2local.team.plan import from_data
 from t2local.team.scoring import RowScorer, Scorer
 from t2local.team.team import Team
@@ -58,27 +52,16 @@ def team_of(name: str, n: int, seed: int, model: Any) -> Team:
 
 def opinions(team: Team, scorer: Scorer) -> pd.DataFrame:
     """The worker's log-probabilities of real rows, with examples from the other half."""
-    target = team.dictionary[team.dictionary.target]
-    folds = calibration_folds(encode_labels(team.real[target.name], target), team.seed)
-    halves = folds % N_CALIBRATION_PROMPTS
-    rows = rows_to_ask(team)
-    answers = []
-    for half in np.unique(halves[rows]).tolist():
-        others = np.flatnonzero(halves != half)
-        rng = generator(team.seed, Stream.CALIBRATION_EXAMPLES, half)
-        examples = rng.permutation(others)[: team.prompt.n_examples].tolist()
-        own = rows[halves[rows] == half]
-        values = team.real.iloc[own].set_axis(own)
-        scores = scorer.score(values, prompt=team.prompt.tokens(examples), cells_of=[])
-        answers.append(scores.labels)
+    answers = [
+        scorer.score(question.values, prompt=question.prompt, cells_of=[]).labels
+        for question in questions(team)
+    ]
     return pd.concat(answers).sort_index()
 
 
 def cell(name: str, n: int, seed: int, source: str, worker: pd.DataFrame, team: Team) -> dict:
     """Log-probabilities of the true labels' classes, as lists: all that a fit needs."""
-    target = team.dictionary[team.dictionary.target]
-    folds = calibration_folds(encode_labels(team.real[target.name], target), team.seed)
-    ensemble = LabelEnsemble(team.real, team.dictionary, folds, team.seed)
+    ensemble = LabelEnsemble(team.real, team.dictionary, label_folds(team), team.seed)
     rows = worker.index.to_numpy()
     return {
         "table": name,
@@ -155,7 +138,7 @@ def losses(lines: list[dict]) -> pd.DataFrame:
         arrays = [np.array(line[name]) for name in ("worker", "ensemble", "truth")]
         for fold in range(3):
             worker, ensemble, truth = (array[folds != fold] for array in arrays)
-            a = _probability_knows(worker, ensemble, truth)
+            a = probability_knows(worker, ensemble, truth)
             held_out = {name: np.array(line[name])[folds == fold].tolist() for name in KEYS}
             points = np.array([(1, 0), (0, 1), (a, 1 - a)])
             loss = -_log_likelihood(held_out, points) / (folds == fold).sum()

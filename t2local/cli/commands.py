@@ -102,14 +102,12 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
 @click.option(
     "--purpose",
     type=click.Choice(["train", "share"]),
-    help="train: rows that make a model better, the clearest of each class; share: rows that look "
-    "like the table; the same as --set trim.purpose [train].",
+    help="train [default]: rows that make a model better; share: rows that look like the table.",
 )
 @click.option(
     "--keep",
     type=click.Choice(["passed", "all"]),
-    help="all: keep what passes sanity, whatever the later stages say; the same as --set "
-    "trim.keep [passed].",
+    help="all: keep what passes sanity, whatever the later stages say [passed].",
 )
 @click.option(
     "--manager-model", help="Another model for the plan; it is freed before the workers' is loaded."
@@ -128,7 +126,7 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
     default=10,
     show_default=True,
     type=click.IntRange(1),
-    help="Rows judged together.",
+    help="Rows of a batch: what --max-batches counts, and what trim.gate=utility judges together.",
 )
 @click.option(
     "--max-batches", type=click.IntRange(1), help="Batches tried at most [5 times those needed]."
@@ -265,7 +263,11 @@ def plan(
 @options.synthetic
 @options.target
 @options.dictionary
-@click.option("--batch-size", type=click.IntRange(1), help="Rows judged together [all].")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    help="Rows judged together where trim.gate judges batches [all].",
+)
 @options.seed
 @click.option(
     "--out", type=options.PATH, help="Folder of the result [SYNTHETIC with the ending .trimmed]."

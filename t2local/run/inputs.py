@@ -26,8 +26,8 @@ from t2local.team.plan import Plan, read_plan
 #: largest weight: without it, the model would not know what tells the wanted labels apart.
 _LEAST_WEIGHT = 0.05
 
-#: Rows by default. Gains still grow up to ten times the real rows; below 200 rows models see little
-#: of them, above 2,000 the small tables that this is for gain nothing more.
+#: Rows by default. Ten times the real rows bring more than twice as many (docs/method.md, "Loop");
+#: more was not measured. The bounds are a choice: tiny tables get enough rows, large ones end soon.
 _ROWS_PER_REAL_ROW = 10
 _FEWEST_ROWS = 200
 _MOST_ROWS = 2000

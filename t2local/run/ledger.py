@@ -238,9 +238,8 @@ class Ledger:
         return {name: self.rejected_by[name] for name in names}
 
     def rows(self, dictionary: FeatureDictionary) -> JudgedRows:
-        """All rows so far."""
-        empty = dictionary.values(pd.DataFrame(columns=dictionary.names, dtype=object))
-        written = pd.concat([rows for rows, _ in self.judged] or [empty], ignore_index=True)
+        """All rows so far, parted."""
+        written = rows_written(self.judged, dictionary)
         verdicts = [Verdict(0), *(verdict for _, verdict in self.judged)]
         kept = np.concatenate([verdict.kept for verdict in verdicts])
         notes = pd.concat([verdict.notes() for verdict in verdicts], ignore_index=True)
@@ -250,6 +249,14 @@ class Ledger:
             written[~kept].reset_index(drop=True),
             notes[~kept].reset_index(drop=True),
         )
+
+
+def rows_written(
+    judged: Sequence[tuple[pd.DataFrame, Verdict]], dictionary: FeatureDictionary
+) -> pd.DataFrame:
+    """All rows, kept and rejected, in the order of writing: a frame of values (m, d)."""
+    empty = dictionary.values(pd.DataFrame(columns=dictionary.names, dtype=object))
+    return pd.concat([rows for rows, _ in judged] or [empty], ignore_index=True)
 
 
 def _recounted(batches: Sequence[BatchEntry], verdict: Verdict) -> Iterator[BatchEntry]:

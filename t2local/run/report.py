@@ -1,14 +1,11 @@
 """The figures of a run, as they stand in report.json: frozen dataclasses, made JSON at the edge."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import pandas as pd
-
 from t2local.llm.counters import Counters
 from t2local.run.inputs import Inputs, Run
-from t2local.run.ledger import BatchEntry, Ledger
+from t2local.run.ledger import CHOICE, BatchEntry, Ledger, rows_written
 from t2local.run.measure import ClassShares, Measured
 from t2local.run.models import MadePlan, ModelIdentity
 from t2local.settings import Settings
@@ -16,10 +13,10 @@ from t2local.system.json_text import JsonObject
 from t2local.team.calibration import Calibration
 from t2local.team.label_calibration import LabelCalibration
 from t2local.trim.benefit import Benefit
-from t2local.trim.conclusion import conclusion
+from t2local.trim.conclusion import Purpose, conclusion
 from t2local.trim.shifts import Shifts
 from t2local.trim.stage_effects import StageEffect, stage_effects
-from t2local.trim.verdict import joined, reasons
+from t2local.trim.verdict import joined, overruled_sentence, reasons
 
 
 @dataclass(frozen=True)
@@ -155,11 +152,15 @@ class TeamFacts:
 def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> RunReport:
     """Put the figures together."""
     ledger = run.ledger
+    whole = joined([verdict for _, verdict in ledger.judged])
+    counted = _counted(ledger) + overruled_sentence(whole.overruled)
     return RunReport(
         rows=_row_counts(ledger),
         rejected_by=ledger.rejected_by_stage(),
-        overruled_by=_overruled_by(ledger),
-        stage_effects=_stage_effects(ledger, inputs),
+        overruled_by=dict(whole.overruled),
+        stage_effects=stage_effects(
+            rows_written(ledger.judged, inputs.dictionary), whole, inputs.dictionary
+        ),
         reasons=reasons(verdict for _, verdict in ledger.judged),
         batches=tuple(ledger.batches),
         tokens=_token_counts(ledger),
@@ -174,26 +175,20 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
         given=Given(inputs.conditions.given, inputs.conditions.quotas(ledger.wanted)),
         benefit=measured.benefit,
         shifts=measured.shifts,
-        verdict=conclusion(
-            _counted(ledger), measured.shifts, measured.benefit, run.settings.trim.purpose
-        ),
+        verdict=conclusion(counted, measured.shifts, measured.benefit, _purpose(run, inputs)),
     )
 
 
-def _stage_effects(ledger: Ledger, inputs: Inputs) -> tuple[StageEffect, ...]:
-    """What each stage did to all rows; nothing before a row was judged."""
-    if not ledger.judged:
-        return ()
-    rows = pd.concat([rows for rows, _ in ledger.judged], ignore_index=True)
-    return stage_effects(rows, joined([verdict for _, verdict in ledger.judged]), inputs.dictionary)
-
-
-def _overruled_by(ledger: Ledger) -> dict[str, int]:
-    """How many rows are kept although a stage would have rejected them (``trim.keep=all``)."""
-    counts: Counter[str] = Counter()
-    for _, verdict in ledger.judged:
-        counts.update(verdict.overruled)
-    return dict(counts)
+def _purpose(run: Run, inputs: Inputs) -> Purpose | None:
+    """What the rows are for; batches are judged in the same way for every purpose."""
+    settings = run.settings.trim
+    if settings.gate != "source":
+        return None
+    if settings.purpose == "share":
+        return "share"
+    # Numbers are not chosen among: there the choice rejects what is more than was wanted.
+    chosen = inputs.dictionary.classification and run.ledger.rejected_by[CHOICE] > 0
+    return "train, the clearest" if chosen else "train"
 
 
 def _row_counts(ledger: Ledger) -> RowCounts:
@@ -262,9 +257,4 @@ def _counted(ledger: Ledger) -> str:
     begin = "Interrupted: " if ledger.interrupted else ""
     end = f" (rejected by {refused})." if refused else "."
     kept = f"{ledger.kept} of the {ledger.wanted} rows asked for were kept"
-    overruled = " and ".join(
-        f"{count} of these by {stage}" for stage, count in _overruled_by(ledger).items() if count
-    )
-    if overruled:
-        end += f" They were kept because all were asked for: {overruled} would have been rejected."
     return f"{begin}{kept}, out of {ledger.generated} written{end}"

@@ -5,7 +5,9 @@ so that no prompt shows a row that is asked about. The statistics of the answers
 `t2local.team.label_calibration` and `t2local.team.cell_calibration`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -91,7 +93,7 @@ def uncalibrated(team: Team) -> Calibration:
     """
     if team.label_policy not in ("calibrated", "classifier") and not team.conditions.shares:
         return Calibration()
-    ensemble = LabelEnsemble(team.real, team.dictionary, _folds(team), team.seed)
+    ensemble = LabelEnsemble(team.real, team.dictionary, label_folds(team), team.seed)
     rows = calibration_rows(len(team.real), team.seed)
     return Calibration(pool=_pool(ensemble, None, rows))
 
@@ -120,7 +122,8 @@ def column_tree(team: Team, real: pd.DataFrame) -> ChowLiuTree:
     return ChowLiuTree(features, real, team.seed)
 
 
-def _folds(team: Team) -> IntArray:
+def label_folds(team: Team) -> IntArray:
+    """The fold of each real row, shape (n,): what predicts a row has not seen its fold."""
     target = team.dictionary[team.dictionary.target]
     return calibration_folds(encode_labels(team.real[target.name], target), team.seed)
 
@@ -135,20 +138,36 @@ def _ask_with_retries(team: Team, scorer: Scorer) -> list[_Answers]:
     return _ask(team, scorer)
 
 
-def _ask(team: Team, scorer: Scorer) -> list[_Answers]:
-    """The answers about the rows of each half, with examples from the other half."""
+class Question(NamedTuple):
+    """Real rows of one half that the team is asked about, and what it is shown.
+
+    * ``values``: frame of values, its index the places of the rows; ``others``: places of the rows
+      of the other half; ``prompt``: tokens with examples of these.
+    """
+
+    values: pd.DataFrame
+    others: IntArray
+    prompt: list[int]
+
+
+def questions(team: Team) -> Iterator[Question]:
+    """Ask about the rows of each half, with examples from the other half."""
     # Halves of the ensemble's folds: what is compared with the team has not seen the row either.
-    halves = _folds(team) % N_CALIBRATION_PROMPTS
+    halves = label_folds(team) % N_CALIBRATION_PROMPTS
     rows = rows_to_ask(team)
-    scored = rows_to_score(team).tolist()
-    answers = []
     for half in np.unique(halves[rows]).tolist():
         others = np.flatnonzero(halves != half)
         rng = generator(team.seed, Stream.CALIBRATION_EXAMPLES, half)
         examples = rng.permutation(others)[: team.prompt.n_examples].tolist()
         own = rows[halves[rows] == half]
-        values = team.real.iloc[own].set_axis(own)
-        prompt = team.prompt.tokens(examples)
+        yield Question(team.real.iloc[own].set_axis(own), others, team.prompt.tokens(examples))
+
+
+def _ask(team: Team, scorer: Scorer) -> list[_Answers]:
+    """The answers about the rows of each half."""
+    scored = rows_to_score(team).tolist()
+    answers = []
+    for values, others, prompt in questions(team):
         scores = scorer.score(values, prompt=prompt, cells_of=scored)
         # All three likelihoods are of the same rows: a row that the grammar refuses is in none.
         scored_values = values.loc[scores.cells.index]

@@ -1,5 +1,7 @@
 """What a run says of its kept rows in a few sentences: shifts first, then purpose and benefit."""
 
+from typing import Literal, TypeAlias
+
 from t2local.trim.benefit import Benefit
 from t2local.trim.shifts import FindingKind, Shifts
 
@@ -7,21 +9,24 @@ from t2local.trim.shifts import FindingKind, Shifts
 _LOSSES: tuple[FindingKind, ...] = ("lost_class", "lost_range", "class_shares")
 #: Sentences in a verdict; the report has all of them.
 _MAX_SENTENCES = 3
-_PURPOSES = {
-    "train": "They are for training a model: clear cases are over-represented.",
+
+Purpose: TypeAlias = Literal["train", "train, the clearest", "share"]
+_PURPOSES: dict[Purpose, str] = {
+    "train": "They are for training a model.",
+    "train, the clearest": "They are for training a model: clear cases are over-represented.",
     "share": "They are for showing what the table looks like.",
 }
 
 
 def conclusion(
-    counts: str, shifts: Shifts | None, benefit: Benefit | None, purpose: str | None
+    counts: str, shifts: Shifts | None, benefit: Benefit | None, purpose: Purpose | None = None
 ) -> str:
     """The verdict.
 
     **Parameters:**
 
     * **counts**: how many rows were kept, in one sentence.
-    * **purpose**: of the rows, ``train`` or ``share``; none: of another generator's rows.
+    * **purpose**: of the rows; none: nothing was done for one, as with another generator's rows.
     """
     sentences = [counts]
     if shifts is not None:
@@ -34,9 +39,9 @@ def conclusion(
     return " ".join(sentences)
 
 
-def _told(shifts: Shifts, purpose: str | None) -> list[str]:
+def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:
     """The findings in words. Rows to train with are shifted by design: of these, columns alone."""
-    if purpose != "train":
+    if purpose in (None, "share"):
         return _limited([finding.sentence for finding in shifts.findings])
     losses = [finding.sentence for finding in shifts.findings if finding.kind in _LOSSES]
     columns = dict.fromkeys(

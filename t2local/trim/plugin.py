@@ -23,7 +23,7 @@ from t2local.trim.result import StageFigures
 from t2local.trim.shifts import Shifts, shifts
 from t2local.trim.stage_effects import StageEffect, stage_effects
 from t2local.trim.state import Pool
-from t2local.trim.verdict import Verdict, reasons, with_notes
+from t2local.trim.verdict import Verdict, overruled_sentence, reasons, with_notes
 
 _REAL = "the real rows"
 #: What floating point may take from a number, as a share of it, before it counts as rounded.
@@ -53,11 +53,13 @@ class BatchReport:
 class TrimReport:
     """Figures and thresholds of every batch, and what the kept rows bring.
 
-    ``rounded``: how many numbers of a column were rounded to be judged.
+    * ``rounded``: how many numbers of a column were rounded to be judged.
+    * ``overruled_by``: rows that are kept although a stage would have rejected them.
     """
 
     rows: Counts
     rejected_by: Mapping[str, int]
+    overruled_by: Mapping[str, int]
     stage_effects: tuple[StageEffect, ...]
     reasons: Mapping[str, int]
     benefit: Benefit | None
@@ -150,11 +152,12 @@ def _report(
     return TrimReport(
         rows=Counts(verdict.size, kept, verdict.size - kept),
         rejected_by={stage.name: rejected_by[stage.name] for stage in stages.STAGES},
+        overruled_by=dict(verdict.overruled),
         stage_effects=stage_effects(rows.values, verdict, dictionary),
         reasons=reasons([verdict]),
         benefit=gained,
         shifts=shifted,
-        verdict=conclusion(f"{counts}.", shifted, gained, None),
+        verdict=conclusion(f"{counts}.{overruled_sentence(verdict.overruled)}", shifted, gained),
         rounded=rows.rounded,
         batches=batches,
         target=dictionary.target,
@@ -222,7 +225,6 @@ def _judge(inspector: Inspector, rows: _Rows, size: int) -> tuple[Verdict, tuple
     for part in parts:
         verdict = inspector.judge(rows.values.iloc[part].reset_index(drop=True))
         whole.put(part, verdict)
-        whole.figures = {**verdict.figures, **whole.figures}
         batches.append(_batch_report(verdict))
     return whole, tuple(batches)
 
@@ -236,7 +238,6 @@ def _judge_source(
     source = rows.values.iloc[readable].reset_index(drop=True)
     verdict = inspector.judge_source(source, Pool())
     whole.put(readable, verdict)
-    whole.figures = verdict.figures
     return whole, (_batch_report(verdict),)
 
 

@@ -30,8 +30,8 @@ _NEEDED_AGAINST = 1.0
 #: of 30 is often unlike its population.
 _LOG_ODDS_AGAINST_OWN = 1.0
 #: Deviations of the coefficients' prior, equally likely: labels may follow from a few columns
-#: strongly or from many weakly. With 1 alone a table of many weak levels had three of four true
-#: sources of 10 n rows accepted, with these all.
+#: strongly or from many weakly. With 1 alone a quarter of true sources of 10 n rows was refused on
+#: a table of many weak levels, with these none.
 _DEVIATIONS = (1.0, 0.5, 0.25)
 #: A label is nearly impossible when the likeliest one of its row is this many times as likely.
 _IMPOSSIBLE_ODDS = 100.0

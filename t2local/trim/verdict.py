@@ -1,7 +1,7 @@
 """Which rows of a batch are kept, and why the others are not. Loses no row."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,7 +63,9 @@ class Verdict:
         self.reject(rows, stage, rejection.reason, figures, rejection.threshold)
 
     def put(self, places: IntArray, other: "Verdict") -> None:
-        """Take over the verdict on some of the rows."""
+        """Take over the verdict on some of the rows; figures that are there already stay."""
+        self.figures = {**other.figures, **self.figures}
+        self.overruled.update(other.overruled)
         self._measured[places] = other._measured
         for place, stage, reason in zip(places.tolist(), other.stages, other.reasons, strict=True):
             self.stages[place] = stage
@@ -94,9 +96,16 @@ def joined(verdicts: Sequence[Verdict]) -> Verdict:
     start = 0
     for verdict in verdicts:
         whole.put(np.arange(start, start + verdict.size), verdict)
-        whole.figures = {**verdict.figures, **whole.figures}
         start += verdict.size
     return whole
+
+
+def overruled_sentence(overruled: Mapping[str, int]) -> str:
+    """What ``trim.keep=all`` kept against the stages; blank where it made no difference."""
+    counts = " and ".join(f"{stage} {count}" for stage, count in overruled.items() if count)
+    if not counts:
+        return ""
+    return f" All that pass sanity were asked for; else more would have been rejected: {counts}."
 
 
 def reasons(verdicts: Iterable[Verdict]) -> dict[str, int]:

@@ -1,0 +1,60 @@
+"""The verdict in sentences: what is lost comes first, then counts, purpose and benefit."""
+
+import pandas as pd
+import pytest
+
+from t2local.trim.conclusion import conclusion
+from t2local.trim.shifts import Finding, Shifts, shifts
+from tests.batches import described
+
+COUNTS = "60 of the 60 rows asked for were kept."
+
+
+def found(*findings: tuple[str, str]) -> Shifts:
+    """Shifts with findings: their kind and column."""
+    parts = (Finding(kind, (column,), f"{kind} in {column}.") for kind, column in findings)
+    return Shifts(30, 60, (), (), (), None, tuple(parts))
+
+
+def test_a_loss_is_the_first_sentence_whatever_the_rows_are_for():
+    lost = found(("lost_class", "outcome"), ("marginal", "age"))
+    for purpose in (None, "train", "train, the clearest", "share"):
+        assert conclusion(COUNTS, lost, None, purpose).startswith("lost_class in outcome.")
+
+
+def test_shifts_of_rows_to_train_with_are_named_by_column_and_others_in_full():
+    shifted = found(*(("marginal", column) for column in "abcde"))
+    trained = conclusion(COUNTS, shifted, None, "train")
+    assert trained.startswith(
+        "The kept rows differ from the real ones, more than by chance, in a, b, c and 2 more. "
+    )
+    assert "marginal in" not in trained
+    shared = conclusion(COUNTS, shifted, None, "share")
+    assert shared.startswith("marginal in a. marginal in b. marginal in c. ")
+    assert "The report has 2 more differences." in shared
+
+
+@pytest.mark.parametrize(
+    ("purpose", "clear"), [("train", False), ("train, the clearest", True), ("share", False)]
+)
+def test_clear_cases_are_over_represented_only_where_they_were_chosen(purpose, clear):
+    assert ("over-represented" in conclusion(COUNTS, found(), None, purpose)) == clear
+
+
+def test_without_a_finding_the_counts_come_first_and_without_rows_they_are_all():
+    assert conclusion(COUNTS, found(), None, "train").startswith(COUNTS)
+    assert conclusion(COUNTS, found(), None) == COUNTS
+    assert conclusion("No rows.", None, None, "train") == "No rows."
+
+
+def test_rows_of_one_class_alone_fail_the_verdict():
+    frame = pd.DataFrame(
+        {
+            "weight": [50.5 + (7 * i) % 31 for i in range(120)],
+            "outcome": ["yes" if i % 4 == 0 else "no" for i in range(120)],
+        }
+    )
+    real, dictionary = described(frame)
+    kept = real[real["outcome"] == "no"].reset_index(drop=True)
+    verdict = conclusion(COUNTS, shifts(real, kept, dictionary, 1), None, "train")
+    assert verdict.startswith("No kept row has outcome 'yes'")
