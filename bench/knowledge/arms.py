@@ -93,17 +93,17 @@ class OracleWriter:
     def write(self, request: BlockRequest, on_row: Callable[[], None]) -> Block:  # noqa: ARG002
         rng = generator(self._seed, Stream.KNOWLEDGE_ROWS, request.number)
         gate, pool = self._calibration.gate, self._calibration.pool
+        if pool is None:
+            raise ValueError("the bench is for labels that are calibrated")
         given = None
         if gate:
             given = [gate.sample(rng) for _ in range(request.rows)]
         rows = self._oracle.write(request.rows, rng, given)
-        target = self._oracle.dictionary[self._oracle.dictionary.target]
-        predictions = pool.predict(rows, self._oracle.labels(rows)) if pool else None
-        own = self._oracle.labels(rows) if predictions is None else predictions
-        choice = "drawn" if predictions is None else self._choice
-        shares = np.full(max(1, len(target.levels)), 1 / max(1, len(target.levels)))
-        labels = label_values(target, own, shares, choice, rng)
-        rows = rows.assign(**{target.name: labels})[self._oracle.dictionary.names]
+        predictions = pool.predict(rows, self._oracle.labels(rows))
+        # Gates that judge batches take these labels, as a team's writer gives them.
+        labels = pool.labels(predictions, self._choice, rng)
+        dictionary = self._oracle.dictionary
+        rows = rows.assign(**{dictionary.target: labels})[dictionary.names]
         return Block(request.number, rows, 0, "", False, predictions)
 
 
@@ -255,5 +255,8 @@ def arms(cell: Cell, doses: tuple[float, ...]) -> dict[str, Callable[[], Added]]
         "labels likeliest": lambda: product(cell, oracle, team__label_choice="likeliest"),
         "labels drawn": lambda: product(cell, oracle, team__label_choice="drawn"),
         "utility gate": lambda: product(cell, oracle, trim__gate="utility"),
+        "utility gate, labels likeliest": lambda: product(
+            cell, oracle, trim__gate="utility", team__label_choice="likeliest"
+        ),
     }
     return named
