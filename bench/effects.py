@@ -108,9 +108,7 @@ class Table:
     @cached_property
     def coefficients(self) -> np.ndarray:
         """The true coefficients of the columns of the matrix, standardised; (width,)."""
-        x = Encoder(self.dictionary.input_features, self.pool).transform(self.pool)
-        y = encode_labels(self.pool[self.target.name], self.target)
-        return LogisticRegression(max_iter=5000).fit(x, y).coef_[0]
+        return true_coefficients(self.dictionary, self.pool)
 
     def sample(self, n: int, seed: int) -> pd.DataFrame:
         """Real rows, each class by its share and with two rows at least."""
@@ -130,19 +128,39 @@ class Table:
     def informed(self, stated: str, accuracy: float, seed: int) -> FeatureDictionary:
         """The dictionary with the effects that a person states."""
         rng = generator(seed, Stream.EFFECTS_FLIPS, zlib.crc32(self.name.encode()))
-        wrong = rng.random(len(self.coefficients)) >= accuracy
-        signs = np.sign(self.coefficients) * np.where(wrong, -1, 1)
-        sizes = np.abs(self.coefficients)
-        if stated == "half":
-            signs[sizes < np.median(sizes)] = np.nan
-        features = {}
-        for feature in self.dictionary.input_features:
-            width = Encoder((feature,), self.test).transform(self.test.head(1)).shape[1]
-            features[feature.name] = with_effects(feature, signs[:width])
-            signs = signs[width:]
-        features[self.target.name] = self.target
-        columns = tuple(features[name] for name in self.dictionary.names)
-        return self.dictionary.model_copy(update={"features": columns})
+        return informed(self.dictionary, self.coefficients, stated, accuracy, rng)
+
+
+def true_coefficients(dictionary: FeatureDictionary, rows: pd.DataFrame) -> np.ndarray:
+    """Of a logistic regression on many rows, for the columns of the matrix; (width,)."""
+    target = dictionary[dictionary.target]
+    x = Encoder(dictionary.input_features, rows).transform(rows)
+    y = encode_labels(rows[target.name], target)
+    return LogisticRegression(max_iter=5000).fit(x, y).coef_[0]
+
+
+def informed(
+    dictionary: FeatureDictionary,
+    coefficients: np.ndarray,
+    stated: str,
+    accuracy: float,
+    rng: np.random.Generator,
+) -> FeatureDictionary:
+    """The dictionary with the effects that a person states, each wrong by 1 - accuracy."""
+    wrong = rng.random(len(coefficients)) >= accuracy
+    signs = np.sign(coefficients) * np.where(wrong, -1, 1)
+    sizes = np.abs(coefficients)
+    if stated == "half":
+        signs[sizes < np.median(sizes)] = np.nan
+    features = []
+    for feature in dictionary.features:
+        if feature.name == dictionary.target:
+            features.append(feature)
+            continue
+        width = max(len(feature.levels), 1) - (len(feature.levels) == 2) + feature.missing
+        features.append(with_effects(feature, signs[:width]))
+        signs = signs[width:]
+    return dictionary.model_copy(update={"features": tuple(features)})
 
 
 def with_effects(feature: Feature, signs: np.ndarray) -> Feature:

@@ -139,6 +139,24 @@ def test_the_clearest_of_each_class_are_kept(kind):
     assert figures.to_numpy() == pytest.approx(np.exp(own[stages == "choice"]), rel=1e-5)
 
 
+def test_the_kept_rows_of_a_rare_class_are_not_its_extremes():
+    """As the cases of true rows lie, by what speaks for them; the likeliest ones lie beyond."""
+    judging = Judging("rare", n=200, rows=400)
+    true = table(4000, "rare", np.random.default_rng(3))
+    judging.add_new(600)
+    judging.check_accounts()
+
+    def of_cases(rows):
+        cases = rows[rows["y"] == "yes"]
+        return 1.5 * cases["p"] - cases["q"]
+
+    kept, wanted = of_cases(judging.kept), of_cases(true)
+    likeliest = of_cases(judging.candidates.assign(y="yes")).nlargest(len(kept))
+    assert likeliest.mean() > wanted.mean() + 0.8 * wanted.std()
+    assert abs(kept.mean() - wanted.mean()) < 0.5 * wanted.std()
+    assert kept.std() > 0.6 * wanted.std()
+
+
 def test_a_class_of_three_real_rows_is_never_lost_and_one_of_two_may_be():
     rng = np.random.default_rng(11)
     real = table(300, "three", rng)

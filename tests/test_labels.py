@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from t2local.stats.quotas import quotas
 from t2local.tables.dictionary import Feature
-from t2local.team.labels import gumbel_noise, label_values, labels_under_shares
+from t2local.team.labels import (
+    gumbel_noise,
+    label_values,
+    labels_under_shares,
+    noise_of_rare,
+)
 
 CLASSES = Feature(name="y", type="category", levels=("a", "b", "c"))
 NUMBER = Feature(name="y", type="decimal", minimum=0, maximum=10, decimals=1)
@@ -76,6 +81,24 @@ def test_rare_classes_get_the_rows_that_fit_them_best():
     assert np.bincount(labels).tolist() == [70, 20, 10]
     assert set(np.flatnonzero(labels == 1)) == set(range(20))
     assert set(np.flatnonzero(labels == 2)) == set(range(90, 100))
+
+
+def test_rows_of_a_rare_class_are_a_draw_by_their_odds():
+    """Of ten rows one is rare; how often each one is, in 4,000 draws, is its share of the odds."""
+    rng = np.random.default_rng(1)
+    rare = np.linspace(0.02, 0.2, 10)
+    log_p, shares = np.log(np.column_stack([1 - rare, rare])), np.array([0.9, 0.1])
+    drawn = np.zeros(10)
+    for _ in range(4000):
+        noise = noise_of_rare(gumbel_noise(log_p.shape, rng), shares)
+        drawn += labels_under_shares(log_p + noise, shares)
+    odds = rare / (1 - rare)
+    assert np.allclose(drawn / 4000, odds / odds.sum(), atol=0.025)
+
+
+def test_common_classes_have_no_noise():
+    noise = noise_of_rare(np.ones((5, 3)), np.array([0.6, 0.35, 0.05]))
+    assert noise.tolist() == [[0.0, 0.0, 1.0]] * 5
 
 
 def test_a_class_that_no_real_row_has_keeps_the_rows_that_are_likeliest_of_it():

@@ -74,6 +74,18 @@ def test_the_workers_share_of_the_predictions_stays():
     assert (y == expected[order]).all()
 
 
+def test_labels_that_were_drawn_are_drawn_with_the_same_noise():
+    whole, part = log_probabilities(60, 2, 1), log_probabilities(60, 2, 2)
+    noise = np.column_stack([np.zeros(60), np.random.default_rng(3).gumbel(size=60)])
+    labels = assign(whole + noise, [54, 6]).astype(float)
+    places = np.arange(60.0)[:, None]
+    source = EncodedSource(places, labels, 2, 1.0, np.array([54, 6]), whole, noise)
+    x, y = source.replayed(whole, whole)
+    assert (y == labels[x[:, 0].astype(int)]).all()
+    x, y = source.replayed(whole, part)
+    assert (y == assign(part + noise, [54, 6])[x[:, 0].astype(int)]).all()
+
+
 def test_a_number_moves_by_the_models_share():
     source = EncodedSource(np.zeros((2, 1)), np.array([10.0, 20.0]), 0, 0.5)
     _, y = source.replayed(np.array([[8.0], [20.0]]), np.array([[9.0], [14.0]]))

@@ -6,7 +6,7 @@ an oracle that scores and writes rows through the same seams (`t2local.team.scor
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 import t2local
+from bench.effects import informed, true_coefficients
 from bench.knowledge.oracle import Oracle
-from bench.knowledge.tables import Table
+from bench.knowledge.tables import Table, ensemble_skill
 from bench.paper import classical
 from bench.streams import Stream, generator
 from t2local.events import ignore
@@ -37,6 +38,8 @@ from t2local.team.writer import Block, BlockRequest
 
 #: What a planted bad source does with the labels of true rows: the share that is another class.
 FLIPPED = {"10 % flipped": 0.1, "20 % flipped": 0.2, "40 % flipped": 0.4}
+#: The share of a person's stated effects that is right.
+STATED = {"100 %": 1.0, "80 %": 0.8, "50 %": 0.5}
 
 
 @dataclass(frozen=True)
@@ -183,6 +186,22 @@ def shuffled(cell: Cell, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{cell.target: rng.permutation(rows[cell.target].to_numpy())})
 
 
+def with_effects(cell: Cell, accuracy: float) -> Cell:
+    """The cell of a person who states the effects of all columns."""
+    rng = generator(cell.seed, Stream.EFFECTS_FLIPS, cell.table.number)
+    coefficients = true_coefficients(cell.table.dictionary, cell.table.population)
+    stated = informed(cell.table.dictionary, coefficients, "all", accuracy, rng)
+    return replace(cell, table=replace(cell.table, dictionary=stated))
+
+
+def told(cell: Cell, accuracy: float) -> Added:
+    """The product without knowledge but a person's, and what the ensemble alone gains by that."""
+    stated = with_effects(cell, accuracy)
+    skills = [ensemble_skill(own.table, cell.real, cell.seed) for own in (stated, cell)]
+    added = product(stated, cell.oracle.with_dose(0.0))
+    return Added(added.rows, {**added.figures, "ensemble_gain": skills[0] - skills[1]})
+
+
 def baseline(cell: Cell, method: Callable[[Any], pd.DataFrame]) -> Added:
     """Rows of a method without a model (bench/paper/classical.py)."""
     real = cell.real.reset_index(drop=True)
@@ -249,6 +268,9 @@ def arms(cell: Cell, doses: tuple[float, ...]) -> dict[str, Callable[[], Added]]
     for dose in doses:
         view = oracle.with_dose(dose)
         named[f"product, dose {dose:g}"] = lambda view=view: product(cell, view)
+    if len(cell.table.dictionary[cell.target].levels) == 2:
+        for name, accuracy in STATED.items():
+            named[f"effects, {name} right"] = lambda accuracy=accuracy: told(cell, accuracy)
     named |= {
         "without cost": lambda: product(cell, oracle, trim__stages="sanity,choice"),
         "without choice": lambda: product(cell, oracle, trim__candidates=1),

@@ -204,11 +204,12 @@ def skill(predictions: FloatArray, labels: pd.Series, dictionary: FeatureDiction
 
 
 def ensemble_skill(own: Table, real: pd.DataFrame, seed: int) -> float:
-    """Skill on the test rows of the plain ensemble that is fitted on some rows."""
+    """Skill on the test rows of the ensemble on some rows, with the effects that are stated."""
     known, target = own.dictionary, own.dictionary[own.dictionary.target]
     encoder = Encoder(known.input_features, real)
     labels = encode_labels(real[target.name], target)
-    models = fit_ensemble(encoder.transform(real), labels, target, seed)
+    x = encoder.transform(real)
+    models = fit_ensemble(x, labels, target, seed, effects=encoder.effects)
     predictions = predict_ensemble(models, encoder.transform(own.test), target)
     return skill(predictions, own.test[target.name], known)
 

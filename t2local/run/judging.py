@@ -15,7 +15,13 @@ from t2local.run.ledger import SURPLUS, BatchEntry
 from t2local.stats.arrays import FloatArray, Mask
 from t2local.stats.quotas import none_lost, quotas
 from t2local.stats.streams import Stream, generator
-from t2local.team.labels import gumbel_noise, labels_under_shares, number_values, numbers_like
+from t2local.team.labels import (
+    gumbel_noise,
+    labels_under_shares,
+    noise_of_rare,
+    number_values,
+    numbers_like,
+)
 from t2local.team.writer import Block
 from t2local.trim.inspector import Inspector
 from t2local.trim.state import Pool, Wanted
@@ -102,15 +108,16 @@ class SourceJudge:
         self._blocks.append(block)
         rows = pd.concat([block.rows for block in self._blocks], ignore_index=True)
         predictions = self._predictions()
+        noise = self._noise(predictions)
         if predictions is not None and self._relabels:
-            rows = rows.assign(**{self._target: self._labels(predictions)})
+            rows = rows.assign(**{self._target: self._labels(predictions, noise)})
         pool = Pool(
             trusted=predictions is not None or self._target in self._inputs.conditions.given,
             wanted=self._wanted(rows, predictions),
             clearness=self._clearness(rows, predictions),
         )
         verdict = self._inspector.judge_source(rows, pool)
-        entry = self._run.ledger.settle(block, rows, verdict, self._run.seed, predictions)
+        entry = self._run.ledger.settle(block, rows, verdict, self._run.seed, predictions, noise)
         self._run.ledger.end_block(block)
         return [entry]
 
@@ -135,14 +142,14 @@ class SourceJudge:
             return None
         return np.concatenate([part for part in parts if part is not None])
 
-    def _labels(self, predictions: FloatArray) -> pd.Series:
-        """Labels that keep the shares; where rows are to look like the table, drawn ones."""
+    def _labels(self, predictions: FloatArray, noise: FloatArray | None) -> pd.Series:
+        """Labels that keep the shares; with noise they are drawn."""
         target = self._inputs.dictionary[self._target]
         if not target.levels:
             return number_values(target, self._numbers_to_share(predictions[:, 0]))
         shares = self._shares(predictions)
-        if self._shares_purpose:
-            predictions = predictions + self._noise(predictions.shape[1])
+        if noise is not None:
+            predictions = predictions + noise
         classes = labels_under_shares(predictions, shares, self._never_lost())
         return pd.Series([target.levels[place] for place in classes], dtype=object)
 
@@ -159,17 +166,26 @@ class SourceJudge:
         matches = self._inputs.conditions.matches_conditions(self._inputs.values)
         return _counts(self._inputs.values[self._target][matches], levels) >= _LEAST_REAL_ROWS
 
-    def _noise(self, n_classes: int) -> FloatArray:
-        """Noise of each row, the same whatever comes after it: by block; (m, classes)."""
-        return np.concatenate(
-            [
-                gumbel_noise(
-                    (len(block.rows), n_classes),
-                    generator(self._run.seed, Stream.DRAWN_LABELS, block.number),
-                )
-                for block in self._blocks
-            ]
-        )
+    def _noise(self, predictions: FloatArray | None) -> FloatArray | None:
+        """Noise that makes labels drawn ones, (m, classes): of all where rows are to look like
+        the table, else of rare classes. None where no labels are given anew.
+
+        That of a row is the same whatever comes after it.
+        """
+        target = self._inputs.dictionary[self._target]
+        if predictions is None or not (target.levels and self._relabels):
+            return None
+        blocks = [
+            gumbel_noise(
+                (len(block.rows), len(target.levels)),
+                generator(self._run.seed, Stream.DRAWN_LABELS, block.number),
+            )
+            for block in self._blocks
+        ]
+        noise = np.concatenate(blocks)
+        if self._shares_purpose:
+            return noise
+        return noise_of_rare(noise, self._shares(predictions))
 
     def _shares(self, predictions: FloatArray | None) -> FloatArray:
         """The wanted shares of the levels, shape (levels,), with the sum 1.

@@ -63,10 +63,12 @@ def _candidates(run: Run) -> Candidates | None:
         return None
     rows, verdict = ledger.judged[-1]
     passed = np.array([stage in (None, CHOICE) for stage in verdict.stages])
-    predictions = ledger.predictions
-    if predictions is not None:
-        predictions = predictions[passed]
-    return Candidates(rows[passed], predictions)
+    if ledger.predictions is None:
+        return Candidates(rows[passed])
+    noise = ledger.label_noise
+    return Candidates(
+        rows[passed], ledger.predictions[passed], noise[passed] if noise is not None else None
+    )
 
 
 def _shifts(run: Run, inputs: Inputs, kept: pd.DataFrame) -> Shifts | None:

@@ -202,9 +202,11 @@ class _Data:
         """Encode frames of values."""
         target = dictionary[dictionary.target]
         encoder = Encoder(dictionary.input_features, real)
-        rows, wanted, predictions = kept, None, None
+        rows, wanted = kept, None
+        predictions, noise = None, None
         if candidates is not None and target.levels:
-            rows, predictions = candidates.rows, candidates.predictions
+            rows = candidates.rows
+            predictions, noise = candidates.predictions, candidates.noise
             kept_y = encode_labels(kept[target.name], target).astype(np.intp)
             wanted = np.bincount(kept_y, minlength=len(target.levels))
         source = EncodedSource(
@@ -214,6 +216,7 @@ class _Data:
             model_weight=ensemble_label_share,
             wanted=wanted,
             predictions=predictions,
+            noise=noise,
         )
         return cls(
             target=target,

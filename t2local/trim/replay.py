@@ -22,10 +22,12 @@ class Candidates:
     * ``rows``: frame of values (c, d) with their labels; the kept ones are among them.
     * ``predictions``: the log-probabilities that they were labelled and chosen by, (c, classes).
       None: their labels were given, and a model of the real rows said which ones are clear.
+    * ``noise``: what was added to these before labels were given, (c, classes); none: nothing.
     """
 
     rows: pd.DataFrame
     predictions: FloatArray | None = None
+    noise: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class EncodedSource:
     * ``n_classes``: 0 for a number.
     * ``model_weight``: how much the model of the real rows had to say of the labels; 0: nothing.
     * ``wanted``: how many rows of each class were chosen, (classes,); none: all rows were kept.
-    * ``predictions``: as of `Candidates`.
+    * ``predictions``, ``noise``: as of `Candidates`.
     """
 
     x: FloatArray
@@ -44,6 +46,7 @@ class EncodedSource:
     model_weight: float = 0.0
     wanted: IntArray | None = None
     predictions: FloatArray | None = None
+    noise: FloatArray | None = None
 
     @property
     def knows_all(self) -> bool:
@@ -80,7 +83,8 @@ class EncodedSource:
             return part, relabelled(labels, whole, part)
         pooled = self.predictions + self.model_weight * (part - whole)
         pooled = pooled - np.logaddexp.reduce(pooled, axis=1, keepdims=True)
-        return pooled, assign(pooled, np.bincount(labels, minlength=self.n_classes))
+        scores = pooled if self.noise is None else pooled + self.noise
+        return pooled, assign(scores, np.bincount(labels, minlength=self.n_classes))
 
 
 def relabelled(labels: IntArray, whole: FloatArray, part: FloatArray) -> IntArray:
