@@ -82,7 +82,7 @@ def test_a_refused_source_goes_whole_with_its_weakest_comparison():
     figures, (rejection,) = result.figures, result.rejections
     assert rejection.rows.all()
     weakest = LabelEvidence(figures.same, figures.own).weakest
-    assert rejection.measured == weakest < rejection.threshold == figures.threshold == -1
+    assert rejection.measured == weakest < rejection.threshold == figures.threshold == -2
     assert (figures.rows, figures.accepted, figures.impossible) == (60, False, 0)
 
 
