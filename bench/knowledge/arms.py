@@ -233,6 +233,7 @@ def generated(cell: Cell, model: Backbone, **values: Any) -> Added:
             **weights,
             "verdict": report["verdict"],
             "run_seconds": report["seconds"]["total"],
+            "seconds_of_parts": report["seconds"],
         },
     )
 
