@@ -80,6 +80,7 @@ def test_copies_of_what_is_there_are_not_said_to_help():
     assert "not shown" in verdict or "harm" in verdict
 
 
+@pytest.mark.usefixtures("fits_anew")
 def test_the_figures_belong_together_and_are_the_same_again():
     real, kept = table(40, 5), table(50, 2)
     before = real.copy(deep=True), kept.copy(deep=True)
@@ -185,6 +186,18 @@ def test_labels_that_the_ensemble_gave_do_not_tell_of_held_out_rows():
     name = "ensemble_real_and_kept"
     assert leaking.losses[name] < honest.losses[name] - 0.1
     assert honest.gain.change != "helps"
+
+
+def test_the_ensemble_that_gave_the_labels_need_not_be_fitted_again():
+    real, rows, kept, predictions = noise_and_clear_rows(20, 1)
+    label, encoder = dictionary()["y"], Encoder(dictionary().input_features, real)
+    x, y = encoder.transform(real), encode_labels(real["y"], label)
+    fitted, other, none = (
+        benefit(real, rows[kept], dictionary(), 1, None, 1.0, Candidates(rows, predictions), models)
+        for models in (fit_ensemble(x, y, label, 1), fit_ensemble(x, 1 - y, label, 1), None)
+    )
+    assert fitted == none
+    assert fitted != other
 
 
 @given(st.lists(st.floats(-5, 5), min_size=2, max_size=30))

@@ -3,6 +3,7 @@
 import pytest
 
 from t2local.events import Notice
+from t2local.run import measure as module
 from t2local.run.inputs import Run, read_inputs
 from t2local.run.ledger import Ledger
 from t2local.run.measure import measure
@@ -20,8 +21,8 @@ def run(events):
     return Run(Settings(), 1, Ledger(10, 10, 5), events.append)
 
 
-def inputs_of(run, data, **options):
-    return read_inputs(run, data, None, None, "data", **options)
+def inputs_of(run, data, target=None, **options):
+    return read_inputs(run, data, target, None, "data", **options)
 
 
 def test_shares_of_classes_are_counted_in_real_and_kept_rows(run, patients):
@@ -33,6 +34,24 @@ def test_shares_of_classes_are_counted_in_real_and_kept_rows(run, patients):
     assert measured.class_shares["real"]["1"] == pytest.approx(share)
     assert measured.benefit.rows == 60
     assert run.ledger.clock.seconds["benefit"] > 0
+
+
+def test_the_ensemble_of_the_labels_is_the_one_that_the_benefit_would_fit(
+    run, patients, patients_pool, monkeypatch
+):
+    inputs = inputs_of(run, patients, target="outcome")
+    given, calibration = [], Calibration(pool=patients_pool)
+    real_benefit = module.benefit
+
+    def listening(*arguments):
+        given.append(arguments[-1])
+        return real_benefit(*arguments)
+
+    monkeypatch.setattr(module, "benefit", listening)
+    reused = measure(run, inputs, calibration, inputs.values.head(20)).benefit
+    assert given == [patients_pool.ensemble.models]
+    monkeypatch.setattr(module, "benefit", lambda *arguments: real_benefit(*arguments[:-1]))
+    assert measure(run, inputs, calibration, inputs.values.head(20)).benefit == reused
 
 
 def lost_classes(run, inputs):

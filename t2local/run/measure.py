@@ -53,6 +53,7 @@ def _benefit(
         inputs.row_weights(),
         ensemble_share,
         _candidates(run),
+        calibration.pool.ensemble.models if calibration.pool else None,
     )
 
 

@@ -81,7 +81,8 @@ class LabelEnsemble:
         self.truth = encode_labels(real[self.target.name], self.target)
         #: Predictions of each real row by an ensemble that did not see it, shape as `predict`.
         self.out_of_fold = self._out_of_fold(x, folds)
-        self._models = fit_ensemble(x, self.truth, self.target, seed, effects=self._encoder.effects)
+        #: The models of all real rows, on the columns of the dictionary's `Encoder`.
+        self.models = fit_ensemble(x, self.truth, self.target, seed, effects=self._encoder.effects)
 
     @property
     def class_counts(self) -> IntArray:
@@ -90,7 +91,7 @@ class LabelEnsemble:
 
     def predict(self, rows: pd.DataFrame) -> FloatArray:
         """Log-probabilities, shape (m, levels), or numbers, shape (m, 1)."""
-        return predict_ensemble(self._models, self._encoder.transform(rows), self.target)
+        return predict_ensemble(self.models, self._encoder.transform(rows), self.target)
 
     def _out_of_fold(self, x: FloatArray, folds: IntArray) -> FloatArray:
         predictions = np.zeros((len(x), max(1, len(self.target.levels))))

@@ -177,7 +177,8 @@ def _figures(name: str, by_model: Mapping[str, float]) -> str:
 class _Data:
     """Real rows, encoded: x (n, d), y (n,), weights (n,); and the source of the kept ones.
 
-    ``effects``: what a person says of the columns, (d,); none: nothing.
+    * ``effects``: what a person says of the columns, (d,); none: nothing.
+    * ``on_all``: the ensemble of all real rows; none: not fitted yet.
     """
 
     target: Feature
@@ -187,6 +188,7 @@ class _Data:
     y: FloatArray
     weights: FloatArray
     source: EncodedSource
+    on_all: Ensemble | None
 
     @classmethod
     def of(
@@ -198,6 +200,7 @@ class _Data:
         weights: FloatArray,
         ensemble_label_share: float,
         candidates: Candidates | None,
+        on_all: Ensemble | None,
     ) -> "_Data":
         """Encode frames of values."""
         target = dictionary[dictionary.target]
@@ -226,6 +229,7 @@ class _Data:
             y=encode_labels(real[target.name], target),
             weights=weights,
             source=source,
+            on_all=on_all,
         )
 
 
@@ -237,6 +241,7 @@ def benefit(
     weights: FloatArray | None = None,
     ensemble_label_share: float = 0.0,
     candidates: Candidates | None = None,
+    on_all: Ensemble | None = None,
 ) -> Benefit:
     """Compare what models learn from the real rows, and from these with the kept ones.
 
@@ -249,10 +254,12 @@ def benefit(
       was trained on all real rows: its weight in their predictions.
     * **candidates**: the rows that the kept ones were chosen from, where the clearest ones were;
       none: all were kept, or no model chose.
+    * **on_all**: what `fit_ensemble` gives of all real rows with this seed, if it is there already.
     """
     if weights is None:
         weights = np.ones(len(real))
-    data = _Data.of(real, kept, dictionary, seed, weights, ensemble_label_share, candidates)
+    share = ensemble_label_share
+    data = _Data.of(real, kept, dictionary, seed, weights, share, candidates, on_all)
     predictions = _held_out_predictions(data)
     losses = {name: weights * _loss(p, data.y, data.target) for name, p in predictions.items()}
     joined = losses["linear_real_and_kept"]
@@ -290,7 +297,9 @@ def _held_out_predictions(data: _Data) -> dict[str, FloatArray]:
     source = data.source
     whole = None
     if source.knows_all:
-        on_all = fit_ensemble(data.x, data.y, data.target, data.seed, effects=data.effects)
+        on_all = data.on_all
+        if on_all is None:
+            on_all = fit_ensemble(data.x, data.y, data.target, data.seed, effects=data.effects)
         whole = predict_ensemble(on_all, source.x, data.target)
     predictions: dict[str, list[FloatArray]] = {
         "linear_real": [],
