@@ -7,7 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from t2local.stats import ensemble
+from t2local.team import label_calibration
+from t2local.trim import benefit
 from tests.batches import patients as make_patients
+from tests.fits import Fits
 
 _SOCKETS = (
     "socket.connect",
@@ -41,6 +45,37 @@ def _scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
             "T2LOCAL_BENCH_DATA",
         ):
             monkeypatch.delenv(name)
+
+
+_FITS = Fits(ensemble._fit_one)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _remembered_fits():
+    """What was fitted once is not fitted again by another test (tests/fits.py)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ensemble, "_fit_one", _FITS)
+        yield
+
+
+@pytest.fixture
+def fits_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests of what a fit depends on: none is remembered."""
+    monkeypatch.setattr(ensemble, "_fit_one", _FITS.fit)
+
+
+@pytest.fixture(scope="module")
+def few_trees():
+    """For modules whose tests do not read what the forests say.
+
+    That is tested in test_benefit.py and test_label_calibration.py; whole runs with all trees are
+    in test_documents.py, test_cli_commands.py and test_label_calibration.py.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(benefit, "_TREES", 2)
+        patch.setattr(benefit, "_REPEATS", 1)
+        patch.setattr(label_calibration, "_TREES_OF_A_FOLD", 10)
+        yield
 
 
 @pytest.fixture

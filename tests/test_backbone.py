@@ -14,6 +14,8 @@ from t2local.llm.sampling import RowStream
 from t2local.llm.store import ModelFile
 from tests.tiny import CONTEXT, TOKENS, tiny
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def load(path, chat=None, threads=1) -> Backbone:
     return Backbone(ModelFile("tiny", path, "0" * 64, chat, ""), threads=threads)

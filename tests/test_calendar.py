@@ -28,6 +28,8 @@ from t2local.tables.describe import describe
 from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.files import from_frame
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 20}
 
 

@@ -17,6 +17,8 @@ from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.files import from_frame
 from tests.strategies import dictionaries
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 HEADER = [
     "Variable / Field Name", "Form Name", "Section Header", "Field Type", "Field Label",
     "Choices, Calculations, OR Slider Labels", "Field Note",

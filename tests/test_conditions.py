@@ -24,6 +24,8 @@ from t2local.trim.inspector import Inspector
 from tests.strategies import dictionaries
 from tests.teams import conditions, plans
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0}
 BY_BATCH = Settings.load({"trim.gate": "utility"}).trim
 

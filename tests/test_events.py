@@ -8,6 +8,8 @@ import t2local
 from t2local.events import Decision, Notice, Progress, ignore
 from t2local.llm.scripted import ScriptedModel
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def test_events_are_facts_and_stay_as_they_are():
     for event in (

@@ -8,6 +8,8 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.run.forecast import forecast
 from t2local.settings import Settings
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 FAST = {"trim.replicates": 50}
 
 

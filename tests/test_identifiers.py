@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +16,8 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.tables.files import from_frame
 from t2local.tables.identifiers import new_identifiers
 from t2local.tables.reading import write_like
+
+pytestmark = pytest.mark.usefixtures("few_trees")
 
 LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 50}
 

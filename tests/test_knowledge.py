@@ -17,7 +17,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import t2local
-from t2local.trim import benefit
 from t2local.trim.plugin import Trimmed
 from tests.sources import spoiled
 
@@ -29,13 +28,7 @@ TABLES = ("breast cancer", "wine", "diabetes", "diabetes, a number")
 EVERY_TABLE = pytest.mark.parametrize("name", TABLES)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_trees():
-    """The figures of the benefit are tested elsewhere."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benefit, "_TREES", 2)
-        patch.setattr(benefit, "_REPEATS", 1)
-        yield
+pytestmark = pytest.mark.usefixtures("few_trees")
 
 
 @cache

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import t2local
 from t2local.errors import InputError, UsageError
 from t2local.settings import Settings
-from t2local.trim import benefit, stages
+from t2local.trim import stages
 from tests.patients import patients as patient_rows
 
 FAST = {"trim.replicates": 50}
@@ -23,13 +23,7 @@ CHOICES = [
 ]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_trees():
-    """The figures of the benefit are tested elsewhere."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benefit, "_TREES", 2)
-        patch.setattr(benefit, "_REPEATS", 1)
-        yield
+pytestmark = pytest.mark.usefixtures("few_trees")
 
 
 def trim(real, synthetic, **options):

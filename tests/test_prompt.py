@@ -25,6 +25,8 @@ from t2local.team.team import Team
 from t2local.team.writer import BlockRequest, RowWriter
 from tests.teams import dictionary_and_values, team_of
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 DICTIONARY = FeatureDictionary(
     description="Patients of one ward",
     target="ill",

@@ -12,6 +12,8 @@ from t2local.errors import DictionaryError
 from t2local.llm.scripted import ScriptedModel
 from t2local.tables.dictionary_file import read_dictionary
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 20}
 
 

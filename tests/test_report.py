@@ -10,6 +10,8 @@ import t2local
 from t2local.llm.scripted import ScriptedModel
 from t2local.run.report import RunReport
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 @pytest.fixture(scope="module")
 def result():

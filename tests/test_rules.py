@@ -13,6 +13,8 @@ from t2local.errors import DictionaryError
 from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.rules import Rule, RuleFault, binding
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 COLUMNS = {
     "a": (),
     "b": (),

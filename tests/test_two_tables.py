@@ -9,6 +9,8 @@ import t2local
 from t2local.errors import InputError, UsageError
 from t2local.run.two_tables import evaluate_files, trim_files
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 @pytest.fixture
 def files(patients, tmp_path):

@@ -20,6 +20,8 @@ from t2local.team.team import Team
 from t2local.team.writer import BlockRequest, RowWriter
 from tests.teams import Stumbling, dictionary_and_values, team_of
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 50}
 
 
