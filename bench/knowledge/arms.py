@@ -5,6 +5,7 @@ an oracle that scores and writes rows through the same seams (`t2local.team.scor
 `t2local.team.writer.Writer`).
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -234,6 +235,7 @@ def generated(cell: Cell, model: Backbone, **values: Any) -> Added:
             "verdict": report["verdict"],
             "run_seconds": report["seconds"]["total"],
             "seconds_of_parts": report["seconds"],
+            "findings": Counter(finding["kind"] for finding in report["shifts"]["findings"]),
         },
     )
 
@@ -245,6 +247,7 @@ def model_arms(cell: Cell, model: Backbone) -> dict[str, Callable[[], Added]]:
         "jitter": lambda: baseline(cell, classical.jitter),
         "SMOTE": lambda: baseline(cell, classical.smote),
         f"{model.name}, train": lambda: generated(cell, model),
+        f"{model.name}, share": lambda: generated(cell, model, trim__purpose="share"),
     }
 
 
