@@ -6,14 +6,14 @@ knows no model and no table.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeAlias
 
 import llguidance
 import llguidance.numpy
 import numpy as np
-from llguidance import LLMatcher, LLTokenizer
+from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 from outlines.types import JsonSchema
 
 from t2local.errors import DecodeError
@@ -31,23 +31,36 @@ def byte_tokenizer() -> Tokenizer:
     return LLTokenizer("byte")
 
 
-def llamacpp_tokenizer(
-    pieces: list[bytes], vocabulary: Any, tokenize: int, end_tokens: list[int]
+def tokenizer_of(
+    pieces: Sequence[bytes], tokenize: Callable[[str], list[int]], end_tokens: list[int]
 ) -> Tokenizer:
-    """Llguidance's view of a llama.cpp vocabulary.
+    """Llguidance's view of a vocabulary.
 
     **Parameters:**
 
-    * **pieces**: the bytes of each token; control tokens start with 0xFF, so that no grammar
-      allows them.
-    * **vocabulary**: llama.cpp's pointer, which must outlive the result.
-    * **tokenize**: address of ``llama_tokenize``, so that forced text is split as the model would
-      split it.
+    * **pieces**: the bytes of each token; those that no grammar may allow begin with 0xFF.
+    * **tokenize**: splits text, so that text that a grammar forces is split as all other text is.
     * **end_tokens**: the tokens that end a text.
     """
-    return LLTokenizer.from_llamacpp(
-        tokens=pieces, vocab_ptr=vocabulary, tokenize_fptr=tokenize, eos_token=end_tokens
+    return LLTokenizer(
+        TokenizerWrapper(_Splitter(pieces, tokenize, end_tokens[0])), None, end_tokens
     )
+
+
+class _Splitter:
+    """What llguidance's `TokenizerWrapper` wants: a callable with some attributes."""
+
+    bos_token_id = None
+
+    def __init__(
+        self, tokens: Sequence[bytes], tokenize: Callable[[str], list[int]], eos_token_id: int
+    ) -> None:
+        self.tokens = tokens
+        self.eos_token_id = eos_token_id
+        self._tokenize = tokenize
+
+    def __call__(self, text: bytes) -> list[int]:
+        return self._tokenize(text.decode())
 
 
 class Grammar:
@@ -73,8 +86,7 @@ class Grammar:
             )
 
         #: Tokens that every text of this grammar begins with; matchers start after them.
-        self.forced: tuple[int, ...] = tuple(self._matcher.compute_ff_tokens())
-        self._matcher.consume_tokens(list(self.forced))
+        self.forced: tuple[int, ...] = tuple(consume_forced(self._matcher))
         #: Whether any text may stand somewhere: then much of the vocabulary is allowed there, and
         #: the logits of all tokens are cheaper than those of the allowed ones.
         self.open = _has_open_text(schema)
@@ -82,6 +94,22 @@ class Grammar:
     def start(self) -> Matcher:
         """A matcher at the first choice."""
         return self._matcher.deep_copy()
+
+
+def consume_forced(matcher: Matcher) -> list[int]:
+    """Take the tokens that a grammar leaves no choice in, and return them.
+
+    **Raises** `DecodeError` where the grammar refuses them: a row would end there unnoticed.
+    """
+    tokens: list[int] = matcher.compute_ff_tokens()
+    if tokens and not matcher.consume_tokens(tokens):
+        problem = matcher.get_error().splitlines() or ["no reason is given"]
+        raise DecodeError(
+            "A grammar refuses the tokens that it forces.",
+            faults=problem[:1],
+            next_step="report this with the name of the model: python -m t2local doctor",
+        )
+    return tokens
 
 
 def _has_open_text(schema: Any) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from t2local.llm.grammar import Matcher, Tokenizer
+from t2local.llm.grammar import Matcher, Tokenizer, consume_forced
 from t2local.llm.model import Context, LogitArray, TokenArray
 from t2local.llm.requests import Completion, Request, Segment, TokenLogprobs
 from t2local.llm.sampling import draw
@@ -79,7 +79,8 @@ class Row:
         # The logits came after all tokens so far, so the cache has them all.
         self.cached_tokens = self.tokens.copy()
         self._logprob += logprob
-        if self._consume([token]) and self._consume(self.matcher.compute_ff_tokens()):
+        if self._consume(token):
+            self._append(consume_forced(self.matcher))
             self._end_segment()
 
     def fail(self, reason: str) -> None:
@@ -186,11 +187,14 @@ class Row:
         """The tokens of this segment's text so far, without its prompt."""
         return self._segment_tokens[-1][len(self.segment.prompt) :]
 
-    def _consume(self, tokens: list[int]) -> bool:
-        """Append tokens to the row, if its grammar takes them."""
+    def _append(self, tokens: list[int]) -> None:
         self.tokens += tokens
         self._segment_tokens[-1] += tokens
-        if tokens and (tokens[0] < 0 or not self.matcher.consume_tokens(tokens)):
+
+    def _consume(self, token: int) -> bool:
+        """Append a token to the row, if its grammar takes it."""
+        self._append([token])
+        if token < 0 or not self.matcher.consume_token(token):
             problem = "token refused"
             if self.matcher.is_error():
                 problem = self.matcher.get_error().splitlines()[0]

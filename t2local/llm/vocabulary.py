@@ -1,14 +1,12 @@
 """Text to tokens and back, for the vocabulary of one GGUF; data never become control tokens."""
 
 import ctypes
-import re
-from collections.abc import Iterator
 from typing import Any
 
 import llama_cpp as llama
 
 from t2local.errors import DecodeError
-from t2local.llm.grammar import Tokenizer, llamacpp_tokenizer
+from t2local.llm.grammar import Tokenizer, tokenizer_of
 
 #: The library without the wrapper's checks, for loops over up to 262,144 tokens.
 _llama = llama.llama_cpp._lib
@@ -25,7 +23,8 @@ class Vocabulary:
 
     ``begin``: the token that texts begin with. ``opening``: the tokens that a prompt begins with
     (none, where the model was trained without). ``reserved``: control tokens and marked ones that
-    plain text can give, with their texts.
+    plain text can give, with their texts. ``tokenizer``: llguidance's view of the vocabulary, which
+    splits text as `tokenize` does.
     """
 
     def __init__(self, model: Any) -> None:
@@ -42,38 +41,40 @@ class Vocabulary:
         if bracket and self._piece(bracket[0])[:1] == b" ":
             self._line_break = self._split("\n")
         self.reserved: dict[int, str] = {}
-        self.tokenizer: Tokenizer = llamacpp_tokenizer(
-            list(self._pieces()),
-            self._pointer,
-            ctypes.cast(_llama.llama_tokenize, ctypes.c_void_p).value or 0,
-            [i for i in range(self.size) if _llama.llama_vocab_is_eog(self._pointer, i)],
-        )
+        #: The bytes of every token; 0xFF first in a reserved one, which no text and no grammar has.
+        self._pieces = [self._piece_of_data(token) for token in range(self.size)]
+        #: The token of each single byte, where there is one.
+        self._bytes = {piece[0]: i for i, piece in enumerate(self._pieces) if len(piece) == 1}
+        ends = [i for i in range(self.size) if _llama.llama_vocab_is_eog(self._pointer, i)]
+        self.tokenizer: Tokenizer = tokenizer_of(self._pieces, self.tokenize, ends)
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Text to tokens; control tokens are recognised in the text only if ``special``.
 
-        llama.cpp recognises user-defined tokens such as ``<table>`` in any text. In data they stay
-        text: their characters are split one by one.
-        """
-        if not text:
-            return []
-        tokens = self._split(text, special=special)
-        if special or self._is_plain(tokens):
-            return tokens
-        marks = {self.reserved[token] for token in tokens if token in self.reserved}
-        pattern = "|".join(map(re.escape, sorted(marks)))
-        pieces: list[str] = []
-        for piece in re.split(f"({pattern})", text):
-            # A mark falls into its characters; a string is a sequence of them.
-            pieces += piece if piece in marks else [piece]
-        tokens = [token for piece in filter(None, pieces) for token in self._split(piece)]
-        if self._is_plain(tokens):
-            return tokens
-        # The rest of a text may give a reserved token of its own once a mark is cut out.
-        return [token for character in text for token in self._split(character)]
+        Else the bytes of the tokens are those of the text, whatever it is. llama.cpp recognises
+        user-defined tokens such as ``<table>`` in any text, and some vocabularies write a blank as
+        U+2581, so that they cannot tell the two apart. Such a text is halved until no part has what
+        is changed, or is a character, which is spelled in bytes.
 
-    def _is_plain(self, tokens: list[int]) -> bool:
-        return self.reserved.keys().isdisjoint(tokens)
+        **Raises** `DecodeError` for a character that the vocabulary cannot write.
+        """
+        tokens = self._split(text, special=special)
+        if special or b"".join([self._pieces[token] for token in tokens]) == text.encode():
+            return tokens
+        if len(text) == 1:
+            return self._spelled(text)
+        half = len(text) // 2
+        return self.tokenize(text[:half]) + self.tokenize(text[half:])
+
+    def _spelled(self, character: str) -> list[int]:
+        """The tokens of its bytes."""
+        data = character.encode()
+        if any(byte not in self._bytes for byte in data):
+            raise DecodeError(
+                f"The vocabulary of this model cannot write the character U+{ord(character):04X}.",
+                next_step="choose another model: python -m t2local models list",
+            )
+        return [self._bytes[byte] for byte in data]
 
     def _split(self, text: str, *, special: bool = False) -> list[int]:
         """llama.cpp's tokens of a text."""
@@ -91,19 +92,16 @@ class Vocabulary:
                 "A text cannot be split into tokens.", next_step="python -m t2local doctor"
             )
         tokens = list(buffer[:count])
-        if tokens[: len(before)] == before:
-            return tokens[len(before) :]
-        # The line break became one token with the text.
-        return self._split(text[1:], special=True)
+        # Where the line break became one token with the text, it is the caller who sees it.
+        return tokens[len(before) :] if tokens[: len(before)] == before else tokens
 
-    def _pieces(self) -> Iterator[bytes]:
-        """The bytes of every token; 0xFF first in a reserved one, so no grammar allows it."""
-        for token in range(self.size):
-            piece = self._piece(token)
-            if self._is_reserved(token, piece):
-                self.reserved[token] = piece.decode(errors="replace")
-                piece = b"\xff" + piece
-            yield piece
+    def _piece_of_data(self, token: int) -> bytes:
+        """The bytes of a token in data; 0xFF first in a reserved one."""
+        piece = self._piece(token)
+        if not self._is_reserved(token, piece):
+            return piece
+        self.reserved[token] = piece.decode(errors="replace")
+        return b"\xff" + piece
 
     def _is_reserved(self, token: int, piece: bytes) -> bool:
         """Whether a token controls the model, or is user-defined and looks as if it did."""
