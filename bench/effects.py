@@ -128,7 +128,7 @@ class Table:
     def informed(self, stated: str, accuracy: float, seed: int) -> FeatureDictionary:
         """The dictionary with the effects that a person states."""
         rng = generator(seed, Stream.EFFECTS_FLIPS, zlib.crc32(self.name.encode()))
-        return informed(self.dictionary, self.coefficients, stated, accuracy, rng)
+        return informed(self.dictionary, self.pool, self.coefficients, stated, accuracy, rng)
 
 
 def true_coefficients(dictionary: FeatureDictionary, rows: pd.DataFrame) -> np.ndarray:
@@ -141,6 +141,7 @@ def true_coefficients(dictionary: FeatureDictionary, rows: pd.DataFrame) -> np.n
 
 def informed(
     dictionary: FeatureDictionary,
+    rows: pd.DataFrame,
     coefficients: np.ndarray,
     stated: str,
     accuracy: float,
@@ -157,7 +158,7 @@ def informed(
         if feature.name == dictionary.target:
             features.append(feature)
             continue
-        width = max(len(feature.levels), 1) - (len(feature.levels) == 2) + feature.missing
+        width = Encoder((feature,), rows).transform(rows.head(1)).shape[1]
         features.append(with_effects(feature, signs[:width]))
         signs = signs[width:]
     return dictionary.model_copy(update={"features": tuple(features)})

@@ -13,7 +13,7 @@ from t2local.team.labels import (
     gumbel_noise,
     label_values,
     labels_under_shares,
-    noise_of_rare,
+    noise_for_rare_classes,
 )
 
 CLASSES = Feature(name="y", type="category", levels=("a", "b", "c"))
@@ -90,15 +90,26 @@ def test_rows_of_a_rare_class_are_a_draw_by_their_odds():
     log_p, shares = np.log(np.column_stack([1 - rare, rare])), np.array([0.9, 0.1])
     drawn = np.zeros(10)
     for _ in range(4000):
-        noise = noise_of_rare(gumbel_noise(log_p.shape, rng), shares)
-        drawn += labels_under_shares(log_p + noise, shares)
+        noise = noise_for_rare_classes(gumbel_noise(log_p.shape, rng), shares)
+        drawn += labels_under_shares(log_p, shares, draw_noise=noise)
     odds = rare / (1 - rare)
     assert np.allclose(drawn / 4000, odds / odds.sum(), atol=0.025)
 
 
 def test_common_classes_have_no_noise():
-    noise = noise_of_rare(np.ones((5, 3)), np.array([0.6, 0.35, 0.05]))
-    assert noise.tolist() == [[0.0, 0.0, 1.0]] * 5
+    ones = np.ones((5, 3))
+    assert noise_for_rare_classes(ones, np.array([0.6, 0.35, 0.05])).tolist() == [[0, 0, 1]] * 5
+    assert noise_for_rare_classes(ones, np.array([0.9, 0.1, 0.0])).tolist() == [[0, 1, 0]] * 5
+    # Ten equal classes are not rare, one with a fifth of an equal share is.
+    equal = np.array([0.1] * 9 + [0.08, 0.02])
+    assert noise_for_rare_classes(np.ones((1, 11)), equal).tolist() == [[0] * 10 + [1]]
+
+
+def test_noise_takes_no_row_from_a_class_that_no_real_row_has():
+    log_p = np.log(np.tile([0.2, 0.3, 0.5], (200, 1)))
+    noise = gumbel_noise((200, 3), np.random.default_rng(1))
+    labels = labels_under_shares(log_p, np.array([0.92, 0.08, 0.0]), draw_noise=noise)
+    assert (labels == 2).all()
 
 
 def test_a_class_that_no_real_row_has_keeps_the_rows_that_are_likeliest_of_it():

@@ -1,5 +1,6 @@
 """What the kept rows are worth, and which classes they have."""
 
+import numpy as np
 import pytest
 
 from t2local.events import Notice
@@ -8,7 +9,11 @@ from t2local.run.inputs import Run, read_inputs
 from t2local.run.ledger import Ledger
 from t2local.run.measure import measure
 from t2local.settings import Settings
+from t2local.stats.encoding import Encoder
+from t2local.stats.ensemble import fit_ensemble, predict_ensemble
 from t2local.team.calibration import Calibration
+from t2local.team.writer import Block
+from t2local.trim.verdict import Verdict
 
 
 @pytest.fixture
@@ -48,10 +53,31 @@ def test_the_ensemble_of_the_labels_is_the_one_that_the_benefit_would_fit(
         return real_benefit(*arguments)
 
     monkeypatch.setattr(module, "benefit", listening)
-    reused = measure(run, inputs, calibration, inputs.values.head(20)).benefit
+    measure(run, inputs, calibration, inputs.values.head(20))
     assert given == [patients_pool.ensemble.models]
-    monkeypatch.setattr(module, "benefit", lambda *arguments: real_benefit(*arguments[:-1]))
-    assert measure(run, inputs, calibration, inputs.values.head(20)).benefit == reused
+    ensemble, values = patients_pool.ensemble, inputs.values
+    encoder = Encoder(inputs.dictionary.input_features, values)
+    anew = fit_ensemble(encoder.transform(values), ensemble.truth, ensemble.target, run.seed)
+    predictions = predict_ensemble(anew, encoder.transform(values), ensemble.target)
+    assert np.array_equal(predictions, ensemble.predict(values))
+
+
+def test_labels_that_a_model_gave_are_replayed_even_if_all_rows_are_kept(
+    run, patients, monkeypatch
+):
+    inputs = inputs_of(run, patients, target="outcome")
+    kept = inputs.values.head(20)
+    log_p = np.log(np.tile([0.7, 0.3], (20, 1)))
+    noise = np.random.default_rng(1).gumbel(size=(20, 2))
+    run.ledger.settle(Block(0, kept, 0, "", interrupted=False), kept, Verdict(20), 1, log_p, noise)
+    handed = []
+    real_benefit = module.benefit
+    monkeypatch.setattr(module, "benefit", lambda *a: (handed.append(a[-2]), real_benefit(*a))[1])
+    measure(run, inputs, Calibration(), kept)
+    (candidates,) = handed
+    assert candidates.rows.equals(kept)
+    assert (candidates.predictions == log_p).all()
+    assert (candidates.draw_noise == noise).all()
 
 
 def lost_classes(run, inputs):

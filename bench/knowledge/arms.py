@@ -190,8 +190,9 @@ def shuffled(cell: Cell, rows: pd.DataFrame) -> pd.DataFrame:
 def with_effects(cell: Cell, accuracy: float) -> Cell:
     """The cell of a person who states the effects of all columns."""
     rng = generator(cell.seed, Stream.EFFECTS_FLIPS, cell.table.number)
-    coefficients = true_coefficients(cell.table.dictionary, cell.table.population)
-    stated = informed(cell.table.dictionary, coefficients, "all", accuracy, rng)
+    dictionary, known = cell.table.dictionary, cell.table.population
+    coefficients = true_coefficients(dictionary, known)
+    stated = informed(dictionary, known, coefficients, "all", accuracy, rng)
     return replace(cell, table=replace(cell.table, dictionary=stated))
 
 

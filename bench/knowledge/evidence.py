@@ -2,7 +2,7 @@
 
 True rows, and the same with labels in random order or 20 or 40 % flipped, are judged as one source
 beside n real rows. Reported for several thresholds: the share of sources that is accepted, and the
-mean change of the AUC of four models by what is accepted (a refused source changes nothing).
+mean change of the AUC of four models by the accepted sources, with all of their rows.
 
     python -m bench.knowledge.evidence [--n 30] [--times 2] [--seeds 20-31] [--group choose]
 """

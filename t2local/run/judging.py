@@ -18,7 +18,7 @@ from t2local.stats.streams import Stream, generator
 from t2local.team.labels import (
     gumbel_noise,
     labels_under_shares,
-    noise_of_rare,
+    noise_for_rare_classes,
     number_values,
     numbers_like,
 )
@@ -108,7 +108,7 @@ class SourceJudge:
         self._blocks.append(block)
         rows = pd.concat([block.rows for block in self._blocks], ignore_index=True)
         predictions = self._predictions()
-        noise = self._noise(predictions)
+        noise = self._draw_noise(predictions)
         if predictions is not None and self._relabels:
             rows = rows.assign(**{self._target: self._labels(predictions, noise)})
         pool = Pool(
@@ -148,9 +148,7 @@ class SourceJudge:
         if not target.levels:
             return number_values(target, self._numbers_to_share(predictions[:, 0]))
         shares = self._shares(predictions)
-        if noise is not None:
-            predictions = predictions + noise
-        classes = labels_under_shares(predictions, shares, self._never_lost())
+        classes = labels_under_shares(predictions, shares, self._never_lost(), noise)
         return pd.Series([target.levels[place] for place in classes], dtype=object)
 
     def _numbers_to_share(self, predictions: FloatArray) -> FloatArray:
@@ -166,11 +164,11 @@ class SourceJudge:
         matches = self._inputs.conditions.matches_conditions(self._inputs.values)
         return _counts(self._inputs.values[self._target][matches], levels) >= _LEAST_REAL_ROWS
 
-    def _noise(self, predictions: FloatArray | None) -> FloatArray | None:
-        """Noise that makes labels drawn ones, (m, classes): of all where rows are to look like
-        the table, else of rare classes. None where no labels are given anew.
+    def _draw_noise(self, predictions: FloatArray | None) -> FloatArray | None:
+        """Noise that makes labels drawn ones, (m, classes): all of them where rows are to look like
+        the table, else those of rare classes. None where labels are given, or shares asked for.
 
-        That of a row is the same whatever comes after it.
+        A row's noise is the same whatever comes after it.
         """
         target = self._inputs.dictionary[self._target]
         if predictions is None or not (target.levels and self._relabels):
@@ -185,7 +183,9 @@ class SourceJudge:
         noise = np.concatenate(blocks)
         if self._shares_purpose:
             return noise
-        return noise_of_rare(noise, self._shares(predictions))
+        if self._inputs.conditions.shares:
+            return None
+        return noise_for_rare_classes(noise, self._shares(None))
 
     def _shares(self, predictions: FloatArray | None) -> FloatArray:
         """The wanted shares of the levels, shape (levels,), with the sum 1.

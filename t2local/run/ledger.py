@@ -105,7 +105,7 @@ class Ledger:
     batches: list[BatchEntry] = field(default_factory=list)
     judged: list[tuple[pd.DataFrame, Verdict]] = field(default_factory=list)
     predictions: FloatArray | None = None
-    label_noise: FloatArray | None = None
+    draw_noise: FloatArray | None = None
     rejected_by: Counter[str] = field(default_factory=Counter)
     blocks: int = 0
     kept: int = 0
@@ -204,7 +204,7 @@ class Ledger:
         verdict: Verdict,
         seed: int,
         predictions: FloatArray | None = None,
-        label_noise: FloatArray | None = None,
+        draw_noise: FloatArray | None = None,
     ) -> BatchEntry:
         """Take the verdict on all rows so far, which ends with those of a block; returns its entry.
 
@@ -214,9 +214,9 @@ class Ledger:
         **Parameters:**
 
         * **predictions**: log-probabilities of the rows' labels (m, levels), where there are some.
-        * **label_noise**: what was added to them before labels were given, (m, levels).
+        * **draw_noise**: what was added to them so that labels are drawn, (m, levels).
         """
-        self.predictions, self.label_noise = predictions, label_noise
+        self.predictions, self.draw_noise = predictions, draw_noise
         entry = BatchEntry.of(len(self.batches), block, verdict, seed, self.generated)
         self.batches = [*_recounted(self.batches, verdict), entry]
         self.judged = [(rows, verdict)]

@@ -58,15 +58,17 @@ def _benefit(
 
 
 def _candidates(run: Run) -> Candidates | None:
-    """The rows that the kept ones were chosen from; none where all that passed were kept."""
+    """The rows that passed, among which the kept ones were chosen; none where labels were given."""
     ledger = run.ledger
-    if not ledger.rejected_by[CHOICE] or run.settings.trim.purpose == "share":
+    if ledger.predictions is None and not ledger.rejected_by[CHOICE]:
+        return None
+    if run.settings.trim.purpose == "share":
         return None
     rows, verdict = ledger.judged[-1]
     passed = np.array([stage in (None, CHOICE) for stage in verdict.stages])
-    if ledger.predictions is None:
-        return Candidates(rows[passed])
-    noise = ledger.label_noise
+    if ledger.predictions is None or run.settings.team.label_choice == "drawn":
+        return Candidates(rows[passed])  # the labels stay
+    noise = ledger.draw_noise
     return Candidates(
         rows[passed], ledger.predictions[passed], noise[passed] if noise is not None else None
     )

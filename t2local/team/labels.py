@@ -4,7 +4,7 @@ The likeliest label of each row empties rare classes. Setting ``team.label_choic
 
 * ``shares``: each class gets the number of rows that its share says, and rows are assigned so that
   the sum of their log-probabilities is the highest. Once all rows are there, those of a rare class
-  are drawn by their odds instead (`noise_of_rare`).
+  are drawn by their odds instead (`noise_for_rare_classes`).
 * ``likeliest``: the likeliest label of each row. ``drawn``: a label drawn by its probability.
 """
 
@@ -16,11 +16,11 @@ from t2local.stats.arrays import FloatArray, IntArray, Mask
 from t2local.stats.quotas import assign, none_lost, quotas
 from t2local.tables.dictionary import Feature
 
-#: A class with at most this share is rare: the rows that it is likeliest for are then so few that
-#: they are its extremes (of a class of 5 %: cases of 95 years where real ones have 77). Drawn rows
-#: make better models where a class has 5 % of the real rows, worse ones where it has 20 %
-#: (docs/method.md, "Labels").
-_RARE = 0.1
+#: A class is rare with at most this share, and with at most half of an equal one. The rows that
+#: fit it best are then its extremes (of a class of 5 %: cases of 95 years where real ones have 74).
+#: Drawn rows make better models where one of two classes has 5 % of the real rows, worse ones where
+#: it has 20 % (docs/method.md, "Labels").
+_RARE, _RARE_OF_EQUAL = 0.1, 0.5
 
 
 def label_values(
@@ -58,7 +58,10 @@ def number_values(target: Feature, numbers: FloatArray) -> pd.Series:
 
 
 def labels_under_shares(
-    log_probabilities: FloatArray, shares: FloatArray, never_lost: Mask | None = None
+    log_probabilities: FloatArray,
+    shares: FloatArray,
+    never_lost: Mask | None = None,
+    draw_noise: FloatArray | None = None,
 ) -> IntArray:
     """The class of each row, shape (m,), when every class keeps its share.
 
@@ -67,6 +70,7 @@ def labels_under_shares(
     **Parameters:**
 
     * **never_lost**: the classes that get a row even if their share is less than one, (classes,).
+    * **draw_noise**: added before rows are assigned, so that classes are drawn, (m, classes).
     """
     classes: IntArray = log_probabilities.argmax(axis=1)
     shared = np.flatnonzero(shares > 0)
@@ -75,6 +79,8 @@ def labels_under_shares(
     if never_lost is not None:
         counts = none_lost(counts, [str(place) for place in shared[never_lost[shared]]])
     scores = log_probabilities[np.ix_(rows, shared)]
+    if draw_noise is not None:
+        scores = scores + draw_noise[np.ix_(rows, shared)]
     classes[rows] = shared[assign(scores, list(counts.values()))]
     return classes
 
@@ -84,17 +90,20 @@ def gumbel_noise(shape: tuple[int, ...], rng: Generator) -> FloatArray:
     return rng.gumbel(size=shape)
 
 
-def noise_of_rare(noise: FloatArray, shares: FloatArray) -> FloatArray:
+def noise_for_rare_classes(noise: FloatArray, shares: FloatArray) -> FloatArray:
     """`gumbel_noise` (m, classes) for the rare classes alone.
 
-    Rows with the highest log-odds and this noise are a sample without replacement, by the odds
-    (the Gumbel top-k trick, Kool, van Hoof and Welling 2019, arXiv 1903.06059).
+    Of two classes the rows with the highest log-odds and this noise are a sample without
+    replacement, by the odds (the Gumbel top-k trick, Kool, van Hoof and Welling 2019, arXiv
+    1903.06059); of more, roughly.
 
     **Parameters:**
 
     * **shares**: of the classes, (classes,), with the sum 1.
     """
-    return np.where((shares > 0) & (shares <= _RARE), noise, 0.0)
+    limit = min(_RARE, _RARE_OF_EQUAL / np.count_nonzero(shares))
+    rare = (shares > 0) & (shares <= limit)
+    return np.where(rare, noise, 0.0)
 
 
 def numbers_like(

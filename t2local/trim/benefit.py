@@ -177,8 +177,7 @@ def _figures(name: str, by_model: Mapping[str, float]) -> str:
 class _Data:
     """Real rows, encoded: x (n, d), y (n,), weights (n,); and the source of the kept ones.
 
-    * ``effects``: what a person says of the columns, (d,); none: nothing.
-    * ``on_all``: the ensemble of all real rows; none: not fitted yet.
+    ``effects``: what a person says of the columns, (d,); none: nothing.
     """
 
     target: Feature
@@ -188,7 +187,6 @@ class _Data:
     y: FloatArray
     weights: FloatArray
     source: EncodedSource
-    on_all: Ensemble | None
 
     @classmethod
     def of(
@@ -200,16 +198,15 @@ class _Data:
         weights: FloatArray,
         ensemble_label_share: float,
         candidates: Candidates | None,
-        on_all: Ensemble | None,
     ) -> "_Data":
         """Encode frames of values."""
         target = dictionary[dictionary.target]
         encoder = Encoder(dictionary.input_features, real)
         rows, wanted = kept, None
-        predictions, noise = None, None
+        predictions, draw_noise = None, None
         if candidates is not None and target.levels:
             rows = candidates.rows
-            predictions, noise = candidates.predictions, candidates.noise
+            predictions, draw_noise = candidates.predictions, candidates.draw_noise
             kept_y = encode_labels(kept[target.name], target).astype(np.intp)
             wanted = np.bincount(kept_y, minlength=len(target.levels))
         source = EncodedSource(
@@ -219,7 +216,7 @@ class _Data:
             model_weight=ensemble_label_share,
             wanted=wanted,
             predictions=predictions,
-            noise=noise,
+            draw_noise=draw_noise,
         )
         return cls(
             target=target,
@@ -229,7 +226,6 @@ class _Data:
             y=encode_labels(real[target.name], target),
             weights=weights,
             source=source,
-            on_all=on_all,
         )
 
 
@@ -258,9 +254,8 @@ def benefit(
     """
     if weights is None:
         weights = np.ones(len(real))
-    share = ensemble_label_share
-    data = _Data.of(real, kept, dictionary, seed, weights, share, candidates, on_all)
-    predictions = _held_out_predictions(data)
+    data = _Data.of(real, kept, dictionary, seed, weights, ensemble_label_share, candidates)
+    predictions = _held_out_predictions(data, on_all)
     losses = {name: weights * _loss(p, data.y, data.target) for name, p in predictions.items()}
     joined = losses["linear_real_and_kept"]
     figures = Benefit(
@@ -289,7 +284,7 @@ def _with_auc(figures: Benefit, predictions: Mapping[str, FloatArray], y: IntArr
     )
 
 
-def _held_out_predictions(data: _Data) -> dict[str, FloatArray]:
+def _held_out_predictions(data: _Data, on_all: Ensemble | None) -> dict[str, FloatArray]:
     """Predictions for the real rows by models that have not seen them, mean over the repeats.
 
     Shape (n, classes) or (n, 1), by model and what it was trained on.
@@ -297,7 +292,6 @@ def _held_out_predictions(data: _Data) -> dict[str, FloatArray]:
     source = data.source
     whole = None
     if source.knows_all:
-        on_all = data.on_all
         if on_all is None:
             on_all = fit_ensemble(data.x, data.y, data.target, data.seed, effects=data.effects)
         whole = predict_ensemble(on_all, source.x, data.target)

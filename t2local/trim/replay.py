@@ -22,12 +22,12 @@ class Candidates:
     * ``rows``: frame of values (c, d) with their labels; the kept ones are among them.
     * ``predictions``: the log-probabilities that they were labelled and chosen by, (c, classes).
       None: their labels were given, and a model of the real rows said which ones are clear.
-    * ``noise``: what was added to these before labels were given, (c, classes); none: nothing.
+    * ``draw_noise``: what was added to these so that labels are drawn, (c, classes); none: nothing.
     """
 
     rows: pd.DataFrame
     predictions: FloatArray | None = None
-    noise: FloatArray | None = None
+    draw_noise: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class EncodedSource:
     * ``n_classes``: 0 for a number.
     * ``model_weight``: how much the model of the real rows had to say of the labels; 0: nothing.
     * ``wanted``: how many rows of each class were chosen, (classes,); none: all rows were kept.
-    * ``predictions``, ``noise``: as of `Candidates`.
+    * ``predictions``, ``draw_noise``: as of `Candidates`.
     """
 
     x: FloatArray
@@ -46,7 +46,7 @@ class EncodedSource:
     model_weight: float = 0.0
     wanted: IntArray | None = None
     predictions: FloatArray | None = None
-    noise: FloatArray | None = None
+    draw_noise: FloatArray | None = None
 
     @property
     def knows_all(self) -> bool:
@@ -75,7 +75,7 @@ class EncodedSource:
         return self.x[chosen], labels[chosen].astype(np.float64)
 
     def _relabelled(self, whole: FloatArray, part: FloatArray) -> tuple[FloatArray, IntArray]:
-        """The log-probabilities (c, classes) that rows are labelled by, and the labels (c,)."""
+        """The log-probabilities (c, classes) that rows are chosen by, and their labels (c,)."""
         labels = self.y.astype(np.intp)
         if not self.model_weight:
             return part, labels
@@ -83,7 +83,7 @@ class EncodedSource:
             return part, relabelled(labels, whole, part)
         pooled = self.predictions + self.model_weight * (part - whole)
         pooled = pooled - np.logaddexp.reduce(pooled, axis=1, keepdims=True)
-        scores = pooled if self.noise is None else pooled + self.noise
+        scores = pooled if self.draw_noise is None else pooled + self.draw_noise
         return pooled, assign(scores, np.bincount(labels, minlength=self.n_classes))
 
 
