@@ -196,7 +196,7 @@ def with_effects(cell: Cell, accuracy: float) -> Cell:
     return replace(cell, table=replace(cell.table, dictionary=stated))
 
 
-def told(cell: Cell, accuracy: float) -> Added:
+def product_with_effects(cell: Cell, accuracy: float) -> Added:
     """The product without knowledge but a person's, and what the ensemble alone gains by that."""
     stated = with_effects(cell, accuracy)
     skills = [ensemble_skill(own.table, cell.real, cell.seed) for own in (stated, cell)]
@@ -275,7 +275,9 @@ def arms(cell: Cell, doses: tuple[float, ...]) -> dict[str, Callable[[], Added]]
         named[f"product, dose {dose:g}"] = lambda view=view: product(cell, view)
     if len(cell.table.dictionary[cell.target].levels) == 2:
         for name, accuracy in STATED.items():
-            named[f"effects, {name} right"] = lambda accuracy=accuracy: told(cell, accuracy)
+            named[f"effects, {name} right"] = lambda accuracy=accuracy: product_with_effects(
+                cell, accuracy
+            )
     named |= {
         "without cost": lambda: product(cell, oracle, trim__stages="sanity,choice"),
         "without choice": lambda: product(cell, oracle, trim__candidates=1),

@@ -1,0 +1,36 @@
+"""The vocabularies that llama.cpp tests itself with, from the source package of llama-cpp-python.
+
+They are of some 20 families, under licences of their own, so they are not part of this project.
+
+    python tests/vocabularies.py FOLDER
+    T2LOCAL_VOCABULARIES=FOLDER python -m pytest -m model tests/test_vocabularies.py
+"""
+
+import subprocess
+import sys
+import tarfile
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGE = "llama-cpp-python"
+
+
+def fetch(folder: Path) -> list[Path]:
+    """Download the source of the version that is installed, and keep its vocabularies."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as work:
+        wanted = f"{PACKAGE}=={version(PACKAGE)}"
+        options = ["-q", "--no-deps", "--no-binary", PACKAGE, "-d", work]
+        subprocess.run([sys.executable, "-m", "pip", "download", *options, wanted], check=True)
+        (source,) = Path(work).glob("*.tar.gz")
+        with tarfile.open(source) as archive:
+            for member in archive:
+                name = Path(member.name).name
+                if name.startswith("ggml-vocab-") and name.endswith(".gguf"):
+                    (folder / name).write_bytes(archive.extractfile(member).read())
+    return sorted(folder.glob("*.gguf"))
+
+
+if __name__ == "__main__":
+    sys.exit(not fetch(Path(sys.argv[1])))
