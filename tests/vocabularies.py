@@ -1,9 +1,11 @@
-"""The vocabularies that llama.cpp tests itself with, from the source package of llama-cpp-python.
+"""The vocabularies and chat templates that llama.cpp tests itself with, from the source package of
+llama-cpp-python: GGUF files in FOLDER, Jinja files in FOLDER/templates.
 
-They are of some 20 families, under licences of their own, so they are not part of this project.
+They are of many families, under licences of their own, so they are not part of this project.
 
     python tests/vocabularies.py FOLDER
     T2LOCAL_VOCABULARIES=FOLDER python -m pytest -m model tests/test_vocabularies.py
+    T2LOCAL_VOCABULARIES=FOLDER python -m pytest -m model tests/test_templates.py
 """
 
 import subprocess
@@ -11,14 +13,14 @@ import sys
 import tarfile
 import tempfile
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 PACKAGE = "llama-cpp-python"
 
 
 def fetch(folder: Path) -> list[Path]:
-    """Download the source of the version that is installed, and keep its vocabularies."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Download the source of the version that is installed; keep vocabularies and templates."""
+    (folder / "templates").mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
         wanted = f"{PACKAGE}=={version(PACKAGE)}"
         options = ["-q", "--no-deps", "--no-binary", PACKAGE, "-d", work]
@@ -26,9 +28,13 @@ def fetch(folder: Path) -> list[Path]:
         (source,) = Path(work).glob("*.tar.gz")
         with tarfile.open(source) as archive:
             for member in archive:
-                name = Path(member.name).name
-                if name.startswith("ggml-vocab-") and name.endswith(".gguf"):
-                    (folder / name).write_bytes(archive.extractfile(member).read())
+                path = PurePosixPath(member.name)
+                target = folder / path.name
+                if path.match("models/templates/*.jinja"):
+                    target = folder / "templates" / path.name
+                elif not path.match("ggml-vocab-*.gguf"):
+                    continue
+                target.write_bytes(archive.extractfile(member).read())
     return sorted(folder.glob("*.gguf"))
 
 

@@ -7,6 +7,7 @@ its stamp. Nothing here knows llama.cpp: for a file that was altered it is not e
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass, replace
@@ -22,6 +23,12 @@ from t2local.system.json_text import JsonObject
 #: Seconds for a first opening: what a small file may take, and one more for so many bytes, as slow
 #: disks read them.
 _OPENING_SECONDS, _SLOW_DISK = 10, 20_000_000
+#: Seconds on the clock for a template; the child itself ends after 5 of computing.
+_TEMPLATE_SECONDS = 30
+#: What Python needs of the environment to find its packages.
+_ENVIRONMENT = ("APPDATA", "LD_LIBRARY_PATH", "PYTHONPATH", "SYSTEMROOT")
+#: Where ``-m t2local`` finds this package.
+_ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ def open_apart(path: Path) -> Checked:
             capture_output=True,
             timeout=seconds,
             check=False,
-            cwd=Path(__file__).parents[2],
+            cwd=_ROOT,
         )
     except subprocess.TimeoutExpired as error:
         raise _unusable(path, f"llama.cpp was not done with it after {seconds} s") from error
@@ -91,6 +98,36 @@ def open_apart(path: Path) -> Checked:
     opened = replace(checked, opened_by=llama_version)
     _remember(path, _stamp(path), opened)
     return opened
+
+
+def compile_apart(template: str, begin: str, end: str) -> dict[str, str]:
+    """Let a child process compile a chat template: `opening`, `closing` and `note`.
+
+    **Parameters:**
+
+    * **begin**, **end**: the texts of the tokens that begin and end a text.
+
+    **Raises** `ValueError` that says why it cannot be compiled.
+    """
+    request = {"template": template, "begin": begin, "end": end}
+    try:
+        process = subprocess.run(
+            [sys.executable, "-m", "t2local.llm.chat_template"],
+            input=json.dumps(request).encode(),
+            capture_output=True,
+            timeout=_TEMPLATE_SECONDS,
+            check=False,
+            cwd=_ROOT,
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ValueError(f"it was not done after {_TEMPLATE_SECONDS} s") from error
+    if process.returncode:
+        raise ValueError(f"it takes too much time or memory (exit code {process.returncode})")
+    answer = json.loads(process.stdout)
+    if problem := answer.get("problem"):
+        raise ValueError(ascii(problem)[1:-1])
+    return {name: str(answer[name]) for name in ("opening", "closing", "note")}
 
 
 def _compare(path: Path, digest: str, expected: str | None) -> None:
