@@ -6,7 +6,7 @@ import pytest
 
 from t2local.errors import ModelError
 from t2local.llm.backbone import Backbone
-from t2local.llm.catalog import chat_formats
+from t2local.llm.catalog import ChatFormat, chat_formats
 from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
 from t2local.llm.requests import Request, Segment
@@ -17,7 +17,10 @@ from tests.tiny import CONTEXT, TOKENS, tiny
 pytestmark = pytest.mark.usefixtures("few_trees")
 
 
-def load(path, chat=None, threads=1) -> Backbone:
+PLAIN = chat_formats()["plain"]
+
+
+def load(path, chat=PLAIN, threads=1) -> Backbone:
     return Backbone(ModelFile("tiny", path, "0" * 64, chat, ""), threads=threads)
 
 
@@ -69,33 +72,45 @@ def test_a_model_that_cannot_write_rows_is_refused(tmp_path, changes, problem):
         load(tiny(tmp_path / "a.gguf", **changes))
 
 
-@pytest.mark.parametrize(
-    ("template", "name"),
-    [
-        ("{{ '<|im_start|>' + message }}", "chatml"),
-        ("{% raise('never run') %} <start_of_turn>", "gemma"),
-        ("{{ something else }}", "plain"),
-    ],
-)
-def test_the_format_of_a_prompt_follows_from_the_template_which_is_never_run(
-    tmp_path, template, name
-):
-    model = load(tiny(tmp_path / "a.gguf", **{"tokenizer.chat_template": (8, template)}))
-    assert model.chat_format.value == name
-    chat = chat_formats()[name]
-    assert model.prompt(["12"]) == [
+def test_a_prompt_stands_between_the_texts_of_its_format(tmp_path):
+    chat = ChatFormat("own", "[<table>", "!<s>", "compiled")
+    model = load(tiny(tmp_path / "a.gguf"), chat)
+    assert (model.chat_format.value, model.chat_format.reason) == ("own", "compiled")
+    assert model.prompt(["12", "<s>"]) == [
         1,  # <s>
         *model.tokenize(chat.opening, special=True),
         *model.tokenize("12"),
+        *model.tokenize("<s>"),
         *model.tokenize(chat.closing, special=True),
     ]
     model.close()
 
 
-def test_the_catalogues_format_comes_first(tmp_path):
-    path = tiny(tmp_path / "a.gguf", **{"tokenizer.chat_template": (8, "<start_of_turn>")})
-    model = load(path, chat_formats()["chatml"])
-    assert (model.chat_format.value, model.chat_format.reason) == ("chatml", "from the catalogue")
+@pytest.mark.parametrize("adds_begin", [True, False])
+def test_a_first_token_that_a_template_writes_as_text_comes_once(tmp_path, adds_begin):
+    keys = {"tokenizer.ggml.add_bos_token": (7, adds_begin)}
+    path = tiny(tmp_path / "a.gguf", **keys)
+    for opening, begins in (("<s>[", True), ("[", adds_begin)):
+        model = load(path, ChatFormat("own", opening, "", ""))
+        assert [token for token in model.prompt(["12"]) if token == 1] == [1] * begins
+        model.close()
+
+
+def test_marks_that_are_ordinary_text_to_a_model_are_noted(tmp_path):
+    path = tiny(tmp_path / "a.gguf")
+    notes = {}
+    for name, chat in chat_formats().items():
+        model = load(path, chat)
+        notes[name] = [d.value for d in model.decisions() if d.what == "chat marks"]
+        model.close()
+    assert notes["plain"] == []
+    assert notes["gemma"] == ["<start_of_turn> <end_of_turn>"]
+    assert notes["chatml"] == ["<|im_start|> <|im_end|>"]
+    path = tiny(
+        path, **{"tokenizer.ggml.tokens": (9, (8, ["<unk>", "<s>", "<|end|>", *TOKENS[3:]]))}
+    )
+    model = load(path, chat_formats()["phi"])
+    assert model.decisions()[-1].value == "<|user|> <|assistant|>"
     model.close()
 
 

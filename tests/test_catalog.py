@@ -44,14 +44,14 @@ def test_sizes_are_positive_and_larger_models_need_more_memory():
     assert memory_need(10, 3) == 10 + 8192 * 3 + 500_000_000
 
 
-def test_a_chat_format_has_its_marker_in_its_own_text_and_the_plain_one_has_neither():
+def test_a_chat_format_opens_and_closes_and_the_plain_one_has_no_text():
     for name, chat in chat_formats().items():
         assert chat.name == name
         if name == "plain":
             assert (chat.opening, chat.closing) == ("", "")
         else:
             assert chat.opening
-            assert chat.marker in chat.opening + chat.closing
+            assert chat.closing
 
 
 def test_a_file_is_not_put_together_from_some_of_its_parts(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 
 from t2local.errors import DecodeError
 from t2local.llm.backbone import Backbone
+from t2local.llm.catalog import chat_formats
 from t2local.llm.context import ContextOptions, LlamaContext
 from t2local.llm.store import ModelFile
 from tests.tiny import tiny
@@ -17,7 +18,7 @@ TEXT = [5, 80, 81, 300, 7, 90, 310, 311, 12, 44]
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tiny(tmp_path_factory.mktemp("context") / "a.gguf")
-    model = Backbone(ModelFile("tiny", path, "0" * 64, None, ""), threads=1)
+    model = Backbone(ModelFile("tiny", path, "0" * 64, chat_formats()["plain"], ""), threads=1)
     yield model
     model.close()
 

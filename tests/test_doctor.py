@@ -57,6 +57,18 @@ def test_decisions_carry_their_reasons(findings):
         assert " (" in findings[name]
 
 
+def test_the_chat_format_is_shown_with_its_text_escaped(home):
+    template = "<u>\x1b[31m\n{{ messages[0].content }}<|end|>"
+    path = tiny(home / "chat.gguf", **{"tokenizer.chat_template": (8, template)})
+    findings = examine(str(path))
+    assert findings["chat format"] == "template (compiled from the template in the file)"
+    before, after = findings["chat text"]
+    assert before.endswith(r'"<u>\u001b[31m\n"')
+    assert after.endswith('"<|end|>"')
+    assert findings["chat marks"].startswith("<|end|> (no control tokens of this model")
+    assert "not in the catalogue" in findings["model"][1]
+
+
 def test_a_scripted_model_decodes_too():
     assert "ok" in doctor._decode(ScriptedModel(lambda text: b"7"))
 

@@ -34,6 +34,21 @@ def test_the_header_says_what_the_model_is(model):
         header.template,
     ) == ("llama", "tiny", CONTEXT, 128, "apache-2.0", "")
     assert header.n_tensors == 12
+    assert (header.begin, header.end) == ("<s>", "</s>")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tokenizer.ggml.bos_token_id": (4, 1 << 20)},
+        {"tokenizer.ggml.bos_token_id": (5, -1)},
+        {"tokenizer.ggml.bos_token_id": (8, "<s>")},
+        {"tokenizer.ggml.tokens": (9, (4, [1, 2, 3]))},
+        {"tokenizer.ggml.tokens": (4, 7)},
+    ],
+)
+def test_a_first_token_that_is_none_has_no_text(scratch, changes):
+    assert gguf.read_header(tiny(scratch, **changes)).begin == ""
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,31 @@ def test_a_text_file_with_the_name_of_a_model_is_refused(tmp_path_factory):
         assert hub.store() == []
 
 
+def test_the_format_of_prompts_is_chosen_before_or_after_the_download(hub):
+    refused = hub.pull("good/x", "model.gguf", "--yes", "--chat", "chatgpt")
+    assert (refused.returncode, "one of plain, chatml" in refused.stderr) == (2, True)
+    assert hub.requests("/") == []
+    for choice in ([], ["--chat", "phi"], ["--chat", "gemma"], []):
+        done = hub.pull("good/x", "model.gguf", "--yes", *choice)
+        assert done.returncode == 0, done.stderr
+        chat = json.loads((hub.home / "models" / "model.gguf.json").read_text())["chat"]
+        assert chat["name"] == (choice[-1:] or [chat["name"]])[0]
+    assert chat["name"] == "gemma"  # a pull without a choice changes nothing
+    assert len(hub.requests("/resolve/")) == 1
+
+
+def test_a_model_whose_template_gives_no_format_waits_for_a_choice(tmp_path_factory, tmp_path):
+    broken = {"tokenizer.chat_template": (8, "{{ messages[1].content }}")}
+    content = tiny(tmp_path / "a.gguf", **broken).read_bytes()
+    for hub in serve(tmp_path_factory, content):
+        done = hub.pull("good/x", "model.gguf", "--yes")
+        assert (done.returncode, hub.store()) == (4, ["model.gguf"])
+        path = hub.home / "models" / "model.gguf"
+        assert f"models add '{path}' --chat NAME" in done.stderr
+        command = [sys.executable, "-m", "t2local", "models", "add", path, "--chat", "phi"]
+        assert hub.run(command).returncode == 0
+
+
 def test_two_pulls_at_once_fetch_it_once(hub):
     with ThreadPoolExecutor(2) as pool:
         done = list(pool.map(lambda _: hub.pull("good/x", "model.gguf", "--yes"), range(2)))

@@ -232,7 +232,42 @@ def test_a_file_of_the_catalogues_name_must_have_the_catalogues_hash(home):
 
 def test_a_path_to_a_file_that_nobody_knows_is_opened_and_named_after_it(home):
     file = store.find(str(tiny(home / "Some Model.gguf", **{"general.license": (8, "mit")})))
-    assert (file.name, file.licence, file.chat) == ("Some Model", "mit", None)
+    assert (file.name, file.licence, file.chat.name) == ("Some Model", "mit", "plain")
+    template = {"tokenizer.chat_template": (8, "<u>{{ messages[0].content }}<a>")}
+    chat = store.find(str(tiny(home / "Another.gguf", **template))).chat
+    assert (chat.name, chat.opening, chat.closing) == ("template", "<u>", "<a>")
+
+
+def test_the_format_of_a_stored_model_is_data_that_was_compiled_once(home, monkeypatch):
+    template = {"tokenizer.chat_template": (8, "<u>{{ messages[0].content }}<a>")}
+    path = tiny(home / "a.gguf", **template)
+    written = store.add(path).path
+    assert store.find("a").chat.reason == "compiled from the template in the file"
+    old = {**json.loads(written.read_text()), "chat": None}
+    monkeypatch.setattr("t2local.llm.chat_format.compile_apart", lambda *_: pytest.fail("again"))
+    assert store.find("a").chat.opening == "<u>"
+    monkeypatch.undo()
+    monkeypatch.setenv("T2LOCAL_HOME", str(home / "home"))
+    written.write_text(json.dumps(old))  # as version 0.1 wrote it
+    assert store.find("a").chat.opening == "<u>"
+
+
+def test_a_person_chooses_another_format(home):
+    broken = {"tokenizer.chat_template": (8, "{{ messages[1].content }}")}
+    path = tiny(home / "a.gguf", **broken)
+    refused = run("models", "add", path)
+    assert (refused.exit_code, "--chat" in refused.stderr) == (4, True)
+    for choice in ("chatgpt", home / "no.jinja"):
+        refused = run("models", "add", path, "--chat", choice)
+        assert refused.exit_code == 2
+        assert "one of plain, chatml, gemma, llama3, phi" in refused.stderr
+    assert not (home / "home" / "models").exists()
+    assert run("models", "add", path, "--chat", "gemma").exit_code == 0
+    chat = store.find("a").chat
+    assert (chat.name, chat.reason) == ("gemma", "chosen with --chat")
+    (home / "own.jinja").write_text("{{ bos_token }}<u>{{ messages[0].content }}<a>")
+    assert run("models", "add", path, "--chat", home / "own.jinja").exit_code == 0
+    assert store.find("a").chat.opening == "<s><u>"
 
 
 def test_a_manifest_must_list_all_files_that_are_there(home):

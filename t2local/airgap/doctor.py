@@ -1,10 +1,12 @@
 """What a person needs to know when t2local does not run as it should."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
 
 from t2local.errors import ModelError
+from t2local.llm.catalog import entries
 from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
 from t2local.llm.manifest import folder, manifests
@@ -49,6 +51,11 @@ def examine(name: str | None) -> Findings:
         findings["model"] = [f"{file.name}: {file.path}", _hash(file), file.licence]
         for choice in model.decisions():
             findings[choice.what] = f"{choice.value} ({choice.reason})"
+        # As JSON: control text of a stranger may hold what controls a terminal.
+        findings["chat text"] = [
+            f"before a prompt {json.dumps(file.chat.opening)}",
+            f"after it        {json.dumps(file.chat.closing)}",
+        ]
         findings["decode"] = _decode(model)
     return findings
 
@@ -84,8 +91,9 @@ def _devices() -> Iterator[str]:
 
 
 def _hash(file: ModelFile) -> str:
-    # Only for a file of the catalogue is a hash expected; only for such a file a chat format known.
-    if file.chat:
+    hashes = {entry.sha256 for entry in entries().values()}
+    hashes |= {part.sha256 for manifest in manifests().values() for part in manifest.files}
+    if file.sha256 in hashes:
         return f"sha256 {file.sha256}, as expected"
     return f"sha256 {file.sha256}, not in the catalogue"
 

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from t2local.llm.manifest import Manifest
     from t2local.llm.pull import Offer
 
+_chat = click.option(
+    "--chat",
+    metavar="NAME|FILE",
+    help="A chat format of the catalogue, or a Jinja template [the file's own].",
+)
+
 
 @click.group()
 @click.pass_context
@@ -66,8 +72,16 @@ def show(name: str, form: str) -> None:
 @click.argument("file", required=False)
 @click.option("--revision", default="main", show_default=True, help="Branch, tag or commit.")
 @click.option("--name", "own_name", help="What --model will take [the file's name].")
+@_chat
 @click.option("--yes", is_flag=True, help="Accept the licence.")
-def pull(name: str, file: str | None, revision: str, own_name: str | None, yes: bool) -> None:
+def pull(
+    name: str,
+    file: str | None,
+    revision: str,
+    own_name: str | None,
+    chat: str | None,
+    yes: bool,
+) -> None:
     """Fetch a model of the catalogue, or a GGUF FILE of a hub REPOSITORY; the only command that
     uses the network.
     """
@@ -76,20 +90,24 @@ def pull(name: str, file: str | None, revision: str, own_name: str | None, yes: 
 
     repository, first = (entry.repository, entry.file) if entry else (name, file or "")
     agree = partial(_agree, yes)
-    _report(fetch(repository, first, agree, entry=entry, name=own_name, revision=revision))
+    manifest = fetch(
+        repository, first, agree, entry=entry, name=own_name, revision=revision, chat=chat
+    )
+    _report(manifest)
 
 
 @models.command()
 @click.argument("file", type=options.PATH)
 @click.option("--link", is_flag=True, help="Leave the file where it is.")
 @click.option("--name", help="What --model will take [the file's name].")
-def add(file: Path, link: bool, name: str | None) -> None:
+@_chat
+def add(file: Path, link: bool, name: str | None, chat: str | None) -> None:
     """Take a GGUF FILE (the first, of several parts) into the store; a manifest FILE.json beside it
     is checked and kept.
     """
     from t2local.llm import store
 
-    _report(store.add(file, link=link, name=name))
+    _report(store.add(file, link=link, name=name, chat=chat))
 
 
 @models.command()

@@ -1,7 +1,8 @@
 """One loaded GGUF: weights, tokenizer, contexts.
 
 The low-level API is used throughout: the high-level ``Llama`` class decodes one sequence, renders
-the Jinja template that a file brings along, and splits data as if it were control text.
+the Jinja template that a file brings along beside the data, and splits data as if it were control
+text.
 GPU offload is written and not tested here.
 """
 
@@ -19,15 +20,14 @@ import numpy as np
 from t2local.errors import ModelError
 from t2local.events import Decision
 from t2local.llm import machine
-from t2local.llm.catalog import ChatFormat, chat_formats
 from t2local.llm.context import ContextOptions, LlamaContext
 from t2local.llm.grammar import Tokenizer
 from t2local.llm.outputs import OutputLayer
 from t2local.llm.store import ModelFile
 from t2local.llm.vocabulary import Vocabulary
 
-#: Room for a text of a file's metadata; the longest one that is read is a chat template.
-_METADATA_BYTES = 1 << 16
+#: Room for a text of a file's metadata: the names of an architecture and of a pooling.
+_METADATA_BYTES = 1 << 10
 #: Floats of working memory that a token of a batch is taken to need, per hidden dimension.
 _WORKING_FLOATS = 16
 
@@ -64,8 +64,8 @@ class Backbone:
         self.context_length = int(llama.llama_model_n_ctx_train(self._model))
         self.weight_bytes = int(llama.llama_model_size(self._model))
         self.kv_bytes_per_token = self._kv_bytes_per_token()
-        self._chat, reason = self._chat_format(file.chat)
-        self.chat_format = Decision("chat format", self._chat.name, reason)
+        self._chat = file.chat
+        self.chat_format = Decision("chat format", file.chat.name, file.chat.reason)
         self._vocabulary = Vocabulary(self._model)
         self.n_vocab = self._vocabulary.size
         self.tokenizer: Tokenizer = self._vocabulary.tokenizer
@@ -86,6 +86,7 @@ class Backbone:
             self.batch,
             replace(self.output_layer, value=method),
             self.chat_format,
+            *self._ordinary_marks(),
         )
 
     def slots(self, requested: int, row_tokens: int) -> Decision:
@@ -101,9 +102,13 @@ class Backbone:
 
         Each part is split into tokens by itself, so that equal parts give equal tokens.
         """
+        opening = self.tokenize(self._chat.opening, special=True)
+        begin = self._vocabulary.opening
+        if opening[:1] == begin:  # a template may write the first token as text
+            begin = []
         return [
-            *self._vocabulary.opening,
-            *self.tokenize(self._chat.opening, special=True),
+            *begin,
+            *opening,
             *(token for part in parts for token in self.tokenize(part)),
             *self.tokenize(self._chat.closing, special=True),
         ]
@@ -181,21 +186,14 @@ class Backbone:
         llama.llama_model_meta_val_str(self._model, key.encode(), buffer, len(buffer))
         return buffer.value.decode(errors="replace")
 
-    def _chat_format(self, catalogued: ChatFormat | None) -> tuple[ChatFormat, str]:
-        """The format of prompts, and the reason for it.
-
-        A file that the catalogue does not know gets our format for the control strings that its
-        own template holds. That template is never run: it is a program by whoever made the file.
-        """
-        if catalogued:
-            return catalogued, "from the catalogue"
-        template = self._metadata("tokenizer.chat_template")
-        for chat in chat_formats().values():
-            if chat.marker and chat.marker in template:
-                return chat, f"its template has {chat.marker}"
-        if template:
-            return chat_formats()["plain"], "a chat template that is not known"
-        return chat_formats()["plain"], "a base model: it has no chat template"
+    def _ordinary_marks(self) -> tuple[Decision, ...]:
+        """Whether the chat format has marks that this model reads as ordinary text."""
+        text = self._chat.opening + self._chat.closing
+        marks = self._vocabulary.ordinary_marks(text)
+        if not marks:
+            return ()
+        reason = "no control tokens of this model: does the format belong to it?"
+        return (Decision("chat marks", " ".join(marks), reason),)
 
     def _find_output_layer(self, path: Path) -> Decision:
         """The output layer for allowed tokens, where it gives llama.cpp's own logits."""

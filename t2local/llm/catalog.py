@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import ClassVar
+
+from pydantic import ConfigDict
 
 from t2local.settings import shipped
 from t2local.system.json_text import JsonObject
@@ -16,19 +19,32 @@ from t2local.system.json_text import JsonObject
 _USUAL_CONTEXT = 8192
 #: Bytes that Python and llama.cpp need beside weights and cache.
 _WORKING_BYTES = 500_000_000
+#: Characters; the longest default text that a template puts before a prompt has 5,700.
+_MAX_CONTROL_TEXT, _MAX_REASON = 16_384, 500
 
 
 @dataclass(frozen=True)
 class ChatFormat:
     """The control text around a prompt; both texts are empty for a base model.
 
-    ``marker``: a text by which the chat template of a file shows that it has this format.
+    ``reason``: where it comes from, and why it was chosen. A format may come from a stranger's
+    manifest or template.
+
+    **Raises** `ValueError` for texts that cannot be those of a format.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
     name: str
     opening: str
     closing: str
-    marker: str
+    reason: str = "from the catalogue"
+
+    def __post_init__(self) -> None:
+        if max(len(self.opening), len(self.closing)) > _MAX_CONTROL_TEXT:
+            raise ValueError(f"a control text of more than {_MAX_CONTROL_TEXT} characters")
+        (self.opening + self.closing).encode()  # half a character is a ValueError
+        if not f"{self.name}{self.reason}".isprintable() or len(self.reason) > _MAX_REASON:
+            raise ValueError("a name or a reason that cannot be printed")
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,8 @@ class Header:
 
     * **context_length**: tokens that the model was trained for.
     * **kv_bytes_per_token**: bytes of the key-value cache for one token; 0 when it does not say.
-    * **template**: its Jinja chat template, which is looked at and never run.
+    * **template**: its Jinja chat template; only `t2local.llm.chat_template` runs it.
+    * **begin**, **end**: the texts of the tokens that begin and end a text; empty without such.
     """
 
     architecture: str
@@ -68,6 +69,8 @@ class Header:
     context_length: int
     kv_bytes_per_token: int
     template: str
+    begin: str
+    end: str
     n_tensors: int
 
 
@@ -132,15 +135,22 @@ class _Reader:
         self._check(n_keys <= _MAX_KEYS, f"{n_keys} keys")
         self._check(n_tensors <= _MAX_TENSORS, f"{n_tensors} tensors")
         metadata: _Metadata = {}
+        positions = {}
         for _ in range(n_keys):
             key = self._text(_MAX_KEY)
             self._check(key not in metadata, "a key that comes twice")
+            positions[key] = self._position
             metadata[key] = self._value(self._number(_UINT32))
         # The first file of a split model may hold the metadata alone.
         n_files = metadata.get("split.count", 0)
         self._check(n_tensors > 0 or (isinstance(n_files, int) and n_files > 1), "no tensors")
         self._check_tensors(n_tensors, self._alignment(metadata))
-        return _summary(metadata, n_tensors)
+        tokens = positions.get("tokenizer.ggml.tokens", self._size)
+        begin, end = (
+            self._token(tokens, metadata.get(f"tokenizer.ggml.{name}_token_id"))
+            for name in ("bos", "eos")
+        )
+        return _summary(metadata, n_tensors, begin, end)
 
     def _alignment(self, metadata: _Metadata) -> int:
         """Tensors begin at multiples of this many bytes."""
@@ -148,6 +158,19 @@ class _Reader:
         if isinstance(value, int) and 8 <= value <= _MAX_ALIGNMENT and value.bit_count() == 1:
             return value
         raise self._fault("an alignment that cannot be")
+
+    def _token(self, tokens: int, number: object) -> str:
+        """The text of a token, by the position of the array of all, which is walked once more."""
+        self._position = tokens
+        if not isinstance(number, int) or tokens == self._size:
+            return ""
+        if (self._number(_UINT32), self._number(_UINT32)) != (_ARRAY, _STRING):
+            return ""
+        if not 0 <= number < self._number(_UINT64):
+            return ""
+        for _ in range(number):
+            self._skip(self._number(_UINT64))
+        return self._text(_MAX_TEXT)
 
     def _check_tensors(self, count: int, alignment: int) -> None:
         """Every tensor lies inside of the file."""
@@ -230,7 +253,7 @@ class _Reader:
         return _unusable(self._path, f"{problem} (byte {self._position})")
 
 
-def _summary(metadata: _Metadata, n_tensors: int) -> Header:
+def _summary(metadata: _Metadata, n_tensors: int, begin: str, end: str) -> Header:
     architecture = str(metadata.get("general.architecture", ""))
 
     def number(key: str) -> int:
@@ -256,6 +279,8 @@ def _summary(metadata: _Metadata, n_tensors: int) -> Header:
         context_length=number("context_length"),
         kv_bytes_per_token=2 * n_values,  # llama.cpp keeps keys and values in 16 bits
         template=text("tokenizer.chat_template"),
+        begin=begin,
+        end=end,
         n_tensors=n_tensors,
     )
 

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from t2local.errors import ModelError, ResourceError, UsageError
+from t2local.llm.catalog import ChatFormat, chat_formats
 from t2local.llm.checks import Checked, check
 from t2local.settings import state_home
 from t2local.system.atomic import atomic
@@ -33,13 +34,14 @@ class Part(BaseModel):
 class Origin:
     """Where a model comes from, and on what terms.
 
-    ``chat`` is the name of its chat format; none when only the file itself can tell it.
+    ``chat`` is its chat format, or the name of one in the catalogue; none when only the file itself
+    can tell it.
     """
 
     repository: str = ""
     commit: str = ""
     licence: str = UNKNOWN_LICENCE
-    chat: str | None = None
+    chat: str | ChatFormat | None = None
 
 
 class Manifest(BaseModel):
@@ -52,12 +54,19 @@ class Manifest(BaseModel):
     repository: str = ""
     commit: str = ""
     licence: str = UNKNOWN_LICENCE
-    chat: str | None = None
+    chat: str | ChatFormat | None = None
     context: int = Field(0, ge=0)  # tokens that it was trained for
     # The files of stores and sticks have the name that this had in version 0.1.
     kv_bytes_per_token: int = Field(0, ge=0, alias="cell_bytes")
     source: Literal["hub", "file", "link"]
     added: str
+
+    @field_validator("chat")
+    @classmethod
+    def _check_chat(cls, chat: str | ChatFormat | None) -> str | ChatFormat | None:
+        if isinstance(chat, str) and chat not in chat_formats():
+            raise ValueError(f"not a chat format: {', '.join(chat_formats())}")
+        return chat
 
     def paths(self) -> list[Path]:
         """Where its files lie, whether they are there or not."""

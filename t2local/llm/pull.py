@@ -30,6 +30,7 @@ from huggingface_hub.utils._headers import build_hf_headers
 from t2local.errors import ModelError, ResourceError, T2LocalError, UsageError
 from t2local.llm import gguf
 from t2local.llm.catalog import Entry
+from t2local.llm.chat_format import chosen_format, format_of
 from t2local.llm.checks import check, open_apart
 from t2local.llm.manifest import (
     Manifest,
@@ -68,19 +69,22 @@ def pull(
     entry: Entry | None = None,
     name: str | None = None,
     revision: str = "main",
+    chat: str | None = None,
 ) -> Manifest:
     """Fetch a file (or, with its first, all parts of a model) into the store.
 
     **Parameters:**
 
-    * **repository**: OWNER/NAME on the hub; **file**: its name in the repository.
+    * **repository**: OWNER/NAME on the hub; **file**: its name there.
     * **agree**: is shown the offer with its licence; without a yes nothing is fetched.
     * **entry**: the model of the catalogue that this is; **name**: what ``--model`` will take.
     * **revision**: branch, tag or commit; resolved to a commit, which the manifest keeps.
+    * **chat**: the name of a chat format or a Jinja file; none: the catalogue's or the file's.
 
-    **Raises** `ModelError`, `UsageError` or `ResourceError` that says what the hub answered, and
-    what to do.
+    **Raises** `ModelError`, `UsageError` or `ResourceError` with the hub's answer and what to do.
     """
+    if chat:  # a mistake is better known before the download
+        chosen_format(chat)
     with _explained(repository):
         offer = _request_offer(repository, gguf.part_names(file), entry, name, revision)
     refuse_taken(offer.name, [part.sha256 for part in offer.files])
@@ -91,19 +95,28 @@ def pull(
         )
     make_folder()
     with _explained(repository), WeakFileLock(folder() / ".pull.lock"):
-        manifest = manifests().get(offer.name)  # another pull may have been faster
-        if manifest and manifest.check():
+        if manifest := _present(offer, chat):  # another pull may have been faster
             return manifest
-        partial_files = [path for path in map(_partial, offer.files) if path.is_file()]
-        present_bytes = sum(path.stat().st_size for path in partial_files)
-        make_folder(sum(part.bytes for part in offer.files) - present_bytes)
-        for part in offer.files:
-            _fetch(offer, part)
-        return _keep(offer, catalogued=entry is not None)
+        _fetch_all(offer)
+        return _keep(offer, chat, catalogued=entry is not None)
 
 
-def _keep(offer: Offer, *, catalogued: bool) -> Manifest:
-    """Give the files their names and the model its manifest."""
+def _present(offer: Offer, chat: str | None) -> Manifest | None:
+    """The manifest of a model that is here already, with the format that was chosen now, if any."""
+    manifest = manifests().get(offer.name)
+    if not manifest:
+        return None
+    header = manifest.check().header
+    if not chat:
+        return manifest
+    return record(manifest.model_copy(update={"chat": chosen_format(chat, header)}))
+
+
+def _keep(offer: Offer, chat: str | None, *, catalogued: bool) -> Manifest:
+    """Give the files their names and the model its manifest.
+
+    Where no format can be made of the template, the files stay for ``models add --chat``.
+    """
     paths = [_partial(part).replace(folder() / Path(part.path).name) for part in offer.files]
     try:
         files = zip(paths, offer.files, strict=True)
@@ -125,7 +138,7 @@ def _keep(offer: Offer, *, catalogued: bool) -> Manifest:
             repository=offer.repository,
             commit=offer.commit,
             licence=offer.licence,
-            chat=offer.chat,
+            chat=format_of(paths[0], headers[0], chat, offer.chat),
             context=headers[0].context_length,
             kv_bytes_per_token=headers[0].kv_bytes_per_token,
             source="hub",
@@ -190,6 +203,15 @@ def _partial(part: Part) -> Path:
     It is named by its hash, so that a later pull of the same file goes on with it.
     """
     return folder() / f".{part.sha256}.part"
+
+
+def _fetch_all(offer: Offer) -> None:
+    """Download what is missing of all files, where there is room for it."""
+    partial_files = [path for path in map(_partial, offer.files) if path.is_file()]
+    present_bytes = sum(path.stat().st_size for path in partial_files)
+    make_folder(sum(part.bytes for part in offer.files) - present_bytes)
+    for part in offer.files:
+        _fetch(offer, part)
 
 
 def _fetch(offer: Offer, part: Part) -> None:

@@ -7,13 +7,14 @@ that this one knew. This file opens no socket.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from t2local.errors import ModelError
 from t2local.llm import gguf
 from t2local.llm.catalog import ChatFormat, Entry, chat_formats, entries
+from t2local.llm.chat_format import format_of, own_format
 from t2local.llm.checks import Checked, check, open_apart
 from t2local.llm.manifest import (
     UNKNOWN_LICENCE,
@@ -37,12 +38,12 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file that was checked. ``chat`` is none when only the file itself can tell its format."""
+    """A file that was checked, with the format of its prompts."""
 
     name: str
     path: Path
     sha256: str
-    chat: ChatFormat | None
+    chat: ChatFormat
     licence: str
 
 
@@ -53,9 +54,7 @@ def find(name_or_path: str | None = None) -> ModelFile:
     """
     name = name_or_path or "starter"
     if manifest := manifests().get(name):
-        sha256 = manifest.check().sha256
-        chat = chat_formats().get(manifest.chat or "")
-        return ModelFile(name, manifest.paths()[0], sha256, chat, manifest.licence)
+        return _stored(manifest)
     if entry := entries().get(name):
         path = present(entry) or _assemble(entry)
         if not entry.sha256:
@@ -89,40 +88,40 @@ def present(entry: Entry) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
-def add(path: Path, *, link: bool = False, name: str | None = None) -> Manifest:
+def add(
+    path: Path, *, link: bool = False, name: str | None = None, chat: str | None = None
+) -> Manifest:
     """Take a model file (the first, of several parts) into the store.
 
-    It is hashed, its header is read, and a file that neither the catalogue nor a manifest knows is
-    first opened in a child process. A manifest beside it is checked and kept.
+    It is hashed, its header is read, and a file that nobody knows is first opened in a child
+    process. A manifest beside it is checked and kept.
 
     **Parameters:**
 
-    * **path**: the file.
-    * **link**: the file stays where it is.
-    * **name**: what ``--model`` will take; none: the manifest's, the catalogue's or the file's.
+    * **path**: the file; with **link** it stays where it is.
+    * **name**: what ``--model`` will take; **chat**: the name of a chat format or a Jinja file.
+      None: the manifest's, the catalogue's or the file's own.
 
-    **Raises** `ModelError` for a file that cannot be used, `UsageError` when the name is taken,
-    `ResourceError` for a full disk.
+    **Raises** `ModelError` for a file that cannot be used, `UsageError` for a taken name or no such
+    format, `ResourceError` for a full disk.
     """
     paths = gguf.parts(path)
     manifest = _manifest_beside(path, len(paths))
-    expected: Sequence[str | None] = [_catalogued_sha256(path)] * len(paths)
-    if manifest:
-        expected = [part.sha256 for part in manifest.files]
-    checks = [check(file, digest) for file, digest in zip(paths, expected, strict=True)]
-    digests = [checked.sha256 for checked in checks]
-    header = checks[0].header
+    checks = _check_all(paths, manifest)
+    digests, header = [checked.sha256 for checked in checks], checks[0].header
     entry = _entry_of(digests[0])
     source = manifest or entry
     if source is None:
         open_apart(path)
     name = name or (source and source.name) or as_name(gguf.stem(path.name))
     refuse_taken(name, digests)
+    origin = _origin(manifest, entry, header.licence)
+    chat_format = format_of(path, header, chat, origin.chat)  # may fail: before a file is copied
     return record(
         Manifest(
             name=name,
             files=_parts(paths, digests, link=link),
-            **asdict(_origin(manifest, entry, header.licence)),
+            **asdict(replace(origin, chat=chat_format)),
             context=header.context_length,
             kv_bytes_per_token=header.kv_bytes_per_token,
             source="link" if link else "file",
@@ -156,6 +155,15 @@ def as_name(text: str) -> str:
     return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:100] or "model"
 
 
+def _stored(manifest: Manifest) -> ModelFile:
+    """A model of the store; manifests of version 0.1 may leave its format to the file."""
+    checked, path = manifest.check(), manifest.paths()[0]
+    chat = manifest.chat or own_format(path, checked.header)
+    if isinstance(chat, str):
+        chat = chat_formats()[chat]
+    return ModelFile(manifest.name, path, checked.sha256, chat, manifest.licence)
+
+
 def _catalogued(entry: Entry, path: Path, checked: Checked) -> ModelFile:
     return ModelFile(entry.name, path, checked.sha256, chat_formats()[entry.chat], entry.licence)
 
@@ -171,13 +179,22 @@ def _unlisted(path: Path) -> ModelFile:
         return _catalogued(entry, path, checked)
     open_apart(path)
     licence = checked.header.licence or UNKNOWN_LICENCE
-    return ModelFile(gguf.stem(path.name), path, checked.sha256, None, licence)
+    chat = own_format(path, checked.header)
+    return ModelFile(gguf.stem(path.name), path, checked.sha256, chat, licence)
 
 
 def _catalogued_sha256(path: Path) -> str | None:
     """The hash that a file of this name must have, if the catalogue has the name."""
     hashes = (e.sha256 for e in entries().values() if e.sha256 and e.file == path.name)
     return next(hashes, None)
+
+
+def _check_all(paths: list[Path], manifest: Manifest | None) -> list[Checked]:
+    """Hold files against the hashes of their manifest, or of the catalogue."""
+    expected: Sequence[str | None] = [_catalogued_sha256(paths[0])] * len(paths)
+    if manifest:
+        expected = [part.sha256 for part in manifest.files]
+    return [check(file, digest) for file, digest in zip(paths, expected, strict=True)]
 
 
 def _entry_of(sha256: str) -> Entry | None:

@@ -1,6 +1,7 @@
 """Text to tokens and back, for the vocabulary of one GGUF; data never become control tokens."""
 
 import ctypes
+import re
 from typing import Any
 
 import llama_cpp as llama
@@ -12,6 +13,8 @@ from t2local.llm.grammar import Tokenizer, tokenizer_of
 _llama = llama.llama_cpp._lib
 #: Room for the bytes of one token.
 _BUFFER = ctypes.create_string_buffer(4096)
+#: What looks like a control token: ``<|im_end|>``, ``<|turn>``, ``<start_of_turn>``, ``[INST]``.
+_MARK = re.compile(r"<[|｜][^<>\s]+>|<[^<>\s]+[|｜]>|<(?:start|end)_of_\w+>|\[/?[A-Z_]{3,}\]")
 
 
 class Vocabulary:
@@ -65,6 +68,15 @@ class Vocabulary:
             return self._spelled(text)
         half = len(text) // 2
         return self.tokenize(text[:half]) + self.tokenize(text[half:])
+
+    def ordinary_marks(self, text: str) -> list[str]:
+        """What looks like a control token in a text and is none; each once, in order."""
+        marks = dict.fromkeys(_MARK.findall(text))
+        return [mark for mark in marks if not self._is_control(mark)]
+
+    def _is_control(self, mark: str) -> bool:
+        tokens = self.tokenize(mark, special=True)
+        return len(tokens) == 1 and tokens[0] in self.reserved
 
     def _spelled(self, character: str) -> list[int]:
         """The tokens of its bytes."""
