@@ -26,7 +26,12 @@ from t2local.llm.store import find
 CASES, OTHERS, ADDED = 10, 190, 2000
 DOSES = (1.0, 0.5, 0.0)
 #: The number that is looked at, by table.
-AGE = {"flchain": "age", "nafld": "age_years", "titanic": "age", "mgus2": "age"}
+AGE = {
+    "flchain": "age_years",
+    "nafld": "age_years",
+    "titanic": "age_years",
+    "mgus2": "age_at_diagnosis",
+}
 
 
 def real_rows(own: Table, seed: int) -> pd.DataFrame:
@@ -69,7 +74,7 @@ def lines(name: str, seed: int, done: set[str], model: Backbone | None) -> Itera
         if arm in done:
             continue
         rows = make()
-        change = None if arm in ("population", "real") else score(cell, rows) - base
+        change = score(cell, rows) - base if arm not in ("population", "real") else None
         figures = moments(rows, rows[target] == rarest, age)
         yield {"table": name, "seed": seed, "arm": arm, "rows": len(rows), **figures} | {
             "change": change
@@ -82,10 +87,10 @@ def markdown(results: pd.DataFrame) -> str:
     for (name, arm), own in results.groupby(["table", "arm"], sort=False):
         mean = own[["mean", "case_mean", "case_deviation", "change"]].mean()
         ages = [f"{mean[key]:.1f}" for key in ("mean", "case_mean", "case_deviation")]
-        counts = (
-            f"{own['cases'].mean():.0f} of {own['rows'].mean():.0f}, least {own['cases'].min()}"
-        )
-        rows.append([name, arm, counts, *ages, f"{mean['change']:+.1f}", str(len(own))])
+        n_cases = own["cases"]
+        counts = f"{n_cases.mean():.0f} of {own['rows'].mean():.0f}, least {n_cases.min()}"
+        gain = "" if pd.isna(mean["change"]) else f"{mean['change']:+.1f}"
+        rows.append([name, arm, counts, *ages, gain, str(len(own))])
     head = ["table", "rows", "cases", "mean age", "of cases", "deviation", "AUC", "seeds"]
     return markdown_table(head, rows)
 
