@@ -91,18 +91,20 @@ class _RecordedContext:
         self._owner.asked.append(("decode", (tokens, positions, sequences, wanted)))
         began = time.perf_counter()
         scores = self._context.decode(tokens, positions, sequences, wanted, full=full)
-        self._owner.seconds["prefix" if sequences[0] == 0 else "rows"] += (
-            time.perf_counter() - began
-        )
+        self._owner.seconds["prefix" if sequences[0] < 2 else "rows"] += time.perf_counter() - began
         return scores
 
-    def share(self, source, target, end=-1):
-        self._owner.asked.append(("share", (source, target, end)))
-        self._context.share(source, target, end)
+    def branch(self, source, target):
+        self._owner.asked.append(("branch", (source, target)))
+        self._context.branch(source, target)
 
-    def forget(self, sequence, start=0):
-        self._owner.asked.append(("forget", (sequence, start)))
-        self._context.forget(sequence, start)
+    def drop(self, sequence):
+        self._owner.asked.append(("drop", (sequence,)))
+        self._context.drop(sequence)
+
+    def rewind(self, sequence, end):
+        self._owner.asked.append(("rewind", (sequence, end)))
+        self._context.rewind(sequence, end)
 
     def close(self):
         self._context.close()

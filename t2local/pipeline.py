@@ -28,7 +28,14 @@ from t2local.run.inputs import (
 from t2local.run.judging import Judge, judge_of
 from t2local.run.ledger import Ledger
 from t2local.run.measure import measure
-from t2local.run.models import MadePlan, ModelIdentity, load, make_plan, plan_by_another_model
+from t2local.run.models import (
+    MadePlan,
+    ModelIdentity,
+    load,
+    load_workers,
+    make_plan,
+    plan_by_another_model,
+)
 from t2local.run.report import TeamFacts, report_of
 from t2local.run.result import Result, hand_over
 from t2local.run.texts import texts_for
@@ -150,7 +157,7 @@ def with_models(
 ) -> Result:
     """Have the plan made, then the rows written; one model is in memory at a time."""
     made = plan_by_another_model(run, inputs, manager_model)
-    with load(model, run) as loaded:
+    with load_workers(model, run) as loaded:
         return write_and_trim(run, inputs, made or make_plan(run, inputs, loaded), loaded, folder)
 
 

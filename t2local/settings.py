@@ -52,7 +52,7 @@ class TeamSettings(_Group):
     conditioning: Literal["row", "parents"] = Field(
         "row",
         description="what a worker sees of a row: all cells so far, "
-        "or those of its parents only (the paper)",
+        "or those of its parents only (the paper; not with a recurrent model)",
     )
     labels: Literal["calibrated", "worker", "classifier"] = Field(
         "calibrated",

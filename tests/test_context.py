@@ -50,7 +50,7 @@ def test_logits_come_after_the_outputs_in_their_order(model, context):
     logits = all_logits(decode(context, TEXT, outputs=[2, 5, 9]), 3)
     assert logits.shape == (3, model.n_vocab)
     for row, end in zip(logits, (3, 6, 10), strict=True):
-        context.forget(0)
+        context.drop(0)
         alone = all_logits(decode(context, TEXT[:end]))[0]
         assert np.allclose(row, alone, atol=1e-4)
 
@@ -58,7 +58,7 @@ def test_logits_come_after_the_outputs_in_their_order(model, context):
 def test_the_logits_of_allowed_tokens_are_those_of_all_tokens(context):
     tokens = np.array([3, 77, 200, 301])
     whole = all_logits(decode(context, TEXT, outputs=[3, 9]), 2)
-    context.forget(0)
+    context.drop(0)
     allowed = decode(context, TEXT, outputs=[3, 9], full=False)
     assert not isinstance(allowed, np.ndarray)
     for i in range(2):
@@ -79,10 +79,11 @@ def test_input_that_is_longer_than_a_batch_is_split_and_gives_the_same(model, co
 
 def test_a_shared_sequence_goes_on_as_if_it_had_been_written(context):
     expected = all_logits(decode(context, TEXT))
-    context.forget(0)
+    context.drop(0)
     decode(context, TEXT[:6])
-    context.share(0, 1, 4)
-    context.share(0, 2)
+    context.branch(0, 1)
+    context.rewind(1, 4)
+    context.branch(0, 2)
     assert np.allclose(
         all_logits(decode(context, TEXT[4:], sequence=1, start=4)), expected, atol=1e-3
     )
@@ -93,9 +94,9 @@ def test_a_shared_sequence_goes_on_as_if_it_had_been_written(context):
 
 def test_what_is_forgotten_is_not_seen(context):
     expected = all_logits(decode(context, [*TEXT[:4], 99]))
-    context.forget(0)
+    context.drop(0)
     decode(context, TEXT)
-    context.forget(0, 4)
+    context.rewind(0, 4)
     assert np.allclose(all_logits(decode(context, [99], start=4)), expected, atol=1e-3)
 
 

@@ -11,6 +11,7 @@ counts = st.integers(0, 10**9)
 counters = st.builds(
     Counters,
     context_tokens=counts,
+    context_bytes=counts,
     prefix_tokens=counts,
     row_tokens=counts,
     sampled_tokens=counts,
@@ -24,8 +25,8 @@ counters = st.builds(
 @given(st.lists(counters, min_size=1, max_size=5))
 def test_everything_is_summed_but_the_context_which_is_the_largest(several):
     total = asdict(sum(several, Counters()))
-    largest = total.pop("context_tokens")
-    assert largest == max(one.context_tokens for one in several)
+    for name in ("context_tokens", "context_bytes"):
+        assert total.pop(name) == max(getattr(one, name) for one in several)
     for name, value in total.items():
         assert value == sum(getattr(one, name) for one in several)
 

@@ -83,6 +83,25 @@ def test_the_order_of_arrival_changes_no_row():
     assert [forward[i].texts for i in range(30)] == [backward[29 - i].texts for i in range(30)]
 
 
+def test_rows_that_move_on_never_go_back():
+    model = ScriptedModel()
+    model.can_rewind = False  # now its contexts raise
+    requests = [
+        Request(chain(segment(grammar, given), segment(WORD, b"")), RowStream(1, row=i))
+        for i, (grammar, given) in enumerate([(CLOSED, b"A"), (WORD, b""), (BARE, b"")] * 5)
+    ]
+    assert write(requests, model=model)[0] == write(requests)[0]
+
+
+def test_a_row_that_opens_with_no_token_takes_its_first_choice_from_the_prompt():
+    model = Recorder(lambda text: b"7" if text.endswith(b"prefix") else b"")
+    grammar = Grammar({"type": "integer", "minimum": 0, "maximum": 9}, model.tokenizer)
+    requests = [Request((segment(grammar, b""),), RowStream(1, row=i)) for i in range(5)]
+    done, _ = write(requests, model=model)
+    assert {completion.texts for completion in done.values()} == {("7",)}
+    assert model.decodes == [(len("prefix"), 1)]
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.data(), st.integers(1, 4), st.sampled_from([0, 12, 40]))
 def test_a_row_that_branches_sees_just_what_its_segments_name(data, slots, typical_row_tokens):
@@ -338,7 +357,7 @@ def test_counters_are_the_sums_over_all_decodes(mix, slots):
     ]
     _, counters = write(requests, slots, model)
     prefix, *steps = model.decodes
-    assert prefix == (counters.prefix_tokens, 0) == (len("prefix"), 0)
+    assert prefix == (counters.prefix_tokens, 1) == (len("prefix"), 1)
     assert counters.row_tokens == sum(tokens for tokens, _ in steps)
     assert counters.sampled_tokens == sum(outputs for _, outputs in steps)
     assert counters.decoded_tokens == sum(tokens for tokens, _ in model.decodes)

@@ -227,7 +227,7 @@ def test_logits_of_allowed_tokens_are_those_of_llama_cpp(starter):
     with closing(starter.context(64, 4)) as context:
         logits = context.decode(tokens, positions, zeros, outputs, full=True)
         whole = np.array([logits[i, digits] for i in range(2)])
-        context.forget(0)
+        context.drop(0)
         allowed = context.decode(tokens, positions, zeros, outputs)
         assert not isinstance(allowed, np.ndarray)
         # llama.cpp rounds the hidden states to 8 bits before this product; ours are not rounded.

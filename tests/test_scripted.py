@@ -8,12 +8,14 @@ from t2local.llm.scripted import ScriptedModel
 
 def decode(context, text: bytes, *, sequence: int = 0, start: int = 0, outputs=None):
     n = len(text)
-    return context.decode(
+    mask = np.ones(n, dtype=bool) if outputs is None else np.array(outputs, dtype=bool)
+    logits = context.decode(
         np.frombuffer(text, dtype=np.uint8).astype(np.int32),
         np.arange(start, start + n, dtype=np.int32),
         np.full(n, sequence, dtype=np.int32),
-        np.ones(n, dtype=bool) if outputs is None else np.array(outputs, dtype=bool),
+        mask,
     )
+    return np.array([logits[i, slice(None)] for i in range(mask.sum())])
 
 
 def test_tokens_are_bytes_and_prompts_are_kept():
@@ -45,8 +47,9 @@ def test_a_shared_sequence_goes_on_with_what_it_shares():
     model = ScriptedModel(lambda text: texts.append(text) or b"")
     context = model.context(10, 3)
     decode(context, b"ab")
-    context.share(0, 1, 1)
-    context.share(0, 2)
+    context.branch(0, 1)
+    context.rewind(1, 1)
+    context.branch(0, 2)
     decode(context, b"X", sequence=1, start=1)
     decode(context, b"Y", sequence=2, start=2)
     assert texts[-2:] == [b"aX", b"abY"]
@@ -63,8 +66,8 @@ def test_a_token_at_a_wrong_position_raises(start):
 def test_a_full_cache_raises_and_shared_tokens_take_room_once():
     context = ScriptedModel().context(4, 4)
     decode(context, b"abc")
-    context.share(0, 1)
-    context.share(0, 2)
+    context.branch(0, 1)
+    context.branch(0, 2)
     decode(context, b"d", sequence=1, start=3)
     with pytest.raises(RuntimeError, match="5 tokens are in a cache of 4"):
         decode(context, b"e", sequence=2, start=3)
@@ -73,9 +76,9 @@ def test_a_full_cache_raises_and_shared_tokens_take_room_once():
 def test_room_comes_back_when_a_sequence_is_forgotten():
     context = ScriptedModel().context(4, 2)
     decode(context, b"abcd", sequence=1)
-    context.forget(1, 2)
+    context.rewind(1, 2)
     decode(context, b"xy", sequence=1, start=2)
-    context.forget(1)
+    context.drop(1)
     decode(context, b"efgh")
     context.close()
 
@@ -85,7 +88,7 @@ def test_a_sequence_in_use_is_not_overwritten():
     decode(context, b"a")
     decode(context, b"b", sequence=1)
     with pytest.raises(RuntimeError, match="sequence 1 is in use"):
-        context.share(0, 1)
+        context.branch(0, 1)
 
 
 def test_a_sequence_that_is_not_there_raises():

@@ -85,20 +85,26 @@ def value(kind: int, content) -> bytes:
 def tiny(path: Path, seed: int = 1, **changes) -> Path:
     """Write a model; ``changes`` are keys of its metadata."""
     rng = np.random.default_rng(seed)
-    keys, tensors = metadata(**changes), shapes()
+    tensors = {name: rng.normal(0, 0.1, shape[::-1]) for name, shape in shapes().items()}
+    return write(path, metadata(**changes), tensors)
+
+
+def write(path: Path, keys: dict[str, tuple[int, object]], tensors: dict[str, np.ndarray]) -> Path:
+    """Write a GGUF; tensors in numpy's order, the last dimension is the innermost."""
     head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys))
     head += b"".join(
         text(key) + struct.pack("<I", kind) + value(kind, content)
         for key, (kind, content) in keys.items()
     )
     body = b""
-    for name, shape in tensors.items():
+    for name, numbers in tensors.items():
         head += (
             text(name)
-            + struct.pack("<I", len(shape))
-            + struct.pack(f"<{len(shape)}Q", *shape)
+            + struct.pack("<I", numbers.ndim)
+            + struct.pack(f"<{numbers.ndim}Q", *numbers.shape[::-1])
             + struct.pack("<IQ", 0, len(body))
         )
-        body += rng.normal(0, 0.1, int(np.prod(shape))).astype("<f4").tobytes()
+        data = numbers.astype("<f4").tobytes()
+        body += data + bytes(-len(data) % 32)
     path.write_bytes(head + bytes(-len(head) % 32) + body)
     return path

@@ -64,6 +64,7 @@ class Backbone:
         self.context_length = int(llama.llama_model_n_ctx_train(self._model))
         self.weight_bytes = int(llama.llama_model_size(self._model))
         self.kv_bytes_per_token = self._kv_bytes_per_token()
+        self.can_rewind = not _has_state(self._model)
         self._chat = file.chat
         self.chat_format = Decision("chat format", file.chat.name, file.chat.reason)
         self._vocabulary = Vocabulary(self._model)
@@ -72,6 +73,7 @@ class Backbone:
         self.max_step_tokens = machine.max_step_tokens()
         width = llama.llama_model_n_embd(self._model)
         self.batch = machine.batch(_WORKING_FLOATS * width * 4)
+        self.state_bytes = _state_bytes(self._model, self.n_vocab, self.threads.value)
         self.output_layer = self._find_output_layer(file.path)
 
     def decisions(self) -> tuple[Decision, ...]:
@@ -91,7 +93,8 @@ class Backbone:
 
     def slots(self, requested: int, row_tokens: int) -> Decision:
         """How many rows of ``row_tokens`` tokens to write side by side; 0: by free memory."""
-        return machine.slots(requested, row_tokens, self.kv_bytes_per_token)
+        row_bytes = row_tokens * self.kv_bytes_per_token + self.state_bytes
+        return machine.slots(requested, row_bytes)
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Text to tokens; control tokens are recognised in the text only if ``special``."""
@@ -120,6 +123,7 @@ class Backbone:
             threads=self.threads.value,
             batch_tokens=self.batch.value,
             output_layer=self.output_layer.value,
+            equal_lengths=bool(self.output_layer.value and not self.can_rewind),
         )
         return LlamaContext(self._model, options, n_tokens=n_tokens, n_sequences=n_sequences)
 
@@ -163,17 +167,14 @@ class Backbone:
         )
         if embeds or not decodes:
             return f"{architecture} is not a text generator (decoder)"
-        if llama.llama_model_is_recurrent(self._model) or llama.llama_model_is_hybrid(self._model):
-            return (
-                f"{architecture} is recurrent: such a model cannot go back to the end of a prompt "
-                "that rows share"
-            )
         return ""
 
     def _kv_bytes_per_token(self) -> int:
         """Bytes of the key-value cache for one token: keys and values of 2 bytes in each layer."""
         architecture = self._metadata("general.architecture")
         n_heads = llama.llama_model_n_head(self._model)
+        if not n_heads:
+            return 0
         # Some architectures (Gemma) have heads that are wider than their share of the width.
         width = int(self._metadata(f"{architecture}.attention.key_length") or 0)
         width = width or llama.llama_model_n_embd(self._model) // n_heads
@@ -200,6 +201,8 @@ class Backbone:
         what = "output layer"
         if self.layers_on_gpu.value:
             return Decision(what, None, "a GPU computes it")
+        if llama.llama_model_is_recurrent(self._model):
+            return Decision(what, None, "llama.cpp splits rows of a recurrent model by their slots")
         try:
             layer = OutputLayer(path, self.n_vocab, llama.llama_model_n_embd(self._model))
         except LookupError:
@@ -223,3 +226,19 @@ class Backbone:
             context.decode(first_token, zero, zero, np.ones(1, dtype=np.bool_))
             states = context.hidden.states
             return states is not None and layer.agrees(states[0], context.logits(1)[0])
+
+
+def _has_state(model: Any) -> bool:
+    """Whether a model, or some of its layers, keeps a recurrent state."""
+    return bool(llama.llama_model_is_recurrent(model) or llama.llama_model_is_hybrid(model))
+
+
+def _state_bytes(model: Any, n_vocab: int, threads: int) -> int:
+    """Bytes of the recurrent state of one sequence: llama.cpp's word after one token."""
+    if not _has_state(model):
+        return 0
+    options = ContextOptions(n_vocab, threads, 32, None)
+    zero = np.zeros(1, dtype=np.int32)
+    with closing(LlamaContext(model, options, n_tokens=256, n_sequences=1)) as context:
+        context.decode(zero, zero, zero, np.zeros(1, dtype=np.bool_))
+        return context.state_bytes(0)

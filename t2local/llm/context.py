@@ -1,4 +1,4 @@
-"""A context of llama.cpp: a key-value cache of many sequences, decoded batch by batch."""
+"""A context of llama.cpp: the memory of many sequences, decoded batch by batch."""
 
 import ctypes
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import llama_cpp as llama
 import numpy as np
 
 from t2local.errors import DecodeError, ResourceError
-from t2local.llm.model import Int32Array, LogitArray, Logits
+from t2local.llm.model import Int32Array, LogitArray, Logits, lasting
 from t2local.llm.outputs import AllowedLogits, HiddenStates, OutputLayer, ctrl_c_waits
 from t2local.stats.arrays import Mask
 
@@ -29,16 +29,22 @@ class ContextOptions:
     * **threads**: CPU threads.
     * **batch_tokens**: tokens of one ``llama_decode``; longer input is split.
     * **output_layer**: computes the logits of allowed tokens; none: llama.cpp computes all logits.
+    * **equal_lengths**: sequences go through one model call only if they get equally many tokens.
+      llama.cpp splits others itself where layers have a recurrent state, and then nobody can say
+      which hidden states belong to which output.
     """
 
     n_vocab: int
     threads: int
     batch_tokens: int
     output_layer: OutputLayer | None
+    equal_lengths: bool = False
 
 
 class LlamaContext:
-    """A unified key-value cache: one pool of cells, where sequences share what they have in common.
+    """The memory of many sequences, which share what they have in common.
+
+    A key-value cache is one pool of cells; a recurrent model has one state for each sequence.
 
     **Parameters:**
 
@@ -54,6 +60,7 @@ class LlamaContext:
     ) -> None:
         self._n_vocab = options.n_vocab
         self._max_outputs = n_sequences
+        self._equal_lengths = options.equal_lengths
         self._layer = options.output_layer
         self.hidden = HiddenStates(llama.llama_model_n_embd(model))
         parameters = _parameters(options, n_tokens, n_sequences)
@@ -77,17 +84,34 @@ class LlamaContext:
         full: bool = False,
     ) -> Logits:
         """Run tokens through the model; see `t2local.llm.model.Context.decode`."""
-        size = self._batch.size
-        if len(tokens) <= size:
+        parts = self._parts(sequences)
+        if len(parts) == 1:
             return self._decode_batch(tokens, positions, sequences, outputs, full=full)
         joined = _JoinedLogits()
-        for start in range(0, len(tokens), size):
-            part = slice(start, start + size)
+        numbers = outputs.cumsum() - 1
+        for part in parts:
             logits = self._decode_batch(
                 tokens[part], positions[part], sequences[part], outputs[part], full=full
             )
-            joined.append(logits, int(outputs[part].sum()))
+            joined.add(logits, numbers[part][outputs[part]])
         return joined
+
+    def _parts(self, sequences: Int32Array) -> list[Any]:
+        """The places of the tokens of each call of the model."""
+        size = self._batch.size
+        n_tokens = max(1, len(sequences))
+        batches = [slice(start, start + size) for start in range(0, n_tokens, size)]
+        if not self._equal_lengths:
+            return batches
+        parts = []
+        for batch in batches:
+            starts = np.flatnonzero(np.diff(sequences[batch], prepend=-1))
+            lengths = np.diff(starts, append=len(sequences[batch]))
+            of_token = np.repeat(lengths, lengths)
+            parts += [
+                batch.start + np.flatnonzero(of_token == length) for length in np.unique(lengths)
+            ]
+        return parts
 
     def _decode_batch(
         self,
@@ -112,6 +136,11 @@ class LlamaContext:
             reason = _DECODE_FAILURES.get(status, f"error {status}")
             raise DecodeError(f"llama.cpp could not go on: {reason}.", next_step=_FEWER_ROWS)
         if self._layer and self.hidden.states is not None:
+            if len(self.hidden.states) != n_outputs:
+                raise DecodeError(
+                    f"llama.cpp gave {len(self.hidden.states)} outputs of {n_outputs}.",
+                    next_step="report this with the name of the model: python -m t2local doctor",
+                )
             return AllowedLogits(self._layer, self.hidden.states)
         return self.logits(n_outputs)
 
@@ -122,13 +151,32 @@ class LlamaContext:
         pointer = llama.llama_get_logits(self._context)
         return np.ctypeslib.as_array(pointer, (n_outputs, self._n_vocab))
 
-    def share(self, source: int, target: int, end: int = -1) -> None:
-        """Let ``target`` begin with what ``source`` holds; cells are tagged, not copied."""
-        llama.llama_memory_seq_cp(self._memory, source, target, -1, end)
+    def branch(self, source: int, target: int) -> None:
+        """Let ``target``, which is empty, begin with all that ``source`` holds.
 
-    def forget(self, sequence: int, start: int = 0) -> None:
-        """Free the cells of one sequence from a position on, but for those that others share."""
-        llama.llama_memory_seq_rm(self._memory, sequence, start, -1)
+        Cells are tagged, and a state is copied when the next token of either changes it.
+        """
+        llama.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+
+    def drop(self, sequence: int) -> None:
+        """Forget one sequence; those that began with it keep what they have."""
+        self.rewind(sequence, 0)
+
+    def rewind(self, sequence: int, end: int) -> None:
+        """Forget what one sequence holds from a position on.
+
+        **Raises** `DecodeError` where llama.cpp cannot: a recurrent state has no positions.
+        """
+        if not llama.llama_memory_seq_rm(self._memory, sequence, end, -1):
+            raise DecodeError(
+                f"llama.cpp could not take sequence {sequence} back to its token {end}.",
+                next_step="let rows go forward only: --set team.conditioning=row",
+            )
+
+    def state_bytes(self, sequence: int) -> int:
+        """Bytes of the recurrent state of one sequence; its key-value cache is not counted."""
+        flag = llama.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
+        return int(llama.llama_state_seq_get_size_ext(self._context, sequence, flag))
 
     def close(self) -> None:
         """Free the memory; a second call does nothing."""
@@ -144,6 +192,8 @@ def _parameters(options: ContextOptions, n_tokens: int, n_sequences: int) -> Any
     parameters.n_batch = parameters.n_ubatch = options.batch_tokens
     parameters.n_seq_max = n_sequences
     parameters.kv_unified = True
+    # Rows go back behind the window of a layer: cells that left it must still be there.
+    parameters.swa_full = True
     # With fewer outputs than sequences llama.cpp aborts the process; with 0 it reserves logits for
     # a whole batch.
     parameters.n_outputs_max = n_sequences
@@ -192,13 +242,12 @@ class _JoinedLogits:
     """The logits of a decode that went through in several batches."""
 
     def __init__(self) -> None:
-        self._outputs: list[tuple[Logits, int]] = []
+        self._outputs: dict[int, tuple[Logits, int]] = {}
 
-    def append(self, logits: Logits, n_outputs: int) -> None:
-        """The outputs of one more batch."""
-        if isinstance(logits, np.ndarray):
-            logits = logits.copy()  # llama.cpp writes the next batch into the same memory
-        self._outputs += [(logits, output) for output in range(n_outputs)]
+    def add(self, logits: Logits, numbers: Int32Array) -> None:
+        """The outputs of one more batch, by their numbers among all."""
+        logits = lasting(logits)
+        self._outputs |= {number: (logits, i) for i, number in enumerate(numbers.tolist())}
 
     def __getitem__(self, key: tuple[int, Any]) -> LogitArray:
         logits, output = self._outputs[key[0]]

@@ -10,9 +10,10 @@ class Counters:
 
     **Parameters:**
 
-    * **context_tokens**: size of the context; of several decoders, that of the largest.
+    * **context_tokens**, **context_bytes**: size of the context; of several decoders, that of the
+      largest.
     * **prefix_tokens**, **row_tokens**: tokens decoded, of shared prefixes and of rows.
-    * **sampled_tokens**: tokens whose logits were computed.
+    * **sampled_tokens**: tokens of rows whose logits were computed.
     * **failed_rows**: rows that ended without all their texts.
     * **failed_decodes**: calls of the model that raised.
     * **requeued_rows**: rows begun anew because the context was full.
@@ -20,6 +21,7 @@ class Counters:
     """
 
     context_tokens: int = 0
+    context_bytes: int = 0
     prefix_tokens: int = 0
     row_tokens: int = 0
     sampled_tokens: int = 0
@@ -36,6 +38,8 @@ class Counters:
     def __add__(self, other: Self) -> Self:
         sums = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)}
         # Contexts are opened one after another, so the memory of the largest is what a run needs.
-        return type(self)(
-            **{**sums, "context_tokens": max(self.context_tokens, other.context_tokens)}
-        )
+        largest = {
+            name: max(getattr(self, name), getattr(other, name))
+            for name in ("context_tokens", "context_bytes")
+        }
+        return type(self)(**{**sums, **largest})

@@ -1,9 +1,10 @@
 """Many rows under grammars in one context: the place where the speed of t2local is decided.
 
-The prompt is decoded once, as sequence 0. Every row is a sequence that shares it, and all rows go
-through the model in the same ``decode``. Tokens that a grammar forces are never sampled, only the
-logits of allowed tokens are read, and a slot whose row is complete takes the next row at once
-(docs/method.md, "Decoder"). This file knows tokens and grammars, but no table and no llama.cpp.
+The prompt is decoded once, in a sequence of its own. Every row is a sequence that begins as a
+snapshot of it, and all rows go through the model in the same ``decode``. Tokens that a grammar
+forces are never sampled, only the logits of allowed tokens are read, and a slot whose row is
+complete takes the next row at once (docs/method.md, "Decoder"). This file knows tokens and
+grammars, but no table and no llama.cpp.
 """
 
 import math
@@ -19,13 +20,15 @@ import numpy as np
 from t2local.errors import DecodeError
 from t2local.llm.counters import Counters
 from t2local.llm.grammar import Masks, Matcher
-from t2local.llm.model import Context, LogitArray, Logits, Model, TokenArray
+from t2local.llm.model import Context, LogitArray, Logits, Model, TokenArray, lasting
 from t2local.llm.requests import Completion, Request, Segment
 from t2local.llm.row import Row
 from t2local.llm.sampling import allowed_tokens
 
 #: llama.cpp keeps no more sequences apart in one context (LLAMA_MAX_SEQ).
 _MAX_SEQUENCES = 256
+#: The sequences of what prompts have in common and of the whole prompt; then come those of rows.
+_HEAD, _PROMPT, _FIRST_ROW = 0, 1, 2
 #: Starts that rows share, kept side by side: a run with shares of labels has one for each label.
 _MAX_SHARED_STARTS = 8
 
@@ -36,9 +39,9 @@ _Piece: TypeAlias = tuple[int, int, Sequence[int]]
 
 @dataclass(frozen=True)
 class SharedStart:
-    """The opening of a segment that several rows begin with, decoded once in its own sequence.
+    """What several rows begin with: the prompt, or a segment's opening after it, decoded once.
 
-    ``allowed`` and ``logits`` are of the first choice after it.
+    ``sequence`` holds it; ``allowed`` and ``logits`` are of the first choice after it.
     """
 
     sequence: int
@@ -79,12 +82,15 @@ class Decoder:
         self._typical_row_tokens = min(typical_row_tokens or max_row_tokens, max_row_tokens)
         self._temperature = temperature
         self._branches = branches
-        self._slots = min(slots, (_MAX_SEQUENCES - 1 - _MAX_SHARED_STARTS) // branches)
-        # Sequence 0 is the prefix; then come the rows, their second branches, and shared starts.
-        first_start = 1 + self._slots * branches
+        n_others = _FIRST_ROW + _MAX_SHARED_STARTS
+        self._slots = min(slots, (_MAX_SEQUENCES - n_others) // branches)
+        # After the rows come their second branches, and shared starts.
+        first_start = _FIRST_ROW + self._slots * branches
         self._start_sequences = range(first_start, first_start + _MAX_SHARED_STARTS)
         self._shared_room = _MAX_SHARED_STARTS * self._typical_row_tokens
-        self._prefix: list[int] = []
+        self._head: list[int] = []
+        self._n_prefix = 0
+        self._prompt_logits: Logits = np.empty((0, model.n_vocab), dtype=np.float32)
         self.counters = Counters()
         self._context = self._open(prefix_tokens)
         self._masks = Masks(slots, model.n_vocab)
@@ -109,38 +115,47 @@ class Decoder:
                 "(--plan), or choose a model with a longer context",
             )
         self._prefix_tokens = prefix_tokens
-        self._prefix = []
+        self._head = []
         # One row of the greatest length always fits, whatever the rows usually take.
         self._row_room = max(
             self._slots * self._typical_row_tokens, self._max_row_tokens * self._branches
         )
         size = prefix_tokens + self._shared_room + self._row_room
+        n_sequences = self._start_sequences.stop
         self.counters.context_tokens = size
-        return self._model.context(size, self._start_sequences.stop)
+        self.counters.context_bytes = (
+            size * self._model.kv_bytes_per_token + n_sequences * self._model.state_bytes
+        )
+        return self._model.context(size, n_sequences)
 
     def prefill(self, prefix: Sequence[int], stable: int = 0) -> None:
         """Decode a new shared prefix; everything before it is forgotten.
 
         **Parameters:**
 
-        * **prefix**: its tokens.
+        * **prefix**: its tokens, at least one.
         * **stable**: how many of its first tokens stay in the cache when the prefix before it had
-          the same. They are always decoded by themselves, so that the numbers in the cache do not
-          depend on what came before.
+          the same, the last token of all left out. They are always decoded by themselves, so that
+          the numbers in the cache do not depend on what came before.
         """
-        prefix = list(prefix)
         if len(prefix) > self._prefix_tokens:
             self._context.close()
             self._context = self._open(len(prefix))
-        n_kept = 0
-        if self._prefix[:stable] == prefix[:stable]:
-            n_kept = stable
-        self._context.forget(0, n_kept)
-        for start, end in ((n_kept, stable), (max(n_kept, stable), len(prefix))):
-            if start < end:
-                self._decode([(0, start, prefix[start:end])])
-        self.counters.prefix_tokens += len(prefix) - n_kept
-        self._prefix = prefix
+        stable = min(stable, len(prefix) - 1)
+        head, rest = list(prefix[:stable]), list(prefix[stable:])
+        self._context.drop(_PROMPT)
+        if head != self._head:
+            self._context.drop(_HEAD)
+            self._head = []  # until it is there
+            if head:
+                self._decode([(_HEAD, 0, head)])
+                self.counters.prefix_tokens += len(head)
+            self._head = head
+        self._context.branch(_HEAD, _PROMPT)
+        # The logits after the prompt are for segments that open with no token of their own.
+        self._prompt_logits = lasting(self._decode([(_PROMPT, stable, rest)], output=True))
+        self.counters.prefix_tokens += len(rest)
+        self._n_prefix = len(prefix)
 
     def complete(
         self, requests: Sequence[Request], *, until: float = math.inf
@@ -152,7 +167,7 @@ class Decoder:
         * **until**: a time of ``time.perf_counter`` at which it stops.
         """
         waiting = deque(enumerate(requests))
-        free_slots = list(range(self._slots, 0, -1))
+        free_slots = [_FIRST_ROW + i for i in reversed(range(self._slots))]
         rows: list[Row] = []
         try:
             starts = self._share_starts(requests)
@@ -173,7 +188,7 @@ class Decoder:
             for row in rows:
                 row.release(self._context)
             for sequence in self._start_sequences:
-                self._context.forget(sequence)
+                self._context.drop(sequence)
 
     def _share_starts(self, requests: Sequence[Request]) -> dict[Segment, SharedStart]:
         """Decode once what several rows begin with, and compute their first logits once."""
@@ -183,10 +198,8 @@ class Decoder:
         sequences = self._start_sequences[: len(segments)]
         pieces: list[_Piece] = []
         for segment, sequence in zip(segments, sequences, strict=True):
-            overlap = self._overlap(segment)
-            start = len(self._prefix) - len(overlap)
-            self._context.share(0, sequence, start)
-            pieces.append((sequence, start, overlap + segment.opening))
+            self._context.branch(_PROMPT, sequence)
+            pieces.append((sequence, self._n_prefix, segment.opening))
         full = any(segment.grammar.open for segment in segments)
         logits = self._decode(pieces, output=True, full=full)
         # One matcher at a time: there may be more starts than slots, and the masks have one row
@@ -201,41 +214,46 @@ class Decoder:
             # A copy: the logits are valid until the next decode only.
             segment: SharedStart(sequences[i], allowed[i], np.array(logits[i, allowed[i]]))
             for i, segment in enumerate(segments)
-            if len(allowed[i])
         }
 
-    def _overlap(self, segment: Segment) -> tuple[int, ...]:
-        """The last token of the prefix, where a segment opens with none.
-
-        It is decoded once more in the sequence of the row, to have the logits after it.
-        """
-        return () if segment.opening else (self._prefix[-1],)
+    def _prompt_start(self, segment: Segment) -> SharedStart:
+        """The prompt itself, as the start of a segment that opens with no token of its own."""
+        matcher = segment.grammar.start()
+        [allowed] = self._mask_thread.submit(self._allowed, [matcher]).result()
+        return SharedStart(_PROMPT, allowed, self._prompt_logits[0, allowed])
 
     def _start_row(
         self, number: int, request: Request, slot: int, starts: dict[Segment, SharedStart]
     ) -> Row:
-        """A row in a slot, after the prefix or after a start that it shares."""
+        """A row in a slot, after the prompt or after a start that it shares."""
         segment = request.segments[0]
-        overlap = self._overlap(segment)
         row = Row(
             number,
             request,
             slot=slot,
             other_sequence=slot + self._slots * (self._branches - 1),
-            start=len(self._prefix) - len(overlap),
-            overlap=overlap,
+            start=self._n_prefix,
             max_tokens=self._max_row_tokens,
             tokenizer=self._model.tokenizer,
         )
         start = starts.get(segment)
+        if not segment.opening:
+            start = self._prompt_start(segment)
         if start is None:
-            self._context.share(0, slot, row.start)
+            self._context.branch(_PROMPT, slot)
             return row
-        self._context.share(start.sequence, slot)
+        self._context.branch(start.sequence, slot)
         row.n_shared = len(row.tokens)
         row.must_rewind = False
-        row.choose(start.logits, start.allowed, self._temperature)
+        self._choose(row, start.logits, start.allowed)
         return row
+
+    def _choose(self, row: Row, logits: LogitArray, allowed: TokenArray) -> None:
+        """Choose a row's next token from the logits of those that may come next."""
+        if len(allowed):
+            row.choose(logits, allowed, self._temperature)
+        else:
+            row.fail("its grammar allows nothing more")
 
     def _make_room(
         self, rows: list[Row], waiting: deque[tuple[int, Request]], free_slots: list[int]
@@ -279,10 +297,7 @@ class Decoder:
         self.counters.row_tokens += sum(len(tokens) for _, _, tokens in pieces)
         self.counters.sampled_tokens += len(rows)
         for output, (row, tokens) in enumerate(zip(rows, allowed.result(), strict=True)):
-            if len(tokens):
-                row.choose(logits[output, tokens], tokens, self._temperature)
-            else:
-                row.fail("its grammar allows nothing more")
+            self._choose(row, logits[output, tokens], tokens)
 
     def _allowed(self, matchers: Sequence[Matcher]) -> list[TokenArray]:
         """The tokens that may come next in each row.
@@ -309,7 +324,7 @@ class Decoder:
         try:
             return self._context.decode(tokens, positions, sequences, outputs, full=full)
         except DecodeError:
-            self._prefix = []  # nobody knows what the cache holds now
+            self._head = []  # nobody knows what the cache holds now
             self.counters.failed_decodes += 1
             raise
         finally:
@@ -322,7 +337,7 @@ def _repeated_segments(requests: Sequence[Request], max_tokens: int) -> list[Seg
     segments = [
         segment
         for segment, count in counts.most_common(_MAX_SHARED_STARTS)
-        if count > 1 and not segment.grammar.start().is_stopped()
+        if count > 1 and segment.opening and not segment.grammar.start().is_stopped()
     ]
     while sum(len(segment.opening) for segment in segments) > max_tokens:
         segments.pop()

@@ -218,15 +218,14 @@ def fits(needed_bytes: int) -> Decision:
     return Decision("memory", needed_bytes <= free, f"{need}, {free / 1e9:.1f} GB are free")
 
 
-def slots(requested: int, row_tokens: int, kv_bytes_per_token: int) -> Decision:
+def slots(requested: int, row_bytes: int) -> Decision:
     """Rows to write side by side.
 
     **Parameters:**
 
     * **requested**: this many, whatever the memory; 0: as many as keep the machine busy, in a
       quarter of the free memory.
-    * **row_tokens**: tokens of one row.
-    * **kv_bytes_per_token**: bytes of the key-value cache for one token.
+    * **row_bytes**: memory of one row: key-value cache of its tokens, and recurrent state.
     """
     what = "rows side by side"
     if requested:
@@ -235,9 +234,8 @@ def slots(requested: int, row_tokens: int, kv_bytes_per_token: int) -> Decision:
     most = _BUSY_ROWS[device]
     free = free_memory()
     free_megabytes = free // _MEGABYTE
-    row_bytes = row_tokens * kv_bytes_per_token
     # The rest of the memory is for the prompt, the working memory of a batch, and other programs.
-    if free and (n_fitting := free // 4 // row_bytes) < most:
+    if free and (n_fitting := free // 4 // max(1, row_bytes)) < most:
         return Decision(
             what,
             max(1, n_fitting),

@@ -26,8 +26,19 @@ class Logits(Protocol):
     def __getitem__(self, key: tuple[int, Any], /) -> LogitArray: ...
 
 
+def lasting(logits: Logits) -> Logits:
+    """Logits that outlast the next decode, which writes arrays into the same memory."""
+    if isinstance(logits, np.ndarray):
+        return logits.copy()
+    return logits
+
+
 class Context(Protocol):
-    """A key-value cache that holds many sequences side by side."""
+    """What a model remembers of many sequences side by side.
+
+    A sequence begins empty or as a snapshot of another one, and grows at its end. What it holds may
+    be a key-value cache, the state of a recurrent model, or both.
+    """
 
     def decode(
         self,
@@ -46,14 +57,17 @@ class Context(Protocol):
         * **outputs**: after which tokens logits are needed, shape (n,).
         * **full**: whether many tokens of the vocabulary will be read.
 
-        **Returns** the logits after each output; they are valid until the next call.
+        **Returns** the logits after each output; they are valid until the next call (`lasting`).
         """
 
-    def share(self, source: int, target: int, end: int = -1) -> None:
-        """Let ``target`` begin with what ``source`` holds, up to a position; -1: all."""
+    def branch(self, source: int, target: int) -> None:
+        """Let ``target``, which is empty, begin with all that ``source`` holds."""
 
-    def forget(self, sequence: int, start: int = 0) -> None:
-        """Drop what one sequence holds from a position on."""
+    def drop(self, sequence: int) -> None:
+        """Forget one sequence; those that began with it keep what they have."""
+
+    def rewind(self, sequence: int, end: int) -> None:
+        """Forget what one sequence holds from a position on; see `Model.can_rewind`."""
 
     def close(self) -> None:
         """Free the memory."""
@@ -67,6 +81,10 @@ class Model(Protocol):
     * **context_length**: tokens that the model was trained for.
     * **max_step_tokens**: tokens of a decode of many rows beyond which it is slower.
     * **kv_bytes_per_token**: bytes of the key-value cache for one token.
+    * **state_bytes**: bytes of the recurrent state of one sequence, whatever its length; 0 for a
+      model that has none.
+    * **can_rewind**: whether a sequence can be taken back to a position. A recurrent state cannot:
+      it keeps a summary of all tokens, and not the tokens.
     * **weight_bytes**: bytes of the weights.
     """
 
@@ -76,6 +94,8 @@ class Model(Protocol):
     context_length: int
     max_step_tokens: int
     kv_bytes_per_token: int
+    state_bytes: int
+    can_rewind: bool
     weight_bytes: int
     tokenizer: Tokenizer
 

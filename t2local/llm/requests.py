@@ -21,7 +21,7 @@ class Segment:
     * **prompt**: the tokens before the text.
     * **grammar**: what the text may be.
     * **sees**: the numbers of the earlier segments of the row that the model reads before this one,
-      in order.
+      in order. A segment after the first that sees none needs a prompt.
     * **keep_logits**: whether the completion holds the logits of the first choice of this segment.
     """
 

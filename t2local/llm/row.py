@@ -20,7 +20,6 @@ class Row:
     * **slot**: its place among the rows; also the number of its first sequence.
     * **other_sequence**: its second sequence; the same as the first where rows do not branch.
     * **start**: the position of its first token in the cache.
-    * **overlap**: the tokens of the prefix that the row decodes once more (none, or the last one).
     * **max_tokens**: the most tokens that the row may hold; beyond that it fails.
 
     Two sequences of a row hold two beginnings of it. A segment that does not see all before it goes
@@ -35,7 +34,6 @@ class Row:
         slot: int,
         other_sequence: int,
         start: int,
-        overlap: tuple[int, ...],
         max_tokens: int,
         tokenizer: Tokenizer,
     ) -> None:
@@ -57,7 +55,6 @@ class Row:
         self.texts: list[str] = []
         self.failure = ""
         self.done = False
-        self._overlap = overlap
         self._max_tokens = max_tokens
         self._tokenizer = tokenizer
         self._segment_tokens: list[list[int]] = []  # of every segment, with its opening
@@ -105,7 +102,7 @@ class Row:
         if n_kept == len(self.cached_tokens):
             return
         if self.other_sequence == self.sequence:
-            context.forget(self.sequence, self.start + n_kept)
+            context.rewind(self.sequence, self.start + n_kept)
         else:
             n_kept = self._switch_sequence(context, n_kept)
         self.cached_tokens = self.tokens[:n_kept]
@@ -113,9 +110,9 @@ class Row:
 
     def release(self, context: Context) -> None:
         """Free what the cache holds of this row."""
-        context.forget(self.sequence)
+        context.drop(self.sequence)
         if self.other_tokens:
-            context.forget(self.other_sequence)
+            context.drop(self.other_sequence)
 
     def _reusable(self, cached: Sequence[int]) -> int:
         """How many cached tokens the row can go on from."""
@@ -128,11 +125,10 @@ class Row:
         **Returns** how many of the row's tokens the other sequence holds then.
         """
         n_other = self._reusable(self.other_tokens)
-        if n_other > n_common:
-            context.forget(self.other_sequence, self.start + n_other)
-        else:
-            context.forget(self.other_sequence)
-            context.share(self.sequence, self.other_sequence, self.start + n_common)
+        if n_other <= n_common:
+            context.drop(self.other_sequence)
+            context.branch(self.sequence, self.other_sequence)
+        context.rewind(self.other_sequence, self.start + max(n_common, n_other))
         self.other_tokens = self.cached_tokens
         self.sequence, self.other_sequence = self.other_sequence, self.sequence
         return max(n_common, n_other)
@@ -143,7 +139,7 @@ class Row:
         self.segment: Segment = self.request.segments[number]
         opening = self.segment.opening
         visible = (token for seen in self.segment.sees for token in self._segment_tokens[seen])
-        self.tokens = [*self._overlap, *visible, *opening]
+        self.tokens = [*visible, *opening]
         self._segment_tokens.append(list(opening))
         self._is_forced = number < len(self.request.forced_texts)
         if self._is_forced:

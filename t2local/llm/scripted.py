@@ -10,6 +10,7 @@ unknown sequence raises at once.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +44,8 @@ class ScriptedModel:
         self.context_length = context_length
         self.max_step_tokens = 64
         self.kv_bytes_per_token = 0
+        self.state_bytes = 0
+        self.can_rewind = True
         self.weight_bytes = 0
         self.script = script
         self.prompts: list[str] = []
@@ -85,7 +88,7 @@ class ScriptedContext:
         full: bool = False,  # noqa: ARG002 -- all logits are here in any case
     ) -> Logits:
         """Append the tokens; the logits after each output."""
-        rows = []
+        ends = []
         for token, position, sequence, output in zip(
             tokens.tolist(), positions.tolist(), sequences.tolist(), outputs.tolist(), strict=True
         ):
@@ -96,32 +99,48 @@ class ScriptedContext:
                 )
             self._texts[sequence] = text + bytes([token])
             if output:
-                rows.append(self._logits(self._texts[sequence]))
+                ends.append(self._texts[sequence])
         used = sum(map(len, self._texts)) - sum(self._shared)
         if used > self._size:
             raise RuntimeError(f"{used} tokens are in a cache of {self._size}")
-        return np.array(rows, dtype=np.float32).reshape(-1, self._model.n_vocab)
+        return ScriptedLogits(self._model, ends)
 
-    def _logits(self, text: bytes) -> LogitArray:
-        logits = np.zeros(self._model.n_vocab, dtype=np.float32)
-        if self._model.script and (wish := self._model.script(text)):
-            logits[wish[0]] = _PREFERENCE
-        return logits
-
-    def share(self, source: int, target: int, end: int = -1) -> None:
-        """Let ``target`` begin with what ``source`` holds, up to a position; -1: all."""
+    def branch(self, source: int, target: int) -> None:
+        """Let ``target``, which is empty, begin with all that ``source`` holds."""
         if self._texts[target]:
             raise RuntimeError(f"sequence {target} is in use")
-        text = self._texts[source]
-        if end >= 0:
-            text = text[:end]
-        self._texts[target] = text
-        self._shared[target] = len(text)
+        self._texts[target] = self._texts[source]
+        self._shared[target] = len(self._texts[source])
 
-    def forget(self, sequence: int, start: int = 0) -> None:
-        """Drop what one sequence holds from a position on."""
-        self._texts[sequence] = self._texts[sequence][:start]
-        self._shared[sequence] = min(self._shared[sequence], start)
+    def drop(self, sequence: int) -> None:
+        """Forget one sequence; those that began with it keep what they have."""
+        self._cut(sequence, 0)
+
+    def rewind(self, sequence: int, end: int) -> None:
+        """Forget what one sequence holds from a position on."""
+        if not self._model.can_rewind:
+            raise RuntimeError("this model cannot go back")
+        self._cut(sequence, end)
+
+    def _cut(self, sequence: int, end: int) -> None:
+        self._texts[sequence] = self._texts[sequence][:end]
+        self._shared[sequence] = min(self._shared[sequence], end)
 
     def close(self) -> None:
         """It holds no memory."""
+
+
+class ScriptedLogits:
+    """The logits after some texts; the script is asked when they are read: where rows choose."""
+
+    def __init__(self, model: ScriptedModel, texts: Sequence[bytes]) -> None:
+        self._model = model
+        self._texts = texts
+
+    def __getitem__(self, key: tuple[int, Any]) -> LogitArray:
+        output, tokens = key
+        logits = np.zeros(self._model.n_vocab, dtype=np.float32)
+        if self._model.script and (wish := self._model.script(self._texts[output])):
+            logits[wish[0]] = _PREFERENCE
+        chosen: LogitArray = logits[tokens]
+        return chosen

@@ -18,7 +18,7 @@ from t2local.run.inputs import (
     want_rows,
 )
 from t2local.run.judging import inspector_for
-from t2local.run.models import load, make_plan, plan_by_another_model
+from t2local.run.models import load_workers, make_plan, plan_by_another_model
 from t2local.settings import Settings
 from t2local.team.plan import Plan
 from t2local.team.rehearsal import Rehearsal, rehearse
@@ -80,7 +80,7 @@ def forecast(
     inputs = read_inputs(run, data, target, dictionary, plan, where, balance)
     want_rows(run, inputs, rows, max_batches)
     made = plan_by_another_model(run, inputs, manager_model)
-    with load(model, run) as loaded:
+    with load_workers(model, run) as loaded:
         made = made or make_plan(run, inputs, loaded)
         rehearsal = _rehearse(run, inputs, made.plan, loaded)
         _time_judging(run, inputs)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
-from t2local.errors import UsageError
+from t2local.errors import ModelError, UsageError
 from t2local.events import Decision
 from t2local.llm.model import Model
 from t2local.run.inputs import Inputs, Run
@@ -55,6 +55,23 @@ def load(model: Model | str | None, run: Run, what: str = "model") -> Iterator[M
             run.tell(decision)
         run.ledger.clock.lap("load")
         yield backbone
+
+
+@contextmanager
+def load_workers(model: Model | str | None, run: Run) -> Iterator[Model]:
+    """The model that writes the rows, as `load` does it.
+
+    **Raises** `ModelError` where it cannot write them in the way that was asked for.
+    """
+    with load(model, run) as loaded:
+        if run.settings.team.conditioning == "parents" and not loaded.can_rewind:
+            raise ModelError(
+                f"{loaded.name} is a recurrent model: it cannot go back within a row, as "
+                "conditioning 'parents' asks of it.",
+                next_step="--set team.conditioning=row, or a model that is not recurrent: "
+                "python -m t2local models list",
+            )
+        yield loaded
 
 
 def plan_by_another_model(run: Run, inputs: Inputs, manager: Model | str | None) -> MadePlan | None:

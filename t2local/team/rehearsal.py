@@ -34,7 +34,7 @@ class Rehearsal:
       once for each set of examples and each prompt of the calibration.
     * **row**: tokens of a row, on average.
     * **prompt_speed**, **row_speed**: tokens per second, measured.
-    * **context**, **context_bytes**: size of the cache in tokens and in bytes.
+    * **context**, **context_bytes**: size of the context in tokens and in bytes.
     """
 
     rows: int
@@ -77,7 +77,7 @@ def rehearse(team: Team, rows: int, seconds: float = 2.0) -> Rehearsal:
         prompt_speed=prompt_speed,
         row_speed=row_speed,
         context=team.counters.context_tokens,
-        context_bytes=team.counters.context_tokens * team.model.kv_bytes_per_token,
+        context_bytes=team.counters.context_bytes,
     )
 
 
