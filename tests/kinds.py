@@ -36,12 +36,12 @@ ATTENTION: Shapes = {
     "attn_output.weight": (HEADS * HEAD, WIDTH),
 }
 HEAD_NORMS: Shapes = {"attn_q_norm.weight": (HEAD,), "attn_k_norm.weight": (HEAD,)}
-DENSE: Shapes = {
-    "ffn_norm.weight": (WIDTH,),
+FEED_FORWARD: Shapes = {
     "ffn_gate.weight": (WIDTH, INNER),
     "ffn_up.weight": (WIDTH, INNER),
     "ffn_down.weight": (INNER, WIDTH),
 }
+DENSE: Shapes = FEED_FORWARD | {"ffn_norm.weight": (WIDTH,)}
 MOE: Shapes = {
     "ffn_gate_inp.weight": (WIDTH, EXPERTS),
     "ffn_gate_exps.weight": (WIDTH, INNER, EXPERTS),
@@ -85,6 +85,14 @@ MAMBA_2: Shapes = {
     "ssm_out.weight": (SSM_WIDTH, WIDTH),
 }
 #: Two heads, each with a state of HEAD times HEAD numbers.
+DELTA_KEYS = {
+    **SSM_KEYS,
+    "ssm.inner_size": HEADS * HEAD,
+    "ssm.state_size": HEAD,
+    "ssm.time_step_rank": HEADS,
+    "ssm.group_count": HEADS,
+    "full_attention_interval": 2,
+}
 DELTA_NET: Shapes = {
     "attn_norm.weight": (WIDTH,),
     "attn_qkv.weight": (WIDTH, 3 * HEADS * HEAD),
@@ -92,10 +100,12 @@ DELTA_NET: Shapes = {
     "ssm_conv1d.weight": (KERNEL, 3 * HEADS * HEAD),
     "ssm_dt.bias": (HEADS,),
     "ssm_a": (HEADS,),
-    "ssm_ba.weight": (WIDTH, 2 * HEADS),
     "ssm_norm.weight": (HEAD,),
     "ssm_out.weight": (HEADS * HEAD, WIDTH),
 }
+RATES: Shapes = {"ssm_beta.weight": (WIDTH, HEADS), "ssm_alpha.weight": (WIDTH, HEADS)}
+#: The attention beside it has a gate for each query.
+GATED: Shapes = ATTENTION | HEAD_NORMS | {"attn_q.weight": (WIDTH, 2 * HEADS * HEAD)}
 LATENT: Shapes = {
     "attn_norm.weight": (WIDTH,),
     "attn_q_a.weight": (WIDTH, Q_RANK),
@@ -145,29 +155,19 @@ KINDS: dict[str, tuple[dict[str, object], list[Shapes]]] = {
         [MAMBA_2 | DENSE, ATTENTION | DENSE],
     ),
     "qwen3next": (
-        {
-            **SSM_KEYS,
-            **EXPERT_KEYS,
-            "ssm.inner_size": HEADS * HEAD,
-            "ssm.state_size": HEAD,
-            "ssm.time_step_rank": HEADS,
-            "ssm.group_count": HEADS,
-            "full_attention_interval": 2,
-            "expert_shared_feed_forward_length": INNER,
-        },
+        {**DELTA_KEYS, **EXPERT_KEYS, "expert_shared_feed_forward_length": INNER},
         [
-            DELTA_NET | POST_NORM | MOE | SHARED_EXPERT,
-            ATTENTION
-            | {"attn_q.weight": (WIDTH, 2 * HEADS * HEAD)}
-            | HEAD_NORMS
-            | POST_NORM
-            | MOE
-            | SHARED_EXPERT,
+            layer | POST_NORM | MOE | SHARED_EXPERT
+            for layer in (DELTA_NET | {"ssm_ba.weight": (WIDTH, 2 * HEADS)}, GATED)
         ],
+    ),
+    "qwen35": (
+        {**DELTA_KEYS, "rope.dimension_sections": [4, 2, 2, 0]},
+        [layer | POST_NORM | FEED_FORWARD for layer in (DELTA_NET | RATES, GATED)],
     ),
     "mamba": ({**SSM_KEYS, "ssm.time_step_rank": SSM_RANK}, [MAMBA] * 2),
 }
-RECURRENT = ("lfm2", "granitehybrid", "qwen3next", "mamba")
+RECURRENT = ("lfm2", "granitehybrid", "qwen3next", "qwen35", "mamba")
 
 
 def tiny_of(path: Path, kind: str, seed: int = 1) -> Path:
