@@ -1,17 +1,38 @@
-"""The output layer for allowed tokens is a plain product with the file's own matrix."""
+"""The output layer for allowed tokens: a product with the file's own matrix, a scale, a cap."""
 
 import signal
 import threading
+from contextlib import closing
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from t2local.llm.backbone import Backbone
+from t2local.llm.catalog import chat_formats
 from t2local.llm.outputs import AllowedLogits, OutputLayer, ctrl_c_waits
+from t2local.llm.store import ModelFile
+from tests.families import family
 from tests.tiny import TOKENS, WIDTH, shapes, tiny
 
 N_VOCAB = len(TOKENS)
+WINDOW = {"attention.sliding_window": (4, 32)}
+GEMMA_4 = {
+    **WINDOW,
+    "embedding_length_per_layer_input": (4, 16),
+    "attention.shared_kv_layers": (4, 0),
+    "attention.key_length_swa": (4, 32),
+    "attention.value_length_swa": (4, 32),
+    "attention.sliding_window_pattern": (9, (7, [True, False])),
+    "rope.freq_base_swa": (6, 10000.0),
+}
+MINICPM_3 = {
+    "attention.q_lora_rank": (4, 32),
+    "attention.kv_lora_rank": (4, 32),
+    "attention.key_length": (4, 32),
+    "rope.dimension_count": (4, 16),
+}
 
 
 def matrix(name: str, seed: int = 1) -> np.ndarray:
@@ -59,7 +80,10 @@ def test_each_output_has_its_own_hidden_state(layer):
     [
         (lambda logits: logits, True),
         (lambda logits: logits + 0.01 * np.ptp(logits), True),
+        (lambda logits: logits + 0.01 * np.ptp(logits) * np.cos(np.arange(len(logits))), True),
         (lambda logits: logits * 0.5, False),
+        (lambda logits: logits * 1.04, False),
+        (lambda logits: logits * 0.96, False),
         (lambda logits: 0.3 * np.tanh(logits / 0.3), False),
         (lambda logits: -logits, False),
     ],
@@ -68,6 +92,49 @@ def test_it_agrees_with_llama_cpp_up_to_rounding_but_not_to_scales_and_caps(laye
     hidden = np.random.default_rng(2).normal(size=WIDTH).astype(np.float32)
     logits = matrix("output.weight") @ hidden
     assert layer.agrees(hidden, change(logits)) == agrees
+
+
+def of(path) -> Backbone:
+    return Backbone(ModelFile("tiny", path, "0" * 64, chat_formats()["plain"], ""), threads=1)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "keys", "method"),
+    [
+        ("llama", {}, "allowed tokens"),
+        ("llama", {"logit_scale": (6, 2.0)}, "all tokens"),  # llama.cpp reads no such key there
+        ("llama", {"logit_scale": (6, 1.04)}, "all tokens"),
+        ("llama", {"final_logit_softcapping": (6, 3.0)}, "all tokens"),
+        ("gemma2", {"final_logit_softcapping": (6, 3.0), **WINDOW}, "allowed tokens"),
+        ("gemma2", WINDOW, "allowed tokens"),
+        ("gemma4", {"final_logit_softcapping": (6, 3.0), **GEMMA_4}, "allowed tokens"),
+        ("granite", {"logit_scale": (6, 4.0)}, "allowed tokens"),
+        ("command-r", {"logit_scale": (6, 0.0625)}, "allowed tokens"),
+        ("cohere2", {"logit_scale": (6, 0.25), **WINDOW}, "allowed tokens"),
+        ("phi2", {}, "allowed tokens"),  # it has a bias of each token
+        ("minicpm3", MINICPM_3, "all tokens"),  # it scales by its width, which no key says
+    ],
+)
+def test_what_stands_in_the_file_is_done_after_the_product(tmp_path, architecture, keys, method):
+    path = family(tmp_path / "a.gguf", architecture, scale=0.5, **keys)
+    with closing(of(path)) as model:
+        decisions = {decision.what: decision for decision in model.decisions()}
+        assert decisions["output layer"].value == method
+        if method == "allowed tokens":
+            ours, llama_cpps = logits_after_two_tokens(model)
+            assert np.abs(ours - llama_cpps).max() < 0.01 * llama_cpps.std()
+
+
+def logits_after_two_tokens(model):
+    """Of all tokens: by the output layer, and by llama.cpp."""
+    both = []
+    zeros = np.zeros(2, dtype=np.int32)
+    for full in (False, True):
+        with closing(model.context(256, 1)) as context:
+            tokens, positions = np.array([1, 70], np.int32), np.arange(2, dtype=np.int32)
+            logits = context.decode(tokens, positions, zeros, positions == 1, full=full)
+            both.append(np.array(logits[0, np.arange(model.n_vocab)]))
+    return both
 
 
 def test_a_matrix_of_another_shape_is_not_used(path, tmp_path):

@@ -84,9 +84,14 @@ def value(kind: int, content) -> bytes:
 
 def tiny(path: Path, seed: int = 1, **changes) -> Path:
     """Write a model; ``changes`` are keys of its metadata."""
+    return write_random(path, metadata(**changes), shapes(), seed=seed)
+
+
+def write_random(path: Path, keys, sizes, *, seed: int = 1, scale: float = 0.1) -> Path:
+    """Write a GGUF of metadata (`metadata`) and random tensors of some shapes (`shapes`)."""
     rng = np.random.default_rng(seed)
-    tensors = {name: rng.normal(0, 0.1, shape[::-1]) for name, shape in shapes().items()}
-    return write(path, metadata(**changes), tensors)
+    tensors = {name: rng.normal(0, scale, shape[::-1]) for name, shape in sizes.items()}
+    return write(path, keys, tensors)
 
 
 def write(path: Path, keys: dict[str, tuple[int, object]], tensors: dict[str, np.ndarray]) -> Path:

@@ -208,7 +208,7 @@ class Backbone:
         except LookupError:
             return Decision(what, None, "the model file does not hold it as one matrix")
         if not self._agrees(layer):
-            return Decision(what, None, "this model does more there than a product of matrices")
+            return Decision(what, None, "the file does not say all that this model does there")
         return Decision(
             what,
             layer,
