@@ -72,10 +72,22 @@ def test_the_size_of_the_cache_follows_from_the_header(scratch, changes, kv_byte
     assert gguf.read_header(tiny(scratch, **changes)).kv_bytes_per_token == kv_bytes
 
 
-def test_sizes_of_tensor_types_are_those_of_llama_cpp():
-    from t2local.llm.outputs import _traits
+def test_types_of_tensors_and_their_sizes_are_those_of_the_installed_llama_cpp(tmp_path):
+    """All that its own reader accepts, so that a type of a new version is missed here."""
+    from llama_cpp._ggml import libggml
 
-    sizes = {kind: (_traits(kind).block_size, _traits(kind).type_size) for kind in gguf.BLOCKS}
+    from t2local.llm.outputs import _declare_gguf_functions, _GgufParameters, _traits
+
+    _declare_gguf_functions()
+    path = tmp_path / "a.gguf"
+    sizes = {}
+    for kind in range(64):
+        head = b"GGUF" + struct.pack("<IQQ", 3, 1, 0) + struct.pack("<Q1s", 1, b"a")
+        head += struct.pack("<IQIQ", 1, 1024, kind, 0)
+        path.write_bytes(head + bytes(-len(head) % 32) + bytes(1 << 13))
+        if header := libggml.gguf_init_from_file(bytes(path), _GgufParameters(True, None)):
+            libggml.gguf_free(header)
+            sizes[kind] = (_traits(kind).block_size, _traits(kind).type_size)
     assert sizes == gguf.BLOCKS
 
 
