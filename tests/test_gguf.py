@@ -58,14 +58,15 @@ def test_a_first_token_that_is_none_has_no_text(scratch, changes):
         ({}, 1 * HEADS * (WIDTH // HEADS) * 2 * 2),
         ({"llama.block_count": (4, 3)}, 3 * HEADS * (WIDTH // HEADS) * 2 * 2),
         ({"llama.attention.head_count_kv": (4, 1)}, 1 * 1 * (WIDTH // HEADS) * 2 * 2),
-        ({"llama.attention.key_length": (4, 10)}, 1 * HEADS * 20 * 2),
+        ({"llama.attention.key_length": (4, 10)}, 1 * HEADS * (10 + WIDTH // HEADS) * 2),
         (
             {"llama.attention.key_length": (4, 10), "llama.attention.value_length": (4, 6)},
             1 * HEADS * 16 * 2,
         ),
-        ({"llama.attention.head_count_kv": (9, (4, [1, 4, 2]))}, 1 * 4 * (WIDTH // HEADS) * 2 * 2),
         ({"llama.attention.head_count": (4, 0), "llama.attention.head_count_kv": (4, 0)}, 0),
+        ({"llama.attention.head_count_kv": (5, -4)}, 0),
         ({"llama.block_count": (8, "three")}, 0),
+        ({"llama.block_count": (4, 1 << 31)}, 0),
     ],
 )
 def test_the_size_of_the_cache_follows_from_the_header(scratch, changes, kv_bytes):

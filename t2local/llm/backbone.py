@@ -20,6 +20,7 @@ import numpy as np
 from t2local.errors import ModelError
 from t2local.events import Decision
 from t2local.llm import machine
+from t2local.llm.checks import check
 from t2local.llm.context import ContextOptions, LlamaContext
 from t2local.llm.grammar import Tokenizer
 from t2local.llm.outputs import OutputLayer
@@ -63,7 +64,7 @@ class Backbone:
         self._check_architecture(file)
         self.context_length = int(llama.llama_model_n_ctx_train(self._model))
         self.weight_bytes = int(llama.llama_model_size(self._model))
-        self.kv_bytes_per_token = self._kv_bytes_per_token()
+        self.kv_bytes_per_token = check(file.path).header.kv_bytes_per_token
         self.can_rewind = not _has_state(self._model)
         self._chat = file.chat
         self.chat_format = Decision("chat format", file.chat.name, file.chat.reason)
@@ -168,18 +169,6 @@ class Backbone:
         if embeds or not decodes:
             return f"{architecture} is not a text generator (decoder)"
         return ""
-
-    def _kv_bytes_per_token(self) -> int:
-        """Bytes of the key-value cache for one token: keys and values of 2 bytes in each layer."""
-        architecture = self._metadata("general.architecture")
-        n_heads = llama.llama_model_n_head(self._model)
-        if not n_heads:
-            return 0
-        # Some architectures (Gemma) have heads that are wider than their share of the width.
-        width = int(self._metadata(f"{architecture}.attention.key_length") or 0)
-        width = width or llama.llama_model_n_embd(self._model) // n_heads
-        n_values = llama.llama_model_n_head_kv(self._model) * width
-        return int(llama.llama_model_n_layer(self._model) * n_values * 2 * 2)
 
     def _metadata(self, key: str) -> str:
         """A text of the file's metadata; empty where it has none."""

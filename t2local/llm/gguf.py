@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from t2local.errors import ModelError
+from t2local.llm.cache_size import kv_bytes_per_token
 
 #: Limits above what models have, so that no claim of a header costs much time or memory; lengths
 #: are in bytes.
@@ -257,28 +258,17 @@ class _Reader:
 def _summary(metadata: _Metadata, n_tensors: int, begin: str, end: str) -> Header:
     architecture = str(metadata.get("general.architecture", ""))
 
-    def number(key: str) -> int:
-        """A number of the architecture; of one per layer the largest."""
-        value = metadata.get(f"{architecture}.{key}", 0)
-        values = value if isinstance(value, list) else [value]
-        return max((number for number in values if isinstance(number, int)), default=0)
+    context_length = metadata.get(f"{architecture}.context_length")
 
     def text(key: str) -> str:
         return str(metadata.get(key, ""))
 
-    n_heads = number("attention.head_count")
-    key_width = number("attention.key_length")
-    if not key_width and n_heads:
-        key_width = number("embedding_length") // n_heads
-    value_width = number("attention.value_length") or key_width
-    n_kv_heads = number("attention.head_count_kv") or n_heads
-    n_values = number("block_count") * n_kv_heads * (key_width + value_width)
     return Header(
         architecture=architecture,
         name=text("general.name"),
         licence=text("general.license"),
-        context_length=number("context_length"),
-        kv_bytes_per_token=2 * n_values,  # llama.cpp keeps keys and values in 16 bits
+        context_length=context_length if isinstance(context_length, int) else 0,
+        kv_bytes_per_token=kv_bytes_per_token(metadata),
         template=text("tokenizer.chat_template"),
         begin=begin,
         end=end,
