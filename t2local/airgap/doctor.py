@@ -79,7 +79,9 @@ def _machine() -> Findings:
 
 def _stored_models() -> Iterator[str]:
     for name, manifest in manifests().items():
-        yield f"{name}: {manifest.bytes / 1e6:,.0f} MB"
+        trial = manifest.checked
+        word = trial.word if trial else "not checked: models check"
+        yield f"{name}: {manifest.bytes / 1e6:,.0f} MB, {word}"
 
 
 def _devices() -> Iterator[str]:

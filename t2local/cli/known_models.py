@@ -23,6 +23,7 @@ class KnownModel:
     licence: str = ""
     repository: str = ""
     good_for: str = "added here"
+    checked: str = ""
 
 
 def known_model(name: str, manifest: "Manifest | None") -> KnownModel:
@@ -43,6 +44,7 @@ def known_model(name: str, manifest: "Manifest | None") -> KnownModel:
             bytes=manifest.bytes,
             context=manifest.context,
             licence=manifest.licence,
+            checked=manifest.checked.word if manifest.checked else "",
         )
         bytes_per_token = manifest.kv_bytes_per_token
     fit = fits(memory_need(model.bytes, bytes_per_token))

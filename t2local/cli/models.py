@@ -9,7 +9,7 @@ import click
 
 from t2local.cli import options
 from t2local.cli.known_models import known_model
-from t2local.cli.text import facts_text, model_list
+from t2local.cli.text import facts_text, finding_lines, model_list
 from t2local.errors import ModelError, UsageError
 from t2local.system.json_text import to_json
 from t2local.system.offline import seal
@@ -133,6 +133,32 @@ def verify(names: tuple[str, ...]) -> None:
             "Some models are not what they were:",
             faults=faults,
             next_step="python -m t2local models rm NAME, then add or pull it again",
+        )
+
+
+@models.command()
+@click.argument("name", metavar="NAME|FILE", default="starter")
+@options.form
+def check(name: str, form: str) -> None:
+    """Try all that a run needs of a model: vocabulary, chat format, shared prompts, memory, speed.
+
+    The result is kept in the manifest of a model of the store.
+    """
+    from t2local.llm.model_check import check_model, keep
+
+    result = check_model(name)
+    figures = {
+        "name": result.file.name,
+        "findings": result.findings,
+        "speed": result.speed,
+        "kept": keep(result),
+    }
+    options.render(figures, finding_lines(result.findings), form)
+    if result.faults:
+        raise ModelError(
+            f"{result.file.name} does not have all that a run needs:",
+            faults=result.faults,
+            next_step=result.next_step,
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from t2local.cli.known_models import KnownModel
     from t2local.events import Progress
+    from t2local.llm.model_check import Finding
     from t2local.system.json_text import JsonObject
 
 #: Reasons of rejection in a summary; rejected.csv and report.json have all of them.
@@ -84,13 +85,20 @@ def model_list(models: Sequence["KnownModel"]) -> str:
     return "\n".join(line for model in models for line in _model_lines(model))
 
 
+def finding_lines(findings: Sequence["Finding"]) -> str:
+    """One line for each property of a model that was tried."""
+    words = {True: "pass", False: "does not hold"}
+    return "\n".join(f"{f.name:<16}{words[f.holds]:<15}{f.detail}" for f in findings)
+
+
 def _model_lines(model: "KnownModel") -> tuple[str, str]:
     place = "here" if model.here else "-"
     fit = "fits" if model.fits else "does not fit"
+    facts = "; ".join(filter(None, (model.fits_reason, model.licence, model.checked)))
     size = f"{model.parameters:>6}{model.bytes / _MEGABYTE:>8,.0f} MB"
     return (
         f"{model.name:<16}{place:<6}{size}  {model.good_for}",
-        f"{'':<16}{fit}: {model.fits_reason}; {model.licence}",
+        f"{'':<16}{fit}: {facts}",
     )
 
 

@@ -70,6 +70,7 @@ class Backbone:
         self.chat_format = Decision("chat format", file.chat.name, file.chat.reason)
         self._vocabulary = Vocabulary(self._model)
         self.n_vocab = self._vocabulary.size
+        self.reserved = self._vocabulary.reserved
         self.tokenizer: Tokenizer = self._vocabulary.tokenizer
         self.max_step_tokens = machine.max_step_tokens()
         width = llama.llama_model_n_embd(self._model)
@@ -89,8 +90,12 @@ class Backbone:
             self.batch,
             replace(self.output_layer, value=method),
             self.chat_format,
-            *self._ordinary_marks(),
+            *self._chat_marks(),
         )
+
+    def ordinary_marks(self) -> list[str]:
+        """Marks of the chat format that this model reads as ordinary text."""
+        return self._vocabulary.ordinary_marks(self._chat.opening + self._chat.closing)
 
     def slots(self, requested: int, row_tokens: int) -> Decision:
         """How many rows of ``row_tokens`` tokens to write side by side; 0: by free memory."""
@@ -176,10 +181,9 @@ class Backbone:
         llama.llama_model_meta_val_str(self._model, key.encode(), buffer, len(buffer))
         return buffer.value.decode(errors="replace")
 
-    def _ordinary_marks(self) -> tuple[Decision, ...]:
+    def _chat_marks(self) -> tuple[Decision, ...]:
         """Whether the chat format has marks that this model reads as ordinary text."""
-        text = self._chat.opening + self._chat.closing
-        marks = self._vocabulary.ordinary_marks(text)
+        marks = self.ordinary_marks()
         if not marks:
             return ()
         reason = "no control tokens of this model: does the format belong to it?"

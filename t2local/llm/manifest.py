@@ -44,6 +44,27 @@ class Origin:
     chat: str | ChatFormat | None = None
 
 
+class Trial(BaseModel):
+    """What ``models check`` said of a model, when and with which versions.
+
+    ``speed``: rows, tokens and seconds of loading on the machine of that day; none where the model
+    did not write.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    date: str
+    t2local: str
+    llama_cpp_python: str
+    faults: tuple[str, ...] = ()
+    speed: dict[str, float] | None = None
+
+    @property
+    def word(self) -> str:
+        """The result in a few words."""
+        result = "does not hold all" if self.faults else "passes"
+        return f"checked {self.date[:10]}: {result}"
+
+
 class Manifest(BaseModel):
     """What is known of a model in the store."""
 
@@ -60,6 +81,7 @@ class Manifest(BaseModel):
     kv_bytes_per_token: int = Field(0, ge=0, alias="cell_bytes")
     source: Literal["hub", "file", "link"]
     added: str
+    checked: Trial | None = None  # by `models check`
 
     @field_validator("chat")
     @classmethod

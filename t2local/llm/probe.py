@@ -13,6 +13,19 @@ from typing import Any
 import llama_cpp as llama
 
 _PROMPT = b"[1,2]"
+#: Characters of one to four bytes, with all bytes that UTF-8 has: llama.cpp ends the process where
+#: the vocabulary cannot write one.
+_CHARACTERS = "".join(
+    map(
+        chr,
+        [
+            *range(1, 0x800),
+            *range(0x800, 0xD800, 0x3F),
+            *range(0xE000, 1 << 16, 0x3F),
+            *range(1 << 16, 0x110000, 0xFFF),
+        ],
+    )
+)
 _CONTEXT_TOKENS = 256
 
 
@@ -32,7 +45,11 @@ def probe(path: str) -> str:
     model = llama.llama_model_load_from_file(os.fsencode(path), parameters)
     if not model:
         return "llama.cpp refuses it"
+    vocabulary = llama.llama_model_get_vocab(model)
+    if llama.llama_vocab_type(vocabulary) == llama.LLAMA_VOCAB_TYPE_NONE:
+        return "it has no vocabulary: convert it again with its tokenizer"
     _read_vocabulary(model)
+    _split_characters(vocabulary)
     return _decode(model)
 
 
@@ -42,6 +59,13 @@ def _read_vocabulary(model: Any) -> None:
     piece = ctypes.create_string_buffer(4096)
     for token in range(llama.llama_vocab_n_tokens(vocabulary)):
         llama.llama_token_to_piece(vocabulary, token, piece, len(piece), 0, True)
+
+
+def _split_characters(vocabulary: Any) -> None:
+    """Split a text with all bytes that a text can have."""
+    data = _CHARACTERS.encode()
+    tokens = (llama.llama_token * (len(data) + 8))()
+    llama.llama_tokenize(vocabulary, data, len(data), tokens, len(tokens), False, False)
 
 
 def _decode(model: Any) -> str:

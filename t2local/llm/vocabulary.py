@@ -6,7 +6,7 @@ from typing import Any
 
 import llama_cpp as llama
 
-from t2local.errors import DecodeError
+from t2local.errors import DecodeError, ModelError
 from t2local.llm.grammar import Tokenizer, tokenizer_of
 
 #: The library without the wrapper's checks, for loops over up to 262,144 tokens.
@@ -28,11 +28,15 @@ class Vocabulary:
     (none, where the model was trained without). ``reserved``: control tokens and marked ones that
     plain text can give, with their texts. ``tokenizer``: llguidance's view of the vocabulary, which
     splits text as `tokenize` does.
+
+    **Raises** `ModelError` for a file without a vocabulary that texts can be written with.
     """
 
     def __init__(self, model: Any) -> None:
         self._pointer = llama.llama_model_get_vocab(model)
         self.size = int(llama.llama_vocab_n_tokens(self._pointer))
+        if llama.llama_vocab_type(self._pointer) == llama.LLAMA_VOCAB_TYPE_NONE or not self.size:
+            raise _unusable("it has no vocabulary")
         self.begin = int(llama.llama_vocab_bos(self._pointer))
         self.opening = [self.begin]
         if not llama.llama_vocab_get_add_bos(self._pointer):
@@ -49,6 +53,8 @@ class Vocabulary:
         #: The token of each single byte, where there is one.
         self._bytes = {piece[0]: i for i, piece in enumerate(self._pieces) if len(piece) == 1}
         ends = [i for i in range(self.size) if _llama.llama_vocab_is_eog(self._pointer, i)]
+        if not ends:
+            raise _unusable("no token of its vocabulary ends a text")
         self.tokenizer: Tokenizer = tokenizer_of(self._pieces, self.tokenize, ends)
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
@@ -127,3 +133,11 @@ class Vocabulary:
         """The bytes of a token; a control token gives its name."""
         size = _llama.llama_token_to_piece(self._pointer, token, _BUFFER, len(_BUFFER), 0, True)
         return _BUFFER.raw[: max(size, 0)]
+
+
+def _unusable(problem: str) -> ModelError:
+    return ModelError(
+        f"The model cannot be used: {problem}.",
+        next_step="convert it again with its tokenizer, or choose another: "
+        "python -m t2local models list",
+    )
