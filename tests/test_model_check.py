@@ -55,6 +55,7 @@ def test_a_model_that_has_all_passes_and_its_manifest_remembers(home):
     run("models", "add", tiny(home / "own.gguf"), "--name", "mine")
     old = manifests()["mine"]
     assert old.checked is None
+    assert "checked" not in json.loads(old.path.read_text())  # as in manifests of before
     assert "checked" not in run("models", "list").stdout
     done = run("models", "check", "mine")
     assert done.exit_code == 0, done.output
@@ -107,6 +108,18 @@ def test_marks_that_are_ordinary_text_do_not_hold(home):
 def test_what_cannot_be_opened_says_what_to_do(home, keys, problem):
     done = run("models", "check", tiny(home / "own.gguf", **keys))
     assert done.exit_code == 4
+    assert problem in done.stderr
+    assert "\nNext: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("architecture", "problem"), [("llada", "at once"), ("t5", "not a text generator")]
+)
+def test_an_architecture_that_only_llama_cpp_can_use_is_named(home, architecture, problem):
+    keys = {"attention.relative_buckets_count": (4, 8)}
+    done = run("models", "check", family(home / "own.gguf", architecture, **keys))
+    assert done.exit_code == 4
+    assert f"{architecture} " in done.stderr
     assert problem in done.stderr
     assert "\nNext: " in done.stderr
 

@@ -173,6 +173,8 @@ class Backbone:
         )
         if embeds or not decodes:
             return f"{architecture} is not a text generator (decoder)"
+        if llama.llama_model_is_diffusion(self._model):
+            return f"{architecture} fills in all of a text at once: it cannot write it word by word"
         return ""
 
     def _metadata(self, key: str) -> str:

@@ -178,7 +178,8 @@ def record(manifest: Manifest) -> Manifest:
     """Write the manifest of files that lie in their place."""
     make_folder()
     with atomic(manifest.path) as file:
-        file.write(manifest.model_dump_json(indent=2, by_alias=True) + "\n")
+        # What is none is left out: earlier versions refuse a key that they do not know.
+        file.write(manifest.model_dump_json(indent=2, by_alias=True, exclude_none=True) + "\n")
     return manifest
 
 
