@@ -60,7 +60,6 @@ class Backbone:
         self.threads = machine.threads(threads)
         self.layers_on_gpu = machine.offload()
         self.extra_buffers = machine.extra_buffers()
-        self.flash_attention = machine.flash_attention()
         self._model = self._load(file.path)
         self._check_architecture(file)
         self.context_length = int(llama.llama_model_n_ctx_train(self._model))
@@ -88,7 +87,6 @@ class Backbone:
             self.threads,
             self.layers_on_gpu,
             self.extra_buffers,
-            self.flash_attention,
             self.batch,
             replace(self.output_layer, value=method),
             self.chat_format,
@@ -131,7 +129,6 @@ class Backbone:
             threads=self.threads.value,
             batch_tokens=self.batch.value,
             output_layer=self.output_layer.value,
-            flash_attention=self.flash_attention.value,
             equal_lengths=bool(self.output_layer.value and not self.can_rewind),
         )
         return LlamaContext(self._model, options, n_tokens=n_tokens, n_sequences=n_sequences)

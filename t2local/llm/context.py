@@ -29,7 +29,6 @@ class ContextOptions:
     * **threads**: CPU threads.
     * **batch_tokens**: tokens of one ``llama_decode``; longer input is split.
     * **output_layer**: computes the logits of allowed tokens; none: llama.cpp computes all logits.
-    * **flash_attention**: whether llama.cpp may use it, where it can.
     * **equal_lengths**: sequences go through one model call only if they get equally many tokens.
       llama.cpp splits others itself where layers have a recurrent state, and then nobody can say
       which hidden states belong to which output.
@@ -39,7 +38,6 @@ class ContextOptions:
     threads: int
     batch_tokens: int
     output_layer: OutputLayer | None
-    flash_attention: bool = False
     equal_lengths: bool = False
 
 
@@ -194,8 +192,6 @@ def _parameters(options: ContextOptions, n_tokens: int, n_sequences: int) -> Any
     parameters.n_batch = parameters.n_ubatch = options.batch_tokens
     parameters.n_seq_max = n_sequences
     parameters.kv_unified = True
-    if not options.flash_attention:
-        parameters.flash_attn_type = llama.LLAMA_FLASH_ATTN_TYPE_DISABLED
     # Rows go back behind the window of a layer: cells that left it must still be there.
     parameters.swa_full = True
     # With fewer outputs than sequences llama.cpp aborts the process; with 0 it reserves logits for

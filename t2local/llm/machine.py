@@ -269,19 +269,6 @@ def offload() -> Decision:
     return Decision("GPU layers", 0, "no GPU that this build of llama.cpp can use")
 
 
-def flash_attention() -> Decision:
-    """Whether llama.cpp may use flash attention: not on a CPU.
-
-    There it takes the tokens of a step one by one where a step is small; the plain products of
-    matrices take all rows at once. Rows after a prompt of 960 tokens went through 1.2 (starter) and
-    1.4 times (Qwen2.5 0.5B) as fast without it, prompts equally fast.
-    """
-    what = "flash attention"
-    if gpus():
-        return Decision(what, True, "llama.cpp uses it on a GPU that can")
-    return Decision(what, False, "on a CPU short rows after one prompt are faster without it")
-
-
 def extra_buffers() -> Decision:
     """Whether llama.cpp may repack weights for this CPU: not in a build with AMX.
 
