@@ -11,17 +11,10 @@ from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
 from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
-from t2local.llm.store import ModelFile
-from tests.tiny import CONTEXT, TOKENS, tiny
+from t2local.llm.store import find
+from tests.tiny import CONTEXT, TOKENS, load, tiny
 
 pytestmark = pytest.mark.usefixtures("few_trees")
-
-
-PLAIN = chat_formats()["plain"]
-
-
-def load(path, chat=PLAIN, threads=1) -> Backbone:
-    return Backbone(ModelFile("tiny", path, "0" * 64, chat, ""), threads=threads)
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +37,7 @@ def test_the_cache_is_as_large_as_the_header_says(model, tmp_path):
 
     for changes in ({}, {"llama.attention.key_length": (4, 16)}):
         path = tiny(tmp_path / "b.gguf", **changes)
-        other = load(path)
+        other = Backbone(find(str(path)), threads=1)
         assert other.kv_bytes_per_token == read_header(path).kv_bytes_per_token
         other.close()
 

@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 from t2local.errors import DecodeError
-from t2local.llm.backbone import Backbone
-from t2local.llm.catalog import chat_formats
 from t2local.llm.context import ContextOptions, LlamaContext
-from t2local.llm.store import ModelFile
-from tests.tiny import tiny
+from tests.tiny import load, tiny
 
 TEXT = [5, 80, 81, 300, 7, 90, 310, 311, 12, 44]
 
@@ -18,7 +15,7 @@ TEXT = [5, 80, 81, 300, 7, 90, 310, 311, 12, 44]
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tiny(tmp_path_factory.mktemp("context") / "a.gguf")
-    model = Backbone(ModelFile("tiny", path, "0" * 64, chat_formats()["plain"], ""), threads=1)
+    model = load(path)
     yield model
     model.close()
 

@@ -395,7 +395,8 @@ def test_no_more_slots_are_used_than_llama_cpp_has_sequences():
     assert max(opened) <= 256
 
 
-def test_a_decode_that_fails_is_counted_and_the_prefix_is_decoded_anew():
+@pytest.mark.parametrize("stable", [0, 6])
+def test_a_decode_that_fails_is_counted_and_the_prefix_is_decoded_anew(stable):
     class Failing(Recorder):
         broken = True
 
@@ -406,6 +407,7 @@ def test_a_decode_that_fails_is_counted_and_the_prefix_is_decoded_anew():
             def fail_once(*arguments, **options):
                 if self.broken:
                     self.broken = False
+                    decode(*arguments, **options)  # what it leaves in the cache must go
                     raise DecodeError("no memory", next_step="try again")
                 return decode(*arguments, **options)
 
@@ -415,7 +417,7 @@ def test_a_decode_that_fails_is_counted_and_the_prefix_is_decoded_anew():
     with Decoder(Failing(), slots=2, prefix_tokens=6, max_row_tokens=50) as decoder:
         with pytest.raises(DecodeError):
             decoder.prefill(list(b"prefix"), 6)
-        decoder.prefill(list(b"prefix"), 6)
+        decoder.prefill(list(b"prefix"), stable)
         assert (decoder.counters.failed_decodes, decoder.counters.prefix_tokens) == (1, 6)
         [(_, completion)] = decoder.complete([Request((segment(CLOSED),), RowStream(1))])
         assert completion.failure == ""

@@ -6,16 +6,13 @@ import pytest
 from click.testing import CliRunner
 
 from t2local.cli import main
-from t2local.errors import ModelError
-from t2local.llm import model_check
-from t2local.llm.backbone import Backbone
-from t2local.llm.catalog import chat_formats
+from t2local.errors import ModelError, ResourceError
+from t2local.llm import manifest, model_check
 from t2local.llm.decoder import Decoder
 from t2local.llm.manifest import manifests
 from t2local.llm.model_check import check_model
-from t2local.llm.store import ModelFile
 from tests.families import family
-from tests.tiny import TOKENS, tiny
+from tests.tiny import TOKENS, load, tiny
 
 NAMES = [
     "file",
@@ -127,7 +124,7 @@ def test_an_architecture_that_only_llama_cpp_can_use_is_named(home, architecture
 def test_a_model_without_a_vocabulary_is_refused_also_without_the_probe(home):
     path = tiny(home / "own.gguf", **NO_VOCABULARY)
     with pytest.raises(ModelError, match="no vocabulary"):
-        Backbone(ModelFile("tiny", path, "0" * 64, chat_formats()["plain"], ""))
+        load(path)
 
 
 def test_rows_after_another_prompt_than_theirs_are_noticed(home, monkeypatch):
@@ -138,3 +135,22 @@ def test_rows_after_another_prompt_than_theirs_are_noticed(home, monkeypatch):
     path = family(home / "own.gguf", "qwen3", scale=1.0)
     findings = {f.name: f for f in check_model(str(path)).findings}
     assert not findings["prefix sharing"].holds
+
+
+def test_a_model_too_slow_for_one_row_does_not_pass(home, monkeypatch):
+    monkeypatch.setattr(model_check, "_MOST_SECONDS", 0.0)
+    done = run("models", "check", tiny(home / "own.gguf"))
+    assert done.exit_code == 4
+    assert "writing         does not hold  no row was complete" in done.stdout
+
+
+def test_the_result_is_shown_where_the_store_cannot_be_written(home, monkeypatch):
+    run("models", "add", tiny(home / "own.gguf"), "--name", "mine")
+
+    def full(*_):
+        raise ResourceError("The disk is full.", next_step="free some disk")
+
+    monkeypatch.setattr(manifest, "make_folder", full)
+    done = run("models", "check", "mine", "--format", "json")
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["kept"] is False

@@ -9,12 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2local.llm.backbone import Backbone
-from t2local.llm.catalog import chat_formats
 from t2local.llm.outputs import AllowedLogits, OutputLayer, ctrl_c_waits
-from t2local.llm.store import ModelFile
 from tests.families import family
-from tests.tiny import TOKENS, WIDTH, shapes, tiny
+from tests.tiny import TOKENS, WIDTH, load, shapes, tiny
 
 N_VOCAB = len(TOKENS)
 WINDOW = {"attention.sliding_window": (4, 32)}
@@ -94,10 +91,6 @@ def test_it_agrees_with_llama_cpp_up_to_rounding_but_not_to_scales_and_caps(laye
     assert layer.agrees(hidden, change(logits)) == agrees
 
 
-def of(path) -> Backbone:
-    return Backbone(ModelFile("tiny", path, "0" * 64, chat_formats()["plain"], ""), threads=1)
-
-
 @pytest.mark.parametrize(
     ("architecture", "keys", "method"),
     [
@@ -117,7 +110,7 @@ def of(path) -> Backbone:
 )
 def test_what_stands_in_the_file_is_done_after_the_product(tmp_path, architecture, keys, method):
     path = family(tmp_path / "a.gguf", architecture, scale=0.5, **keys)
-    with closing(of(path)) as model:
+    with closing(load(path)) as model:
         decisions = {decision.what: decision for decision in model.decisions()}
         assert decisions["output layer"].value == method
         if method == "allowed tokens":

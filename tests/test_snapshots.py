@@ -8,15 +8,13 @@ import pytest
 import t2local
 from t2local.errors import DecodeError, ModelError
 from t2local.llm.backbone import Backbone
-from t2local.llm.catalog import chat_formats
 from t2local.llm.context import ContextOptions, LlamaContext
 from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar, Masks, consume_forced
 from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream, allowed_tokens
-from t2local.llm.store import ModelFile
 from tests.kinds import KINDS, RECURRENT, WINDOW, tiny_of
-from tests.tiny import WIDTH
+from tests.tiny import WIDTH, load
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 #: Keys and values are kept in 16 bits; the logits of these models have a standard deviation of 2.
@@ -25,14 +23,13 @@ NOISE = 0.05
 HEAD = "The team writes rows: colour, number, colour again. "
 
 
-def load(folder, kind) -> Backbone:
-    path = tiny_of(folder / f"{kind}.gguf", kind)
-    return Backbone(ModelFile(kind, path, "0" * 64, chat_formats()["plain"], ""), threads=1)
+def load_kind(folder, kind) -> Backbone:
+    return load(tiny_of(folder / f"{kind}.gguf", kind))
 
 
 @pytest.fixture(scope="module", params=KINDS)
 def model(request, tmp_path_factory):
-    with closing(load(tmp_path_factory.mktemp("kinds"), request.param)) as model:
+    with closing(load_kind(tmp_path_factory.mktemp("kinds"), request.param)) as model:
         yield model
 
 
@@ -120,7 +117,7 @@ def test_rows_after_a_shared_prompt_are_scored_as_in_a_fresh_decode(model):
 
 def test_a_row_may_go_back_behind_the_window_of_a_layer(tmp_path):
     tokens = np.random.default_rng(1).integers(3, 300, 700).tolist()
-    with closing(load(tmp_path, "gemma3")) as model:
+    with closing(load_kind(tmp_path, "gemma3")) as model:
         options = ContextOptions(model.n_vocab, 1, 32, None)
         with closing(LlamaContext(model._model, options, n_tokens=800, n_sequences=1)) as context:
             expected = last_logits(context, tokens[: WINDOW * 5])
@@ -158,7 +155,7 @@ def test_a_recurrent_model_cannot_be_taken_back_and_that_is_said(kind, patients,
     with pytest.raises(ModelError, match="cannot go back within a row") as caught:
         t2local.generate(patients, target="outcome", model=path, plan="data", preset="paper")
     assert "team.conditioning=row" in caught.value.next_step
-    with closing(load(tmp_path, kind)) as model, closing(model.context(64, 2)) as context:
+    with closing(load_kind(tmp_path, kind)) as model, closing(model.context(64, 2)) as context:
         assert not model.can_rewind
         last_logits(context, [5, 80, 81])
         with pytest.raises(DecodeError, match="could not take sequence 0 back to its token 2"):
@@ -168,14 +165,14 @@ def test_a_recurrent_model_cannot_be_taken_back_and_that_is_said(kind, patients,
 def test_the_state_of_a_sequence_is_counted(tmp_path):
     """By hand: LFM2 keeps two positions of its convolution, in 4 bytes; Granite a state as well."""
     for kind, numbers in (("lfm2", 2 * WIDTH), ("granitehybrid", 64 * 16 + 3 * (64 + 2 * 16))):
-        with closing(load(tmp_path, kind)) as model:
+        with closing(load_kind(tmp_path, kind)) as model:
             # Some bytes more say what they are.
             assert 0 <= model.state_bytes - 4 * numbers < 100
 
 
 def test_hidden_states_that_are_not_those_of_the_outputs_are_an_error(tmp_path):
     """Sequences of two lengths in one call, which llama.cpp splits for a recurrent state."""
-    with closing(load(tmp_path, "lfm2")) as model:
+    with closing(load_kind(tmp_path, "lfm2")) as model:
         options = ContextOptions(model.n_vocab, 1, 32, model.output_layer.value)
         with closing(LlamaContext(model._model, options, n_tokens=64, n_sequences=2)) as context:
             columns = [np.array(c, dtype=np.int32) for c in ([5, 6, 7], [0, 0, 1], [0, 1, 1])]

@@ -6,12 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2local.llm.backbone import Backbone
-from t2local.llm.catalog import chat_formats
 from t2local.llm.grammar import Grammar, Masks
 from t2local.llm.sampling import allowed_tokens
-from t2local.llm.store import ModelFile
-from tests.tiny import TOKENS, tiny
+from tests.tiny import TOKENS, load, tiny
 
 #: The tokens of tests/tiny.py that control a model or look like it: <unk>, <s>, </s> and <table>.
 CONTROL = {1, 2, TOKENS.index("<table>")}
@@ -20,7 +17,7 @@ CONTROL = {1, 2, TOKENS.index("<table>")}
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     path = tiny(tmp_path_factory.mktemp("vocabulary") / "a.gguf")
-    model = Backbone(ModelFile("tiny", path, "0" * 64, chat_formats()["plain"], ""))
+    model = load(path)
     yield model
     model.close()
 

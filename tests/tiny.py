@@ -5,6 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from t2local.llm.backbone import Backbone
+from t2local.llm.catalog import ChatFormat, chat_formats
+from t2local.llm.gguf import read_header
+from t2local.llm.store import ModelFile
+
+PLAIN = chat_formats()["plain"]
 WIDTH, HEADS, INNER, CONTEXT = 32, 2, 64, 4096
 TOKENS = [
     "<unk>",
@@ -85,6 +91,12 @@ def value(kind: int, content) -> bytes:
 def tiny(path: Path, seed: int = 1, **changes) -> Path:
     """Write a model; ``changes`` are keys of its metadata."""
     return write_random(path, metadata(**changes), shapes(), seed=seed)
+
+
+def load(path: Path, chat: ChatFormat = PLAIN, threads: int = 1) -> Backbone:
+    """A model as `t2local.llm.store.find` would give it, without the store."""
+    kv_bytes = read_header(path).kv_bytes_per_token
+    return Backbone(ModelFile("tiny", path, "0" * 64, chat, "", kv_bytes), threads=threads)
 
 
 def write_random(path: Path, keys, sizes, *, seed: int = 1, scale: float = 0.1) -> Path:

@@ -20,7 +20,6 @@ import numpy as np
 from t2local.errors import ModelError
 from t2local.events import Decision
 from t2local.llm import machine
-from t2local.llm.checks import check
 from t2local.llm.context import ContextOptions, LlamaContext
 from t2local.llm.grammar import Tokenizer
 from t2local.llm.outputs import OutputLayer
@@ -64,7 +63,7 @@ class Backbone:
         self._check_architecture(file)
         self.context_length = int(llama.llama_model_n_ctx_train(self._model))
         self.weight_bytes = int(llama.llama_model_size(self._model))
-        self.kv_bytes_per_token = check(file.path).header.kv_bytes_per_token
+        self.kv_bytes_per_token = file.kv_bytes_per_token
         self.can_rewind = not _has_state(self._model)
         self._chat = file.chat
         self.chat_format = Decision("chat format", file.chat.name, file.chat.reason)

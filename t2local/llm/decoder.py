@@ -88,7 +88,7 @@ class Decoder:
         first_start = _FIRST_ROW + self._slots * branches
         self._start_sequences = range(first_start, first_start + _MAX_SHARED_STARTS)
         self._shared_room = _MAX_SHARED_STARTS * self._typical_row_tokens
-        self._head: list[int] = []
+        self._head: list[int] | None = None
         self._n_prefix = 0
         self._prompt_logits: Logits = np.empty((0, model.n_vocab), dtype=np.float32)
         self.counters = Counters()
@@ -115,7 +115,7 @@ class Decoder:
                 "(--plan), or choose a model with a longer context",
             )
         self._prefix_tokens = prefix_tokens
-        self._head = []
+        self._head = []  # of a new context; None: nobody knows what the cache holds
         # One row of the greatest length always fits, whatever the rows usually take.
         self._row_room = max(
             self._slots * self._typical_row_tokens, self._max_row_tokens * self._branches
@@ -146,7 +146,6 @@ class Decoder:
         self._context.drop(_PROMPT)
         if head != self._head:
             self._context.drop(_HEAD)
-            self._head = []  # until it is there
             if head:
                 self._decode([(_HEAD, 0, head)])
                 self.counters.prefix_tokens += len(head)
@@ -324,7 +323,7 @@ class Decoder:
         try:
             return self._context.decode(tokens, positions, sequences, outputs, full=full)
         except DecodeError:
-            self._head = []  # nobody knows what the cache holds now
+            self._head = None
             self.counters.failed_decodes += 1
             raise
         finally:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from t2local.errors import DecodeError
+from t2local.errors import DecodeError, ResourceError
 from t2local.llm.backbone import Backbone
 from t2local.llm.catalog import memory_need
 from t2local.llm.checks import open_apart
@@ -113,12 +113,11 @@ def check_model(name_or_path: str) -> ModelCheck:
     """
     file = find(name_or_path)
     opened = open_apart(file.path)
-    header = opened.header
     findings = [
-        Finding("file", True, f"{header.architecture}, sha256 {file.sha256}"),
+        Finding("file", True, f"{opened.header.architecture}, sha256 {file.sha256}"),
         Finding("opening", True, f"in a process of its own, by llama.cpp {opened.opened_by}"),
     ]
-    memory = _memory(file, header.kv_bytes_per_token)
+    memory = _memory(file)
     if not memory.holds:  # loading it would take the memory of all other programs
         return ModelCheck(file, (*findings, memory), None)
     began = time.perf_counter()
@@ -131,7 +130,10 @@ def check_model(name_or_path: str) -> ModelCheck:
 
 
 def keep(result: ModelCheck) -> bool:
-    """Write the result into the manifest of the model; false where the store has none."""
+    """Write the result into the manifest of the model.
+
+    **Returns** whether it is there: the store may have no such model, or may be for reading only.
+    """
     manifest = manifests().get(result.file.name)
     if manifest is None or manifest.files[0].sha256 != result.file.sha256:
         return False
@@ -143,16 +145,19 @@ def keep(result: ModelCheck) -> bool:
         faults=tuple(result.faults),
         speed=result.speed and asdict(result.speed),
     )
-    record(manifest.model_copy(update={"checked": trial}))
+    try:
+        record(manifest.model_copy(update={"checked": trial}))
+    except ResourceError:
+        return False
     return True
 
 
-def _memory(file: ModelFile, kv_bytes_per_token: int) -> Finding:
+def _memory(file: ModelFile) -> Finding:
     """Whether weights and cache fit the memory that is free now."""
     n_bytes = sum(part.stat().st_size for part in parts(file.path))
-    fit = fits(memory_need(n_bytes, kv_bytes_per_token))
+    fit = fits(memory_need(n_bytes, file.kv_bytes_per_token))
     detail = (
-        f"{n_bytes / 1e6:,.0f} MB of weights, {kv_bytes_per_token:,} bytes of cache a token; "
+        f"{n_bytes / 1e6:,.0f} MB of weights, {file.kv_bytes_per_token:,} bytes of cache a token; "
         f"{fit.reason}"
     )
     return Finding("memory", bool(fit.value), detail)
@@ -306,6 +311,9 @@ def _speed(model: Backbone, load_seconds: float) -> tuple[Speed | None, Finding]
             completions += [completion for _, completion in rows]
         seconds = time.perf_counter() - began
         n_tokens = decoder.counters.row_tokens
+    if not completions:
+        slow = f"no row was complete after {seconds:.0f} s, at {n_tokens / seconds:.1f} tokens/s"
+        return None, Finding("writing", False, slow)
     failures = [completion.failure for completion in completions if completion.failure]
     levels = {json.loads(c.texts[0])[1] for c in completions if not c.failure}
     if failures or not levels <= set(_LEVELS):

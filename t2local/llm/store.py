@@ -38,13 +38,17 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file that was checked, with the format of its prompts."""
+    """A file that was checked, with the format of its prompts.
+
+    ``kv_bytes_per_token``: of its key-value cache, as its header says.
+    """
 
     name: str
     path: Path
     sha256: str
     chat: ChatFormat
     licence: str
+    kv_bytes_per_token: int
 
 
 def find(name_or_path: str | None = None) -> ModelFile:
@@ -161,11 +165,11 @@ def _stored(manifest: Manifest) -> ModelFile:
     chat = manifest.chat or own_format(path, checked.header)
     if isinstance(chat, str):
         chat = chat_formats()[chat]
-    return ModelFile(manifest.name, path, checked.sha256, chat, manifest.licence)
+    return _model_file(manifest.name, path, checked, chat, manifest.licence)
 
 
 def _catalogued(entry: Entry, path: Path, checked: Checked) -> ModelFile:
-    return ModelFile(entry.name, path, checked.sha256, chat_formats()[entry.chat], entry.licence)
+    return _model_file(entry.name, path, checked, chat_formats()[entry.chat], entry.licence)
 
 
 def _unlisted(path: Path) -> ModelFile:
@@ -180,7 +184,14 @@ def _unlisted(path: Path) -> ModelFile:
     open_apart(path)
     licence = checked.header.licence or UNKNOWN_LICENCE
     chat = own_format(path, checked.header)
-    return ModelFile(gguf.stem(path.name), path, checked.sha256, chat, licence)
+    return _model_file(gguf.stem(path.name), path, checked, chat, licence)
+
+
+def _model_file(
+    name: str, path: Path, checked: Checked, chat: ChatFormat, licence: str
+) -> ModelFile:
+    kv_bytes = checked.header.kv_bytes_per_token
+    return ModelFile(name, path, checked.sha256, chat, licence, kv_bytes)
 
 
 def _catalogued_sha256(path: Path) -> str | None:
