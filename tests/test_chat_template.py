@@ -4,92 +4,21 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from t2local.llm.catalog import ChatFormat
 from t2local.llm.chat_template import compile_template
 from t2local.llm.checks import compile_apart
+from tests.chat_corpus import FAMILIES, TEXTS, digest, expected, key
 
-CHATML = """{%- for message in messages %}
-    {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}
-{%- endfor %}
-{%- if add_generation_prompt %}
-    {{- '<|im_start|>assistant\\n' }}"""
-SWITCH = "{%- if enable_thinking is defined and not enable_thinking %}{{- '<think></think>' }}"
-GEMMA = """{{ bos_token }}{% for message in messages %}
-{% if message.role == 'assistant' %}{% set role = 'model' %}{% else %}{% set role = message.role %}
-{% endif %}
-{{ '<start_of_turn>' + role + '\\n' + message.content | trim + '<end_of_turn>\\n' }}{% endfor %}
-{% if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}"""
-LLAMA = """{% for m in messages %}{% if loop.first %}{{ bos_token }}{% endif %}
-{{- '<|start_header_id|>' + m['role'] + '<|end_header_id|>\\n\\n' + m['content'] | trim }}
-{{- '<|eot_id|>' }}{% endfor %}
-{{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}"""
-MISTRAL = """{{ bos_token }}{% for m in messages %}
-{%- if (m.role == 'user') != loop.index0 is even %}
-{{ raise_exception('roles must alternate') }}{% endif %}
-{%- if m.role == 'user' %}{{ '[INST]' + m.content + '[/INST]' }}{% else %}
-{{- ' ' + m.content + eos_token }}{% endif %}{% endfor %}"""
-PHI = """{% for m in messages %}{{ '<|' + m.role + '|>\\n' + m.content + '<|end|>\\n' }}
-{%- endfor %}{{ '<|assistant|>\\n' if add_generation_prompt }}"""
-GRANITE = """{{ '<|start_of_role|>system<|end_of_role|>Today is ' + strftime_now('%B %d, %Y') }}
-{{- '.<|end_of_text|>\\n' }}{% for m in messages %}
-{{- '<|start_of_role|>' + m.role + '<|end_of_role|>' + m.content + '<|end_of_text|>\\n' }}
-{%- endfor %}{{ '<|start_of_role|>assistant<|end_of_role|>' }}"""
-HARMONY = """{% for m in messages %}{% if m.role == 'user' %}
-{{- '<|start|>user<|message|>' + m.content + '<|end|>' }}{% else %}
-{{- '<|start|>assistant<|channel|>final<|message|>' + m.content + '<|return|>' }}{% endif %}
-{%- endfor %}{% if add_generation_prompt %}{{ '<|start|>assistant' }}{% endif %}"""
-COMMAND = """{% for m in messages %}{% if m.role == 'user' %}{{ '<|USER|>' + m.content }}{% else %}
-{{- '<|BOT|><|RESPONSE|>' + m.content }}{% endif %}{% endfor %}{% if add_generation_prompt %}
-{{- '<|BOT|>' }}{% if not enable_thinking %}{{ '<|THINK|><|/THINK|>' }}{% endif %}{% endif %}"""
-R1 = """{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}{{ '<U>' + m.content }}
-{%- else %}{{ '<A>' + m.content.split('</think>')[-1] }}{% endif %}{% endfor %}
-{%- if add_generation_prompt %}{{ '<A><think>\\n' }}{% endif %}"""
-
-OPENED = "<|im_start|>user\n"
-ASKED = "<|im_end|>\n<|im_start|>assistant\n"
-HEADER = "<|start_header_id|>{}<|end_header_id|>\n\n"
-FAMILIES = {
-    "chatml": (CHATML + "{% endif %}", OPENED, ASKED),
-    "gemma": (
-        *(GEMMA, "<s><start_of_turn>user\n"),
-        "<end_of_turn>\n<start_of_turn>model\n",
-    ),
-    "llama3": (
-        *(LLAMA, "<s>" + HEADER.format("user")),
-        "<|eot_id|>" + HEADER.format("assistant"),
-    ),
-    "mistral": (MISTRAL, "<s>[INST]", "[/INST]"),
-    "phi": (PHI, "<|user|>\n", "<|end|>\n<|assistant|>\n"),
-    "granite: no format depends on the day": (
-        GRANITE,
-        (
-            "<|start_of_role|>system<|end_of_role|>Today is January 01, 2026.<|end_of_text|>\n"
-            "<|start_of_role|>user<|end_of_role|>"
-        ),
-        "<|end_of_text|>\n<|start_of_role|>assistant<|end_of_role|>",
-    ),
-    "harmony: the channel of past answers": (
-        *(HARMONY, "<|start|>user<|message|>"),
-        "<|end|><|start|>assistant<|channel|>final<|message|>",
-    ),
-    "thinking switched off": (
-        *(CHATML + SWITCH + "{% endif %}{% endif %}", OPENED),
-        ASKED + "<think></think>",
-    ),
-    "switched off, and then the mark of past answers": (
-        *(COMMAND, "<|USER|>"),
-        "<|BOT|><|THINK|><|/THINK|><|RESPONSE|>",
-    ),
-    "a thought that is left open": (R1, "<s><U>", "<A><think>\n\n</think>\n\n"),
-    "what an assistant wrote, marked": (
-        (
-            "{% for m in messages %}{{ '<u>' + m.content }}{% generation %}{{ '<a>' }}"
-            "{% endgeneration %}{% break %}{% endfor %}"
-        ),
-        *("<u>", "<a>"),
-    ),
+#: What stands behind the text that a template itself ends with.
+BEFORE_ANSWERS = {
+    "harmony: the channel of past answers": "<|channel|>final<|message|>",
+    "switched off, and then the mark of past answers": "<|RESPONSE|>",
+    "a thought that is left open": "\n</think>\n\n",
+    "olmo 3, thinking": "</think>",
 }
 
 
@@ -100,14 +29,35 @@ def test_control_text_of_the_families(family):
     assert (pieces.opening, pieces.closing) == (opening, closing)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_prompt_in_a_format_is_what_transformers_makes_of_it(family):
+    template = FAMILIES[family][0]
+    pieces = compile_template(template, "<s>", "</s>")
+    closing = pieces.closing.removesuffix(BEFORE_ANSWERS.get(family, ""))
+    chat = ChatFormat("template", pieces.opening, closing, trim=pieces.trim)
+    texts = [chat.opening + "".join(chat.parts([text])) + chat.closing for text in TEXTS]
+    assert expected()[key(template)] == digest(texts)
+
+
+def test_white_space_around_a_prompt_of_several_parts_is_stripped_as_a_whole():
+    parts = ["\n", " Rows:\n", "", "[1, 2]", "\n"]
+    chat = ChatFormat("template", "<u>", "<a>", trim=True)
+    assert chat.parts(parts) == ["Rows:\n", "", "[1, 2]"]
+    assert chat.parts(["\n", " "]) == []
+    assert replace(chat, trim=False).parts(parts) == parts
+
+
 def test_what_was_done_about_thinking_is_noted():
     notes = {name: compile_template(parts[0]).note for name, parts in FAMILIES.items()}
     assert notes.pop("harmony: the channel of past answers").endswith("final<|message|>'")
     assert notes.pop("switched off, and then the mark of past answers").endswith("RESPONSE|>'")
     assert notes.pop("a thought that is left open") == "the thought that it opens is closed"
+    assert notes.pop("olmo 3, thinking") == "the thought that it opens is closed"
     assert set(notes.values()) == {""}
     thinker = "{{ messages[0].content }}{# [THINK] #}"
     assert "the model may want to think first" in compile_template(thinker).note
+    eraser = "{{ messages[0].content | replace('/no_think', '') }}"
+    assert "takes marks of thoughts out" in compile_template(eraser).note
 
 
 @pytest.mark.parametrize(
@@ -138,6 +88,8 @@ REFUSED = [
     ("<u>{{ messages[0].content }}{{ messages[0].content }}<a>", "2 times"),
     ("<u>{{ messages[0].content | tojson }}<a>", "0 times, or changed"),
     ("<u>{{ messages[0].content | length }}{{ messages[0].content }}<a>", "depends on the prompt"),
+    ("<u>{{ messages[0].content.rstrip() }}<a>", "changes the white space"),
+    ("{% for tool in tools %}{{ tool }}{% endfor %}{{ messages[0].content }}", "not iterable"),
     ("a text and nothing else", "0 times"),
     ("{% if %}", "TemplateSyntaxError"),
     ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "RecursionError"),
@@ -180,7 +132,7 @@ def test_apart_it_gives_the_same_and_has_no_environment_to_read(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "")
     template, opening, closing = FAMILIES["llama3"]
     pieces = compile_apart(template, "<s>", "</s>")
-    assert pieces == {"opening": opening, "closing": closing, "note": ""}
+    assert pieces == {"opening": opening, "closing": closing, "trim": True, "note": ""}
     spy = "import sys, json, os; json.dump({'problem': str(dict(os.environ))}, sys.stdout)"
     run = subprocess.run
     monkeypatch.setattr(

@@ -117,7 +117,7 @@ class Backbone:
         return [
             *begin,
             *opening,
-            *(token for part in parts for token in self.tokenize(part)),
+            *(token for part in self._chat.parts(parts) for token in self.tokenize(part)),
             *self.tokenize(self._chat.closing, special=True),
         ]
 

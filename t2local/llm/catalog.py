@@ -4,6 +4,7 @@ Opens no model file.
 """
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -27,8 +28,8 @@ _MAX_CONTROL_TEXT, _MAX_REASON = 16_384, 500
 class ChatFormat:
     """The control text around a prompt; both texts are empty for a base model.
 
-    ``reason``: where it comes from, and why it was chosen. A format may come from a stranger's
-    manifest or template.
+    ``reason``: where it comes from, and why it was chosen. ``trim``: whether the family strips the
+    white space around a prompt. A format may come from a stranger's manifest or template.
 
     **Raises** `ValueError` for texts that cannot be those of a format.
     """
@@ -38,6 +39,7 @@ class ChatFormat:
     opening: str
     closing: str
     reason: str = "from the catalogue"
+    trim: bool = False
 
     def __post_init__(self) -> None:
         if max(len(self.opening), len(self.closing)) > _MAX_CONTROL_TEXT:
@@ -45,6 +47,20 @@ class ChatFormat:
         (self.opening + self.closing).encode()  # half a character is a ValueError
         if not f"{self.name}{self.reason}".isprintable() or len(self.reason) > _MAX_REASON:
             raise ValueError("a name or a reason that cannot be printed")
+
+    def parts(self, parts: Sequence[str]) -> list[str]:
+        """The parts of a prompt, without white space around the whole where the family has none."""
+        kept = list(parts)
+        if not self.trim:
+            return kept
+        while kept and not kept[0].strip():
+            del kept[0]
+        while kept and not kept[-1].strip():
+            del kept[-1]
+        if kept:
+            kept[0] = kept[0].lstrip()
+            kept[-1] = kept[-1].rstrip()
+        return kept
 
 
 @dataclass(frozen=True)

@@ -66,4 +66,4 @@ def _compiled(template: str, source: str, header: Header | None) -> ChatFormat:
     begin, end = (header.begin, header.end) if header else ("", "")
     pieces = compile_apart(template, begin, end)
     reason = "; ".join(filter(None, [f"compiled from {source}", pieces["note"]]))
-    return ChatFormat("template", pieces["opening"], pieces["closing"], reason)
+    return ChatFormat("template", pieces["opening"], pieces["closing"], reason, pieces["trim"])

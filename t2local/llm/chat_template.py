@@ -1,11 +1,10 @@
 """A program of its own: compile a Jinja chat template into the control text around a prompt.
 
 A request (`template`, `begin`, `end`: the texts of its first and last tokens) as JSON on stdin,
-the pieces (`opening`, `closing`, `note`) or the `problem` as JSON on stdout. A template is a
-program by whoever made the file: `checks.compile_apart` runs it here, once, in a process that has
+the pieces (`opening`, `closing`, `trim`, `note`) or the `problem` as JSON on stdout. A template is
+a program by whoever made the file: `checks.compile_apart` runs it here, once, in a process that has
 nothing to lose, and not beside real rows. Rendered as transformers' ``apply_chat_template`` does
-it (its ``utils/chat_template_utils.py``), with thinking switched off. White space around a prompt,
-which some templates strip, stays.
+it (its ``utils/chat_template_utils.py``), with thinking switched off.
 """
 
 import json
@@ -30,8 +29,10 @@ _SECONDS, _BYTES = 5, 1 << 29
 _MAX_TEXT = 1 << 16
 #: The day in every format that names one: no format may depend on when it was compiled.
 _DAY = datetime(2026, 1, 1, tzinfo=UTC)
-#: Two texts of a user: a word, and what a template that escapes or rewrites text would change.
-_USER, _ODD_USER = "t2localPrompt", 'Two "lines" of <b>odd</b>\n{{text}} & [1,2] \\ \u00e9'
+#: Texts of a user: a word, what a template that escapes or rewrites text would change, white space
+#: that it may strip, and marks of thoughts that it may take out.
+_USER, _ODD_USER = "t2localPrompt", 'Two "lines" of <b>odd</b>\n\n{{text}}  &\t[1,2] \\ \u00e9'
+_BLANK_USER, _THOUGHT_USER = f" \n\t{_USER} \n\n", "a <think>b</think> [THINK] /no_think /think c"
 _ANSWER = "t2localAnswer"
 #: How families name their switches of thinking, and its off.
 _NO_THOUGHT: _Options = {
@@ -57,10 +58,15 @@ _FAULTS = (
 
 @dataclass(frozen=True)
 class Pieces:
-    """The control text before and after a prompt; ``note``: what was done about thinking."""
+    """The control text before and after a prompt.
+
+    ``trim``: whether white space around the prompt is stripped. ``note``: what was done about
+    thinking.
+    """
 
     opening: str
     closing: str
+    trim: bool
     note: str
 
 
@@ -88,7 +94,7 @@ def compile_template(text: str, begin: str = "", end: str = "") -> Pieces:
     The closing goes as far as the answer itself, as a model that begins with a thought or with the
     mark of a channel has no place for it in a grammar of rows. What the template writes before an
     answer of the past, and not before a new one, is taken over; a thought that it leaves open is
-    closed. A template without tools reads no `tools`, as in llama.cpp.
+    closed. As in transformers, `tools` and `documents` are none.
 
     **Raises** what a template raises; `ValueError` for one that changes or repeats the prompt.
     """
@@ -103,14 +109,14 @@ def compile_template(text: str, begin: str = "", end: str = "") -> Pieces:
     opening, closing = _around(_USER, _render(template, options, _USER))
     if _around(_ODD_USER, _render(template, options, _ODD_USER)) != (opening, closing):
         raise ValueError("its control text depends on the prompt")
-    if answer_mark := _answer_mark(closing, _past_closing(template, options)):
-        return Pieces(opening, closing + answer_mark, f"the answer follows {answer_mark!r}")
-    if end_of_thought := _end_of_thought(closing, text):
-        return Pieces(opening, closing + end_of_thought, "the thought that it opens is closed")
-    note = ""
-    if _THOUGHT.search(text) and not switches:
-        note = "it has marks of thoughts and no switch: the model may want to think first"
-    return Pieces(opening, closing, note)
+    trim = _is_trimmed(_render(template, options, _BLANK_USER), opening, closing)
+    tail, note = _tail(closing, _past_closing(template, options), text)
+    notes = [note]
+    if not tail and not switches and _THOUGHT.search(text):
+        notes = ["it has marks of thoughts and no switch: the model may want to think first"]
+    if _render(template, options, _THOUGHT_USER) != f"{opening}{_THOUGHT_USER}{closing}":
+        notes.append("it takes marks of thoughts out of a prompt, here they stay")
+    return Pieces(opening, closing + tail, trim, "; ".join(filter(None, notes)))
 
 
 def _environment() -> _Sandbox:
@@ -136,7 +142,9 @@ def _render(template: Template, options: _Options, user: str, *, answer: str = "
     messages = [{"role": "user", "content": user}]
     if answer:
         messages.append({"role": "assistant", "content": answer})
-    text = template.render(messages=messages, add_generation_prompt=not answer, **options)
+    text = template.render(
+        messages=messages, tools=None, documents=None, add_generation_prompt=not answer, **options
+    )
     if len(text) > _MAX_TEXT:
         raise ValueError(f"its text has more than {_MAX_TEXT} characters")
     return text
@@ -147,6 +155,24 @@ def _around(user: str, text: str) -> tuple[str, str]:
         raise ValueError(f"the prompt stands in its text {text.count(user)} times, or changed")
     opening, _, closing = text.partition(user)
     return opening, closing
+
+
+def _is_trimmed(text: str, opening: str, closing: str) -> bool:
+    """Whether a text that was made from a prompt with white space around it lacks just that."""
+    if text == opening + _BLANK_USER + closing:
+        return False
+    if text == opening + _USER + closing:
+        return True
+    raise ValueError("it changes the white space around a prompt")
+
+
+def _tail(closing: str, past_closing: str, text: str) -> tuple[str, str]:
+    """What stands between the closing of a template's text and an answer, and why."""
+    if answer_mark := _answer_mark(closing, past_closing):
+        return answer_mark, f"the answer follows {answer_mark!r}"
+    if end_of_thought := _end_of_thought(closing, text):
+        return end_of_thought, "the thought that it opens is closed"
+    return "", ""
 
 
 def _past_closing(template: Template, options: _Options) -> str:

@@ -13,6 +13,7 @@ import sys
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from t2local.errors import ModelError, ResourceError
 from t2local.llm.gguf import Header, read_header
@@ -100,8 +101,8 @@ def open_apart(path: Path) -> Checked:
     return opened
 
 
-def compile_apart(template: str, begin: str, end: str) -> dict[str, str]:
-    """Let a child process compile a chat template: `opening`, `closing` and `note`.
+def compile_apart(template: str, begin: str, end: str) -> dict[str, Any]:
+    """Let a child process compile a chat template: `opening`, `closing`, `trim` and `note`.
 
     **Parameters:**
 
@@ -127,7 +128,8 @@ def compile_apart(template: str, begin: str, end: str) -> dict[str, str]:
     answer = json.loads(process.stdout)
     if problem := answer.get("problem"):
         raise ValueError(ascii(problem)[1:-1])
-    return {name: str(answer[name]) for name in ("opening", "closing", "note")}
+    texts = {name: str(answer[name]) for name in ("opening", "closing", "note")}
+    return {**texts, "trim": bool(answer["trim"])}
 
 
 def _compare(path: Path, digest: str, expected: str | None) -> None:
