@@ -5,8 +5,9 @@ It has as much of the API as the real client asks for.
     python tests/hub.py FILE LOG NAME
 
 serves FILE as NAME in every repository; the owner's name says how well: good/x, corrupt/x, gated/x,
-missing/x, limited/x, broken/x, stops/x (half a file, then errors, until the next client comes),
-plain/x (no hash). Each request is a line of LOG. Prints its port.
+barred/x (gated, and the token has no access), closed/x, missing/x, limited/x, broken/x, stops/x
+(half a file, then errors, until the next client comes), plain/x (no hash). Each request is a line
+of LOG. Prints its port.
 """
 
 import hashlib
@@ -21,6 +22,8 @@ CONTENT, LOG, NAME = Path(sys.argv[1]).read_bytes(), Path(sys.argv[2]), sys.argv
 #: Answers that owners give to everything: status and the hub's own code.
 REFUSALS = {
     "gated": (401, "GatedRepo"),
+    "barred": (403, "GatedRepo"),
+    "closed": (403, ""),
     "missing": (404, "RepoNotFound"),
     "limited": (429, ""),
     "broken": (500, ""),

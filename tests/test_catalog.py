@@ -20,11 +20,20 @@ def test_the_catalogue_is_whole():
         "llama-3.3-70b",
     } <= set(catalogue)
     for entry in catalogue.values():
-        assert entry.chat in chat_formats()
+        assert entry.chat in {"", *chat_formats()}
         assert (entry.kind == "base") == (entry.chat == "plain")
         assert entry.repository or entry.wheels
         assert entry.licence
         assert not entry.sha256 or re.fullmatch("[0-9a-f]{64}", entry.sha256)
+        assert entry.cache in {"full", "window", "hybrid", "recurrent"}
+        assert entry.thinking in {"no", "off", "unknown"}
+        assert entry.gated in {"no", "yes", "unknown"}
+
+
+def test_a_commit_is_named_with_the_hash_that_the_file_has_there():
+    for entry in entries().values():
+        assert not entry.commit or re.fullmatch("[0-9a-f]{40}", entry.commit)
+        assert not entry.commit or entry.sha256
 
 
 def test_names_files_and_hashes_are_given_once():

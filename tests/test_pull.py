@@ -157,7 +157,10 @@ def test_an_interrupted_download_goes_on_where_it_stopped(tmp_path_factory, mode
 
 FAULTS = [
     (["corrupt/x", "model.gguf"], 4, "sha256 expected"),
-    (["gated/x", "model.gguf"], 4, "HF_TOKEN"),
+    (["gated/x", "model.gguf"], 4, "https://huggingface.co/gated/x in a browser"),
+    (["barred/x", "model.gguf"], 4, "accept it, then set HF_TOKEN"),
+    (["closed/x", "model.gguf"], 4, "set HF_TOKEN to a token that may read it"),
+    (["qwen3.5-4b"], 4, "no such revision"),  # its commit, not main
     (["missing/x", "model.gguf"], 4, "no repository missing/x"),
     (["good/x", "other.gguf"], 4, "it has model.gguf"),
     (["good/x", "model.gguf", "--revision", "no"], 4, "no such revision"),

@@ -1,10 +1,12 @@
 """The store: models come, are checked and go. The model is a tiny random llama (tests/tiny.py)."""
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from click.testing import CliRunner
 from t2local.cli import main
 from t2local.errors import ModelError, T2LocalError, UsageError
 from t2local.llm import gguf, store
-from t2local.llm.catalog import chat_formats
+from t2local.llm.catalog import chat_formats, entries
 from t2local.llm.manifest import manifests
 from tests.tiny import tiny
 
@@ -301,3 +303,15 @@ def test_all_that_is_here_can_be_hashed_anew(home):
     tiny(path, seed=2)
     with pytest.raises(ModelError, match="altered"):
         check(anew=True)
+
+
+def test_a_file_of_the_catalogue_without_a_named_format_has_its_own(home, monkeypatch):
+    template = "{{ '[U]' + messages[0].content | trim + '[A]' }}"
+    folder = home / "home" / "models"
+    folder.mkdir(parents=True)
+    path = tiny(folder / "own.gguf", **{"tokenizer.chat_template": (8, template)})
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    entry = replace(entries()["qwen3.5-4b"], name="own", file=path.name, sha256=digest)
+    monkeypatch.setitem(entries(), "own", entry)
+    chat = store.find("own").chat
+    assert (chat.opening, chat.closing, chat.trim) == ("[U]", "[A]", True)

@@ -21,6 +21,10 @@ class KnownModel:
     fits: bool = False
     fits_reason: str = ""
     licence: str = ""
+    gated: str = "unknown"
+    thinking: str = "unknown"
+    cache: str = ""
+    measured: str = ""
     repository: str = ""
     good_for: str = "added here"
     checked: str = ""
@@ -62,6 +66,10 @@ def _of_catalogue(model: KnownModel, entry: "Entry") -> KnownModel:
         context=entry.context,
         kind=entry.kind,
         licence=entry.licence,
+        gated=entry.gated,
+        thinking=entry.thinking,
+        cache=entry.cache,
+        measured=entry.measured or "not run here",
         repository=entry.repository,
         good_for=entry.good_for,
     )

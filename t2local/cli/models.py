@@ -70,14 +70,14 @@ def show(name: str, form: str) -> None:
 @models.command()
 @click.argument("name", metavar="NAME | REPOSITORY FILE")
 @click.argument("file", required=False)
-@click.option("--revision", default="main", show_default=True, help="Branch, tag or commit.")
+@click.option("--revision", help="Branch, tag or commit [the catalogue's commit, or main].")
 @click.option("--name", "own_name", help="What --model will take [the file's name].")
 @_chat
 @click.option("--yes", is_flag=True, help="Accept the licence.")
 def pull(
     name: str,
     file: str | None,
-    revision: str,
+    revision: str | None,
     own_name: str | None,
     chat: str | None,
     yes: bool,

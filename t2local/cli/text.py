@@ -94,7 +94,8 @@ def finding_lines(findings: Sequence["Finding"]) -> str:
 def _model_lines(model: "KnownModel") -> tuple[str, str]:
     place = "here" if model.here else "-"
     fit = "fits" if model.fits else "does not fit"
-    facts = "; ".join(filter(None, (model.fits_reason, model.licence, model.checked)))
+    licence, _, _ = model.licence.partition(" (")  # its address is long: 'models show' has it
+    facts = "; ".join(filter(None, (model.fits_reason, licence, model.checked or model.measured)))
     size = f"{model.parameters:>6}{model.bytes / _MEGABYTE:>8,.0f} MB"
     return (
         f"{model.name:<16}{place:<6}{size}  {model.good_for}",

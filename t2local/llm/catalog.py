@@ -79,7 +79,12 @@ class Entry:
     kind: str
     chat: str
     licence: str
+    cache: str
     good_for: str
+    commit: str = ""
+    gated: str = "unknown"
+    thinking: str = "unknown"
+    measured: str = ""
     wheels: tuple[str, ...] = ()
 
     def parts(self) -> list[Path]:

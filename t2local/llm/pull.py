@@ -68,7 +68,7 @@ def pull(
     *,
     entry: Entry | None = None,
     name: str | None = None,
-    revision: str = "main",
+    revision: str | None = None,
     chat: str | None = None,
 ) -> Manifest:
     """Fetch a file (or, with its first, all parts of a model) into the store.
@@ -78,13 +78,15 @@ def pull(
     * **repository**: OWNER/NAME on the hub; **file**: its name there.
     * **agree**: is shown the offer with its licence; without a yes nothing is fetched.
     * **entry**: the model of the catalogue that this is; **name**: what ``--model`` will take.
-    * **revision**: branch, tag or commit; resolved to a commit, which the manifest keeps.
+    * **revision**: branch, tag or commit; resolved to a commit, which the manifest keeps. None: the
+      catalogue's commit, or main.
     * **chat**: the name of a chat format or a Jinja file; none: the catalogue's or the file's.
 
     **Raises** `ModelError`, `UsageError` or `ResourceError` with the hub's answer and what to do.
     """
     if chat:  # a mistake is better known before the download
         chosen_format(chat)
+    revision = revision or (entry and entry.commit) or "main"
     with _explained(repository):
         offer = _request_offer(repository, gguf.part_names(file), entry, name, revision)
     refuse_taken(offer.name, [part.sha256 for part in offer.files])
@@ -166,7 +168,9 @@ def _request_offer(
         )
     files = tuple(_offered_part(repository, items[file], entry) for file in names)
     if entry:
-        return Offer(name or entry.name, repository, commit, files, entry.licence, entry.chat)
+        return Offer(
+            name or entry.name, repository, commit, files, entry.licence, entry.chat or None
+        )
     default_name = as_name(gguf.stem(Path(names[0]).name))
     licence = "not named by the repository"
     if info.card_data:
@@ -262,7 +266,7 @@ _ANSWERS: tuple[tuple[type[Exception], str, str], ...] = (
     (
         GatedRepoError,
         "{} is gated: its owner wants you to accept a licence on its page first.",
-        "do so, then set HF_TOKEN to a token of yours",
+        "open https://huggingface.co/{} in a browser, accept it, then set HF_TOKEN to your token",
     ),
     (
         RevisionNotFoundError,
@@ -292,7 +296,7 @@ _ADVICE = {
 def _explain(error: Exception, repository: str) -> T2LocalError:
     for kind, message, next_step in _ANSWERS:
         if isinstance(error, kind):
-            return ModelError(message.format(repository), next_step=next_step)
+            return ModelError(message.format(repository), next_step=next_step.format(repository))
     if isinstance(error, HfHubHTTPError):
         code = error.response.status_code
         return ModelError(

@@ -169,7 +169,8 @@ def _stored(manifest: Manifest) -> ModelFile:
 
 
 def _catalogued(entry: Entry, path: Path, checked: Checked) -> ModelFile:
-    return _model_file(entry.name, path, checked, chat_formats()[entry.chat], entry.licence)
+    chat = chat_formats()[entry.chat] if entry.chat else own_format(path, checked.header)
+    return _model_file(entry.name, path, checked, chat, entry.licence)
 
 
 def _unlisted(path: Path) -> ModelFile:
@@ -218,7 +219,7 @@ def _origin(manifest: Manifest | None, entry: Entry | None, licence: str) -> Ori
     if manifest:
         return manifest.origin
     if entry:
-        return Origin(repository=entry.repository, licence=entry.licence, chat=entry.chat)
+        return Origin(repository=entry.repository, licence=entry.licence, chat=entry.chat or None)
     return Origin(licence=licence or UNKNOWN_LICENCE)
 
 
