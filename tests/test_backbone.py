@@ -1,5 +1,7 @@
 """A real llama with random weights: what it says of itself, and rows written with it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,6 +78,9 @@ def test_a_prompt_stands_between_the_texts_of_its_format(tmp_path):
         *model.tokenize("<s>"),
         *model.tokenize(chat.closing, special=True),
     ]
+    trimmer = load(tmp_path / "a.gguf", replace(chat, trim=True))
+    assert trimmer.prompt([" 1", "2\n", "\n"]) == model.prompt(["1", "2"])
+    trimmer.close()
     model.close()
 
 
