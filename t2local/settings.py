@@ -109,13 +109,20 @@ class DecoderSettings(_Group):
         0,
         ge=0,
         le=240,
-        description="rows written side by side in one context; 0: by machine and model",
+        description="rows written side by side in one context; "
+        "0: as `doctor --bench` measured, else by machine and model",
     )
     threads: int = Field(
         0,
         ge=0,
         le=1024,
-        description="CPU threads; 0: one for each physical core that this process may use",
+        description="CPU threads; 0: as `doctor --bench` measured, "
+        "else one for each physical core that this process may use",
+    )
+    flash_attention: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="whether llama.cpp uses flash attention; "
+        "auto: as `doctor --bench` measured, else llama.cpp's own choice",
     )
 
 

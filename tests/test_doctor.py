@@ -1,5 +1,7 @@
 """The check of an installation, with a llama of random weights that llama.cpp loads for real."""
 
+import math
+
 import pytest
 from click.testing import CliRunner
 
@@ -7,7 +9,7 @@ from t2local.airgap import doctor
 from t2local.airgap.doctor import examine
 from t2local.cli import main
 from t2local.errors import ModelError
-from t2local.llm import store
+from t2local.llm import store, tuning_bench
 from t2local.llm.scripted import ScriptedModel
 from tests.tiny import tiny
 
@@ -94,3 +96,18 @@ def test_the_command_prints_one_line_for_each_value(home, findings):
         findings["packages"]
     )
     assert lines[-1].startswith("decode            two numbers")
+
+
+def test_the_bench_is_remembered_and_shown_with_the_way_to_forget_it(home, monkeypatch):
+    monkeypatch.setattr(tuning_bench, "_ROWS", 8)
+    monkeypatch.setattr(tuning_bench, "_BUSY", math.inf)
+    assert examine("mine")["tuning"] == ["not measured on this machine: doctor --bench"]
+    done = CliRunner().invoke(main, ["doctor", "--bench", "--model", "mine"])
+    assert done.exit_code == 0, done.output
+    assert "a block of short rows takes" in done.stderr
+    first, *comparisons = examine("mine")["tuning"]
+    assert first.startswith("measured on ")
+    assert str(home / "home" / "tuning.json") in first
+    assert all(line in done.stderr for line in comparisons if " times as fast" in line)
+    (home / "home" / "tuning.json").unlink()
+    assert examine("mine")["tuning"] == ["not measured on this machine: doctor --bench"]

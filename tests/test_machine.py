@@ -103,3 +103,10 @@ def test_a_second_thread_of_a_core_is_not_counted(tmp_path, monkeypatch):
         (folder / "thread_siblings_list").write_text("0-99\n")
     monkeypatch.setattr(machine, "_CPUS", tmp_path)
     assert machine._physical_cores() == 1
+
+
+def test_the_seconds_that_all_programs_compute_go_forward():
+    before = machine.computing_seconds()
+    assert before >= 0
+    assert machine.computing_seconds() >= before
+    assert machine.cpus()

@@ -3,11 +3,15 @@
 import pytest
 
 from t2local.errors import ModelError, UsageError
+from t2local.llm import machine
 from t2local.llm.scripted import ScriptedModel
+from t2local.llm.store import find
+from t2local.llm.tuning_memory import Tuning, path, remember
 from t2local.run.inputs import Run, read_inputs
 from t2local.run.ledger import Ledger
 from t2local.run.models import MadePlan, ModelIdentity, load, make_plan, plan_by_another_model
 from t2local.settings import Settings
+from tests.tiny import tiny
 
 
 @pytest.fixture
@@ -59,3 +63,42 @@ def test_another_model_makes_the_plan_only_where_a_manager_is_wanted(run, patien
     assert len(manager.prompts) == 1
     with pytest.raises(UsageError, match="not the manager's"):
         plan_by_another_model(run, inputs_of(run, patients, "data"), manager)
+
+
+@pytest.fixture
+def tuned(tmp_path, monkeypatch):
+    """A tiny model for which something was measured on this machine."""
+    monkeypatch.setenv("T2LOCAL_HOME", str(tmp_path))
+    path = str(tiny(tmp_path / "tuned.gguf"))
+    tuning = Tuning(date="2026-11-26", threads=1, slots=7, flash_attention="on")
+    remember(find(path).sha256, tuning)
+    return path
+
+
+def load_decisions(path, **decoder):
+    """The decisions of a run that loads a model, by what they decide."""
+    settings = Settings.load({f"decoder.{name}": value for name, value in decoder.items()})
+    run = Run(settings, 1, Ledger(10, 10, 5), lambda event: None)
+    with load(path, run) as model:
+        slots = model.slots(settings.decoder.slots, 10)
+    return {decision.what: decision for decision in [*run.ledger.decisions, slots]}
+
+
+def test_what_was_measured_on_this_machine_is_used_and_says_so(tuned):
+    decisions = load_decisions(tuned)
+    for what, value in (("threads", 1), ("flash attention", "on"), ("rows side by side", 7)):
+        assert decisions[what].value == value
+        assert decisions[what].reason.startswith("measured on this machine on 2026-11-26")
+
+
+def test_a_setting_wins_over_what_was_measured(tuned):
+    decisions = load_decisions(tuned, threads=2, slots=5, flash_attention="off")
+    for what, value in (("threads", 2), ("flash attention", "off"), ("rows side by side", 5)):
+        assert (decisions[what].value, decisions[what].reason) == (value, "asked for")
+
+
+def test_without_a_measurement_the_rules_hold(tuned):
+    path().unlink()
+    decisions = load_decisions(tuned)
+    assert decisions["threads"].value == machine.threads(0).value
+    assert not any("measured" in decision.reason for decision in decisions.values())

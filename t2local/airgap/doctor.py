@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 from t2local.errors import ModelError
 from t2local.llm.catalog import entries
@@ -17,6 +18,9 @@ from t2local.llm.store import ModelFile, find
 from t2local.stats.streams import Stream
 from t2local.system.environment import environment
 from t2local.system.json_text import JsonObject
+
+if TYPE_CHECKING:
+    from t2local.llm.tuning_memory import Tuning
 
 #: One name, and one line for each value; for people and programs alike.
 Findings = dict[str, str | list[str]]
@@ -45,12 +49,15 @@ def examine(name: str | None) -> Findings:
     file = find(name)
     # Only now: llama.cpp is not even imported for a file that was altered.
     from t2local.llm.backbone import Backbone
+    from t2local.llm.tuning_memory import recall
 
     findings = _machine()
-    with closing(Backbone(file)) as model:
+    tuning = recall(file.sha256)
+    with closing(Backbone(file, tuning=tuning)) as model:
         findings["model"] = [f"{file.name}: {file.path}", _hash(file), file.licence]
         for choice in model.decisions():
             findings[choice.what] = f"{choice.value} ({choice.reason})"
+        findings["tuning"] = list(_tuning(tuning))
         # As JSON: control text of a stranger may hold what controls a terminal.
         findings["chat text"] = [
             f"before a prompt {json.dumps(file.chat.opening)}",
@@ -58,6 +65,37 @@ def examine(name: str | None) -> Findings:
         ]
         findings["decode"] = _decode(model)
     return findings
+
+
+def bench(name: str | None, tell: Callable[[str], None]) -> None:
+    """Measure what is fastest for a model on this machine, and remember it for later runs.
+
+    **Parameters:**
+
+    * **name**: as `examine` takes it.
+    * **tell**: takes a line about each thing that was measured.
+
+    **Raises** `ModelError` when the model cannot be used.
+    """
+    file = find(name)
+    from t2local.llm.backbone import Backbone
+    from t2local.llm.tuning_bench import measure
+    from t2local.llm.tuning_memory import remember
+
+    with closing(Backbone(file)) as model:
+        remember(file.sha256, measure(model, tell))
+
+
+def _tuning(tuning: "Tuning") -> Iterator[str]:
+    from t2local.llm.tuning_memory import path
+
+    if not tuning.date:
+        yield "not measured on this machine: doctor --bench"
+        return
+    yield f"measured on {tuning.date}, kept in {path()}; delete that file to forget it"
+    yield from map(str, tuning.comparisons)
+    if not any(comparison.taken for comparison in tuning.comparisons):
+        yield "nothing was clearly faster than the rules: runs are as they were"
 
 
 def _machine() -> Findings:

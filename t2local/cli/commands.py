@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from t2local.cli import options
+from t2local.cli.doctor import doctor
 from t2local.cli.models import bundle, models
 from t2local.cli.options import read_settings, render, write
 from t2local.cli.screen import Screen
-from t2local.cli.text import facts_text, forecast_text, run_summary, trim_summary
+from t2local.cli.text import forecast_text, run_summary, trim_summary
 from t2local.errors import Interrupted, NothingKept, ResourceError, T2LocalError
 from t2local.system.offline import seal
 
@@ -341,31 +342,9 @@ def sample(name: str, output: Path | None) -> None:
     write(frame.to_csv(index=False), output)
 
 
-@main.command()
-@options.model
-@options.form
-@click.option(
-    "--offline-proof",
-    is_flag=True,
-    help="Generate rows without a network, watched from outside; the transcript goes to "
-    "offline-proof.txt.",
-)
-def doctor(model: str | None, form: str, offline_proof: bool) -> None:
-    """Check this installation: versions, CPU, devices, known problems, model, and a decode of two
-    tokens.
-    """
-    from t2local.airgap.doctor import examine
-
-    findings = examine(model)
-    if offline_proof:
-        from t2local.airgap.proof import prove
-
-        findings |= prove(model, Path("offline-proof.txt"))
-    render(findings, facts_text(findings), form)
-
-
 main.add_command(models)
 main.add_command(bundle)
+main.add_command(doctor)
 
 
 def _forecast(data: Path, form: str, quiet: bool, arguments: "JsonObject") -> None:

@@ -24,6 +24,7 @@ from t2local.llm.context import ContextOptions, LlamaContext
 from t2local.llm.grammar import Tokenizer
 from t2local.llm.outputs import OutputLayer
 from t2local.llm.store import ModelFile
+from t2local.llm.tuning_memory import UNTUNED, Tuning
 from t2local.llm.vocabulary import Vocabulary
 
 #: Room for a text of a file's metadata: the names of an architecture and of a pooling.
@@ -49,14 +50,33 @@ class Backbone:
     * **file**: a file whose hash was checked (`store.find`): llama.cpp's parser is not made for
       hostile files.
     * **threads**: CPU threads; 0 for one per core.
+    * **flash_attention**: "on", "off", or "auto" for llama.cpp's own choice.
+    * **tuning**: what was measured to be faster here; what is asked for wins.
 
     **Raises** `ModelError` when llama.cpp cannot load it or it is not a text decoder.
     """
 
-    def __init__(self, file: ModelFile, *, threads: int = 0) -> None:
+    def __init__(
+        self,
+        file: ModelFile,
+        *,
+        threads: int = 0,
+        flash_attention: str = "auto",
+        tuning: Tuning = UNTUNED,
+    ) -> None:
         self.name = file.name
         self.sha256 = file.sha256
-        self.threads = machine.threads(threads)
+        self.threads = tuning.apply(
+            machine.threads(threads), tuning.threads, requested=bool(threads)
+        )
+        self.flash_attention = tuning.apply(
+            machine.flash_attention(flash_attention),
+            tuning.flash_attention,
+            requested=flash_attention != "auto",
+        )
+        self._busy_rows = tuning.apply(machine.busy_rows(), tuning.slots)
+        #: Rows share cells; otherwise only where that is measured (`t2local.llm.tuning_bench`).
+        self.unified_cache = True
         self.layers_on_gpu = machine.offload()
         self.extra_buffers = machine.extra_buffers()
         self._model = self._load(file.path)
@@ -86,6 +106,7 @@ class Backbone:
             self.threads,
             self.layers_on_gpu,
             self.extra_buffers,
+            self.flash_attention,
             self.batch,
             replace(self.output_layer, value=method),
             self.chat_format,
@@ -99,7 +120,7 @@ class Backbone:
     def slots(self, requested: int, row_tokens: int) -> Decision:
         """How many rows of ``row_tokens`` tokens to write side by side; 0: by free memory."""
         row_bytes = row_tokens * self.kv_bytes_per_token + self.state_bytes
-        return machine.slots(requested, row_bytes)
+        return machine.slots(requested, row_bytes, self._busy_rows)
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Text to tokens; control tokens are recognised in the text only if ``special``."""
@@ -128,7 +149,9 @@ class Backbone:
             threads=self.threads.value,
             batch_tokens=self.batch.value,
             output_layer=self.output_layer.value,
+            flash_attention=self.flash_attention.value,
             equal_lengths=bool(self.output_layer.value and not self.can_rewind),
+            unified=self.unified_cache,
         )
         return LlamaContext(self._model, options, n_tokens=n_tokens, n_sequences=n_sequences)
 

@@ -15,6 +15,11 @@ from t2local.stats.arrays import Mask
 #: llama.cpp pads its key-value cache to multiples of this.
 _CONTEXT_STEP = 256
 _FEWER_ROWS = "write fewer rows side by side: --set decoder.slots=4"
+_FLASH_ATTENTION = {
+    "auto": llama.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    "on": llama.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    "off": llama.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+}
 #: What ``llama_decode`` returns when it fails (llama.h).
 _DECODE_FAILURES = {1: "the context is full", 2: "it was stopped", -2: "there is no memory"}
 
@@ -29,16 +34,20 @@ class ContextOptions:
     * **threads**: CPU threads.
     * **batch_tokens**: tokens of one ``llama_decode``; longer input is split.
     * **output_layer**: computes the logits of allowed tokens; none: llama.cpp computes all logits.
+    * **flash_attention**: "on", "off", or "auto" for llama.cpp's own choice.
     * **equal_lengths**: sequences go through one model call only if they get equally many tokens.
       llama.cpp splits others itself where layers have a recurrent state, and then nobody can say
       which hidden states belong to which output.
+    * **unified**: one pool of cells for all sequences; else each has its own, of the full size.
     """
 
     n_vocab: int
     threads: int
     batch_tokens: int
     output_layer: OutputLayer | None
+    flash_attention: str = "auto"
     equal_lengths: bool = False
+    unified: bool = True
 
 
 class LlamaContext:
@@ -189,9 +198,12 @@ def _parameters(options: ContextOptions, n_tokens: int, n_sequences: int) -> Any
     """llama.cpp's parameters of a context."""
     parameters = llama.llama_context_default_params()
     parameters.n_ctx = -(-n_tokens // _CONTEXT_STEP) * _CONTEXT_STEP
+    if not options.unified:  # llama.cpp divides it among the sequences
+        parameters.n_ctx *= n_sequences
     parameters.n_batch = parameters.n_ubatch = options.batch_tokens
     parameters.n_seq_max = n_sequences
-    parameters.kv_unified = True
+    parameters.kv_unified = options.unified
+    parameters.flash_attn_type = _FLASH_ATTENTION[options.flash_attention]
     # Rows go back behind the window of a layer: cells that left it must still be there.
     parameters.swa_full = True
     # With fewer outputs than sequences llama.cpp aborts the process; with 0 it reserves logits for

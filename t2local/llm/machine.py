@@ -10,6 +10,8 @@ import os
 import platform
 import sys
 from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 
 import llama_cpp as llama
@@ -65,6 +67,26 @@ class Device:
     kind: str
     free_bytes: int
     total_bytes: int
+
+
+@dataclass(frozen=True)
+class MachineIdentity:
+    """What must be equal for a measured speed to hold: devices, cores, build of llama.cpp."""
+
+    devices: tuple[str, ...]
+    cores: int
+    llama_cpp_python: str
+    build: str
+
+
+def identity() -> MachineIdentity:
+    """The machine as this process sees it: with a part of the cores it is another one."""
+    return MachineIdentity(
+        devices=tuple(f"{device.name}: {device.description}" for device in devices()),
+        cores=threads(0).value,
+        llama_cpp_python=version("llama-cpp-python"),
+        build=system_info(),
+    )
 
 
 def devices() -> list[Device]:
@@ -175,12 +197,16 @@ def threads(requested: int) -> Decision:
     return Decision(what, n_cores, "one for each physical core this process may use")
 
 
+def cpus() -> set[int]:
+    """The numbers of the CPUs that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
 def _physical_cores() -> int:
     """Cores that this process may use; CPUs that share one are counted once."""
-    cpus = set(range(os.cpu_count() or 1))
-    if hasattr(os, "sched_getaffinity"):
-        cpus = os.sched_getaffinity(0)
-    siblings = {_read(_CPUS / f"cpu{i}" / "topology" / "thread_siblings_list") or i for i in cpus}
+    siblings = {_read(_CPUS / f"cpu{i}" / "topology" / "thread_siblings_list") or i for i in cpus()}
     return len(siblings)
 
 
@@ -190,6 +216,20 @@ def _cpu_quota() -> int:
     if not (limit.isdecimal() and period.isdecimal()):
         return 0
     return max(1, int(limit) // int(period))
+
+
+def computing_seconds() -> float:
+    """Seconds that the CPUs of this process have computed so far, for all programs; Linux only.
+
+    Elsewhere 0.
+    """
+    names = {f"cpu{i}" for i in cpus()}
+    lines = [line.split() for line in _read(Path("/proc/stat")).splitlines()]
+    # Each line: user, nice, system, idle, waiting, two kinds of interrupts, what a host took away.
+    ticks = [fields[1:4] + fields[6:9] for fields in lines if fields[:1] and fields[0] in names]
+    if not ticks:
+        return 0
+    return sum(map(int, chain.from_iterable(ticks))) / os.sysconf("SC_CLK_TCK")
 
 
 def free_memory() -> int:
@@ -218,7 +258,13 @@ def fits(needed_bytes: int) -> Decision:
     return Decision("memory", needed_bytes <= free, f"{need}, {free / 1e9:.1f} GB are free")
 
 
-def slots(requested: int, row_bytes: int) -> Decision:
+def busy_rows() -> Decision:
+    """Rows side by side that keep the machine busy, whatever memory they take."""
+    device = "a GPU" if gpus() else "a CPU"
+    return Decision("rows side by side", _BUSY_ROWS[device], f"enough to keep {device} busy")
+
+
+def slots(requested: int, row_bytes: int, busy: Decision | None = None) -> Decision:
     """Rows to write side by side.
 
     **Parameters:**
@@ -226,25 +272,24 @@ def slots(requested: int, row_bytes: int) -> Decision:
     * **requested**: this many, whatever the memory; 0: as many as keep the machine busy, in a
       quarter of the free memory.
     * **row_bytes**: memory of one row: key-value cache of its tokens, and recurrent state.
+    * **busy**: how many keep the machine busy; none: by `busy_rows`.
     """
-    what = "rows side by side"
+    most = busy or busy_rows()
     if requested:
-        return Decision(what, requested, "asked for")
-    device = "a GPU" if gpus() else "a CPU"
-    most = _BUSY_ROWS[device]
+        return Decision(most.what, requested, "asked for")
     free = free_memory()
     free_megabytes = free // _MEGABYTE
     # The rest of the memory is for the prompt, the working memory of a batch, and other programs.
-    if free and (n_fitting := free // 4 // max(1, row_bytes)) < most:
+    if free and (n_fitting := free // 4 // max(1, row_bytes)) < most.value:
         return Decision(
-            what,
+            most.what,
             max(1, n_fitting),
             f"a quarter of the {free_megabytes} MB of free memory holds no more",
         )
     return Decision(
-        what,
-        most,
-        f"enough to keep {device} busy; they take {most * row_bytes // _MEGABYTE} of "
+        most.what,
+        most.value,
+        f"{most.reason}; they take {most.value * row_bytes // _MEGABYTE} of "
         f"{free_megabytes} MB of free memory",
     )
 
@@ -267,6 +312,18 @@ def offload() -> Decision:
     for gpu in gpus():
         return Decision("GPU layers", _ALL_LAYERS, f"all layers on {gpu.name}")
     return Decision("GPU layers", 0, "no GPU that this build of llama.cpp can use")
+
+
+def flash_attention(requested: str) -> Decision:
+    """How llama.cpp computes attention: "on", "off", or "auto" for its own choice.
+
+    On a CPU that is on. Without it short rows after a prompt of 1,000 tokens were faster; how rows
+    of wide tables fare with models that have windows is not measured.
+    """
+    what = "flash attention"
+    if requested == "auto":
+        return Decision(what, requested, "llama.cpp chooses by device and model")
+    return Decision(what, requested, "asked for")
 
 
 def extra_buffers() -> Decision:

@@ -47,10 +47,19 @@ def load(model: Model | str | None, run: Run, what: str = "model") -> Iterator[M
     file = find(model)
     # Only now: llama.cpp is not even imported for a file that was altered.
     from t2local.llm.backbone import Backbone
+    from t2local.llm.tuning_memory import recall
 
+    decoder = run.settings.decoder
     origin = "asked for" if model else "the default"
     run.tell(Decision(what, file.name, f"{origin}; licence: {file.licence}"))
-    with closing(Backbone(file, threads=run.settings.decoder.threads)) as backbone:
+    with closing(
+        Backbone(
+            file,
+            threads=decoder.threads,
+            flash_attention=decoder.flash_attention,
+            tuning=recall(file.sha256),
+        )
+    ) as backbone:
         for decision in backbone.decisions():
             run.tell(decision)
         run.ledger.clock.lap("load")
