@@ -48,6 +48,12 @@ def test_the_model_is_named_with_file_hash_and_licence(findings, home):
     assert findings["model store"][1].startswith("mine: ")
 
 
+def test_whether_the_build_is_for_gpus_is_said(findings):
+    kind, note = findings["gpu"]
+    assert kind.startswith("this build of llama.cpp is for ")
+    assert "never run" in note
+
+
 def test_two_numbers_were_decoded_under_a_grammar(findings):
     assert findings["decode"].startswith("two numbers under a grammar: ok, ")
     assert findings["decode"].endswith(" s")

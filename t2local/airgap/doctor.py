@@ -99,7 +99,7 @@ def _tuning(tuning: "Tuning") -> Iterator[str]:
 
 
 def _machine() -> Findings:
-    from t2local.llm.machine import problems, system_info, threads
+    from t2local.llm.machine import gpu_support, problems, system_info, threads
 
     here = environment()
     choice = threads(0)
@@ -110,7 +110,10 @@ def _machine() -> Findings:
         "threads": f"{choice.value} ({choice.reason})",
         "model store": [str(folder()), *_stored_models()],
         "devices": list(_devices()),
-        "gpu": "offload is written for Metal and CUDA, and was never run by its developers",
+        "gpu": [
+            gpu_support(),
+            "offload is written for Metal and CUDA, and was never run by its developers",
+        ],
         "known problems": problems() or ["none found"],
     }
 

@@ -128,6 +128,16 @@ def gpus() -> list[Device]:
     return [device for device in devices() if device.kind in ("gpu", "integrated gpu")]
 
 
+def gpu_support() -> str:
+    """Whether this build of llama.cpp is one for GPUs, and what it found."""
+    if not llama.llama_supports_gpu_offload():
+        return "this build of llama.cpp is for CPUs alone (docs/howto/gpu.md)"
+    if not gpus():
+        return "this build of llama.cpp is for GPUs and finds none: is the driver new enough?"
+    names = ", ".join(gpu.name for gpu in gpus())
+    return f"this build of llama.cpp is for GPUs, and puts all layers on {names}"
+
+
 def system_info() -> str:
     """The instruction sets that this build of llama.cpp uses."""
     return str(llama.llama_print_system_info().decode())

@@ -229,15 +229,15 @@ def _compare_caches(model: Backbone, best: Trial, deadline: float) -> Iterator[C
     model.flash_attention = Decision("flash attention", best.flash_attention, "tried")
     pairs: list[tuple[float, float]] = []
     while len(pairs) < _CACHE_PAIRS and time.perf_counter() < deadline:
-        shared = _cache_seconds(model, n_rows, unified=True)
-        split = _cache_seconds(model, n_rows, unified=False)
+        shared = cache_seconds(model, n_rows, unified=True)
+        split = cache_seconds(model, n_rows, unified=False)
         pairs.append((shared[0] / split[0], shared[1] / split[1]))
     for part, ratios in zip(("prompt", "rows"), zip(*pairs, strict=True), strict=False):
         what = f"a cache for each row instead of one for all, {part}"
         yield Comparison(what=what, speeds=ratios)
 
 
-def _cache_seconds(model: Backbone, n_rows: int, *, unified: bool) -> tuple[float, float]:
+def cache_seconds(model: Backbone, n_rows: int, *, unified: bool) -> tuple[float, float]:
     """Seconds of a prompt, and of rows after it that each get one token a step."""
     model.unified_cache = unified
     n_tokens = _CACHE_PROMPT + _CACHE_STEPS
