@@ -222,7 +222,7 @@ def _team(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
 
 def calibrate_team(run: Run, team: Team) -> Calibration:
     """Measure on real rows how far the team's word can be trusted."""
-    calibration = calibrate(team)
+    calibration = calibrate(team, run.ledger.wanted)
     labels, cells = calibration.labels, calibration.cells
     if labels:
         weights = (

@@ -9,9 +9,8 @@ import pytest
 from t2local.errors import DecodeError
 from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
-from t2local.team.calibration import calibrate, rows_to_ask, rows_to_score, uncalibrated
+from t2local.team.calibration import asks, calibrate, questions, scores_cells, uncalibrated
 from t2local.team.conditions import read_conditions
-from t2local.team.label_calibration import calibration_folds
 from t2local.team.plan import from_data
 from t2local.team.rows import records
 from t2local.team.team import Team
@@ -60,22 +59,33 @@ def test_a_worker_without_skill_is_not_heard_and_one_with_skill_is(patients):
     assert weights[1] < 0.1
 
 
-def test_the_examples_that_a_worker_sees_hold_no_row_that_it_is_asked_about(patients):
+@pytest.mark.parametrize(
+    ("n", "n_wanted", "n_asked"),
+    [
+        (60, 60, [40]),
+        (60, 35, [35]),
+        (60, 1, [30]),
+        (25, 60, [12, 13]),
+        (12, 60, [6, 6]),
+        (2, 9, [1, 1]),
+    ],
+)
+def test_no_prompt_shows_a_row_that_is_asked_about(patients, n, n_wanted, n_asked):
     model = ScriptedModel()
-    with team_of(patients, model=model, labels="worker") as team:
-        lines = {
-            "".join(team.layout.texts(record)): place
-            for place, record in enumerate(records(team.real))
-        }
-        model.prompts.clear()
-        calibrate(team)
-        labels = team.real["outcome"].to_numpy().astype(float)
-        folds = calibration_folds(labels, team.seed) % 2
-    shown = [
-        {int(folds[lines[text]]) for text in prompt.split("Rows:\n")[1].splitlines()}
-        for prompt in model.prompts
-    ]
-    assert shown == [{1}, {0}]
+    with team_of(patients.head(n), model=model, labels="worker") as team:
+        texts = ["".join(team.layout.texts(record)) for record in records(team.real)]
+        asked = questions(team, n_wanted)
+        first_prompt = team.prompt.tokens_of_set(0)
+    assert [len(question.values) for question in asked] == n_asked
+    for question in asked:
+        shown = set(bytes(question.prompt).decode().split("Rows:\n")[1].splitlines())
+        assert shown
+        assert not shown & {texts[place] for place in question.values.index}
+    places = [place for question in asked for place in question.values.index]
+    assert len(places) == len(set(places))
+    # The first rows are written after the same prompt, so it is decoded for both.
+    if n >= 40:
+        assert asked[-1].prompt == first_prompt
 
 
 def test_cells_that_a_rule_binds_are_never_given(patients):
@@ -104,30 +114,26 @@ def test_before_the_team_is_asked_the_ensemble_decides_alone(patients):
 
 
 @pytest.mark.parametrize(
-    ("labels", "examples", "n_asked", "n_scored"),
+    ("labels", "examples", "is_asked"),
     [
-        ("calibrated", 20, 60, 30),
-        ("worker", 20, 30, 30),
-        ("classifier", 20, 30, 30),
-        ("calibrated", 0, 0, 0),
-        ("worker", 0, 0, 0),
+        ("calibrated", 20, True),
+        ("worker", 20, True),
+        ("calibrated", 0, False),
+        ("worker", 0, False),
     ],
 )
-def test_who_is_asked_about_how_many_rows(patients, labels, examples, n_asked, n_scored):
+def test_who_is_asked_about_rows(patients, labels, examples, is_asked):
     model = ScriptedModel()
     with team_of(patients, model=model, labels=labels, examples=examples) as team:
-        asked, scored = rows_to_ask(team), rows_to_score(team)
-        assert (len(asked), len(scored)) == (n_asked, n_scored)
-        assert set(scored) <= set(asked) <= set(range(60))
-        if labels == "classifier" or (labels == "calibrated" and not examples):
-            return  # forests take a second: the other cases stand for these
+        assert asks(team) == scores_cells(team) == is_asked
+        rows = [place for question in questions(team) for place in question.values.index]
         model.prompts.clear()
         calibration = calibrate(team)
-    assert len(model.prompts) == (2 if n_asked else 0)
+    assert len(model.prompts) == is_asked
     assert (calibration.labels is not None) == (labels == "calibrated")
-    assert (calibration.cells is not None) == (n_scored > 0)
+    assert (calibration.cells is not None) == is_asked
     if calibration.cells is not None:
-        assert sorted(calibration.cells.worker.index) == scored.tolist()
+        assert calibration.cells.worker.index.tolist() == sorted(rows)
         for frame in (calibration.cells.tree, calibration.cells.independent):
             assert frame.index.equals(calibration.cells.worker.index)
             assert list(frame) == team.dictionary.inputs
@@ -137,11 +143,11 @@ def test_who_is_asked_about_how_many_rows(patients, labels, examples, n_asked, n
 def test_with_given_features_only_labels_are_asked(patients):
     dictionary, real = dictionary_and_values(patients)
     plan = from_data(real, dictionary)
-    for where, balance, n_asked in ((["sex=F"], None, 60), ([], "uniform", 0)):
+    for where, balance, n_asked in ((["sex=F"], None, 40), ([], "uniform", 0)):
         wanted = read_conditions(dictionary, where, balance)
         with Team(ScriptedModel(), dictionary, plan, real, Settings(), 1, wanted) as team:
-            assert len(rows_to_ask(team)) == n_asked
-            assert len(rows_to_score(team)) == 0
+            assert sum(len(question.values) for question in questions(team)) == n_asked
+            assert not scores_cells(team)
         model = ScriptedModel()
         chosen = Settings.load({"team.labels": "worker"})
         with Team(model, dictionary, plan, real, chosen, 1, wanted) as team:

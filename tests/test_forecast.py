@@ -29,7 +29,7 @@ def test_a_dry_run_says_what_a_run_takes_and_writes_nothing(
     )
     assert list(tmp_path.iterdir()) == []
     tokens = result.report["tokens"]
-    prompts = 3  # two halves of the calibration and a set of examples
+    prompts = 1  # the rows that are asked about and the written ones share it
     expected = prediction.stable + prompts * (prediction.prompt - prediction.stable)
     assert expected == pytest.approx(tokens["prefix"], rel=0.05)
     n_rows = 50 + prediction.calibration_rows

@@ -153,8 +153,7 @@ def test_what_the_label_worker_prefers_is_read_back(patients, conditioning, with
 
     patients = patients[["age", "sex", "outcome"]]
     with team_of(patients, knows, conditioning=conditioning) as team:
-        cells_of = None if with_cells else []
-        scores = RowScorer(team).score(team.real, cells_of=cells_of)
+        scores = RowScorer(team).score(team.real, with_cells=with_cells)
     assert scores.labels is not None
     predicted = scores.labels["1"] > scores.labels["0"]
     assert predicted.tolist() == (team.real["age"] > 55).tolist()

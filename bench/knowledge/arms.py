@@ -77,12 +77,12 @@ class OracleScorer:
         rows: pd.DataFrame,
         *,
         prompt: Any = None,  # noqa: ARG002
-        cells_of: Any = None,
+        with_cells: bool = True,
     ) -> RowScores:
         scores = self._oracle.score(rows)
-        if cells_of is None:
+        if with_cells:
             return scores
-        return RowScores(scores.cells[scores.cells.index.isin(set(cells_of))], scores.labels)
+        return RowScores(scores.cells.head(0), scores.labels)
 
 
 class OracleWriter:
@@ -120,7 +120,7 @@ def product(cell: Cell, oracle: Oracle, **values: Any) -> Added:
     want_rows(run, inputs, cell.rows, None)
     plan = from_data(inputs.values, dictionary)
     with Team(ScriptedModel(), dictionary, plan, inputs.values, settings, run.seed) as team:
-        calibration = calibrate(team, OracleScorer(oracle))
+        calibration = calibrate(team, scorer=OracleScorer(oracle))
     judge = judge_of(run, inputs)
     writer = OracleWriter(oracle, calibration, run.seed, settings.team.label_choice)
     counters = Counters()

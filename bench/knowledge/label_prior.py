@@ -51,9 +51,9 @@ def team_of(name: str, n: int, seed: int, model: Any) -> Team:
 
 
 def opinions(team: Team, scorer: Scorer) -> pd.DataFrame:
-    """The worker's log-probabilities of real rows, with examples from the other half."""
+    """The worker's log-probabilities of real rows that its prompt does not show."""
     answers = [
-        scorer.score(question.values, prompt=question.prompt, cells_of=[]).labels
+        scorer.score(question.values, prompt=question.prompt, with_cells=False).labels
         for question in questions(team)
     ]
     return pd.concat(answers).sort_index()

@@ -92,7 +92,7 @@ def _rehearse(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Rehearsal:
     rows = run.ledger.max_batches * run.ledger.batch_size
     dictionary, values = inputs.dictionary, inputs.values
     with Team(model, dictionary, plan, values, run.settings, run.seed, inputs.conditions) as team:
-        rehearsal = rehearse(team, rows)
+        rehearsal = rehearse(team, rows, run.ledger.wanted)
     run.ledger.clock.lap("rehearsal")
     return rehearsal
 

@@ -27,11 +27,9 @@ class Stream(IntEnum):
     WANTED_LABELS = 7  # order of the labels that were asked for, by block
     CALIBRATION_FOLDS = 8
     CALIBRATION_ROWS = 9  # real rows that the team is asked about
-    CALIBRATION_EXAMPLES = 10  # rows in the prompts of the calibration, by fold
     CALIBRATION_TOKENS = 11  # answers of the calibration, by row
     REHEARSAL_TOKENS = 12  # rows that are written to be timed
     TEXT_TOKENS = 13  # short texts, by row
-    CALIBRATION_SCORED = 14  # of the real rows that are asked about, those whose cells are scored
     # Models of the data
     IDENTIFIERS = 20  # by column
     TREE_ROWS = 21  # rows that a tree is learnt from

@@ -1,11 +1,11 @@
 """Asks the team about real rows before it writes: how good its labels and its cells are.
 
-The real rows are cross-fitted: one half of them is asked about with examples from the other half,
-so that no prompt shows a row that is asked about. The statistics of the answers are in
+No prompt shows a row that is asked about. The prompt is that of the first rows that will be
+written, so it costs nothing more. Only a small table has too few other rows: then the rows that it
+shows are asked about with other examples. The statistics of the answers are in
 `t2local.team.label_calibration` and `t2local.team.cell_calibration`.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -17,18 +17,20 @@ from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.densities import ChowLiuTree, IndependentColumns
 from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, generator
-from t2local.team.cell_calibration import MAX_SCORED, CellCalibration, MixtureGate
+from t2local.team.cell_calibration import CellCalibration, MixtureGate
 from t2local.team.label_calibration import (
-    N_CALIBRATION_PROMPTS,
     LabelCalibration,
     LabelEnsemble,
     OpinionPool,
     calibrate_labels,
     calibration_folds,
-    calibration_rows,
 )
 from t2local.team.scoring import RowScorer, RowScores, Scorer
 from t2local.team.team import Team
+
+#: Real rows that are asked about, at most: more of them cost more than they tell. A run of fewer
+#: rows asks about fewer, as each costs as much as writing a row.
+MAX_ASKED, MIN_ASKED = 50, 30
 
 
 @dataclass(frozen=True)
@@ -53,32 +55,24 @@ class Calibration:
         return self.pool.calibration if self.pool else None
 
 
-@dataclass(frozen=True)
-class _Answers:
-    """What the team and the models of the columns say of the rows of one half."""
-
-    team: RowScores
-    tree: pd.DataFrame
-    independent: pd.DataFrame
-
-
-def calibrate(team: Team, scorer: Scorer | None = None) -> Calibration:
+def calibrate(team: Team, n_rows: int = MAX_ASKED, scorer: Scorer | None = None) -> Calibration:
     """Ask the team about real rows that its prompts do not show.
 
     **Parameters:**
 
-    * **scorer**: who answers instead of the team.
+    * **n_rows**: rows that will be written; **scorer**: who answers instead of the team.
 
     **Raises** `DecodeError` when decodes go wrong at every attempt.
     """
     # The ensemble is trained first: it needs no model, and its folds are those of the questions.
     calibration = uncalibrated(team)
-    if not len(rows_to_ask(team)):
+    all_questions = questions(team, n_rows)
+    if not all_questions:
         return calibration
-    answers = _ask_with_retries(team, scorer or RowScorer(team))
+    scores = _ask_with_retries(team, all_questions, scorer or RowScorer(team))
     if calibration.pool:
-        calibration = replace(calibration, pool=_calibrated_pool(calibration.pool, answers))
-    cells = _cell_calibration(answers)
+        calibration = replace(calibration, pool=_calibrated_pool(calibration.pool, scores))
+    cells = _cell_calibration(team, pd.concat([score.cells for score in scores]))
     if cells is None:
         return calibration
     gate = _gate(team, cells) if team.settings.cells == "calibrated" else None
@@ -94,25 +88,18 @@ def uncalibrated(team: Team) -> Calibration:
     if team.label_policy not in ("calibrated", "classifier") and not team.conditions.shares:
         return Calibration()
     ensemble = LabelEnsemble(team.real, team.dictionary, label_folds(team), team.seed)
-    rows = calibration_rows(len(team.real), team.seed)
-    return Calibration(pool=_pool(ensemble, None, rows))
+    return Calibration(pool=_pool(ensemble, None, np.arange(len(team.real))))
 
 
-def rows_to_ask(team: Team) -> IntArray:
-    """The places of the real rows that the team is asked about, in order."""
-    if team.label_policy == "calibrated":
-        return calibration_rows(len(team.real), team.seed)
-    return rows_to_score(team)
+def asks(team: Team) -> bool:
+    """Whether the team is asked about real rows."""
+    return team.label_policy == "calibrated" or scores_cells(team)
 
 
-def rows_to_score(team: Team) -> IntArray:
-    """The places of the real rows whose cells are scored: some of those that are asked about."""
+def scores_cells(team: Team) -> bool:
+    """Whether the cells of real rows say how good the cells of written rows are."""
     # With given features the workers write other rows than the real ones are.
-    if not team.prompt.n_examples or team.conditions.given:
-        return np.zeros(0, dtype=np.intp)
-    rng = generator(team.seed, Stream.CALIBRATION_SCORED)
-    rows = calibration_rows(len(team.real), team.seed)
-    return np.sort(rng.permutation(rows)[:MAX_SCORED])
+    return bool(team.prompt.n_examples) and not team.conditions.given
 
 
 def column_tree(team: Team, real: pd.DataFrame) -> ChowLiuTree:
@@ -128,64 +115,65 @@ def label_folds(team: Team) -> IntArray:
     return calibration_folds(encode_labels(team.real[target.name], target), team.seed)
 
 
-def _ask_with_retries(team: Team, scorer: Scorer) -> list[_Answers]:
-    attempts = team.settings.attempts
-    for _ in range(attempts - 1):
-        try:
-            return _ask(team, scorer)
-        except DecodeError:
-            continue  # it is counted by the decoder
-    return _ask(team, scorer)
-
-
 class Question(NamedTuple):
-    """Real rows of one half that the team is asked about, and what it is shown.
+    """Real rows that the team is asked about after one prompt, which shows none of them.
 
-    * ``values``: frame of values, its index the places of the rows; ``others``: places of the rows
-      of the other half; ``prompt``: tokens with examples of these.
+    * ``values``: frame of values, its index the places of the rows; ``prompt``: its tokens.
     """
 
     values: pd.DataFrame
-    others: IntArray
     prompt: list[int]
 
 
-def questions(team: Team) -> Iterator[Question]:
-    """Ask about the rows of each half, with examples from the other half."""
-    # Halves of the ensemble's folds: what is compared with the team has not seen the row either.
-    halves = label_folds(team) % N_CALIBRATION_PROMPTS
-    rows = rows_to_ask(team)
-    for half in np.unique(halves[rows]).tolist():
-        others = np.flatnonzero(halves != half)
-        rng = generator(team.seed, Stream.CALIBRATION_EXAMPLES, half)
-        examples = rng.permutation(others)[: team.prompt.n_examples].tolist()
-        own = rows[halves[rows] == half]
-        yield Question(team.real.iloc[own].set_axis(own), others, team.prompt.tokens(examples))
+def questions(team: Team, n_rows: int = MAX_ASKED) -> list[Question]:
+    """The questions about real rows; the last one is asked after the prompt of the first rows.
+
+    **Parameters:**
+
+    * **n_rows**: rows that will be written.
+    """
+    if not asks(team):
+        return []
+    order = generator(team.seed, Stream.CALIBRATION_ROWS).permutation(len(team.real))
+    # A prompt that shows nearly all rows leaves none to ask about: then it shows half of them.
+    shown = team.prompt.examples(0)[: len(order) // 2]
+    is_shown = np.isin(order, shown)
+    others = order[~is_shown]
+    n_missing = max(MIN_ASKED - len(others), 0)
+    own_examples = others[: team.prompt.n_examples].tolist()
+    groups = [
+        (order[is_shown][:n_missing], own_examples),
+        (others[: min(MAX_ASKED, max(MIN_ASKED, n_rows))], shown),
+    ]
+    return [
+        Question(team.real.iloc[rows].set_axis(rows), team.prompt.tokens(examples))
+        for rows, examples in groups
+        if len(rows)
+    ]
 
 
-def _ask(team: Team, scorer: Scorer) -> list[_Answers]:
-    """The answers about the rows of each half."""
-    scored = rows_to_score(team).tolist()
-    answers = []
-    for values, others, prompt in questions(team):
-        scores = scorer.score(values, prompt=prompt, cells_of=scored)
-        # All three likelihoods are of the same rows: a row that the grammar refuses is in none.
-        scored_values = values.loc[scores.cells.index]
-        unseen = team.real.iloc[others]
-        independent = IndependentColumns(team.dictionary.features, unseen)
-        answers.append(
-            _Answers(
-                scores,
-                column_tree(team, unseen).log_probability(scored_values),
-                independent.log_probability(scored_values),
-            )
-        )
-    return answers
+def _ask_with_retries(team: Team, all_questions: list[Question], scorer: Scorer) -> list[RowScores]:
+    """The answers to all questions."""
+    attempts = team.settings.attempts
+    for _ in range(attempts - 1):
+        try:
+            return _ask(team, all_questions, scorer)
+        except DecodeError:
+            continue  # it is counted by the decoder
+    return _ask(team, all_questions, scorer)
 
 
-def _calibrated_pool(pool: OpinionPool, answers: list[_Answers]) -> OpinionPool:
+def _ask(team: Team, all_questions: list[Question], scorer: Scorer) -> list[RowScores]:
+    with_cells = scores_cells(team)
+    return [
+        scorer.score(values, prompt=prompt, with_cells=with_cells)
+        for values, prompt in all_questions
+    ]
+
+
+def _calibrated_pool(pool: OpinionPool, scores: list[RowScores]) -> OpinionPool:
     """The pool with weights that the label worker's predictions of real rows justify."""
-    predictions = [answer.team.labels for answer in answers if answer.team.labels is not None]
+    predictions = [score.labels for score in scores if score.labels is not None]
     if not predictions:
         return pool
     worker = pd.concat(predictions).sort_index()
@@ -200,14 +188,28 @@ def _pool(ensemble: LabelEnsemble, worker: FloatArray | None, rows: IntArray) ->
     return OpinionPool(ensemble, labels)
 
 
-def _cell_calibration(answers: list[_Answers]) -> CellCalibration | None:
-    """The log-likelihoods of all scored rows; none where there is none."""
-    worker = pd.concat([answer.team.cells for answer in answers])
+def _cell_calibration(team: Team, worker: pd.DataFrame) -> CellCalibration | None:
+    """The log-likelihoods of all scored rows; none where there is none.
+
+    **Parameters:**
+
+    * **worker**: of each cell under the workers, with the places of the rows as its index.
+    """
     if worker.empty:
         return None
-    tree = pd.concat([answer.tree for answer in answers])
-    independent = pd.concat([answer.independent for answer in answers])
-    return CellCalibration(worker, tree[worker.columns], independent[worker.columns])
+    worker = worker.sort_index()
+    folds = label_folds(team)
+    fits: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+    for fold in np.unique(folds[worker.index]).tolist():
+        unseen = team.real[folds != fold]
+        # All three likelihoods are of the same rows: a row that the grammar refuses is in none.
+        values = team.real.loc[worker.index[folds[worker.index] == fold]]
+        independent = IndependentColumns(team.dictionary.features, unseen)
+        tree = column_tree(team, unseen)
+        fits.append((tree.log_probability(values), independent.log_probability(values)))
+    tree, independent = map(pd.concat, zip(*fits, strict=True))
+    in_order = worker.index, worker.columns
+    return CellCalibration(worker, tree.loc[in_order], independent.loc[in_order])
 
 
 def _gate(team: Team, cells: CellCalibration) -> MixtureGate:

@@ -18,8 +18,6 @@ from t2local.stats.densities import ChowLiuTree
 from t2local.team.plan import Component
 from t2local.team.rows import Value
 
-#: Real rows whose cells are scored: each costs as much as writing a row.
-MAX_SCORED = 30
 #: The weight of a column starts at that of all columns, worth so many rows.
 _PRIOR_ROWS = 10.0
 #: Expectation maximisation has settled after so many steps; each is a few array operations.

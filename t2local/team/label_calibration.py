@@ -25,13 +25,8 @@ from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.team.labels import label_values
 
-#: Real rows whose labels the worker is asked for: more rows cost more than they tell.
-MAX_ASKED = 60
 #: Folds of the ensemble's cross-fitting.
 N_FOLDS = 4
-#: Prompts with which real rows are asked about: each shows examples from one half of the folds
-#: and asks about the other half. Two prompts cost half of what one for each fold would.
-N_CALIBRATION_PROMPTS = 2
 #: How probable it is that a label worker knows the label better than the ensemble, before it is
 #: asked. A prior on a and b that was fitted to 129 cells (five tables, 30 and 100 real rows, the
 #: starter model, and workers that know from nothing to all of a population) lies near two points,
@@ -172,12 +167,6 @@ def pool_predictions(
 def calibration_folds(labels: FloatArray, seed: int) -> IntArray:
     """The fold of each real row, shape (n,): who predicts a row has not seen its fold."""
     return stratified_folds(labels, N_FOLDS, generator(seed, Stream.CALIBRATION_FOLDS))
-
-
-def calibration_rows(n_rows: int, seed: int) -> IntArray:
-    """The places of the real rows that the team is asked about, in order."""
-    rng = generator(seed, Stream.CALIBRATION_ROWS)
-    return np.sort(rng.choice(n_rows, min(MAX_ASKED, n_rows), replace=False))
 
 
 def probability_knows(worker: FloatArray, ensemble: FloatArray, truth: FloatArray) -> float:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from t2local.llm.requests import Request
 from t2local.llm.sampling import RowStream
 from t2local.stats.streams import Stream
-from t2local.team.calibration import rows_to_ask
-from t2local.team.label_calibration import N_CALIBRATION_PROMPTS
+from t2local.team.calibration import questions
 from t2local.team.team import Team
 
 #: Rows are written in two rounds of these shares of the time, and the second is measured: the first
@@ -29,7 +28,8 @@ class Rehearsal:
     **Parameters:**
 
     * **rows**: how many are to be written; **example_sets**: of how many sets of examples.
-    * **calibration_rows**: real rows that the team is asked about first.
+    * **calibration_rows**: real rows that the team is asked about first; **calibration_prompts**:
+      those of them that no row is written after.
     * **prompt**: tokens of a prompt, of which **stable** are decoded once a run, and the others
       once for each set of examples and each prompt of the calibration.
     * **row**: tokens of a row, on average.
@@ -40,6 +40,7 @@ class Rehearsal:
     rows: int
     example_sets: int
     calibration_rows: int
+    calibration_prompts: int
     prompt: int
     stable: int
     row: float
@@ -50,27 +51,31 @@ class Rehearsal:
 
     def seconds(self, rows: int) -> float:
         """Seconds of writing some of the rows, the calibration included."""
-        n_prompts = math.ceil(self.example_sets * rows / self.rows)
-        if self.calibration_rows:
-            n_prompts += N_CALIBRATION_PROMPTS
+        n_prompts = math.ceil(self.example_sets * rows / self.rows) + self.calibration_prompts
         prompt_tokens = self.stable + n_prompts * (self.prompt - self.stable)
         row_tokens = (rows + self.calibration_rows) * self.row
         return prompt_tokens / self.prompt_speed + row_tokens / self.row_speed
 
 
-def rehearse(team: Team, rows: int, seconds: float = 2.0) -> Rehearsal:
+def rehearse(team: Team, rows: int, wanted: int, seconds: float = 2.0) -> Rehearsal:
     """Measure the speed for some seconds, half of them with the prompt and half with rows.
 
     The rows are thrown away.
+
+    **Parameters:**
+
+    * **rows**: how many are written at most; **wanted**: how many are kept.
     """
     prompt = team.prompt.tokens_of_set(0)
     prompt_speed = _prompt_speed(team, prompt, seconds / 2)
     _row_speed(team, _WARM_UP * seconds / 2)
     row_speed = _row_speed(team, _MEASURED * seconds / 2)
+    of_calibration = questions(team, wanted)
     return Rehearsal(
         rows=rows,
         example_sets=math.ceil(rows / team.settings.examples_for),
-        calibration_rows=len(rows_to_ask(team)),
+        calibration_rows=sum(len(question.values) for question in of_calibration),
+        calibration_prompts=sum(question.prompt != prompt for question in of_calibration),
         prompt=len(prompt),
         stable=team.prompt.shared_tokens(prompt),
         row=team.expected.row,

@@ -6,7 +6,7 @@ its own, it is not forced: its probabilities of the levels are its prediction.
 """
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -48,7 +48,7 @@ class Scorer(Protocol):
         rows: pd.DataFrame,
         *,
         prompt: Sequence[int] | None = None,
-        cells_of: Collection[int] | None = None,
+        with_cells: bool = True,
     ) -> RowScores:
         """Score rows, as `RowScorer.score`."""
 
@@ -64,7 +64,7 @@ class RowScorer:
         rows: pd.DataFrame,
         *,
         prompt: Sequence[int] | None = None,
-        cells_of: Collection[int] | None = None,
+        with_cells: bool = True,
     ) -> RowScores:
         """Score rows; the result does not depend on their order, nor on which others there are.
 
@@ -73,19 +73,14 @@ class RowScorer:
         * **rows**: frame of values (m, d). Its index holds different whole numbers, 0 or more: they
           choose the random numbers of a label worker who writes a number.
         * **prompt**: tokens of the prompt; none: that of the first set of examples.
-        * **cells_of**: the rows, by index, whose cells are scored; none: all. Of the others only
-          the label worker is asked.
+        * **with_cells**: whether their cells are scored; else the label worker alone is asked.
 
         **Raises** `DecodeError` when a decode goes wrong.
         """
         team = self._team
-        scored = set(rows.index if cells_of is None else cells_of)
         by_number = dict(zip(rows.index.tolist(), records(rows), strict=True))
-        # Without a label worker there is nothing to ask of the other rows.
-        if team.layout.label_part is None:
-            by_number = {number: row for number, row in by_number.items() if number in scored}
         requests = [
-            self._request(number, record, with_cells=number in scored)
+            self._request(number, record, with_cells=with_cells)
             for number, record in by_number.items()
         ]
         team.show(team.prompt.tokens_of_set(0) if prompt is None else prompt)
@@ -94,7 +89,7 @@ class RowScorer:
         cells = {
             number: self._cells(by_number[number], completion)
             for number, completion in in_order.items()
-            if number in scored and not completion.failure
+            if with_cells and not completion.failure
         }
         frame = pd.DataFrame.from_dict(cells, orient="index", columns=team.dictionary.inputs)
         return RowScores(frame, self._labels(in_order))
