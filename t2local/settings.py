@@ -122,7 +122,7 @@ class DecoderSettings(_Group):
     flash_attention: Literal["auto", "on", "off"] = Field(
         "auto",
         description="whether llama.cpp uses flash attention; "
-        "auto: as `doctor --bench` measured, else llama.cpp's own choice",
+        "auto: as `doctor --bench` measured, else by the size of the context",
     )
 
 

@@ -110,3 +110,11 @@ def test_the_seconds_that_all_programs_compute_go_forward():
     assert before >= 0
     assert machine.computing_seconds() >= before
     assert machine.cpus()
+
+
+def test_short_contexts_go_without_flash_attention_on_a_cpu(monkeypatch):
+    monkeypatch.setattr(machine, "gpus", list)
+    assert [machine.attention_for("auto", n) for n in (256, 4096, 4097)] == ["off", "off", "auto"]
+    assert [machine.attention_for(choice, 256) for choice in ("on", "off")] == ["on", "off"]
+    monkeypatch.setattr(machine, "gpus", lambda: ["a GPU"])
+    assert machine.attention_for("auto", 256) == "auto"

@@ -50,7 +50,7 @@ class Backbone:
     * **file**: a file whose hash was checked (`store.find`): llama.cpp's parser is not made for
       hostile files.
     * **threads**: CPU threads; 0 for one per core.
-    * **flash_attention**: "on", "off", or "auto" for llama.cpp's own choice.
+    * **flash_attention**: "on", "off", or "auto": by device and size (`machine.attention_for`).
     * **tuning**: what was measured to be faster here; what is asked for wins.
 
     **Raises** `ModelError` when llama.cpp cannot load it or it is not a text decoder.
@@ -149,7 +149,7 @@ class Backbone:
             threads=self.threads.value,
             batch_tokens=self.batch.value,
             output_layer=self.output_layer.value,
-            flash_attention=self.flash_attention.value,
+            flash_attention=machine.attention_for(self.flash_attention.value, n_tokens),
             equal_lengths=bool(self.output_layer.value and not self.can_rewind),
             unified=self.unified_cache,
         )
