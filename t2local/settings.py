@@ -100,6 +100,13 @@ class TeamSettings(_Group):
         le=20,
         description="times a row is tried when its decoding fails",
     )
+    thinking_tokens: int = Field(
+        0,
+        ge=0,
+        le=100_000,
+        description="tokens that a manager whose chat format has thoughts may think for before "
+        "it writes the plan; 0: it does not think",
+    )
 
 
 class DecoderSettings(_Group):

@@ -60,6 +60,57 @@ def test_what_was_done_about_thinking_is_noted():
     assert "takes marks of thoughts out" in compile_template(eraser).note
 
 
+#: Where a format has a place for a thought: the text before a prompt, before and after a thought.
+THOUGHTS = {
+    "a thought that is left open": ("<s><U>", "<A><think>\n", "\n</think>\n\n"),
+    "olmo 3, thinking": (
+        FAMILIES["olmo 3, thinking"][1],
+        "<|im_end|>\n<|im_start|>assistant\n<think>",
+        "</think>",
+    ),
+    "switched off, and then the mark of past answers": (
+        *("<|USER|>", "<|BOT|><|THINK|>"),
+        "<|/THINK|><|RESPONSE|>",
+    ),
+    "hunyuan": ("<begin><|hy_User|>", "<|hy_Assistant|><think>\n", "\n</think>\n"),
+    "thinking switched off": (
+        *("<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n<think>"),
+        "</think>",
+    ),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_place_of_a_thought_is_found_where_a_family_has_one(family):
+    assert compile_template(FAMILIES[family][0], "<s>", "</s>").thought == THOUGHTS.get(family)
+
+
+def test_a_thought_stands_where_the_template_writes_that_of_a_past_answer():
+    harmony = (
+        "{{ 'Reasoning: ' + reasoning_effort | default('medium') }}<|start|>user<|message|>"
+        "{{ messages[0].content }}<|end|><|start|>assistant{% if messages[1] is defined %}"
+        "{% if messages[1].thinking %}<|channel|>analysis<|message|>{{ messages[1].thinking }}"
+        "<|end|><|start|>assistant{% endif %}<|channel|>final<|message|>{{ messages[1].content }}"
+        "{% endif %}{# 'low' #}"
+    )
+    pieces = compile_template(harmony)
+    opening, closing = "<|start|>user<|message|>", "<|end|><|start|>assistant<|channel|>"
+    assert (pieces.opening, pieces.closing) == (
+        f"Reasoning: low{opening}",
+        f"{closing}final<|message|>",
+    )
+    assert pieces.thought == (
+        f"Reasoning: medium{opening}",
+        f"{closing}analysis<|message|>",
+        "<|end|><|start|>assistant<|channel|>final<|message|>",
+    )
+
+
+def test_a_thought_needs_control_text_that_does_not_depend_on_the_prompt():
+    template = "{{ messages[0].content }}{{ messages[0].content | length if thinking }}<think>"
+    assert compile_template(template + "{# </think> #}").thought is None
+
+
 @pytest.mark.parametrize(
     ("known", "effort"),
     [("'low', 'none'", "none"), ("'no_think', 'high'", "no_think"), ("'high'", "unset")],
@@ -132,7 +183,8 @@ def test_apart_it_gives_the_same_and_has_no_environment_to_read(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "")
     template, opening, closing = FAMILIES["llama3"]
     pieces = compile_apart(template, "<s>", "</s>")
-    assert pieces == {"opening": opening, "closing": closing, "trim": True, "note": ""}
+    texts = {"opening": opening, "closing": closing, "note": ""}
+    assert pieces == {**texts, "trim": True, "thought": []}
     spy = "import sys, json, os; json.dump({'problem': str(dict(os.environ))}, sys.stdout)"
     run = subprocess.run
     monkeypatch.setattr(

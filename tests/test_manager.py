@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2local.errors import DecodeError
+from t2local.errors import DecodeError, ModelError
 from t2local.llm.grammar import Grammar, byte_tokenizer
 from t2local.llm.scripted import ScriptedModel
 from t2local.team.manager import max_plan_bytes, parse_plan, plan_schema, propose
@@ -99,6 +99,63 @@ def test_a_prompt_that_does_not_fit_is_an_error(patients):
     dictionary, real = dictionary_and_values(patients)
     with pytest.raises(DecodeError, match="do not fit"):
         propose(real, dictionary, ScriptedModel(context_length=300), seed=1)
+
+
+THOUGHT = b"Age and sex go together."
+END = "\n</think>\n\n"
+
+
+def thinker(thought: bytes) -> ScriptedModel:
+    """A manager that would think a thought, and then write a plan."""
+    plan = (
+        b'{"roles":["Who","Measured"],"features":{"1":1,"2":1,"3":2,"4":2,"5":2},"depends":[[],[]]}'
+    )
+
+    def wish(text: bytes) -> bytes:
+        written = text.partition(b"Some rows:")[2].partition(b"Plan:\n")[2]
+        _, end, answer = written.partition(END.encode())
+        return plan[len(answer) :] if end else thought[len(written) :]
+
+    return ScriptedModel(wish, thought_end=END)
+
+
+@pytest.mark.parametrize(
+    ("thought", "length"),
+    [
+        (THOUGHT + END.encode(), len(THOUGHT)),
+        (THOUGHT + b"</think>{", len(THOUGHT)),  # other white space than the format's
+        (THOUGHT * 9, 40),
+    ],
+)
+def test_the_manager_thinks_up_to_the_budget_and_then_writes_its_plan(patients, thought, length):
+    dictionary, real = dictionary_and_values(patients)
+    proposed = propose(real, dictionary, thinker(thought), seed=1, thinking_tokens=40)
+    assert proposed.thought_tokens == length
+    assert [c.features for c in proposed.plan.components[:2]] == [
+        ("age", "sex"),
+        ("weight", "smoker", "ward"),
+    ]
+
+
+def test_a_manager_does_not_think_unless_it_is_asked_to(patients):
+    dictionary, real = dictionary_and_values(patients)
+    proposed = propose(real, dictionary, thinker(THOUGHT), seed=1)
+    assert proposed.thought_tokens == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "no place for a thought, and team.thinking_tokens is 500"),
+        ({"thought_end": END, "context_length": 900}, "a thought of up to 500 do not fit the 900"),
+    ],
+)
+def test_a_manager_that_cannot_think_is_not_asked(patients, options, message):
+    dictionary, real = dictionary_and_values(patients)
+    model = ScriptedModel(lambda text: pytest.fail("it was asked"), **options)
+    with pytest.raises(ModelError, match=message) as caught:
+        propose(real, dictionary, model, seed=1, thinking_tokens=500)
+    assert "team.thinking_tokens" in caught.value.next_step
 
 
 class Refusing(ScriptedModel):

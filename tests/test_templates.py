@@ -48,6 +48,22 @@ SAME = {
     "LFM2-8B-A1B": "chatml",
     "google-gemma-2-2b-it": "gemma",
 }
+#: Where a thought stands: the end of the text before it, and the text after it.
+THOUGHTS = {
+    "CohereForAI-c4ai-command-r7b-12-2024-tool_use": (
+        "<|START_THINKING|>",
+        "<|END_THINKING|><|START_RESPONSE|>",
+    ),
+    "HuggingFaceTB-SmolLM3-3B": ("assistant\n<think>\n", "\n</think>\n"),
+    "Qwen-Qwen3-0.6B": ("assistant\n<think>\n", "\n</think>\n\n"),
+    "Qwen3.5-4B": ("assistant\n<think>\n", "\n</think>\n\n"),
+    "deepseek-ai-DeepSeek-R1-Distill-Llama-8B": ("<think>\n", "\n</think>\n\n"),
+    "google-gemma-4-31B-it": ("<|turn>model\n<|channel>thought\n", "<channel|>"),
+    "openai-gpt-oss-120b": (
+        "<|channel|>analysis<|message|>",
+        "<|end|><|start|>assistant<|channel|>final<|message|>",
+    ),
+}
 #: Models of which it cannot be told whether they begin with a thought.
 MAY_THINK = {
     "Apriel-1.6-15b-Thinker-fixed",
@@ -80,6 +96,10 @@ def test_every_template_is_compiled_exactly_or_refused_with_a_reason(path):
     assert expected()[key(template)] == digest(texts)
     assert ("may want to think" in pieces["note"]) == (path.stem in MAY_THINK)
     assert bool(pieces["note"]) == bool(before_answer or path.stem in MAY_THINK)
+    if path.stem in THOUGHTS:
+        before, after = THOUGHTS[path.stem]
+        assert pieces["thought"][1].endswith(before)
+        assert pieces["thought"][2] == after
     if path.stem in SAME:
         named = chat_formats()[SAME[path.stem]]
         assert chat.opening.removeprefix("<s>") == named.opening

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from t2local.errors import ModelError
-from t2local.llm.catalog import entries
+from t2local.llm.catalog import ChatFormat, entries
 from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
 from t2local.llm.manifest import folder, manifests
@@ -58,11 +58,7 @@ def examine(name: str | None) -> Findings:
         for choice in model.decisions():
             findings[choice.what] = f"{choice.value} ({choice.reason})"
         findings["tuning"] = list(_tuning(tuning))
-        # As JSON: control text of a stranger may hold what controls a terminal.
-        findings["chat text"] = [
-            f"before a prompt {json.dumps(file.chat.opening)}",
-            f"after it        {json.dumps(file.chat.closing)}",
-        ]
+        findings["chat text"] = list(_chat_text(file.chat))
         findings["decode"] = _decode(model)
     return findings
 
@@ -84,6 +80,14 @@ def bench(name: str | None, tell: Callable[[str], None]) -> None:
 
     with closing(Backbone(file)) as model:
         remember(file.sha256, measure(model, tell))
+
+
+def _chat_text(chat: ChatFormat) -> Iterator[str]:
+    # As JSON: control text of a stranger may hold what controls a terminal.
+    yield f"before a prompt {json.dumps(chat.opening)}"
+    yield f"after it        {json.dumps(chat.closing)}"
+    if chat.thought:
+        yield f"before and after a thought {json.dumps([chat.thought.closing, chat.thought.end])}"
 
 
 def _tuning(tuning: "Tuning") -> Iterator[str]:

@@ -20,6 +20,7 @@ import numpy as np
 from t2local.errors import ModelError
 from t2local.events import Decision
 from t2local.llm import machine
+from t2local.llm.catalog import ChatFormat, Thought
 from t2local.llm.context import ContextOptions, LlamaContext
 from t2local.llm.grammar import Tokenizer
 from t2local.llm.outputs import OutputLayer
@@ -86,14 +87,14 @@ class Backbone:
         self.kv_bytes_per_token = file.kv_bytes_per_token
         self.can_rewind = not _has_state(self._model)
         self._chat = file.chat
+        self.thought_end = getattr(file.chat.thought, "end", "")
         self.chat_format = Decision("chat format", file.chat.name, file.chat.reason)
         self._vocabulary = Vocabulary(self._model)
         self.n_vocab = self._vocabulary.size
         self.reserved = self._vocabulary.reserved
         self.tokenizer: Tokenizer = self._vocabulary.tokenizer
         self.max_step_tokens = machine.max_step_tokens()
-        width = llama.llama_model_n_embd(self._model)
-        self.batch = machine.batch(_WORKING_FLOATS * width * 4)
+        self.batch = machine.batch(4 * _WORKING_FLOATS * llama.llama_model_n_embd(self._model))
         self.state_bytes = _state_bytes(self._model, self.n_vocab, self.threads.value)
         self.output_layer = self._find_output_layer(file.path)
 
@@ -126,12 +127,16 @@ class Backbone:
         """Text to tokens; control tokens are recognised in the text only if ``special``."""
         return self._vocabulary.tokenize(text, special=special)
 
-    def prompt(self, parts: Sequence[str]) -> list[int]:
+    def prompt(self, parts: Sequence[str], *, thought: bool = False) -> list[int]:
         """The tokens of a prompt in the model's chat format; plain text for a base model.
 
-        Each part is split into tokens by itself, so that equal parts give equal tokens.
+        Each part is split into tokens by itself, so that equal parts give equal tokens. With
+        ``thought`` it ends where a thought begins; only where there is a ``thought_end``.
         """
-        opening = self.tokenize(self._chat.opening, special=True)
+        around: ChatFormat | Thought = self._chat
+        if thought and self._chat.thought:
+            around = self._chat.thought
+        opening = self.tokenize(around.opening, special=True)
         begin = self._vocabulary.opening
         if opening[:1] == begin:  # a template may write the first token as text
             begin = []
@@ -139,7 +144,7 @@ class Backbone:
             *begin,
             *opening,
             *(token for part in self._chat.parts(parts) for token in self.tokenize(part)),
-            *self.tokenize(self._chat.closing, special=True),
+            *self.tokenize(around.closing, special=True),
         ]
 
     def context(self, n_tokens: int, n_sequences: int) -> LlamaContext:

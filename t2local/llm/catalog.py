@@ -25,11 +25,33 @@ _MAX_CONTROL_TEXT, _MAX_REASON = 16_384, 500
 
 
 @dataclass(frozen=True)
+class Thought:
+    """The control text of an answer that begins with a thought.
+
+    ``opening``: before the prompt; ``closing``: between it and the thought; ``end``: between that
+    and the answer.
+
+    **Raises** `ValueError` for texts that cannot be those of a format.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    opening: str
+    closing: str
+    end: str
+
+    def __post_init__(self) -> None:
+        _check_control_texts(self.opening, self.closing, self.end)
+        if not self.end.strip():
+            raise ValueError("nothing ends a thought")
+
+
+@dataclass(frozen=True)
 class ChatFormat:
     """The control text around a prompt; both texts are empty for a base model.
 
     ``reason``: where it comes from, and why it was chosen. ``trim``: whether the family strips the
-    white space around a prompt. A format may come from a stranger's manifest or template.
+    white space around a prompt. ``thought``: none where an answer has no place for one. A format
+    may come from a stranger's manifest or template.
 
     **Raises** `ValueError` for texts that cannot be those of a format.
     """
@@ -40,11 +62,10 @@ class ChatFormat:
     closing: str
     reason: str = "from the catalogue"
     trim: bool = False
+    thought: Thought | None = None
 
     def __post_init__(self) -> None:
-        if max(len(self.opening), len(self.closing)) > _MAX_CONTROL_TEXT:
-            raise ValueError(f"a control text of more than {_MAX_CONTROL_TEXT} characters")
-        (self.opening + self.closing).encode()  # half a character is a ValueError
+        _check_control_texts(self.opening, self.closing)
         if not f"{self.name}{self.reason}".isprintable() or len(self.reason) > _MAX_REASON:
             raise ValueError("a name or a reason that cannot be printed")
 
@@ -111,6 +132,12 @@ def entries() -> dict[str, Entry]:
 def chat_formats() -> dict[str, ChatFormat]:
     """Our chat formats, by name."""
     return {name: ChatFormat(name, **raw) for name, raw in _read()["chat"].items()}
+
+
+def _check_control_texts(*texts: str) -> None:
+    if max(map(len, texts)) > _MAX_CONTROL_TEXT:
+        raise ValueError(f"a control text of more than {_MAX_CONTROL_TEXT} characters")
+    "".join(texts).encode()  # half a character is a ValueError
 
 
 def _read() -> JsonObject:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from t2local.errors import ModelError, UsageError
-from t2local.llm.catalog import ChatFormat, chat_formats
+from t2local.llm.catalog import ChatFormat, Thought, chat_formats
 from t2local.llm.checks import compile_apart
 from t2local.llm.gguf import Header
 
@@ -66,4 +66,7 @@ def _compiled(template: str, source: str, header: Header | None) -> ChatFormat:
     begin, end = (header.begin, header.end) if header else ("", "")
     pieces = compile_apart(template, begin, end)
     reason = "; ".join(filter(None, [f"compiled from {source}", pieces["note"]]))
-    return ChatFormat("template", pieces["opening"], pieces["closing"], reason, pieces["trim"])
+    thought = Thought(*pieces["thought"]) if pieces["thought"] else None
+    return ChatFormat(
+        "template", pieces["opening"], pieces["closing"], reason, pieces["trim"], thought
+    )

@@ -1,15 +1,17 @@
 """A program of its own: compile a Jinja chat template into the control text around a prompt.
 
 A request (`template`, `begin`, `end`: the texts of its first and last tokens) as JSON on stdin,
-the pieces (`opening`, `closing`, `trim`, `note`) or the `problem` as JSON on stdout. A template is
-a program by whoever made the file: `checks.compile_apart` runs it here, once, in a process that has
-nothing to lose, and not beside real rows. Rendered as transformers' ``apply_chat_template`` does
-it (its ``utils/chat_template_utils.py``), with thinking switched off.
+the pieces (`opening`, `closing`, `trim`, `note`, `thought`) or the `problem` as JSON on stdout. A
+template is a program by whoever made the file: `checks.compile_apart` runs it here, once, in a
+process that has nothing to lose, and not beside real rows. Rendered as transformers'
+``apply_chat_template`` does it (its ``utils/chat_template_utils.py``), with thinking switched off
+but for `thought`.
 """
 
 import json
 import re
 import sys
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import takewhile
@@ -33,8 +35,9 @@ _DAY = datetime(2026, 1, 1, tzinfo=UTC)
 #: that it may strip, and marks of thoughts that it may take out.
 _USER, _ODD_USER = "t2localPrompt", 'Two "lines" of <b>odd</b>\n\n{{text}}  &\t[1,2] \\ \u00e9'
 _BLANK_USER, _THOUGHT_USER = f" \n\t{_USER} \n\n", "a <think>b</think> [THINK] /no_think /think c"
-_ANSWER = "t2localAnswer"
-#: How families name their switches of thinking, and its off.
+_ANSWER, _REASONING = "t2localAnswer", "t2localReasoning"
+#: How families name their switches of thinking, and its off and on; a budget that is not named has
+#: no limit.
 _NO_THOUGHT: _Options = {
     "enable_thinking": False,
     "thinking": False,
@@ -42,11 +45,24 @@ _NO_THOUGHT: _Options = {
     "thinking_option": "off",
     "thinking_budget": 0,
 }
-#: Values of ``reasoning_effort``, least first; a template refuses those that it does not name.
-_EFFORTS = ("none", "no_think", "minimal", "low")
+_THOUGHT_ON: _Options = {
+    "enable_thinking": True,
+    "thinking": True,
+    "thinking_mode": "enabled",
+    "thinking_option": "on",
+}
+#: How families name the thought of an answer that was given.
+_REASONING_KEYS = ("reasoning_content", "thinking", "reasoning")
+#: Values of ``reasoning_effort``, least first; a template refuses those that it does not name. And
+#: those for a thought: the one in the middle, which most families take by default.
+_EFFORTS, _THOUGHT_EFFORTS = ("none", "no_think", "minimal", "low"), ("medium", "high")
 _OPEN_THOUGHT = re.compile(r"([<\[])([\w:]*think[\w:]*)([>\]])(\s*)$", re.IGNORECASE)
 #: Marks and names of thoughts in a template: ``</think>``, ``[THINK]``, ``START_THINKING``.
 _THOUGHT = re.compile(r"[</\[|_]think", re.IGNORECASE)
+#: A thought without content, as off-switches write it: ``<think>\n\n</think>``, and
+#: ``<|channel>thought\n<channel|>``. Its opening, and all from its end on.
+_EMPTY_THOUGHT = re.compile(r"(<[^<>]+>\w*\n?)(\s*<.*)", re.DOTALL)
+_THOUGHT_NAME = re.compile("think|thought", re.IGNORECASE)
 #: A mark, or the text up to the next one.
 _PARTS = re.compile(r"<[^<>]*>|[^<]+|<")
 #: What a template can do wrong by itself. Any other failure is an exit code.
@@ -61,13 +77,15 @@ class Pieces:
     """The control text before and after a prompt.
 
     ``trim``: whether white space around the prompt is stripped. ``note``: what was done about
-    thinking.
+    thinking. ``thought``: with thinking switched on, the text before a prompt, between it and a
+    thought, and from there to the answer; none where there is no place for a thought.
     """
 
     opening: str
     closing: str
     trim: bool
     note: str
+    thought: tuple[str, str, str] | None
 
 
 class _Generation(Extension):
@@ -101,11 +119,9 @@ def compile_template(text: str, begin: str = "", end: str = "") -> Pieces:
     environment = _environment()
     template = environment.from_string(text)
     names = meta.find_undeclared_variables(environment.parse(text))
-    options: _Options = {**_NO_THOUGHT, "bos_token": begin, "eos_token": end}
+    ends: _Options = {"bos_token": begin, "eos_token": end}
+    options = {**_NO_THOUGHT, **_effort(text, names, _EFFORTS), **ends}
     switches = names & {*_NO_THOUGHT, "reasoning_effort"}
-    efforts = [effort for effort in _EFFORTS if re.search(f"""["']{effort}["']""", text)]
-    if "reasoning_effort" in switches and efforts:
-        options["reasoning_effort"] = efforts[0]
     opening, closing = _around(_USER, _render(template, options, _USER))
     if _around(_ODD_USER, _render(template, options, _ODD_USER)) != (opening, closing):
         raise ValueError("its control text depends on the prompt")
@@ -116,7 +132,10 @@ def compile_template(text: str, begin: str = "", end: str = "") -> Pieces:
         notes = ["it has marks of thoughts and no switch: the model may want to think first"]
     if _render(template, options, _THOUGHT_USER) != f"{opening}{_THOUGHT_USER}{closing}":
         notes.append("it takes marks of thoughts out of a prompt, here they stay")
-    return Pieces(opening, closing + tail, trim, "; ".join(filter(None, notes)))
+    closing += tail
+    thinking = {**_THOUGHT_ON, **_effort(text, names, _THOUGHT_EFFORTS), **ends}
+    thought = _thought(template, thinking, text, closing)
+    return Pieces(opening, closing, trim, "; ".join(filter(None, notes)), thought)
 
 
 def _environment() -> _Sandbox:
@@ -138,10 +157,22 @@ def _refuse(message: object) -> NoReturn:
     raise TemplateError(str(message))
 
 
-def _render(template: Template, options: _Options, user: str, *, answer: str = "") -> str:
+def _effort(text: str, names: Collection[str], efforts: Sequence[str]) -> _Options:
+    """The first of some efforts that a template names; nothing where it has no such switch."""
+    matches = [effort for effort in efforts if re.search(f"""["']{effort}["']""", text)]
+    if "reasoning_effort" in names and matches:
+        return {"reasoning_effort": matches[0]}
+    return {}
+
+
+def _render(
+    template: Template, options: _Options, user: str, *, answer: str = "", reasoning: str = ""
+) -> str:
     messages = [{"role": "user", "content": user}]
     if answer:
         messages.append({"role": "assistant", "content": answer})
+    if reasoning:
+        messages[-1] |= dict.fromkeys(_REASONING_KEYS, reasoning)
     text = template.render(
         messages=messages, tools=None, documents=None, add_generation_prompt=not answer, **options
     )
@@ -175,10 +206,36 @@ def _tail(closing: str, past_closing: str, text: str) -> tuple[str, str]:
     return "", ""
 
 
-def _past_closing(template: Template, options: _Options) -> str:
+def _thought(
+    template: Template, options: _Options, text: str, plain: str
+) -> tuple[str, str, str] | None:
+    """The control text with a thought before the answer, where a place for it is found.
+
+    It is what the template writes around the thought of an answer that was given; where it leaves
+    such thoughts out, the thought that it opens before a new answer, or the empty one that it
+    writes when thinking is off (``plain``: the closing then).
+    """
+    try:
+        opening, closing = _around(_USER, _render(template, options, _USER))
+        if _around(_ODD_USER, _render(template, options, _ODD_USER)) != (opening, closing):
+            return None
+    except _FAULTS:
+        return None
+    start, mark, end = _past_closing(template, options, _REASONING).partition(_REASONING)
+    if mark and start.startswith(closing) and end.strip():
+        return opening, start, end
+    if end := _end_of_thought(closing, text):
+        return opening, closing, end
+    empty = _EMPTY_THOUGHT.fullmatch(plain.removeprefix(closing))
+    if plain.startswith(closing) and empty and _THOUGHT_NAME.search(empty[1]):
+        return opening, closing + empty[1], empty[2]
+    return None
+
+
+def _past_closing(template: Template, options: _Options, reasoning: str = "") -> str:
     """What the template writes between a prompt and an answer that was given; or nothing."""
     try:
-        text = _render(template, options, _USER, answer=_ANSWER)
+        text = _render(template, options, _USER, answer=_ANSWER, reasoning=reasoning)
     except _FAULTS:
         return ""
     between, _, rest = text.partition(_USER)[2].partition(_ANSWER)

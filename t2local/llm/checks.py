@@ -102,7 +102,7 @@ def open_apart(path: Path) -> Checked:
 
 
 def compile_apart(template: str, begin: str, end: str) -> dict[str, Any]:
-    """Let a child process compile a chat template: `opening`, `closing`, `trim` and `note`.
+    """Let a child process compile a chat template (`t2local.llm.chat_template.Pieces`).
 
     **Parameters:**
 
@@ -129,7 +129,8 @@ def compile_apart(template: str, begin: str, end: str) -> dict[str, Any]:
     if problem := answer.get("problem"):
         raise ValueError(ascii(problem)[1:-1])
     texts = {name: str(answer[name]) for name in ("opening", "closing", "note")}
-    return {**texts, "trim": bool(answer["trim"])}
+    thought = [str(text) for text in answer["thought"] or ()]
+    return {**texts, "trim": bool(answer["trim"]), "thought": thought}
 
 
 def _compare(path: Path, digest: str, expected: str | None) -> None:

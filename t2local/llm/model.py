@@ -86,6 +86,8 @@ class Model(Protocol):
     * **can_rewind**: whether a sequence can be taken back to a position. A recurrent state cannot:
       it keeps a summary of all tokens, and not the tokens.
     * **weight_bytes**: bytes of the weights.
+    * **thought_end**: the text between a thought and the answer after it; empty: the chat format
+      has no place for a thought.
     """
 
     name: str
@@ -97,15 +99,17 @@ class Model(Protocol):
     state_bytes: int
     can_rewind: bool
     weight_bytes: int
+    thought_end: str
     tokenizer: Tokenizer
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:
         """Text to tokens; control tokens are recognised in the text only if ``special``."""
 
-    def prompt(self, parts: Sequence[str]) -> list[int]:
+    def prompt(self, parts: Sequence[str], *, thought: bool = False) -> list[int]:
         """The tokens of a prompt in the model's chat format; plain text for a base model.
 
-        Each part is split into tokens by itself, so that equal parts give equal tokens.
+        Each part is split into tokens by itself, so that equal parts give equal tokens. With
+        ``thought`` it ends where a thought begins; only where there is a ``thought_end``.
         """
 
     def slots(self, requested: int, row_tokens: int) -> Decision:

@@ -32,10 +32,15 @@ class ScriptedModel:
     * **script**: from the text so far (bytes) to the bytes it would like next; none: all bytes are
       equally likely.
     * **context_length**: the context length that it pretends to have, in bytes.
+    * **thought_end**: the text that closes its thoughts; empty: it does not think.
     """
 
     def __init__(
-        self, script: Callable[[bytes], bytes] | None = None, *, context_length: int = 1_000_000
+        self,
+        script: Callable[[bytes], bytes] | None = None,
+        *,
+        context_length: int = 1_000_000,
+        thought_end: str = "",
     ) -> None:
         self.name = "scripted"
         self.sha256 = "0" * 64
@@ -47,6 +52,7 @@ class ScriptedModel:
         self.state_bytes = 0
         self.can_rewind = True
         self.weight_bytes = 0
+        self.thought_end = thought_end
         self.script = script
         self.prompts: list[str] = []
 
@@ -54,7 +60,7 @@ class ScriptedModel:
         """Its bytes."""
         return list(text.encode())
 
-    def prompt(self, parts: Sequence[str]) -> list[int]:
+    def prompt(self, parts: Sequence[str], *, thought: bool = False) -> list[int]:  # noqa: ARG002
         """The bytes of all parts; the text is kept in ``prompts`` for tests."""
         self.prompts.append("".join(parts))
         return self.tokenize(self.prompts[-1])

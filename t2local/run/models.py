@@ -122,6 +122,10 @@ def _plan(run: Run, inputs: Inputs, model: Model | None) -> MadePlan:
         temperature=team.temperature,
         attempts=team.attempts,
         show=team.examples > 0,
+        thinking_tokens=team.thinking_tokens,
     )
+    if team.thinking_tokens:
+        reason = f"of at most {team.thinking_tokens}, before the plan; they are not kept"
+        run.tell(Decision("thought", f"{proposed.thought_tokens} tokens", reason))
     run.ledger.tokens["plan"] = proposed.counters
     return MadePlan(proposed.plan, ModelIdentity.of(model))

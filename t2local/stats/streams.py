@@ -30,6 +30,7 @@ class Stream(IntEnum):
     CALIBRATION_TOKENS = 11  # answers of the calibration, by row
     REHEARSAL_TOKENS = 12  # rows that are written to be timed
     TEXT_TOKENS = 13  # short texts, by row
+    THOUGHT_TOKENS = 15  # what the manager thinks before its plan
     # Models of the data
     IDENTIFIERS = 20  # by column
     TREE_ROWS = 21  # rows that a tree is learnt from

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from t2local.errors import DecodeError
+from t2local.errors import DecodeError, ModelError
 from t2local.llm.counters import Counters
 from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar, fragment
 from t2local.llm.model import Model
 from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
+from t2local.llm.thought import think
 from t2local.stats.streams import Stream, generator
 from t2local.system.json_text import JsonObject
 from t2local.tables.dictionary import FeatureDictionary
@@ -40,6 +41,7 @@ class ProposedPlan:
 
     plan: Plan
     counters: Counters
+    thought_tokens: int = 0
 
 
 def propose(
@@ -51,6 +53,7 @@ def propose(
     temperature: float = 1.0,
     attempts: int = 3,
     show: bool = True,
+    thinking_tokens: int = 0,
 ) -> ProposedPlan:
     """The manager's plan for a table.
 
@@ -59,11 +62,14 @@ def propose(
     * **real**: frame of values (n, d).
     * **attempts**: how often the model is asked for a complete plan, 1 or more.
     * **show**: three real rows are in the prompt; else means and shares of the real rows are.
+    * **thinking_tokens**: the most tokens of a thought before the plan. It may hold cells of the
+      real rows, so its tokens stay here.
 
     **Raises** `DecodeError` when the prompt does not fit the model, or when no text is complete
-    after all attempts.
+    after all attempts; `ModelError` for a model that has no place for a thought.
     """
-    prompt = model.prompt([_prompt(real, dictionary, seed, show=show)])
+    text = _prompt(real, dictionary, seed, show=show)
+    prompt, n_thought = _prompt_tokens(model, text, thinking_tokens, seed, temperature)
     grammar = Grammar(plan_schema(len(dictionary.inputs)), model.tokenizer)
     # A segment has to open with a token: the last one of the prompt.
     segment = Segment(tuple(prompt[-1:]), grammar)
@@ -76,7 +82,33 @@ def propose(
     ) as decoder:
         decoder.prefill(prompt[:-1])
         text = _complete_text(decoder, segment, seed, attempts)
-    return ProposedPlan(parse_plan(json.loads(text), dictionary), decoder.counters)
+    return ProposedPlan(parse_plan(json.loads(text), dictionary), decoder.counters, n_thought)
+
+
+def _prompt_tokens(
+    model: Model, text: str, budget: int, seed: int, temperature: float
+) -> tuple[list[int], int]:
+    """The tokens of a prompt and of the manager's thought after it; how many are the thought."""
+    if not budget:
+        return model.prompt([text]), 0
+    if not model.thought_end:
+        raise ModelError(
+            f"The chat format of {model.name} has no place for a thought, and "
+            f"team.thinking_tokens is {budget}.",
+            next_step="--set team.thinking_tokens=0, or a manager that can think "
+            "(--manager-model); a model that was added to the store by an earlier version of "
+            "t2local can be added again",
+        )
+    prompt = model.prompt([text], thought=True)
+    if len(prompt) + budget > model.context_length:
+        raise DecodeError(
+            f"A prompt of {len(prompt)} tokens and a thought of up to {budget} do not fit the "
+            f"{model.context_length} of {model.name}.",
+            next_step="let the manager think for less: a smaller team.thinking_tokens",
+        )
+    stream = RowStream(seed, stream=Stream.THOUGHT_TOKENS)
+    thought = think(model, prompt, budget, stream, temperature)
+    return [*prompt, *thought, *model.tokenize(model.thought_end, special=True)], len(thought)
 
 
 def plan_schema(n_features: int) -> JsonObject:
