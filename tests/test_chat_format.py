@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from t2local.errors import ModelError, UsageError
+from t2local.errors import ModelError
 from t2local.llm.catalog import ChatFormat, chat_formats
 from t2local.llm.chat_format import chosen_format, own_format
 from t2local.llm.gguf import read_header
@@ -84,8 +84,9 @@ def test_a_choice_that_is_none_lists_the_names(tmp_path, content, message):
     path = tmp_path / "own.jinja"
     if content:
         path.write_bytes(content)
-    with pytest.raises(UsageError, match=message) as caught:
+    with pytest.raises(ModelError, match=message) as caught:
         chosen_format(str(path))
+    assert caught.value.exit_code == 4
     assert all(name in caught.value.next_step for name in chat_formats())
 
 

@@ -198,7 +198,7 @@ def test_a_text_file_with_the_name_of_a_model_is_refused(tmp_path_factory):
 
 def test_the_format_of_prompts_is_chosen_before_or_after_the_download(hub):
     refused = hub.pull("good/x", "model.gguf", "--yes", "--chat", "chatgpt")
-    assert (refused.returncode, "one of plain, chatml" in refused.stderr) == (2, True)
+    assert (refused.returncode, "one of plain, chatml" in refused.stderr) == (4, True)
     assert hub.requests("/") == []
     for choice in ([], ["--chat", "phi"], ["--chat", "gemma"], []):
         done = hub.pull("good/x", "model.gguf", "--yes", *choice)

@@ -261,7 +261,7 @@ def test_a_person_chooses_another_format(home):
     assert (refused.exit_code, "--chat" in refused.stderr) == (4, True)
     for choice in ("chatgpt", home / "no.jinja"):
         refused = run("models", "add", path, "--chat", choice)
-        assert refused.exit_code == 2
+        assert refused.exit_code == 4
         assert "one of plain, chatml, gemma, llama3, phi" in refused.stderr
     assert not (home / "home" / "models").exists()
     assert run("models", "add", path, "--chat", "gemma").exit_code == 0

@@ -6,7 +6,7 @@ A template is compiled in a child process (`checks.compile_apart`); what comes o
 from dataclasses import replace
 from pathlib import Path
 
-from t2local.errors import ModelError, UsageError
+from t2local.errors import ModelError
 from t2local.llm.catalog import ChatFormat, Thought, chat_formats
 from t2local.llm.checks import compile_apart
 from t2local.llm.gguf import Header
@@ -45,7 +45,7 @@ def chosen_format(choice: str, header: Header | None = None) -> ChatFormat:
 
     * **header**: of the model; none while it is not here yet: then this is a check of the choice.
 
-    **Raises** `UsageError` that lists the names.
+    **Raises** `ModelError` that lists the names.
     """
     if choice in chat_formats():
         return replace(chat_formats()[choice], reason="chosen with --chat")
@@ -56,7 +56,7 @@ def chosen_format(choice: str, header: Header | None = None) -> ChatFormat:
         problem = f"{choice!r} is neither the name of a chat format nor a file that can be read"
     except ValueError as error:
         problem = f"The chat template {choice} cannot be used: {error}"
-    raise UsageError(
+    raise ModelError(
         f"{problem}.", next_step=f"pass a Jinja file, or one of {', '.join(chat_formats())}"
     )
 

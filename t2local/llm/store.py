@@ -106,8 +106,8 @@ def add(
     * **name**: what ``--model`` will take; **chat**: the name of a chat format or a Jinja file.
       None: the manifest's, the catalogue's or the file's own.
 
-    **Raises** `ModelError` for a file that cannot be used, `UsageError` for a taken name or no such
-    format, `ResourceError` for a full disk.
+    **Raises** `ModelError` for a file or a format that cannot be used, `UsageError` for a taken
+    name, `ResourceError` for a full disk.
     """
     paths = gguf.parts(path)
     manifest = _manifest_beside(path, len(paths))

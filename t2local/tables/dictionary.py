@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from t2local.errors import DictionaryError
 from t2local.system.json_text import JsonObject, as_json
 from t2local.tables import check, table_schema
+from t2local.tables.characters import Text
 from t2local.tables.column_types import FeatureType
 from t2local.tables.effects import check_effects
 from t2local.tables.feature import MOST_DECIMALS, Feature
@@ -31,10 +32,10 @@ class LeftOut(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    name: str
+    name: Text
     reason: str
     make: Literal["", "identifier", "text"] = ""
-    meaning: str = ""
+    meaning: Text = ""
     max_length: int = Field(80, ge=1, le=1000)
 
 
@@ -68,7 +69,7 @@ class FeatureDictionary(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    description: str = ""
+    description: Text = ""
     target: str
     target_reason: str = ""
     features: tuple[Feature, ...] = Field(min_length=2)

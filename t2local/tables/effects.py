@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from t2local.errors import DictionaryError
+from t2local.tables.characters import Text
 
 Effect = Literal["raises", "strongly raises", "lowers", "strongly lowers", "none"]
 
@@ -37,7 +38,7 @@ class StatedEffects(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
-    levels: tuple[str, ...] = ()
+    levels: tuple[Text, ...] = ()
     effect: Effect | None = None
     level_effects: Mapping[str, Effect] = {}
     positive: str = ""

@@ -21,6 +21,7 @@ from pydantic import (
 
 from t2local.stats.arrays import Mask
 from t2local.system.json_text import JsonObject
+from t2local.tables.characters import Text
 from t2local.tables.column_types import TEXT_TYPES, FeatureType
 from t2local.tables.effects import StatedEffects, effect_faults
 
@@ -61,16 +62,16 @@ class Feature(_OldNames, StatedEffects):
     (`t2local.tables.effects`).
     """
 
-    name: str = Field(min_length=1)
+    name: Text = Field(min_length=1)
     type: FeatureType
-    meaning: str = ""
-    unit: str = ""
+    meaning: Text = ""
+    unit: Text = ""
     format: str = ""
     minimum: float | None = None
     maximum: float | None = None
     decimals: int = Field(0, ge=0, le=MOST_DECIMALS)
     missing: bool = False
-    missing_values: tuple[str, ...] = ()
+    missing_values: tuple[Text, ...] = ()
     reason: str = ""
 
     @property

@@ -13,6 +13,7 @@ import yaml
 from t2local.errors import InputError
 from t2local.events import Decision
 from t2local.system.atomic import atomic
+from t2local.tables.characters import check_characters
 
 #: What people write for "no value"; compared after stripping blanks, in any case.
 MISSING = frozenset(
@@ -62,14 +63,16 @@ def from_frame(frame: pd.DataFrame, source: str = "the DataFrame", fewest: int =
     """A DataFrame as a table of cells, for the Python API.
 
     Floats that are whole numbers lose their point. **Raises** `InputError` for columns of the same
-    name.
+    name, and for half characters.
     """
     counts = Counter(map(str, frame.columns))
     if duplicates := [name for name, count in counts.items() if count > 1]:
         raise InputError(
             f"{source} has columns of the same name.", faults=duplicates, next_step="rename them"
         )
-    return Table(cells_of(frame), list(range(1, len(frame) + 1)), source, fewest=fewest)
+    cells = cells_of(frame)
+    check_characters(cells, source)
+    return Table(cells, list(range(1, len(frame) + 1)), source, fewest=fewest)
 
 
 def cells_of(frame: pd.DataFrame) -> pd.DataFrame:

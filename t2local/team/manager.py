@@ -23,6 +23,7 @@ from t2local.stats.streams import Stream, generator
 from t2local.system.json_text import JsonObject
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.aggregates import aggregates
+from t2local.team.alphabet import check_alphabet
 from t2local.team.plan import MOST_ROLES, Plan, with_label
 from t2local.team.prompts import render
 from t2local.team.rows import array, feature_description, records
@@ -65,9 +66,10 @@ def propose(
     * **thinking_tokens**: the most tokens of a thought before the plan. It may hold cells of the
       real rows, so its tokens stay here.
 
-    **Raises** `DecodeError` when the prompt does not fit the model, or when no text is complete
-    after all attempts; `ModelError` for a model that has no place for a thought.
+    **Raises** `DecodeError` when the prompt does not fit the model, or no text is complete after
+    all attempts; `ModelError` for a model with no place for a thought or no tokens for the table.
     """
+    check_alphabet(model, dictionary)
     text = _prompt(real, dictionary, seed, show=show)
     prompt, n_thought = _prompt_tokens(model, text, thinking_tokens, seed, temperature)
     grammar = Grammar(plan_schema(len(dictionary.inputs)), model.tokenizer)

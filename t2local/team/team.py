@@ -19,6 +19,7 @@ from t2local.llm.model import Model
 from t2local.llm.requests import Completion, Request
 from t2local.settings import Settings
 from t2local.tables.dictionary import FeatureDictionary
+from t2local.team.alphabet import check_alphabet
 from t2local.team.conditions import Conditions
 from t2local.team.layout import RowLayout, label_policy
 from t2local.team.plan import Plan
@@ -39,7 +40,8 @@ class Team:
       examples are shown.
     * **conditions**: given features and shares of the labels; none: nothing is given.
 
-    **Raises** `DecodeError` when prompt and row do not fit the model.
+    **Raises** `DecodeError` when prompt and row do not fit the model, `ModelError` when it has no
+    tokens for the table.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Team:
         seed: int,
         conditions: Conditions | None = None,
     ) -> None:
+        check_alphabet(model, dictionary)
         self.model = model
         self.dictionary = dictionary
         self.real = real
