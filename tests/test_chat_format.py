@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from t2local.errors import ModelError
-from t2local.llm.catalog import ChatFormat, chat_formats
+from t2local.llm.catalog import ChatFormat, Thought, chat_formats
 from t2local.llm.chat_format import chosen_format, own_format
 from t2local.llm.gguf import read_header
 from t2local.llm.manifest import Manifest
@@ -37,6 +37,14 @@ def test_the_template_of_a_file_is_compiled_with_the_tokens_of_its_header(header
     chat = own_format(tmp_path / "a.gguf", replace(header, template=TEMPLATE))
     assert (chat.name, chat.opening, chat.closing) == ("template", "<s><u>", "</s><a>")
     assert chat.reason == "compiled from the template in the file"
+
+
+def test_the_place_of_a_thought_comes_from_the_template(header, tmp_path):
+    template = TEMPLATE + "{% if not thinking %}<think></think>{% endif %}"
+    chat = own_format(tmp_path / "a.gguf", replace(header, template=template))
+    assert chat.closing == "</s><a><think></think>"
+    assert chat.thought == Thought("<s><u>", "</s><a><think>", "</think>")
+    assert own_format(tmp_path / "a.gguf", replace(header, template=TEMPLATE)).thought is None
 
 
 def test_a_template_that_cannot_be_compiled_is_never_plain_text(header, tmp_path):
@@ -91,7 +99,8 @@ def test_a_choice_that_is_none_lists_the_names(tmp_path, content, message):
 
 
 def test_a_manifest_keeps_a_format_or_the_name_of_one():
-    for chat in (None, "chatml", ChatFormat("template", "<u>", "<a>\n", "compiled")):
+    thinker = ChatFormat("template", "<u>", "<a>", thought=Thought("<u>", "<a><think>", "</think>"))
+    for chat in (None, "chatml", ChatFormat("template", "<u>", "<a>\n", "compiled"), thinker):
         written = manifest(chat)
         assert written.chat == chat
         assert Manifest.model_validate_json(written.model_dump_json(by_alias=True)) == written
@@ -108,6 +117,16 @@ def test_a_manifest_keeps_a_format_or_the_name_of_one():
         {"name": "template", "opening": "", "closing": "", "reason": "\x1b[31m"},
         {"name": "\x07", "opening": "", "closing": "", "reason": ""},
         {"name": "template", "opening": "", "closing": "", "reason": "x" * 501},
+        *(
+            {"name": "template", "opening": "", "closing": "", "thought": thought}
+            for thought in (
+                "<think>",
+                {"opening": "", "closing": ""},
+                {"opening": "", "closing": "", "end": " \n"},  # a thought that nothing ends
+                {"opening": "", "closing": "", "end": "x" * 20_000},
+                {"opening": "", "closing": "", "end": "</think>", "run": "this"},
+            )
+        ),
     ],
 )
 def test_a_strangers_manifest_is_checked(chat):
