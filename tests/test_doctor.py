@@ -65,12 +65,19 @@ def test_decisions_carry_their_reasons(findings):
         assert " (" in findings[name]
 
 
+def test_the_text_around_a_thought_is_shown_where_there_is_a_place_for_one(home):
+    template = "{{ messages[0].content }}<a>{% if not thinking %}<think>\n</think>{% endif %}"
+    path = tiny(home / "thinker.gguf", **{"tokenizer.chat_template": (8, template)})
+    around = examine(str(path))["chat text"][2]
+    assert around == r'before and after a thought ["<a><think>\n", "</think>"]'
+
+
 def test_the_chat_format_is_shown_with_its_text_escaped(home):
     template = "<u>\x1b[31m\n{{ messages[0].content }}<|end|>"
     path = tiny(home / "chat.gguf", **{"tokenizer.chat_template": (8, template)})
     findings = examine(str(path))
     assert findings["chat format"] == "template (compiled from the template in the file)"
-    before, after = findings["chat text"]
+    before, after = findings["chat text"]  # and none around a thought
     assert before.endswith(r'"<u>\u001b[31m\n"')
     assert after.endswith('"<|end|>"')
     assert findings["chat marks"].startswith("<|end|> (no control tokens of this model")
