@@ -1,6 +1,7 @@
 """The manager's plan: valid by its grammar, asked for again when it is not complete."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -143,19 +144,28 @@ def test_a_manager_does_not_think_unless_it_is_asked_to(patients):
     assert proposed.thought_tokens == 0
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({}, "no place for a thought, and team.thinking_tokens is 500"),
-        ({"thought_end": END, "context_length": 900}, "a thought of up to 500 do not fit the 900"),
-    ],
-)
-def test_a_manager_that_cannot_think_is_not_asked(patients, options, message):
+def test_a_manager_that_cannot_think_is_not_asked(patients):
     dictionary, real = dictionary_and_values(patients)
-    model = ScriptedModel(lambda text: pytest.fail("it was asked"), **options)
-    with pytest.raises(ModelError, match=message) as caught:
+    model = ScriptedModel(lambda text: pytest.fail("it was asked"))
+    with pytest.raises(ModelError, match=r"no place .* team.thinking_tokens is 500") as caught:
         propose(real, dictionary, model, seed=1, thinking_tokens=500)
-    assert "team.thinking_tokens" in caught.value.next_step
+    assert "team.thinking_tokens=0" in caught.value.next_step
+
+
+def test_a_thought_that_does_not_fit_is_refused_with_the_longest_that_does(patients):
+    dictionary, real = dictionary_and_values(patients)
+
+    def plan(thinking_tokens):
+        model = ScriptedModel(context_length=3000, thought_end=END)
+        return propose(real, dictionary, model, seed=1, thinking_tokens=thinking_tokens)
+
+    with pytest.raises(DecodeError, match="A thought of up to 5000 tokens does not fit") as caught:
+        plan(5000)
+    longest = int(re.search(r"thinking_tokens=(\d+)", caught.value.next_step)[1])
+    assert longest > 100
+    assert plan(longest).plan.source == "manager"
+    with pytest.raises(DecodeError, match="does not fit"):
+        plan(longest + 1)
 
 
 class Refusing(ScriptedModel):

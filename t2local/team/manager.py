@@ -63,15 +63,15 @@ def propose(
     * **real**: frame of values (n, d).
     * **attempts**: how often the model is asked for a complete plan, 1 or more.
     * **show**: three real rows are in the prompt; else means and shares of the real rows are.
-    * **thinking_tokens**: the most tokens of a thought before the plan. It may hold cells of the
-      real rows, so its tokens stay here.
+    * **thinking_tokens**: the most tokens of a thought before the plan, which nobody else sees.
 
     **Raises** `DecodeError` when the prompt does not fit the model, or no text is complete after
     all attempts; `ModelError` for a model with no place for a thought or no tokens for the table.
     """
     check_alphabet(model, dictionary)
     text = _prompt(real, dictionary, seed, show=show)
-    prompt, n_thought = _prompt_tokens(model, text, thinking_tokens, seed, temperature)
+    n_plan = max_plan_bytes(len(dictionary.inputs))
+    prompt, n_thought = _prompt_tokens(model, text, thinking_tokens, n_plan, seed, temperature)
     grammar = Grammar(plan_schema(len(dictionary.inputs)), model.tokenizer)
     # A segment has to open with a token: the last one of the prompt.
     segment = Segment(tuple(prompt[-1:]), grammar)
@@ -79,7 +79,7 @@ def propose(
         model,
         slots=1,
         prefix_tokens=len(prompt),
-        max_row_tokens=max_plan_bytes(len(dictionary.inputs)),
+        max_row_tokens=n_plan,
         temperature=temperature,
     ) as decoder:
         decoder.prefill(prompt[:-1])
@@ -88,9 +88,12 @@ def propose(
 
 
 def _prompt_tokens(
-    model: Model, text: str, budget: int, seed: int, temperature: float
+    model: Model, text: str, budget: int, n_plan: int, seed: int, temperature: float
 ) -> tuple[list[int], int]:
-    """The tokens of a prompt and of the manager's thought after it; how many are the thought."""
+    """The tokens of a prompt and of the manager's thought after it; how many are the thought.
+
+    ``n_plan``: the most tokens of the plan that follows.
+    """
     if not budget:
         return model.prompt([text]), 0
     if not model.thought_end:
@@ -102,15 +105,18 @@ def _prompt_tokens(
             "t2local can be added again",
         )
     prompt = model.prompt([text], thought=True)
-    if len(prompt) + budget > model.context_length:
+    end = model.tokenize(model.thought_end, special=True)
+    room = model.context_length - len(prompt) - len(end) - n_plan
+    if budget > room:
         raise DecodeError(
-            f"A prompt of {len(prompt)} tokens and a thought of up to {budget} do not fit the "
-            f"{model.context_length} of {model.name}.",
-            next_step="let the manager think for less: a smaller team.thinking_tokens",
+            f"A thought of up to {budget} tokens does not fit the {model.context_length} of "
+            f"{model.name} beside a prompt of {len(prompt)} and a plan of up to {n_plan}.",
+            next_step=f"--set team.thinking_tokens={max(0, room)}, or a model with a longer "
+            "context",
         )
     stream = RowStream(seed, stream=Stream.THOUGHT_TOKENS)
     thought = think(model, prompt, budget, stream, temperature)
-    return [*prompt, *thought, *model.tokenize(model.thought_end, special=True)], len(thought)
+    return [*prompt, *thought, *end], len(thought)
 
 
 def plan_schema(n_features: int) -> JsonObject:
