@@ -211,12 +211,18 @@ class ChowLiuTree:
     def row(self, rng: np.random.Generator) -> dict[str, float | str | None]:
         """A whole row, drawn column by column."""
         codes: dict[str, FloatArray] = {}
-        for name, density in self._densities.items():
-            weights = self._weights(name, codes)
-            if weights is not None:
-                weights = weights[0]  # (1, n) to (n,)
-            codes[name] = np.array([density.draw(rng, weights)])
+        for name in self._densities:
+            codes[name] = self.draw(name, codes, rng)
         return {name: density.decode(codes[name][0]) for name, density in self._densities.items()}
+
+    def draw(
+        self, name: str, codes: dict[str, FloatArray], rng: np.random.Generator
+    ) -> FloatArray:
+        """The code of a cell, shape (1,), given the codes of the cells before it."""
+        weights = self._weights(name, codes)
+        if weights is not None:
+            weights = weights[0]  # (1, n) to (n,)
+        return np.array([self._densities[name].draw(rng, weights)])
 
     def _weights(self, name: str, codes: dict[str, FloatArray]) -> FloatArray | None:
         """Weights of the real rows for the next cells, shape (m, n); None: all alike."""

@@ -14,7 +14,8 @@ import pandas as pd
 
 from t2local.errors import DecodeError
 from t2local.stats.arrays import FloatArray, IntArray
-from t2local.stats.densities import ChowLiuTree, IndependentColumns
+from t2local.stats.column_mixture import ColumnMixture
+from t2local.stats.densities import IndependentColumns
 from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, generator
 from t2local.team.cell_calibration import MAX_SCORED, CellCalibration, MixtureGate
@@ -40,7 +41,7 @@ class Calibration:
     * **cells**: log-likelihoods of real rows; none where they cannot be measured: without examples,
       or where some features are given.
     * **pool**: gives the labels of written rows; none: the worker's labels stay, or are given.
-    * **gate**: gives cells from the tree; none: all cells are the workers'.
+    * **gate**: gives cells from the model of the columns; none: all cells are the workers'.
     """
 
     cells: CellCalibration | None = None
@@ -58,8 +59,7 @@ class _Answers:
     """What the team and the models of the columns say of the rows of one half."""
 
     team: RowScores
-    tree: pd.DataFrame
-    independent: pd.DataFrame
+    cells: CellCalibration
 
 
 def calibrate(team: Team, scorer: Scorer | None = None) -> Calibration:
@@ -115,11 +115,11 @@ def rows_to_score(team: Team) -> IntArray:
     return np.sort(rng.permutation(rows)[:MAX_SCORED])
 
 
-def column_tree(team: Team, real: pd.DataFrame) -> ChowLiuTree:
-    """The Chow-Liu tree of the features, in the order in which the team writes them."""
+def column_mixture(team: Team, real: pd.DataFrame) -> ColumnMixture:
+    """The model of the features, in the order in which the team writes them."""
     target = team.dictionary.target
     features = [f for f in team.layout.features if f.name != target]
-    return ChowLiuTree(features, real, team.seed)
+    return ColumnMixture(features, real, team.seed)
 
 
 def label_folds(team: Team) -> IntArray:
@@ -169,18 +169,27 @@ def _ask(team: Team, scorer: Scorer) -> list[_Answers]:
     answers = []
     for values, others, prompt in questions(team):
         scores = scorer.score(values, prompt=prompt, cells_of=scored)
-        # All three likelihoods are of the same rows: a row that the grammar refuses is in none.
+        # All likelihoods are of the same rows: a row that the grammar refuses is in none.
         scored_values = values.loc[scores.cells.index]
-        unseen = team.real.iloc[others]
-        independent = IndependentColumns(team.dictionary.features, unseen)
-        answers.append(
-            _Answers(
-                scores,
-                column_tree(team, unseen).log_probability(scored_values),
-                independent.log_probability(scored_values),
-            )
-        )
+        cells = _cell_likelihoods(team, scores.cells, scored_values, team.real.iloc[others])
+        answers.append(_Answers(scores, cells))
     return answers
+
+
+def _cell_likelihoods(
+    team: Team, worker: pd.DataFrame, values: pd.DataFrame, unseen: pd.DataFrame
+) -> CellCalibration:
+    """What the workers and models of other real rows say of rows (m, d)."""
+    columns = column_mixture(team, unseen)
+    independent = IndependentColumns(team.dictionary.features, unseen)
+    names = worker.columns
+    return CellCalibration(
+        worker,
+        tree=columns.tree.log_probability(values)[names],
+        copula=columns.copula.log_probability(values)[names],
+        columns=columns.log_probability(values)[names],
+        independent=independent.log_probability(values)[names],
+    )
 
 
 def _calibrated_pool(pool: OpinionPool, answers: list[_Answers]) -> OpinionPool:
@@ -202,18 +211,15 @@ def _pool(ensemble: LabelEnsemble, worker: FloatArray | None, rows: IntArray) ->
 
 def _cell_calibration(answers: list[_Answers]) -> CellCalibration | None:
     """The log-likelihoods of all scored rows; none where there is none."""
-    worker = pd.concat([answer.team.cells for answer in answers])
-    if worker.empty:
-        return None
-    tree = pd.concat([answer.tree for answer in answers])
-    independent = pd.concat([answer.independent for answer in answers])
-    return CellCalibration(worker, tree[worker.columns], independent[worker.columns])
+    halves = [vars(answer.cells).values() for answer in answers]
+    cells = CellCalibration(*map(pd.concat, zip(*halves, strict=True)))
+    return None if cells.worker.empty else cells
 
 
 def _gate(team: Team, cells: CellCalibration) -> MixtureGate:
     """The gate with the fitted weights."""
-    # A cell that a rule binds to others is its worker's: the tree knows nothing of rules.
+    # A cell that a rule binds to others is its worker's: the columns' model knows no rules.
     rules = team.dictionary.parsed_rules().values()
     bound = {name for rule in rules for name in rule.names}
     free = {name: weight for name, weight in cells.weights.items() if name not in bound}
-    return MixtureGate(column_tree(team, team.real), free)
+    return MixtureGate(column_mixture(team, team.real), free)
