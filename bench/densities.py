@@ -8,7 +8,7 @@ those of the test rows (levels are indicators) and how well boosted trees tell t
 * ``real rows``: the real rows themselves. ``independent``: independent columns.
 * ``tree``, ``copula``, ``mixture``: those of `t2local.stats.column_mixture`.
 * ``arf``: adversarial random forests (Watson et al. 2023, arXiv 2205.09435), where ``arfpy`` is
-  installed, with its defaults. Its density has a uniform part as ours has, so that no cell is
+  installed (with NumPy below 2.4), with its defaults. Its density has a uniform part as ours has, so that no cell is
   impossible. A missing number is an indicator and the median, a missing level is a level.
 
 What is done is not done again: results stand line by line in the file.
@@ -237,9 +237,7 @@ def measured(own: Table, n: int, seed: int, name: str, model: Model) -> Cell:
     pairs = np.triu_indices(len(difference), 1)
     encoder = Encoder(columns, test)
     equal = min(len(test), len(rows))
-    told = c2st_auc(
-        "trees", encoder.transform(test)[:equal], encoder.transform(rows)[:equal], seed
-    )
+    told = c2st_auc("trees", encoder.transform(test)[:equal], encoder.transform(rows)[:equal], seed)
     return Cell(
         own.name,
         n,

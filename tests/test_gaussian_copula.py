@@ -96,7 +96,7 @@ def test_associations_of_each_kind_are_those_of_the_real_rows():
     difference.loc["missing", "yes"] = difference.loc["yes", "missing"] = 0
     assert difference.fillna(0).to_numpy().max() < 0.08
     marginal = rows[names].mean() - real[names].mean()
-    assert (marginal.abs() / real[names].std()).max() < 0.05
+    assert (marginal.abs() / real[names].std()).max() < 0.08
 
 
 def test_a_correlation_is_shrunk_by_the_penalty_in_rows():
@@ -104,6 +104,7 @@ def test_a_correlation_is_shrunk_by_the_penalty_in_rows():
     scores = rng.standard_normal(50)
     predictors = (0.7 * scores + 0.7 * rng.standard_normal(50))[:, None]
     predictors /= np.sqrt((predictors**2).mean())
+    scores /= np.sqrt((scores**2).mean())
     rho = float((predictors[:, 0] * scores).mean())
     regression = Regression.fit(predictors, scores, penalty=30)
     assert regression.coefficients == pytest.approx([rho * 50 / 80])

@@ -50,8 +50,7 @@ class ColumnMixture:
         return mixture(copula, self.tree.log_probability(values), self.weights)
 
     def row(self, rng: np.random.Generator) -> dict[str, float | str | None]:
-        """A whole row, drawn column by column: each follows the cells before it, whoever gave them.
-        """
+        """A whole row, drawn column by column: each follows the cells before it, whoever gave them."""
         codes: dict[str, FloatArray] = {}
         predictors = np.zeros((1, 0))
         for name, column in self.copula.columns.items():

@@ -215,9 +215,7 @@ class ChowLiuTree:
             codes[name] = self.draw(name, codes, rng)
         return {name: density.decode(codes[name][0]) for name, density in self._densities.items()}
 
-    def draw(
-        self, name: str, codes: dict[str, FloatArray], rng: np.random.Generator
-    ) -> FloatArray:
+    def draw(self, name: str, codes: dict[str, FloatArray], rng: np.random.Generator) -> FloatArray:
         """The code of a cell, shape (1,), given the codes of the cells before it."""
         weights = self._weights(name, codes)
         if weights is not None:

@@ -172,16 +172,18 @@ class CopulaColumn:
             scores = self._missing_scores.scores(missing)
             self._missing = Regression.fit(predictors, scores, penalty)
         self._scores = NormalScores(self.density.quantiles())
+        # Rows in which the cell is missing may be others in every column.
+        mean = predictors[present].sum(axis=0) / max(1, present.sum())  # (p,)
+        self._centre = mean - predictors.mean(axis=0)  # (p,)
+        predictors = predictors[present] - self._centre
         self._value: Regression | Discriminant
         if self._n_levels > 2:
-            self._value = Discriminant.fit(
-                predictors[present], codes[present], self._n_levels, penalty
-            )
+            self._value = Discriminant.fit(predictors, codes[present], self._n_levels, penalty)
             member = np.equal(codes[present, None], np.arange(self._n_levels))
             self._shares = member.sum(axis=0) / max(1, len(member))  # (levels,)
         else:
             scores = self._scores.scores(codes)[present]
-            self._value = Regression.fit(predictors[present], scores, penalty)
+            self._value = Regression.fit(predictors, scores, penalty)
 
     def predictors(self, codes: FloatArray) -> FloatArray:
         """What later columns see of the codes (m,): scores or indicators, mean 0; shape (m, k)."""
@@ -197,6 +199,8 @@ class CopulaColumn:
 
     def log_probability(self, codes: FloatArray, predictors: FloatArray) -> FloatArray:
         """Log-probability of each code, shape (m,)."""
+        missing = self._missing_probability(predictors)
+        predictors = predictors - self._centre
         if isinstance(self._value, Discriminant):
             # The place of a missing cell is any: `blend` takes the probability of missing.
             places = np.nan_to_num(codes).astype(np.intp)[:, None]
@@ -206,16 +210,17 @@ class CopulaColumn:
             interval = self._scores.interval(codes)
             ratio = self._value.probability(predictors, interval) / interval.probability
             near = self.density.near(codes) * ratio
-        return np.log(self.density.blend(codes, near, self._missing_probability(predictors)))
+        return np.log(self.density.blend(codes, near, missing))
 
     def draw(self, predictors: FloatArray, rng: np.random.Generator) -> FloatArray:
         """Codes, shape (m,); the uniform part writes none, as in `ColumnDensity.draw`."""
+        missing = rng.random(len(predictors)) < self._missing_probability(predictors)
+        predictors = predictors - self._centre
         if isinstance(self._value, Discriminant):
             cumulative = self._value.probabilities(predictors).cumsum(axis=1)
             codes = (rng.random((len(predictors), 1)) >= cumulative[:, :-1]).sum(axis=1)
         else:
             codes = self._scores.codes(self._value.draw(predictors, rng))
-        missing = rng.random(len(predictors)) < self._missing_probability(predictors)
         return np.where(missing, np.nan, codes)
 
     def _missing_probability(self, predictors: FloatArray) -> FloatArray:
