@@ -8,8 +8,9 @@ those of the test rows (levels are indicators) and how well boosted trees tell t
 * ``real rows``: the real rows themselves. ``independent``: independent columns.
 * ``tree``, ``copula``, ``mixture``: those of `t2local.stats.column_mixture`.
 * ``arf``: adversarial random forests (Watson et al. 2023, arXiv 2205.09435), where ``arfpy`` is
-  installed (with NumPy below 2.4), with its defaults. Its density has a uniform part as ours has, so that no cell is
-  impossible. A missing number is an indicator and the median, a missing level is a level.
+  installed (with NumPy below 2.4), with its defaults. Its density has a uniform part as ours has,
+  so that no cell is impossible. A missing number is an indicator and the median, a missing level is
+  a level.
 
 What is done is not done again: results stand line by line in the file.
 
@@ -51,25 +52,25 @@ MIN_DEVIATION = 1e-6
 class Model(Protocol):
     """A model of the columns."""
 
-    def nats(self, values: pd.DataFrame) -> float:
-        """Mean log-probability of rows."""
+    def nats(self, values: pd.DataFrame) -> float | None:
+        """Mean log-probability of rows; none where there is none."""
 
     def rows(self, n_rows: int, rng: np.random.Generator) -> pd.DataFrame:
         """New rows."""
 
 
 @dataclass(frozen=True)
-class RowByRow:
-    """A model that writes one row at a time."""
+class ByCell:
+    """A model with the log-probability of each cell, and a function that writes many rows."""
 
     log_probability: Callable[[pd.DataFrame], pd.DataFrame]
-    row: Callable[[np.random.Generator], dict]
+    write: Callable[[int, np.random.Generator], pd.DataFrame]
 
     def nats(self, values: pd.DataFrame) -> float:
         return float(self.log_probability(values).sum(axis=1).mean())
 
     def rows(self, n_rows: int, rng: np.random.Generator) -> pd.DataFrame:
-        return pd.DataFrame([self.row(rng) for _ in range(n_rows)])
+        return self.write(n_rows, rng)
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,16 @@ class RealRows:
 
     real: pd.DataFrame
 
-    def nats(self, values: pd.DataFrame) -> float:
-        return float("nan")
+    def nats(self, values: pd.DataFrame) -> None:
+        """Nothing."""
 
-    def rows(self, n_rows: int, rng: np.random.Generator) -> pd.DataFrame:
+    def rows(self, n_rows: int, rng: np.random.Generator) -> pd.DataFrame:  # noqa: ARG002
         return self.real
+
+
+def one_by_one(row: Callable[[np.random.Generator], dict]) -> Callable:
+    """Many rows of a function that writes one."""
+    return lambda n_rows, rng: pd.DataFrame([row(rng) for _ in range(n_rows)])
 
 
 class AdversarialForest:
@@ -182,7 +188,7 @@ class Cell:
     n: int
     seed: int
     model: str
-    nats: float
+    nats: float | None
     spearman: float
     c2st: float
 
@@ -197,17 +203,16 @@ def models(
     """The models that are wanted, fitted."""
     fitted: dict[str, Model] = {"real rows": RealRows(real[[c.name for c in columns]])}
     alone = IndependentColumns(columns, real)
-    fitted["independent"] = RowByRow(
-        alone.log_probability, lambda rng: {c.name: alone.draw(c.name, rng) for c in columns}
+    fitted["independent"] = ByCell(
+        alone.log_probability,
+        one_by_one(lambda rng: {c.name: alone.draw(c.name, rng) for c in columns}),
     )
     if {"tree", "copula", "mixture"} & set(wanted):
         mixture = ColumnMixture(columns, real, seed)
         tree, copula = mixture.tree, mixture.copula
-        fitted["tree"] = RowByRow(tree.log_probability, tree.row)
-        fitted["mixture"] = RowByRow(mixture.log_probability, mixture.row)
-        fitted["copula"] = RowByRow(
-            copula.log_probability, lambda rng: copula.rows(1, rng).iloc[0].to_dict()
-        )
+        fitted["tree"] = ByCell(tree.log_probability, one_by_one(tree.row))
+        fitted["mixture"] = ByCell(mixture.log_probability, one_by_one(mixture.row))
+        fitted["copula"] = ByCell(copula.log_probability, copula.rows)
     if "arf" in wanted:
         fitted["arf"] = AdversarialForest(columns, real, seed)
     return {name: fitted[name] for name in wanted}
@@ -230,6 +235,7 @@ def correlations(columns: Sequence[Feature], rows: pd.DataFrame) -> np.ndarray:
 
 def measured(own: Table, n: int, seed: int, name: str, model: Model) -> Cell:
     columns = own.dictionary.input_features
+    nats = model.nats(own.test[own.dictionary.inputs])
     test = own.test[own.dictionary.inputs].reset_index(drop=True)
     rng = generator(seed, Stream.DENSITY_ROWS, own.number, n)
     rows = model.rows(N_WRITTEN, rng)
@@ -243,7 +249,7 @@ def measured(own: Table, n: int, seed: int, name: str, model: Model) -> Cell:
         n,
         seed,
         name,
-        nats=round(model.nats(test), 4),
+        nats=None if nats is None else round(nats, 4),
         spearman=round(float(np.abs(difference[pairs]).mean()), 4),
         c2st=round(100 * told, 2),
     )
@@ -251,10 +257,10 @@ def measured(own: Table, n: int, seed: int, name: str, model: Model) -> Cell:
 
 def report(results: list[Cell]) -> None:
     """By table and n: nats as the difference from the tree, others as they are, 95 % intervals."""
-    frame = pd.DataFrame([asdict(cell) for cell in results])
+    frame = pd.DataFrame([asdict(cell) for cell in results]).astype({"nats": float})
     for figure in ("nats", "spearman", "c2st"):
         print(f"\n{figure}" + (", minus the tree's" if figure == "nats" else ""))
-        wide = frame.pivot(index=["table", "n", "seed"], columns="model", values=figure)
+        wide = frame.set_index(["table", "n", "seed", "model"])[figure].unstack()  # noqa: PD010
         if figure == "nats":
             wide = wide.sub(wide["tree"], axis=0)
         means = wide.groupby(["n", "seed"]).mean().assign(table="all tables").reset_index()

@@ -128,7 +128,7 @@ def test_who_is_asked_about_how_many_rows(patients, labels, examples, n_asked, n
     assert (calibration.cells is not None) == (n_scored > 0)
     if calibration.cells is not None:
         assert sorted(calibration.cells.worker.index) == scored.tolist()
-        for frame in (calibration.cells.tree, calibration.cells.independent):
+        for frame in vars(calibration.cells).values():
             assert frame.index.equals(calibration.cells.worker.index)
             assert list(frame) == team.dictionary.inputs
             assert np.isfinite(frame.to_numpy()).all()

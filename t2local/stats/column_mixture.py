@@ -1,8 +1,8 @@
 """The model of the columns: each cell from a Gaussian copula or a Chow-Liu tree.
 
-The copula follows all cells before a cell, by monotone relations alone; the tree follows one, by any
-relation. The weight of each in a column is fitted on real rows that neither has seen, and so is the
-penalty of the copula.
+The copula follows all cells before a cell, by monotone relations alone; the tree follows one, by
+any relation. The weight of each in a column is fitted on real rows that neither has seen, and so is
+the penalty of the copula.
 """
 
 from collections.abc import Sequence
@@ -50,7 +50,7 @@ class ColumnMixture:
         return mixture(copula, self.tree.log_probability(values), self.weights)
 
     def row(self, rng: np.random.Generator) -> dict[str, float | str | None]:
-        """A whole row, drawn column by column: each follows the cells before it, whoever gave them."""
+        """A whole row, drawn cell by cell: each follows those before it, whoever gave them."""
         codes: dict[str, FloatArray] = {}
         predictors = np.zeros((1, 0))
         for name, column in self.copula.columns.items():
