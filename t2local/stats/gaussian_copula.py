@@ -14,6 +14,7 @@ identity: with ``penalty`` p and n rows all correlations are n / (n + p) of what
 variables make the conditional distributions exact without integrals over intervals.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -95,13 +96,13 @@ class Regression:
         """
         information = float((scores**2).sum()) / max(1, len(scores))
         gram = predictors.T @ predictors  # (p, p)
-        ridge = information * gram + penalty * np.eye(len(gram))
+        ridge: FloatArray = information * gram + penalty * np.eye(len(gram))
         coefficients = np.linalg.solve(ridge, predictors.T @ scores)
         explained = float(coefficients @ gram @ coefficients) / max(1, len(scores))
         most = 1 - _MIN_DEVIATION**2
         if explained > most:
-            coefficients = coefficients * np.sqrt(most / explained)
-        return cls(coefficients, float(np.sqrt(1 - min(explained, most))))
+            coefficients = coefficients * math.sqrt(most / explained)
+        return cls(coefficients, math.sqrt(1 - min(explained, most)))
 
     def probability(self, predictors: FloatArray, interval: Interval) -> FloatArray:
         """The probability of each interval, shape (m,)."""
