@@ -96,8 +96,9 @@ class Regression:
         """
         information = float((scores**2).sum()) / max(1, len(scores))
         gram = predictors.T @ predictors  # (p, p)
-        ridge: FloatArray = information * gram + penalty * np.eye(len(gram))
-        coefficients = np.linalg.solve(ridge, predictors.T @ scores)
+        ridge = information * gram + penalty * np.eye(len(gram))
+        coefficients: FloatArray
+        coefficients = np.linalg.solve(ridge, predictors.T @ scores).astype(np.float64)
         explained = float(coefficients @ gram @ coefficients) / max(1, len(scores))
         most = 1 - _MIN_DEVIATION**2
         if explained > most:
