@@ -19,6 +19,7 @@ python -m bench.densities [--seeds 0-9] [--models tree,copula] [--out FILE] [--r
 
 import argparse
 import importlib.util
+import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -294,18 +295,18 @@ def main() -> None:
         results = [Cell(**json.loads(line)) for line in options.out.read_text().splitlines()]
     done = {cell.key for cell in results}
     with options.out.open("a") as file:
-        for source in CHOOSE * (not options.report):
+        # Seed by seed, so that a bench that is cut off has whole ones.
+        runs = itertools.product(range(first, last + 1), CHOOSE, SIZES)
+        for seed, source, n in () if options.report else runs:
             own = table(source.name)
-            for n, seed in [(n, seed) for n in SIZES for seed in range(first, last + 1)]:
-                missing = [name for name in wanted if (own.name, n, seed, name) not in done]
-                if n > len(own.pool_rows) or not missing:
-                    continue
-                real = own.sample(n, seed).reset_index(drop=True)
-                for name, model in models(
-                    own.dictionary.input_features, real, seed, missing
-                ).items():
-                    results.append(measured(own, n, seed, name, model))
-                    print(json.dumps(asdict(results[-1])), file=file, flush=True)
+            missing = [name for name in wanted if (own.name, n, seed, name) not in done]
+            if n > len(own.pool_rows) or not missing:
+                continue
+            real = own.sample(n, seed).reset_index(drop=True)
+            fitted = models(own.dictionary.input_features, real, seed, missing)
+            for name, model in fitted.items():
+                results.append(measured(own, n, seed, name, model))
+                print(json.dumps(asdict(results[-1])), file=file, flush=True)
     report(results)
 
 
