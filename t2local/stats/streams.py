@@ -22,7 +22,7 @@ class Stream(IntEnum):
     PLAN_TOKENS = 2  # tokens of the manager's plan
     EXAMPLES = 3  # rows in the prompt, by number of the set
     ROW_TOKENS = 4  # tokens of a row, by block, row and attempt
-    ROW_MIXTURE = 5  # which cells the tree gives, and their values, by block, row and attempt
+    ROW_MIXTURE = 5  # which cells are given, and their values, by block, row and attempt
     DRAWN_LABELS = 6  # labels drawn by their probabilities, by block
     WANTED_LABELS = 7  # order of the labels that were asked for, by block
     CALIBRATION_FOLDS = 8
