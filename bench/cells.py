@@ -1,18 +1,24 @@
 """Who should write a cell? Ways to pool the workers with models of the columns, by their rows.
 
 For each table: ``n`` real rows, rows written after them, and the rest of the table held out.
-Printed: held-out log-likelihood of real rows in nats (worker, independent columns, tree of columns,
-half and half, fitted weights), and of the written rows how well a forest tells them from held-out
-real ones (C2ST, 0.5 is best) and the AUC of a logistic regression on real and written rows. Labels
-are the ensemble's in every way, so that the ways differ in the features alone.
+Printed: held-out log-likelihood of real rows in nats, and of the written rows how well a forest
+tells them from held-out real ones (C2ST, 0.5 is best) and the AUC of a logistic regression on real
+and written rows. Labels are the ensemble's in every way, so that the ways differ in the features
+alone.
 
-* ``worker``: as the model writes them. ``independent``, ``tree``: all cells from that model.
-  ``half``, ``fitted``: mixture_gate between worker and tree.
+* ``worker``: as the model writes them. ``independent``, ``tree``, ``copula``, ``columns`` (the
+  mixture of tree and copula): all cells from that model. ``half``, ``fitted``: mixture of worker
+  and columns. ``fitted, tree``: of worker and tree, as it was before there was a copula.
 * ``resampled``: three times as many rows from the worker, of which a share is drawn by the weight
   that the fitted mixture gives the whole row over the worker. ``log-linear``: the same with the
-  weight (p_tree / p_worker)^(1/2).
+  weight (p_columns / p_worker)^(1/2).
+* Likelihoods under weights that were fitted on other rows of the thirty (five folds): ``worker +
+  columns``; ``worker + tree``, ``worker + copula``; ``three``: one weight for each of worker, tree
+  and copula in each column; ``... shared``: the same in all columns.
 
-python -m bench.cells [--seeds 100-102] [--model starter] [--out bench/results/cells.json]
+python -m bench.cells [--seeds 100-102] [--model starter] [--rows 60] [--out FILE]
+
+With ``--rows 0`` only likelihoods are measured.
 """
 
 import argparse
@@ -23,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import logsumexp
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
@@ -35,13 +42,16 @@ from t2local.settings import Settings
 from t2local.stats.densities import IndependentColumns
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
+from t2local.stats.folds import stratified_folds
+from t2local.stats.gaussian_copula import GaussianCopula
+from t2local.stats.mixture_weights import mixture, mixture_weights
 from t2local.system.environment import environment
 from t2local.system.json_text import to_json
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import from_frame
-from t2local.team.calibration import Calibration, calibrate, column_tree
-from t2local.team.cell_calibration import CellCalibration, MixtureGate, mixture
+from t2local.team.calibration import Calibration, calibrate, column_mixture
+from t2local.team.cell_calibration import CellCalibration, MixtureGate
 from t2local.team.plan import from_data
 from t2local.team.scoring import RowScorer
 from t2local.team.team import Team
@@ -53,15 +63,29 @@ TABLES = {
     "titanic.csv": "Survived",
 }
 TIMES = 3
+#: What one weight for all columns is worth beside those of each column, in rows, and steps of
+#: expectation maximisation, as in `t2local.stats.mixture_weights`.
+PRIOR_ROWS, STEPS = 10.0, 50
+
+
+class CopulaRows:
+    """The copula as a gate asks for it."""
+
+    def __init__(self, copula: GaussianCopula) -> None:
+        self._copula = copula
+
+    def row(self, rng: np.random.Generator) -> dict[str, Any]:
+        return self._copula.rows(1, rng).astype(object).iloc[0].to_dict()
 
 
 def written(team: Team, calibration: Calibration, rows: int) -> dict[str, pd.DataFrame]:
     """Rows of every way."""
     names = team.dictionary.inputs
-    weights = cells_of(calibration).weights
+    cells = cells_of(calibration)
+    weights = cells.weights
     rng = single(0)
     independent = IndependentColumns(team.dictionary.features, team.real)
-    tree = column_tree(team, team.real)
+    columns = column_mixture(team, team.real)
     result = {
         "independent": pd.DataFrame(
             [{name: independent.draw(name, rng) for name in names} for _ in range(rows)]
@@ -69,9 +93,12 @@ def written(team: Team, calibration: Calibration, rows: int) -> dict[str, pd.Dat
     }
     gates = {
         "worker": None,
-        "tree": MixtureGate(tree, dict.fromkeys(names, 0.0)),
-        "half": MixtureGate(tree, dict.fromkeys(names, 0.5)),
-        "fitted": MixtureGate(tree, weights),
+        "tree": MixtureGate(columns.tree, dict.fromkeys(names, 0.0)),
+        "copula": MixtureGate(CopulaRows(columns.copula), dict.fromkeys(names, 0.0)),
+        "columns": MixtureGate(columns, dict.fromkeys(names, 0.0)),
+        "half": MixtureGate(columns, dict.fromkeys(names, 0.5)),
+        "fitted": MixtureGate(columns, weights),
+        "fitted, tree": MixtureGate(columns.tree, mixture_weights(cells.worker, cells.tree)),
     }
     for way, gate in gates.items():
         writer = RowWriter(team, replace(calibration, gate=gate))
@@ -79,7 +106,7 @@ def written(team: Team, calibration: Calibration, rows: int) -> dict[str, pd.Dat
     workers = RowWriter(team, replace(calibration, gate=None))
     candidates = workers.write(BlockRequest(number=2, rows=TIMES * rows, first=0)).rows
     worker = RowScorer(team).score(candidates).cells
-    other = tree.log_probability(candidates)[names]
+    other = columns.log_probability(candidates)[names]
     log_weights = {
         "resampled": mixture(worker, other, weights) - worker,
         "log-linear": (other - worker) / 2,
@@ -88,6 +115,45 @@ def written(team: Team, calibration: Calibration, rows: int) -> dict[str, pd.Dat
         order = np.argsort(-(by_cell.sum(axis=1).to_numpy() + rng.gumbel(size=len(candidates))))
         result[way] = candidates.iloc[order[:rows]].reset_index(drop=True)
     return result
+
+
+def stacked(sources: list[pd.DataFrame], *, shared: bool) -> np.ndarray:
+    """Weights of any number of sources, (sources, columns), by expectation maximisation."""
+    likelihoods = np.stack([source.to_numpy() for source in sources])  # (sources, m, columns)
+    prior = np.full((len(sources), 1), 1 / len(sources))
+    for _ in range(STEPS):
+        prior = _responsibilities(likelihoods, prior).mean(axis=(1, 2))[:, None]
+    weights = np.repeat(prior, likelihoods.shape[2], axis=1)
+    for _ in range(0 if shared else STEPS):
+        sums = _responsibilities(likelihoods, weights).sum(axis=1)
+        weights = (sums + PRIOR_ROWS * prior) / (likelihoods.shape[1] + PRIOR_ROWS)
+    return weights
+
+
+def _responsibilities(likelihoods: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    joint = np.log(weights)[:, None, :] + likelihoods
+    return np.exp(joint - logsumexp(joint, axis=0))
+
+
+def held_out_nats(cells: CellCalibration) -> dict[str, float]:
+    """Nats a row of mixtures whose weights were fitted on other rows."""
+    ways = {
+        "worker + tree": [cells.worker, cells.tree],
+        "worker + copula": [cells.worker, cells.copula],
+        "worker + columns": [cells.worker, cells.columns],
+        "three": [cells.worker, cells.tree, cells.copula],
+    }
+    folds = stratified_folds(np.zeros(len(cells.worker)), 5, single(0))
+    nats = {}
+    for way, sources in ways.items():
+        for shared in (False, True):
+            sums = []
+            for fold in np.unique(folds):
+                weights = stacked([source[folds != fold] for source in sources], shared=shared)
+                own = np.stack([source[folds == fold].to_numpy() for source in sources])
+                sums.append(logsumexp(own + np.log(weights)[:, None, :], axis=0).sum())
+            nats[way + shared * " shared"] = float(sum(sums)) / len(folds)
+    return nats
 
 
 def cells_of(calibration: Calibration) -> CellCalibration:
@@ -136,12 +202,16 @@ def one(
         cells = cells_of(calibration)
         summary = cells.summary([])
         half = (
-            mixture(cells.worker, cells.tree, dict.fromkeys(known.inputs, 0.5)).sum(axis=1).mean()
+            mixture(cells.worker, cells.columns, dict.fromkeys(known.inputs, 0.5))
+            .sum(axis=1)
+            .mean()
         )
         result = {
-            "nats": {**summary.nats_per_row, "half": float(half)},
+            "nats": {**summary.nats_per_row, "half": float(half), **held_out_nats(cells)},
             "weights": summary.weights,
         }
+        if not rows:
+            return result
         for way, made in written(team, calibration, rows).items():
             result[way] = judged(known, real, test, made, seed)
         target_feature, encoder = known[known.target], Encoder(known.input_features, real)
@@ -185,7 +255,7 @@ def main() -> None:
         print(f"\n{name}, {rows}, {len(runs)} seeds (mean ± 95 %)")
         print(
             "nats a row   "
-            + "   ".join(
+            + "\n             ".join(
                 f"{source} {mean:.2f} ± {half:.2f}"
                 for source, (mean, half) in table["nats"].items()
             )

@@ -37,6 +37,8 @@ class Stream(IntEnum):
     EFFECTS_TEST = 80  # which rows are test rows
     EFFECTS_ROWS = 81  # real rows, by their number
     EFFECTS_FLIPS = 82  # signs that are wrong
+    # Models of the columns (bench/densities.py), by number of the table and n
+    DENSITY_ROWS = 90  # rows that they write
 
 
 @unique

@@ -235,7 +235,7 @@ def calibrate_team(run: Run, team: Team) -> Calibration:
         run.tell(Decision("labels", weights, reason))
     if cells and run.settings.team.cells == "calibrated":
         mean = sum(cells.weights.values()) / len(cells.weights)
-        share = f"{mean:.0%} by the workers, the others by a tree of the columns"
+        share = f"{mean:.0%} by the workers, the others by a model of the columns"
         reason = f"measured on {len(cells.worker)} real rows that neither had seen"
         run.tell(Decision("cells", share, reason))
     run.ledger.calibration_tokens = team.counters.prefix_tokens + team.counters.row_tokens

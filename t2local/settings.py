@@ -76,7 +76,7 @@ class TeamSettings(_Group):
     )
     cells: Literal["calibrated", "worker"] = Field(
         "calibrated",
-        description="who writes a cell: the worker, or the worker or a tree of the columns, "
+        description="who writes a cell: the worker, or the worker or a model of the columns, "
         "at random with weights fitted on held-out real rows",
     )
     examples: int = Field(

@@ -109,3 +109,27 @@ def test_a_constant_column_stays_near_its_value_and_a_blank_one_is_uniform():
     blank = NumberKernel(number(), pd.Series([np.nan, np.nan]))
     assert blank.uniform_share == 1.0
     assert np.isnan(blank.codes).all()
+
+
+def test_quantiles_stand_for_what_is_drawn():
+    """Their distribution function is that of the density, and half of what repeats is itself."""
+    real = [20.0, 20, 35, 60, 80, 81, np.nan]
+    kernel = NumberKernel(number(), pd.Series(real))
+    points = kernel.quantiles(200)
+    assert len(points) == 6 * 200
+    codes = np.arange(101.0)
+    expected = kernel.density(codes)[:, :6].mean(axis=1).cumsum()
+    shares = np.array([(points <= code).mean() for code in codes])
+    assert np.abs(shares - expected).max() < 0.01
+    assert (points[:400] == 20).mean() > 0.5
+    levels = LevelKernel(KINDS, pd.Series(["x", "z", None], dtype=object))
+    assert levels.quantiles(200).tolist() == [0, 2]
+
+
+def test_quantiles_have_the_decimals_of_their_real_number_and_stay_in_the_range():
+    kernel = NumberKernel(number(0, 3, decimals=2), pd.Series([0.5, 1.0, 2.95]))
+    points = kernel.quantiles(100).reshape(3, 100)
+    assert (points[0] % 10 == 0).all()
+    assert (points[1] % 100 == 0).all()
+    assert points.min() >= 0
+    assert points.max() <= 300

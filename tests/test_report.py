@@ -112,7 +112,8 @@ def test_labels_and_cells_say_how_far_each_source_is_believed(result):
     assert set(labels["shares"]) == {"real", "kept"}
     assert labels["rows"] == 40
     assert set(cells["weights"]) == {"age", "sex"}
-    assert set(cells["nats_per_row"]) == {"worker", "tree", "mixture", "independent"}
+    sources = {"worker", "tree", "copula", "columns", "mixture", "independent"}
+    assert set(cells["nats_per_row"]) == sources
 
 
 def test_what_was_not_measured_is_null_and_not_absent():

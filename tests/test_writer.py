@@ -10,7 +10,7 @@ import t2local
 from t2local.errors import DecodeError
 from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
-from t2local.stats.densities import ChowLiuTree
+from t2local.stats.column_mixture import ColumnMixture
 from t2local.stats.streams import Stream, generator
 from t2local.team.calibration import Calibration, calibrate, uncalibrated
 from t2local.team.cell_calibration import MixtureGate
@@ -105,8 +105,8 @@ def test_wanted_labels_are_written_row_by_row(patients, conditioning):
 
 def test_all_cells_may_be_given(patients, patients_pool):
     with team_of(patients, labels="classifier") as team:
-        tree = ChowLiuTree(team.dictionary.input_features, team.real, 1)
-        gate = MixtureGate(tree, dict.fromkeys(team.dictionary.inputs, 0.0))
+        columns = ColumnMixture(team.dictionary.input_features, team.real, 1)
+        gate = MixtureGate(columns, dict.fromkeys(team.dictionary.inputs, 0.0))
         block = RowWriter(team, Calibration(pool=patients_pool, gate=gate)).write(
             BlockRequest(0, 30, 0)
         )

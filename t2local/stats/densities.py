@@ -8,6 +8,7 @@ Both are one formula. A new cell is drawn from the kernel of real row i, and the
 p(cell) = sum over i of w_i K(cell, i). The kernels are in `t2local.stats.kernels`.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -30,6 +31,8 @@ _MIN_ASSOCIATION = 0.1
 _PRIOR_ROWS = 4.0
 #: Steps of expectation maximisation: plenty for one weight, so nothing tests for convergence.
 _N_EM_STEPS = 30
+#: Codes that stand for the distribution of a column: its tails are known to a thousandth.
+_N_QUANTILES = 1000
 #: The smallest probability of a cell, so that its logarithm is finite.
 _MIN_PROBABILITY = 1e-12
 
@@ -81,10 +84,34 @@ class ColumnDensity:
         present = weights[:, ~self._missing].sum(axis=1)  # (m,)
         weighted = (weights * self.kernel(codes)).sum(axis=1)  # (m,)
         near = np.where(present > 0, weighted / np.where(present > 0, present, 1), self._uniform)
-        missing = self._missing_probability(weights)  # (m,)
+        return self.blend(codes, near, self._missing_probability(weights))
+
+    def near(self, codes: FloatArray) -> FloatArray:
+        """The probability of each code that is not missing under the kernels alone, shape (m,)."""
+        if self._missing.all():
+            return np.full(len(codes), self._uniform)
+        return self._kernel.density(codes)[:, ~self._missing].mean(axis=1)
+
+    def blend(self, codes: FloatArray, near: FloatArray, missing: FloatArray) -> FloatArray:
+        """The probability of each code with the uniform part and missing cells, shape (m,).
+
+        **Parameters:**
+
+        * **near**: the probability of each code that is not missing, without the uniform part;
+          **missing**: that of a missing cell; both (m,).
+        """
         share = self._kernel.uniform_share
         value = (1 - missing) * ((1 - share) * near + share * self._uniform)  # (m,)
         return np.maximum(np.where(np.isnan(codes), missing, value), _MIN_PROBABILITY)
+
+    def quantiles(self) -> FloatArray:
+        """Codes in order that stand for the column where it is not missing, equally likely ones."""
+        n_present = int((~self._missing).sum())
+        if not n_present:
+            return np.linspace(self._kernel.lowest, self._kernel.highest, _N_QUANTILES).round()
+        # Two at least: an even number, since half of them may be the real number itself.
+        n_points = 2 * max(2, math.ceil(_N_QUANTILES / n_present / 2))
+        return np.sort(self._kernel.quantiles(n_points))
 
     def draw(self, rng: np.random.Generator, weights: FloatArray | None = None) -> float:
         """A code under weights (n,) of the real rows.
@@ -184,12 +211,16 @@ class ChowLiuTree:
     def row(self, rng: np.random.Generator) -> dict[str, float | str | None]:
         """A whole row, drawn column by column."""
         codes: dict[str, FloatArray] = {}
-        for name, density in self._densities.items():
-            weights = self._weights(name, codes)
-            if weights is not None:
-                weights = weights[0]  # (1, n) to (n,)
-            codes[name] = np.array([density.draw(rng, weights)])
+        for name in self._densities:
+            codes[name] = self.draw(name, codes, rng)
         return {name: density.decode(codes[name][0]) for name, density in self._densities.items()}
+
+    def draw(self, name: str, codes: dict[str, FloatArray], rng: np.random.Generator) -> FloatArray:
+        """The code of a cell, shape (1,), given the codes of the cells before it."""
+        weights = self._weights(name, codes)
+        if weights is not None:
+            weights = weights[0]  # (1, n) to (n,)
+        return np.array([self._densities[name].draw(rng, weights)])
 
     def _weights(self, name: str, codes: dict[str, FloatArray]) -> FloatArray | None:
         """Weights of the real rows for the next cells, shape (m, n); None: all alike."""

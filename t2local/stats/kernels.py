@@ -56,6 +56,9 @@ class Kernel(Protocol):
     def sample(self, place: int, rng: np.random.Generator) -> float:
         """A code from the kernel of the real cell at a place."""
 
+    def quantiles(self, n_points: int) -> FloatArray:
+        """Codes that stand for all kernels: of each as many, equally likely ones, in any order."""
+
 
 def kernel_of(column: Column, cells: pd.Series) -> Kernel:
     """The kernel of a column's kind; ``cells``: the column in the real rows, shape (n,)."""
@@ -94,6 +97,10 @@ class LevelKernel:
     def sample(self, place: int, rng: np.random.Generator) -> float:  # noqa: ARG002
         """The level of the real cell; nothing is random."""
         return float(self.codes[place])
+
+    def quantiles(self, n_points: int) -> FloatArray:  # noqa: ARG002
+        """The real cells, shape (present,): each kernel is a single level."""
+        return self.codes[~np.isnan(self.codes)]
 
 
 class NumberKernel:
@@ -148,6 +155,27 @@ class NumberKernel:
             allowed = [a for a in attempts.tolist() if self.lowest <= a <= self.highest]
             code = next(iter(allowed), code)
         return float(np.clip(code, self.lowest, self.highest))
+
+    def quantiles(self, n_points: int) -> FloatArray:
+        """Of each kernel ``n_points`` codes (an even number), shape (present * n_points,).
+
+        They are what `sample` draws: of a number that real rows repeat, half are the number itself.
+        """
+        present = ~np.isnan(self.codes)
+        codes = self.codes[present, None]  # (present, 1)
+        repeated = self._repeated[present, None]  # (present, 1)
+        half = (np.arange(n_points // 2) + 0.5) / (n_points // 2)  # (n_points / 2,)
+        points = (np.arange(n_points) + 0.5) / n_points  # (n_points,)
+        # A column with NaN holds the number itself.
+        halves = np.concatenate([half, np.full(n_points - len(half), np.nan)])
+        p = np.where(repeated, halves, points)  # (present, n_points)
+        lowest = self._below(self.lowest - 0.5)[present, None]
+        highest = self._below(self.highest + 0.5)[present, None]
+        p = lowest + p * (highest - lowest)
+        smooth = self._centres[present, None] + self._scale * np.log(p / (1 - p))
+        grid = 10.0 ** (self._decimals - self._n_decimals(codes))  # (present, 1)
+        smooth = np.clip(np.round(smooth / grid) * grid, self.lowest, self.highest)
+        return np.where(np.isnan(p), codes, smooth).ravel()
 
     def _smooth(self, codes: FloatArray) -> FloatArray:
         """The share of each kernel in the interval that rounds to a number, shape (m, n)."""

@@ -22,7 +22,7 @@ class Stream(IntEnum):
     PLAN_TOKENS = 2  # tokens of the manager's plan
     EXAMPLES = 3  # rows in the prompt, by number of the set
     ROW_TOKENS = 4  # tokens of a row, by block, row and attempt
-    ROW_MIXTURE = 5  # which cells the tree gives, and their values, by block, row and attempt
+    ROW_MIXTURE = 5  # which cells are given, and their values, by block, row and attempt
     DRAWN_LABELS = 6  # labels drawn by their probabilities, by block
     WANTED_LABELS = 7  # order of the labels that were asked for, by block
     CALIBRATION_FOLDS = 8
@@ -36,6 +36,7 @@ class Stream(IntEnum):
     TREE_ROWS = 21  # rows that a tree is learnt from
     ENSEMBLE = 22  # forests of the ensemble
     DIRECTED_FOREST = 23  # its trees that keep to stated directions
+    COLUMN_MIXTURE_FOLDS = 26  # which rows weigh the copula against the tree
     # The quality stages
     COST_FOLDS = 30
     COST_MODEL = 31  # scikit-learn models that judge

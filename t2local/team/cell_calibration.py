@@ -1,10 +1,10 @@
 """What the feature workers know of the columns, and cells that are calibrated by it.
 
 The yardstick is a model of independent columns: a worker that sees how columns depend on each other
-finds a held-out real row likelier than this model does. A Chow-Liu tree that knows the real rows
-alone is often the better of worker and tree for a cell. So with calibrated cells each cell comes
-from the worker or from the tree, with a mixture weight for each column that is fitted on held-out
-real rows (docs/method.md, "Cells").
+finds a held-out real row likelier than this model does. A model of the columns that knows the real
+rows alone is often better than the worker for a cell. So with calibrated cells each cell comes from
+the worker or from that model, a mixture of copula and tree, with a mixture weight for each column
+that is fitted on held-out real rows (docs/method.md, "Cells").
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from t2local.stats.arrays import FloatArray
-from t2local.stats.densities import ChowLiuTree
+from t2local.stats.column_mixture import ColumnMixture
+from t2local.stats.mixture_weights import mixture, mixture_weights
 from t2local.team.plan import Component
 from t2local.team.rows import Value
 
@@ -32,7 +32,8 @@ class CellSummary:
 
     **Parameters:**
 
-    * **nats_per_row**: by source: ``worker``, ``tree``, their ``mixture``, ``independent`` columns.
+    * **nats_per_row**: by source: ``worker``; ``tree`` and ``copula``, and their mixture
+      ``columns``; the ``mixture`` of worker and columns; ``independent`` columns.
     * **worker_minus_independent**: a mean above 0 says that the workers know how columns depend on
       each other; **standard_error**: of this mean; none with one row.
     * **components**: the same as ``nats_per_row``, by the role of a component.
@@ -51,33 +52,24 @@ class CellSummary:
 class CellCalibration:
     """Log-likelihoods of real rows that no source had seen, cell by cell, in nats.
 
+    Each is a frame (m, columns).
+
     **Parameters:**
 
-    * **worker**, **tree**, **independent**: frames (m, columns): under the workers, under the
-      Chow-Liu tree of the columns, and under independent columns.
+    * **worker**: under the workers; **tree**, **copula**: under these models of the columns;
+      **columns**: under the mixture of both; **independent**: under independent columns.
     """
 
     worker: pd.DataFrame
     tree: pd.DataFrame
+    copula: pd.DataFrame
+    columns: pd.DataFrame
     independent: pd.DataFrame
 
     @property
     def weights(self) -> dict[str, float]:
-        """The weight of the worker in its mixture with the tree, by column.
-
-        It is fitted by expectation maximisation, first one weight for all columns, then one for
-        each column that is shrunk towards the first.
-        """
-        worker = self.worker.to_numpy()
-        tree = self.tree.to_numpy()
-        shared = np.full(1, 0.5)
-        for _ in range(_N_STEPS):
-            shared = _responsibility(shared, worker, tree).mean(keepdims=True)[0]
-        weights = np.repeat(shared, worker.shape[1])
-        for _ in range(_N_STEPS):
-            sums = _responsibility(weights, worker, tree).sum(axis=0)
-            weights = (sums + _PRIOR_ROWS * shared) / (len(worker) + _PRIOR_ROWS)
-        return dict(zip(map(str, self.worker), weights.tolist(), strict=True))
+        """The weight of the worker in its mixture with the model of the columns, by column."""
+        return mixture_weights(self.worker, self.columns)
 
     def summary(self, components: Sequence[Component]) -> CellSummary:
         """The figures of all rows together.
@@ -90,7 +82,9 @@ class CellCalibration:
         means = {
             "worker": self.worker.mean(),
             "tree": self.tree.mean(),
-            "mixture": mixture(self.worker, self.tree, weights).mean(),
+            "copula": self.copula.mean(),
+            "columns": self.columns.mean(),
+            "mixture": mixture(self.worker, self.columns, weights).mean(),
             "independent": self.independent.mean(),
         }
         by_component = {}
@@ -112,24 +106,8 @@ class CellCalibration:
         )
 
 
-def mixture(worker: pd.DataFrame, other: pd.DataFrame, weights: dict[str, float]) -> pd.DataFrame:
-    """Log-likelihood of each cell under w worker + (1 - w) other, of their shape.
-
-    **Parameters:**
-
-    * **worker**, **other**: log-likelihoods of the same cells.
-    * **weights**: w by column, above 0 and below 1.
-    """
-    w = np.array([weights[str(name)] for name in worker])
-    return pd.DataFrame(
-        np.logaddexp(np.log(w) + worker.to_numpy(), np.log1p(-w) + other.to_numpy()),
-        columns=worker.columns,
-        index=worker.index,
-    )
-
-
 class MixtureGate:
-    """Says for each row that is to be written which cells come from the tree, and their values.
+    """Says for each row that is to be written which cells the model of the columns gives.
 
     **Parameters:**
 
@@ -137,8 +115,8 @@ class MixtureGate:
       is not there is always the worker's.
     """
 
-    def __init__(self, tree: ChowLiuTree, weights: dict[str, float]) -> None:
-        self._tree = tree
+    def __init__(self, columns: ColumnMixture, weights: dict[str, float]) -> None:
+        self.columns = columns
         self._weights = weights
 
     def sample(self, rng: np.random.Generator) -> dict[str, Value]:
@@ -148,13 +126,5 @@ class MixtureGate:
         the same source as often as can be.
         """
         uniform = rng.random()
-        row = self._tree.row(rng)
+        row = self.columns.row(rng)
         return {name: row[name] for name, weight in self._weights.items() if uniform >= weight}
-
-
-def _responsibility(weights: FloatArray, worker: FloatArray, tree: FloatArray) -> FloatArray:
-    """The probability that a cell is the worker's and not the tree's, shape of ``worker``."""
-    log_odds = np.log(weights) - np.log1p(-weights) + worker - tree
-    # Beyond 500 the exponential overflows.
-    probability = 1 / (1 + np.exp(-np.clip(log_odds, -500, 500)))
-    return np.clip(probability, _LEAST_RESPONSIBILITY, 1 - _LEAST_RESPONSIBILITY)

@@ -134,7 +134,7 @@ class RowWriter:
         return Request(self._segments(request, row, attempt), stream)
 
     def _segments(self, request: BlockRequest, row: int, attempt: int) -> tuple[Segment, ...]:
-        """The segments of a row: with its wanted label, or with cells that the tree gives."""
+        """The segments of a row: with its wanted label, or with cells of the columns' model."""
         layout = self._team.layout
         # No row has both: where labels are given no cell is scored, so that there is no gate.
         if request.labels:

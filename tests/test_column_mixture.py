@@ -1,0 +1,54 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from t2local.stats.column_mixture import PENALTIES, ColumnMixture
+from t2local.tables.dictionary import Feature
+
+NUMBERS = [Feature(name=name, type="integer", minimum=0, maximum=100) for name in "xyz"]
+
+
+def numbers(n_rows: int, seed: int = 0) -> pd.DataFrame:
+    """y rises with x, which is the copula's; z is high at both ends of x, which is the tree's."""
+    rng = np.random.default_rng(seed)
+    normal = rng.standard_normal((n_rows, 3))
+    x = 50 + 15 * normal[:, 0]
+    y = x + 5 * normal[:, 1]
+    z = 20 + 2 * np.abs(x - 50) + 2 * normal[:, 2]
+    return pd.DataFrame({"x": x, "y": y, "z": z}).clip(0, 100).round()
+
+
+def test_each_column_has_the_weight_of_the_model_that_knows_it():
+    mixture = ColumnMixture(NUMBERS, numbers(200), 1)
+    assert mixture.weights["y"] > 0.5
+    assert mixture.weights["z"] < 0.3
+    held_out = numbers(300, seed=1)
+    best = max(
+        model.log_probability(held_out).to_numpy().sum() for model in (mixture.tree, mixture.copula)
+    )
+    assert mixture.log_probability(held_out).to_numpy().sum() > best
+
+
+def test_rows_follow_the_cells_before_whoever_gave_them():
+    mixture = ColumnMixture(NUMBERS, numbers(200), 1)
+    rng = np.random.default_rng(0)
+    rows = pd.DataFrame([mixture.row(rng) for _ in range(400)])
+    assert rows["x"].corr(rows["y"]) > 0.8
+    assert (rows["x"] - 50).abs().corr(rows["z"]) > 0.7
+    assert mixture.row(np.random.default_rng(3)) == mixture.row(np.random.default_rng(3))
+
+
+def test_related_columns_have_a_small_penalty_and_unrelated_ones_a_large_one():
+    related = ColumnMixture(NUMBERS[:2], numbers(60), 1)
+    assert related.penalty == PENALTIES[0]
+    mixed = numbers(60)
+    mixed["y"] = mixed["y"].sample(frac=1, random_state=0).to_numpy()
+    assert ColumnMixture(NUMBERS[:2], mixed, 1).penalty > related.penalty
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 5])
+def test_a_handful_of_rows_is_enough(n_rows):
+    real = numbers(n_rows)
+    mixture = ColumnMixture(NUMBERS, real, 1)
+    assert np.isfinite(mixture.log_probability(real).to_numpy()).all()
+    assert set(mixture.row(np.random.default_rng(0))) == {"x", "y", "z"}
