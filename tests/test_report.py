@@ -110,7 +110,7 @@ def test_labels_and_cells_say_how_far_each_source_is_believed(result):
     labels, cells = result.report["labels"], result.report["cells"]
     assert labels["policy"] == cells["policy"] == "calibrated"
     assert set(labels["shares"]) == {"real", "kept"}
-    assert labels["rows"] == 40
+    assert labels["rows"] == 30
     assert set(cells["weights"]) == {"age", "sex"}
     sources = {"worker", "tree", "copula", "columns", "mixture", "independent"}
     assert set(cells["nats_per_row"]) == sources
