@@ -123,6 +123,7 @@ def generate(
     preset: str = "default",
     settings: Settings | Mapping[str, Any] | None = None,
     out: Path | str | None = None,
+    replace: bool = False,
     on_event: Listener = ignore,
 ) -> Result:
     """Write synthetic rows for a small table, and keep those that pass the quality stages.
@@ -135,14 +136,14 @@ def generate(
     * **model**, **manager_model**: a name of the catalogue, a GGUF file, or a loaded model.
     * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.
     * **settings**: `Settings`, or names and values over those of ``preset``; **seed**: 1 or more.
-    * **out**: folder to write into; **on_event** hears `Decision`, `Notice` and `Progress`.
+    * **out**: folder; **replace**: instead of a finished result; **on_event** hears all events.
 
     **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
     """
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     chosen = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
     run = new_run(chosen, seed, batch_size, on_event)
-    folder = RunFolder(Path(out)) if out else None
+    folder = RunFolder(Path(out), replace=replace) if out else None
     inputs = read_inputs(run, data, target, dictionary, plan, where, balance)
     want_rows(run, inputs, rows, max_batches)
     return with_models(run, inputs, model, manager_model, folder)

@@ -1,7 +1,11 @@
 """The folder of a run: nothing foreign is touched, and each file appears whole."""
 
 import json
+import shutil
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,16 +17,32 @@ from t2local.tables.files import from_frame
 CELLS = pd.DataFrame({"a": ["1", None], "b": ["x", "y;z"]})
 
 
-def test_a_new_folder_is_made_with_its_parents_and_is_its_owners(tmp_path):
+TABLE = from_frame(CELLS)
+NOTES = CELLS.assign(reason=["r", "s"])[["reason", "a", "b"]]
+TEXTS = {"report.json": "{}", "manifest.json": "{}"}
+NAMES = ["journal.jsonl", "manifest.json", "rejected.csv", "report.json", "synthetic.csv"]
+
+
+def finish(folder: RunFolder, cells=CELLS, **options) -> bool:
+    return folder.finish(TABLE, cells, NOTES, TEXTS, **options)
+
+
+def names(path) -> list[str]:
+    return sorted(entry.name for entry in path.iterdir())
+
+
+def test_a_new_folder_appears_whole_with_its_parents_and_is_its_owners(tmp_path):
     path = tmp_path / "deep" / "run"
-    RunFolder(path).start()
-    assert (path / "journal.jsonl").read_text() == ""
+    folder = RunFolder(path)
+    assert not path.parent.exists()  # making the object writes nothing
+    folder.start()
+    folder.note({"batch": 0})
+    assert not path.exists()
+    finish(folder)
+    assert names(path) == NAMES
+    assert names(path.parent) == ["run"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o700
-
-
-def test_making_the_object_writes_nothing(tmp_path):
-    RunFolder(tmp_path / "run")
-    assert not (tmp_path / "run").exists()
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.iterdir()} == {0o600}
 
 
 def test_a_file_in_the_way_and_a_foreign_folder_are_refused(tmp_path):
@@ -36,12 +56,95 @@ def test_a_file_in_the_way_and_a_foreign_folder_are_refused(tmp_path):
         RunFolder(tmp_path / "folder")
 
 
-def test_a_folder_of_a_run_is_used_again(tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    folder.start()
-    folder.write({"report.json": "{}"})
-    RunFolder(tmp_path / "run").start()
-    assert (tmp_path / "run" / "report.json").read_text() == "{}"  # until it is replaced
+def test_a_finished_result_is_replaced_on_request_only_and_not_before_the_new_one_is_whole(
+    tmp_path,
+):
+    path = tmp_path / "run"
+    for rows in (CELLS, CELLS.head(1)):
+        folder = RunFolder(path, replace=True)
+        folder.start()
+        folder.note({"batch": 0})
+        if path.exists():
+            assert names(path) == NAMES
+            assert (path / "synthetic.csv").read_text() == "a,b\n1,x\n,y;z\n"
+        finish(folder, rows)
+    assert (path / "synthetic.csv").read_text() == "a,b\n1,x\n"
+    assert names(tmp_path) == ["run"]
+    with pytest.raises(UsageError, match="holds a finished result") as caught:
+        RunFolder(path)
+    assert "--replace" in caught.value.next_step
+
+
+def test_a_result_that_is_not_what_was_wanted_takes_no_finished_one_away(tmp_path):
+    path = tmp_path / "run"
+    kept = []
+    for rows, complete in ((CELLS, True), (CELLS.head(0), False), (CELLS.head(1), False)):
+        folder = RunFolder(path, replace=True)
+        folder.start()
+        kept.append(finish(folder, rows, complete=complete))
+    assert kept == [False, True, True]
+    assert (tmp_path / "run.earlier" / "synthetic.csv").read_text() == "a,b\n1,x\n,y;z\n"
+    assert (path / "synthetic.csv").read_text() == "a,b\n1,x\n"
+
+
+def test_two_runs_do_not_write_into_one_folder(tmp_path):
+    first, second = RunFolder(tmp_path / "run"), RunFolder(tmp_path / "run")
+    first.start()
+    first.note({"batch": 0})
+    with pytest.raises(ResourceError, match="Another run"):
+        second.start()
+    finish(first)
+    assert json.loads((tmp_path / "run" / "journal.jsonl").read_text()) == {"batch": 0}
+    again = RunFolder(tmp_path / "run", replace=True)
+    again.start()
+    finish(again)
+
+
+KILL = """
+import os, pathlib, shutil, sys
+from tests.test_folder import CELLS, NAMES, RunFolder, finish
+step, point = int(sys.argv[2]), [0]
+def killing(function):
+    def killed(*arguments, **options):
+        point[0] += 1
+        if point[0] == step:
+            os._exit(9)
+        return function(*arguments, **options)
+    return killed
+for place, name in ((pathlib.Path, "rename"), (pathlib.Path, "replace"), (pathlib.Path, "unlink"),
+                    (pathlib.Path, "mkdir"), (os, "fsync"), (os, "open"), (shutil, "rmtree")):
+    setattr(place, name, killing(getattr(place, name)))
+folder = RunFolder(pathlib.Path(sys.argv[1]), replace=True)
+folder.start()
+folder.note({"batch": 1})
+finish(folder, CELLS.head(1))
+os._exit(0)
+"""
+
+
+def test_a_run_that_is_killed_anywhere_leaves_one_whole_result_and_the_next_run_cleans_up(tmp_path):
+    path, old, new = tmp_path / "run", "a,b\n1,x\n,y;z\n", "a,b\n1,x\n"
+    seen = set()
+    for step in range(1, 60):
+        shutil.rmtree(path, ignore_errors=True)
+        folder = RunFolder(path, replace=True)
+        folder.start()
+        finish(folder)
+        command = [sys.executable, "-c", KILL, str(path), str(step)]
+        code = subprocess.run(command, check=False, cwd=Path(__file__).parents[1]).returncode
+        # A kill between the two renames leaves the old result under another name, until the next.
+        again = RunFolder(path, replace=True)
+        again.start()
+        content = (path / "synthetic.csv").read_text()
+        assert names(path) in (NAMES, [".lock", *NAMES])
+        assert content in (old, new)
+        seen.add(content)
+        if code == 0:
+            break
+        finish(again)
+        assert names(tmp_path) == ["run"]
+    assert seen == {old, new}
+    assert code == 0
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_with_a_way_out(tmp_path):
@@ -52,27 +155,19 @@ def test_a_folder_that_cannot_be_made_is_an_error_with_a_way_out(tmp_path):
 
 
 def test_the_journal_has_a_line_for_each_entry(tmp_path):
-    folder = RunFolder(tmp_path)
+    folder = RunFolder(tmp_path / "run")
     folder.start()
     for number in range(3):
         folder.note({"batch": number, "mean": float("nan")})
-    lines = (tmp_path / "journal.jsonl").read_text().splitlines()
+    finish(folder)
+    lines = (tmp_path / "run" / "journal.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == [{"batch": i, "mean": None} for i in range(3)]
 
 
 def test_the_result_is_written_as_the_table_was(tmp_path):
-    table = from_frame(CELLS)
-    folder = RunFolder(tmp_path)
+    path = tmp_path / "run"
+    folder = RunFolder(path)
     folder.start()
-    notes = CELLS.assign(reason=["r", "s"])[["reason", "a", "b"]]
-    folder.finish(table, CELLS, notes, {"report.json": "{}", "manifest.json": "{}"})
-    assert (tmp_path / "synthetic.csv").read_text() == "a,b\n1,x\n,y;z\n"
-    assert (tmp_path / "rejected.csv").read_text() == "reason,a,b\nr,1,x\ns,,y;z\n"
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == [
-        "journal.jsonl",
-        "manifest.json",
-        "rejected.csv",
-        "report.json",
-        "synthetic.csv",
-    ]
+    finish(folder)
+    assert (path / "synthetic.csv").read_text() == "a,b\n1,x\n,y;z\n"
+    assert (path / "rejected.csv").read_text() == "reason,a,b\nr,1,x\ns,,y;z\n"

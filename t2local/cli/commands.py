@@ -89,6 +89,9 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
     "--out", type=options.PATH, help="Folder of the result [DATA with the ending .t2local]."
 )
 @click.option(
+    "--replace", is_flag=True, help="Take the place of a finished result, once all is written."
+)
+@click.option(
     "--examples",
     type=click.IntRange(0),
     help="Real rows shown in the prompt, none with 0; the same as --set team.examples.",
@@ -141,6 +144,7 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
 def generate(
     data: Path,
     out: Path | None,
+    replace: bool,
     examples: int | None,
     purpose: str | None,
     keep: str | None,
@@ -171,7 +175,8 @@ def generate(
         return
     out = out or data.with_suffix(".t2local")
     with Screen(quiet=quiet) as screen:
-        report = pipeline.generate(data, out=out, on_event=screen, **arguments).report
+        result = pipeline.generate(data, out=out, replace=replace, on_event=screen, **arguments)
+    report = result.report
     render(report, run_summary(report, out), form)
     _check_outcome(report, out)
 

@@ -1,5 +1,11 @@
-"""The folder of a run: which files it has, and that each of them appears whole or not at all."""
+"""The folder of a run: it appears whole when the run ends, and takes nothing finished away.
 
+A run writes into a hidden folder beside the one that it was given, and gives it that name at the
+end. So a folder never holds files of two runs, and what was there before stays until then.
+"""
+
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,38 +15,56 @@ from t2local.errors import ResourceError, UsageError
 from t2local.run.ledger import BatchEntry
 from t2local.system.atomic import atomic
 from t2local.system.json_text import as_json
+from t2local.system.lock import try_lock
 from t2local.tables.files import Table
 from t2local.tables.reading import write_like
+
+#: A folder with one of these and nothing but files of a run is one that t2local may replace.
+_RUN_FILES = ("journal.jsonl", "report.json")
+_LOCK = ".lock"
 
 
 class RunFolder:
     """Where a run writes.
 
-    A folder of an earlier run is written over; any other folder with files in it is refused.
+    **Parameters:**
 
-    **Raises** `UsageError` before anything is written.
+    * **replace**: whether a finished result at ``path`` gives way to the new one, once that is
+      complete.
+
+    **Raises** `UsageError` before anything is written: for a file, a folder with other files, or a
+    finished result that is not to be replaced.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, replace: bool = False) -> None:
         self.path = path
-        if path.exists() and not path.is_dir():
-            raise UsageError(
-                f"{path} is a file, not a folder.", next_step="choose another folder with --out"
-            )
-        if path.is_dir() and any(path.iterdir()) and not (path / "journal.jsonl").is_file():
-            raise UsageError(
-                f"{path} holds files that are not of a run.",
-                next_step="choose another folder with --out",
-            )
+        #: Where the files of the run are until they are published, and those of the run before
+        #: while they are exchanged.
+        self._part, self._before = (
+            path.with_name(f".{path.name}.{end}") for end in ("part", "before")
+        )
+        #: Where a finished result is kept when the new one is not what was wanted.
+        self.earlier = path.with_name(f"{path.name}.earlier")
+        self._lock: int | None = None
+        self._replace = replace
+        self._check()
 
     def start(self) -> None:
-        """Create the folder and an empty journal.
+        """Take the hidden folder, and make an empty journal in it.
 
-        Files of an earlier run stay until `finish` replaces them.
+        **Raises** `ResourceError` when it cannot be written, or while another run has it.
         """
         try:
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self.path / "journal.jsonl").write_text("")
+            self._part.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = try_lock(self._part / _LOCK)
+            if self._lock is None:
+                raise ResourceError(
+                    f"Another run is writing to {self.path}.",
+                    next_step="wait for it, or choose another folder with --out",
+                )
+            self._clear()
+            self._check()
+            os.close(os.open(self._part / "journal.jsonl", os.O_CREAT | os.O_WRONLY, 0o600))
         except OSError as error:
             raise ResourceError(
                 f"{self.path} cannot be written: {error.strerror}.",
@@ -49,12 +73,18 @@ class RunFolder:
 
     def note(self, entry: BatchEntry) -> None:
         """Append what happened to the journal; an entry holds counts and figures, never a cell."""
-        with (self.path / "journal.jsonl").open("a", encoding="utf-8") as file:
+        with (self._part / "journal.jsonl").open("a", encoding="utf-8") as file:
             file.write(as_json(entry, indent=None))
 
     def finish(
-        self, table: Table, kept: pd.DataFrame, rejected: pd.DataFrame, texts: Mapping[str, str]
-    ) -> None:
+        self,
+        table: Table,
+        kept: pd.DataFrame,
+        rejected: pd.DataFrame,
+        texts: Mapping[str, str],
+        *,
+        complete: bool = True,
+    ) -> bool:
         """Write the result: the kept rows and nothing else in synthetic.csv.
 
         Every other row stands with its reason in rejected.csv.
@@ -63,16 +93,70 @@ class RunFolder:
 
         * **table**: gives delimiter and byte order mark.
         * **kept**, **rejected**: frames of cells; the rejected ones with their notes in front.
-        * **texts**: the other files, by name; the last one is written last, and so marks a
-          complete result.
+        * **texts**: the other files, by name.
+        * **complete**: whether this is what was wanted. If not, a finished result that was here is
+          kept in the folder ``earlier``.
+
+        **Returns** whether one is kept.
         """
-        write_like(table, self.path / "synthetic.csv", kept)
+        write_like(table, self._part / "synthetic.csv", kept)
         # The notes need names.
-        write_like(table, self.path / "rejected.csv", rejected, with_names=True)
+        write_like(table, self._part / "rejected.csv", rejected, with_names=True)
+        keeps = not complete and (self.path / "manifest.json").is_file()
+        if keeps and not self.earlier.exists():
+            self._before = self.earlier
         self.write(texts)
+        return keeps
 
     def write(self, texts: Mapping[str, str]) -> None:
-        """Write files of text, by name, in this order."""
+        """Write files of text, by name, and publish all files of the run."""
         for name, text in texts.items():
-            with atomic(self.path / name) as file:
+            with atomic(self._part / name) as file:
                 file.write(text)
+        try:
+            self._publish()
+        except OSError as error:
+            raise ResourceError(
+                f"{self.path} cannot be written: {error.strerror}.",
+                next_step=f"the files are in {self._part}; move them to another folder",
+            ) from error
+
+    def _check(self) -> None:
+        path = self.path
+        if path.exists() and not path.is_dir():
+            raise UsageError(
+                f"{path} is a file, not a folder.", next_step="choose another folder with --out"
+            )
+        if not path.is_dir() or not any(path.iterdir()):
+            return
+        if not any((path / name).is_file() for name in _RUN_FILES):
+            raise UsageError(
+                f"{path} holds files that are not of a run.",
+                next_step="choose another folder with --out",
+            )
+        if (path / "manifest.json").is_file() and not self._replace:
+            raise UsageError(
+                f"{path} holds a finished result.",
+                next_step="choose another folder with --out; or --replace, which keeps it until "
+                "the new result is complete",
+            )
+
+    def _publish(self) -> None:
+        """Give the hidden folder its name, in the place of what was there."""
+        if self.path.exists():
+            self.path.rename(self._before)
+        self._part.rename(self.path)
+        (self.path / _LOCK).unlink()
+        if self._lock is not None:
+            os.close(self._lock)
+        if self._before != self.earlier:
+            shutil.rmtree(self._before, ignore_errors=True)
+
+    def _clear(self) -> None:
+        """Remove what a run left that was killed, and put back a result that it had moved."""
+        for left in self._part.iterdir():
+            if left.name != _LOCK:
+                left.unlink()
+        if self._before.is_dir() and not self.path.exists():
+            self._before.rename(self.path)
+        shutil.rmtree(self._before, ignore_errors=True)

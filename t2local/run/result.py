@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from t2local.events import Notice
 from t2local.run.folder import RunFolder
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import JudgedRows
@@ -88,8 +89,7 @@ def hand_over(
             "report.json": as_json(report),
             "manifest.json": as_json(manifest),
         }
-        rejected_cells = with_notes(rows.notes, dictionary.cells(rows.rejected))
-        folder.finish(inputs.table, delivery.cells, rejected_cells, files)
+        _write(folder, run, inputs, delivery.cells, rows, files)
     return Result(
         synthetic=delivery.synthetic,
         rejected=with_notes(rows.notes, dictionary.native(rows.rejected)),
@@ -100,3 +100,18 @@ def hand_over(
         manifest=to_json(manifest),
         _real=inputs.values,
     )
+
+
+def _write(
+    folder: RunFolder,
+    run: Run,
+    inputs: Inputs,
+    cells: pd.DataFrame,
+    rows: JudgedRows,
+    texts: dict[str, str],
+) -> None:
+    """Write all files; ``cells`` are those of the kept rows."""
+    rejected = with_notes(rows.notes, inputs.dictionary.cells(rows.rejected))
+    complete = not run.ledger.interrupted and not rows.kept.empty
+    if folder.finish(inputs.table, cells, rejected, texts, complete=complete):
+        run.tell(Notice(f"The result that was there before is kept in {folder.earlier}"))

@@ -27,7 +27,7 @@ def trim_files(
 
     The folder ``out`` gets synthetic.csv (the kept rows), rejected.csv and report.json.
     """
-    folder = RunFolder(Path(out))
+    folder = RunFolder(Path(out), replace=True)  # made again in seconds
     first_line = (settings or Settings()).table.first_line
     table = read_table(real, first_line=first_line)
     rows = read_table(synthetic, fewest=0, first_line=first_line)
@@ -56,7 +56,7 @@ def evaluate_files(
     seed: int = 1,
 ) -> Evaluation:
     """`t2local.evaluate` for files: the folder ``out`` gets report.json."""
-    folder = RunFolder(Path(out))
+    folder = RunFolder(Path(out), replace=True)  # made again in seconds
     holdout_cells = None
     if holdout:
         holdout_cells = read_table(holdout, fewest=0).cells

@@ -1,0 +1,34 @@
+"""A lock that one process holds, and that goes when the process goes, however it ends."""
+
+import os
+import sys
+from pathlib import Path
+
+
+def try_lock(path: Path) -> int | None:
+    """Lock a file, which is made if it is not there; none where another process holds it.
+
+    **Returns** a file descriptor: the lock lasts until it is closed, or the process ends.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _lock(handle)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
+
+
+if sys.platform == "win32":  # written from documentation, not run by the developers
+
+    def _lock(handle: int) -> None:
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+
+else:
+
+    def _lock(handle: int) -> None:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
