@@ -135,14 +135,15 @@ def generate(
     * **dictionary**, **plan**: objects or files; a plan may also be ``"manager"`` or ``"data"``.
     * **model**, **manager_model**: a name of the catalogue, a GGUF file, or a loaded model.
     * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.
-    * **settings**: `Settings`, or names and values over those of ``preset``; **seed**: 1 or more.
-    * **out**: folder; **replace**: instead of a finished result; **on_event** hears all events.
+    * **settings**: `Settings`, or names and values over ``preset``; **on_event** hears all events.
+    * **out**: folder; **replace**: instead of a finished result in it; **seed**: 1 or more.
 
     **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
     """
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
-    chosen = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
-    run = new_run(chosen, seed, batch_size, on_event)
+    if not isinstance(settings, Settings):
+        settings = Settings.load(settings, preset)
+    run = new_run(settings, seed, batch_size, on_event)
     folder = RunFolder(Path(out), replace=replace) if out else None
     inputs = read_inputs(run, data, target, dictionary, plan, where, balance)
     want_rows(run, inputs, rows, max_batches)
