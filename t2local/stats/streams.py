@@ -37,6 +37,7 @@ class Stream(IntEnum):
     TREE_ROWS = 21  # rows that a tree is learnt from
     ENSEMBLE = 22  # forests of the ensemble
     DIRECTED_FOREST = 23  # its trees that keep to stated directions
+    PERMUTED_EFFECTS = 24  # beliefs of a model, held against their own permutations
     # The quality stages
     COST_FOLDS = 30
     COST_MODEL = 31  # scikit-learn models that judge
