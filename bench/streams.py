@@ -37,6 +37,7 @@ class Stream(IntEnum):
     EFFECTS_TEST = 80  # which rows are test rows
     EFFECTS_ROWS = 81  # real rows, by their number
     EFFECTS_FLIPS = 82  # signs that are wrong
+    BELIEFS_PERMUTED = 83  # beliefs of models (bench/beliefs.py) in another order
 
 
 @unique

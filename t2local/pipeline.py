@@ -17,12 +17,14 @@ from t2local.run.folder import RunFolder
 from t2local.run.inputs import (
     DictionarySource,
     Inputs,
+    KnowledgeSource,
     Run,
     TableSource,
     check_counts,
     new_run,
     read,
     read_inputs,
+    understand,
     want_rows,
 )
 from t2local.run.judging import Judge, judge_of
@@ -42,9 +44,11 @@ from t2local.run.texts import texts_for
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import deferred
+from t2local.tables.belief_file import Knowledge
 from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
+from t2local.team.beliefs import ask as ask_model
 from t2local.team.calibration import Calibration, calibrate
 from t2local.team.conditions import Conditions, draw_labels
 from t2local.team.drawing import Drawing
@@ -106,12 +110,32 @@ def plan(
     return Drawing.of(made.plan, inputs.values, inputs.dictionary)
 
 
+def ask(
+    data: TableSource,
+    *,
+    target: str | None = None,
+    dictionary: DictionarySource | None = None,
+    model: Model | str | None = None,
+    settings: Settings | None = None,
+    on_event: Listener = ignore,
+) -> Knowledge:
+    """What a model believes of the columns of a table; it sees names and levels, and no row.
+
+    **Raises** `UsageError` where the dictionary does not say which of many classes is meant.
+    """
+    run = new_run(settings or Settings(), 1, 1, on_event)
+    agreed = understand(run, read(data), target, dictionary)
+    with load(model, run) as loaded:
+        return ask_model(loaded, agreed, run.settings.decoder)
+
+
 def generate(
     data: TableSource,
     *,
     target: str | None = None,
     rows: int | None = None,
     dictionary: DictionarySource | None = None,
+    knowledge: KnowledgeSource | None = None,
     plan: Plan | Path | str = "manager",
     model: Model | str | None = None,
     manager_model: Model | str | None = None,
@@ -131,19 +155,18 @@ def generate(
 
     * **data**: a DataFrame or a file; **target**: the column to predict; **rows**: rows wanted,
       ten times the real ones if not said; tried are ``max_batches`` of ``batch_size`` rows.
-    * **dictionary**, **plan**: objects or files; a plan may also be ``"manager"`` or ``"data"``.
-    * **model**, **manager_model**: a name of the catalogue, a GGUF file, or a loaded model.
-    * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.
+    * **dictionary**, **knowledge** (`ask`), **plan**: objects or files; a plan also ``"data"``.
+    * **model**, **manager_model**: a name of the catalogue, a file, or a loaded model;
+      **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.
     * **settings**: `Settings`, or names and values over those of ``preset``; **seed**: 1 or more.
     * **out**: folder to write into; **on_event** hears `Decision`, `Notice` and `Progress`.
-
     **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
     """
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     chosen = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
     run = new_run(chosen, seed, batch_size, on_event)
     folder = RunFolder(Path(out)) if out else None
-    inputs = read_inputs(run, data, target, dictionary, plan, where, balance)
+    inputs = read_inputs(run, data, target, dictionary, plan, where, balance, knowledge)
     want_rows(run, inputs, rows, max_batches)
     return with_models(run, inputs, model, manager_model, folder)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from t2local.cli import options
+from t2local.cli.ask import ask
 from t2local.cli.doctor import doctor
 from t2local.cli.models import bundle, models
 from t2local.cli.options import read_settings, render, write
@@ -83,6 +84,7 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
     help="Rows wanted [ten times the real ones, from 200 to 2,000].",
 )
 @options.dictionary
+@options.knowledge
 @click.option(
     "--plan",
     default="manager",
@@ -342,6 +344,7 @@ def sample(name: str, output: Path | None) -> None:
     write(frame.to_csv(index=False), output)
 
 
+main.add_command(ask)
 main.add_command(models)
 main.add_command(bundle)
 main.add_command(doctor)

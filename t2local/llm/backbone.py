@@ -90,6 +90,7 @@ class Backbone:
         self._vocabulary = Vocabulary(self._model)
         self.n_vocab = self._vocabulary.size
         self.reserved = self._vocabulary.reserved
+        self.opening: Sequence[int] = self._vocabulary.opening
         self.tokenizer: Tokenizer = self._vocabulary.tokenizer
         self.max_step_tokens = machine.max_step_tokens()
         width = llama.llama_model_n_embd(self._model)
@@ -132,7 +133,7 @@ class Backbone:
         Each part is split into tokens by itself, so that equal parts give equal tokens.
         """
         opening = self.tokenize(self._chat.opening, special=True)
-        begin = self._vocabulary.opening
+        begin = list(self.opening)
         if opening[:1] == begin:  # a template may write the first token as text
             begin = []
         return [

@@ -86,6 +86,7 @@ class Model(Protocol):
     * **can_rewind**: whether a sequence can be taken back to a position. A recurrent state cannot:
       it keeps a summary of all tokens, and not the tokens.
     * **weight_bytes**: bytes of the weights.
+    * **opening**: the tokens that every text begins with, where there are any.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Model(Protocol):
     state_bytes: int
     can_rewind: bool
     weight_bytes: int
+    opening: Sequence[int]
     tokenizer: Tokenizer
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:

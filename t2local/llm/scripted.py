@@ -47,6 +47,7 @@ class ScriptedModel:
         self.state_bytes = 0
         self.can_rewind = True
         self.weight_bytes = 0
+        self.opening: Sequence[int] = ()
         self.script = script
         self.prompts: list[str] = []
 

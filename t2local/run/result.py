@@ -77,6 +77,7 @@ def hand_over(
         files = {
             "dictionary.yaml": inputs.dictionary_text or dictionary.to_yaml(),
             "plan.yaml": team.plan.plan.to_yaml(),
+            **_knowledge_file(inputs),
             "report.json": as_json(report),
             "manifest.json": as_json(manifest),
         }
@@ -92,3 +93,10 @@ def hand_over(
         manifest=to_json(manifest),
         _real=inputs.values,
     )
+
+
+def _knowledge_file(inputs: Inputs) -> dict[str, str]:
+    """The beliefs that the run was given, as a file."""
+    if inputs.beliefs is None:
+        return {}
+    return {"knowledge.yaml": inputs.beliefs.knowledge.to_yaml()}

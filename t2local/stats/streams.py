@@ -32,6 +32,7 @@ class Stream(IntEnum):
     REHEARSAL_TOKENS = 12  # rows that are written to be timed
     TEXT_TOKENS = 13  # short texts, by row
     CALIBRATION_SCORED = 14  # of the real rows that are asked about, those whose cells are scored
+    BELIEF_TOKENS = 15  # the ends of sentences about columns
     # Models of the data
     IDENTIFIERS = 20  # by column
     TREE_ROWS = 21  # rows that a tree is learnt from

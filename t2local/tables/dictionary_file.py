@@ -112,4 +112,3 @@ def _formula_faults(
             Formula(str(formula), columns)
         except RuleFault as fault:
             yield ("derived", position), str(fault)
-

@@ -6,6 +6,7 @@ column with an ``effect`` or ``level_effects`` of its own takes no belief.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -77,7 +78,10 @@ class Knowledge(BaseModel):
         for position, belief in enumerate(self.beliefs):
             where = ("beliefs", position)
             if belief.feature not in dictionary.inputs:
-                yield (*where, "feature"), f"there is no feature {belief.feature!r} beside the target"
+                yield (
+                    (*where, "feature"),
+                    f"there is no feature {belief.feature!r} beside the target",
+                )
                 continue
             levels = dictionary[belief.feature].levels
             if belief.level and belief.level not in levels:
@@ -87,6 +91,20 @@ class Knowledge(BaseModel):
             if (belief.feature, belief.level) in seen:
                 yield where, "there is a belief about this already"
             seen.add((belief.feature, belief.level))
+
+
+@dataclass(frozen=True)
+class BeliefEvidence:
+    """How beliefs fare with the real rows.
+
+    * ``rank``: the share of the beliefs' own permutations that explain the labels worse; none where
+      no column takes a belief.
+    * ``used``: whether the labels of new rows know them.
+    """
+
+    knowledge: Knowledge
+    rank: float | None
+    used: bool
 
 
 def positive_level(dictionary: FeatureDictionary) -> str:
