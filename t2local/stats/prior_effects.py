@@ -129,13 +129,13 @@ class EffectsRegression:
 
     * ``label``: mean and deviation of a number; 0 and 1 for classes.
     * ``fits``: R models each; ``weights``: of each model, (fits, R).
-    * ``log_evidence``: log marginal likelihood of the labels under all models together.
+    * ``support``: log marginal likelihood of the labels under the models with c > 0.
     """
 
     label: tuple[float, float]
     fits: list[_Fit]
     weights: FloatArray
-    log_evidence: float
+    support: float
 
     def predict(self, x: FloatArray) -> FloatArray:
         """The probability of the class that effects are on, or the number; (m,)."""
@@ -179,9 +179,10 @@ def fit_effects_regression(
         # A label in units of the noise has a density that is as many times higher.
         log_density = evidence - weights.sum() * np.log(noise)
         log_weights.append(_LOG_PRIOR + np.log(prior) + log_density)
-    log_evidence = float(np.logaddexp.reduce(np.array(log_weights), axis=None))
-    posterior = np.exp(np.array(log_weights) - log_evidence)  # (fits, R)
-    return EffectsRegression(label, fits, posterior, log_evidence)
+    joint = np.array(log_weights)  # (fits, R)
+    posterior = np.exp(joint - np.logaddexp.reduce(joint, axis=None))
+    support = float(np.logaddexp.reduce(joint[:, _SCALES > 0], axis=None))
+    return EffectsRegression(label, fits, posterior, support)
 
 
 def evidence_rank(
@@ -198,13 +199,13 @@ def evidence_rank(
     weights = np.ones(len(x))
     places = np.flatnonzero(~np.isnan(effects))
 
-    def log_evidence(order: IntArray) -> float:
+    def support(order: IntArray) -> float:
         permuted = effects.copy()
         permuted[places] = effects[order]
-        return fit_effects_regression(x, y, permuted, weights, binary=binary).log_evidence
+        return fit_effects_regression(x, y, permuted, weights, binary=binary).support
 
-    own = log_evidence(places)
-    others = [log_evidence(rng.permutation(places)) for _ in range(_PERMUTATIONS)]
+    own = support(places)
+    others = [support(rng.permutation(places)) for _ in range(_PERMUTATIONS)]
     return float(np.mean(np.array(others) < own))
 
 
