@@ -44,7 +44,7 @@ from t2local.run.texts import texts_for
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import deferred
-from t2local.tables.belief_file import Knowledge
+from t2local.tables.belief_file import Knowledge, check_positive
 from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
@@ -121,10 +121,11 @@ def ask(
 ) -> Knowledge:
     """What a model believes of the columns of a table; it sees names and levels, and no row.
 
-    **Raises** `UsageError` where the dictionary does not say which of many classes is meant.
+    **Raises** `DictionaryError` where a target of many classes does not say which one is meant.
     """
     run = new_run(settings or Settings(), 1, 1, on_event)
     agreed = understand(run, read(data), target, dictionary)
+    check_positive(agreed)
     with load(model, run) as loaded:
         return ask_model(loaded, agreed, run.settings.decoder)
 

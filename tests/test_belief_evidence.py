@@ -45,8 +45,10 @@ def believed(sign):
 def test_right_beliefs_are_used_and_wrong_ones_are_not(numeric):
     dictionary, values = table(numeric=numeric)
     right, wrong = (hold_against(believed(sign), dictionary, values, 1) for sign in (1, -1))
-    assert right.used and right.rank > 0.9
-    assert not wrong.used and wrong.rank <= 0.5
+    assert right.used
+    assert right.rank > 0.9
+    assert not wrong.used
+    assert wrong.rank <= 0.5
 
 
 def test_a_run_says_what_became_of_beliefs():

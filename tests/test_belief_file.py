@@ -102,7 +102,7 @@ def test_all_faults_come_in_one_message_with_their_places():
     ],
 )
 def test_what_cannot_be_read_is_refused(text, fault):
-    with pytest.raises(KnowledgeError, match="k.yaml") as error:
+    with pytest.raises(KnowledgeError, match=r"k\.yaml") as error:
         read_knowledge(text, "k.yaml", DICTIONARY)
     assert fault in str(error.value)
 

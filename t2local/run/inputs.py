@@ -14,7 +14,13 @@ from t2local.run.belief_evidence import belief_event, hold_against
 from t2local.run.ledger import Ledger
 from t2local.settings import Settings, TrimSettings
 from t2local.stats.arrays import FloatArray
-from t2local.tables.belief_file import BeliefEvidence, Knowledge, read_knowledge, with_beliefs
+from t2local.tables.belief_file import (
+    BeliefEvidence,
+    Knowledge,
+    check_positive,
+    read_knowledge,
+    with_beliefs,
+)
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.dictionary_file import read_dictionary
@@ -135,8 +141,10 @@ def read_inputs(
 def _with_beliefs(run: Run, inputs: Inputs, knowledge: KnowledgeSource) -> Inputs:
     """The inputs whose dictionary has the beliefs in a file, unless the real rows refute them.
 
-    **Raises** `KnowledgeError` for a file with faults.
+    **Raises** `KnowledgeError` for a file with faults, `DictionaryError` where a target of many
+    classes does not say which one is meant.
     """
+    check_positive(inputs.dictionary)
     if not isinstance(knowledge, Knowledge):
         path = Path(knowledge)
         text = read_text(path, KnowledgeError)

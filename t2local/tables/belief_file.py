@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from t2local.errors import KnowledgeError
+from t2local.errors import DictionaryError, KnowledgeError
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.effects import states_effects
 from t2local.tables.files import yaml_text
@@ -113,6 +113,16 @@ def positive_level(dictionary: FeatureDictionary) -> str:
     if not target.levels:
         return ""
     return target.levels[target.positive_class]
+
+
+def check_positive(dictionary: FeatureDictionary) -> None:
+    """**Raises** `DictionaryError` where a target of three or more classes names none of them."""
+    target = dictionary[dictionary.target]
+    if len(target.levels) > 2 and not target.positive:
+        raise DictionaryError(
+            f"Beliefs are on one of {len(target.levels)} classes.",
+            next_step="name it in the dictionary, as in positive: LEVEL",
+        )
 
 
 def with_beliefs(dictionary: FeatureDictionary, knowledge: Knowledge) -> FeatureDictionary:
