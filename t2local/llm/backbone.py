@@ -64,8 +64,7 @@ class Backbone:
         flash_attention: str = "auto",
         tuning: Tuning = UNTUNED,
     ) -> None:
-        self.name = file.name
-        self.sha256 = file.sha256
+        self.name, self.sha256 = file.name, file.sha256
         self.threads = tuning.apply(
             machine.threads(threads), tuning.threads, requested=bool(threads)
         )
