@@ -38,13 +38,17 @@ class _Phrasing:
     down: str
 
 
-#: TODO which, and why
+#: All name the outcome before the word that decides, have that word at their end, and ask of people
+#: or of risks; the best of 17 that were tried with a model of 0.5 billion parameters on seven tables
+#: (docs/method.md, "Beliefs").
 _PHRASINGS = (
     _Phrasing('As to "{outcome}", the risk with {subject} is', " higher", " lower"),
+    _Phrasing('As to "{outcome}": people with {subject} are at a', " higher", " lower"),
+    _Phrasing('As to "{outcome}", people with {subject} are', " more", " less"),
+    _Phrasing("Outcome: {outcome}. People with {subject} are affected", " more", " less"),
     _Phrasing(
         'Question: is "{outcome}" more or less likely with {subject}? Answer:', " more", " less"
     ),
-    _Phrasing("Outcome: {outcome}. People with {subject} are affected", " more", " less"),
 )
 #: Words at the end of a name that are units: "fare pounds" is a fare.
 _UNITS = {
