@@ -5,8 +5,8 @@ much likelier "more" comes next than "less". The same sentence about a lower age
 a model says of any sentence alike is no belief. Levels are held against the mean of their column.
 No row of the table is shown (docs/method.md, "Beliefs"; after LoID, arXiv 2601.17609).
 
-A column without a name that means anything gets no belief: a name or a level needs a word of three
-letters with a vowel in it ("age", not "V1" or "hgb"), or the column a description.
+What has a name without meaning gets no belief: a name or a level needs a word of three letters with
+a vowel in it ("age", not "V1" or "hgb"); a description takes the place of a column's name.
 """
 
 import re
@@ -38,9 +38,8 @@ class _Phrasing:
     down: str
 
 
-#: All name the outcome before the word that decides, have that word at their end, and ask of people
-#: or of risks; the best of 17 that were tried with a model of 0.5 billion parameters on seven tables
-#: (docs/method.md, "Beliefs").
+#: The best of 16 that were tried with a model of 0.5 billion parameters on seven tables
+#: (docs/method.md, "Beliefs"). All name the outcome before the word that decides.
 _PHRASINGS = (
     _Phrasing('As to "{outcome}", the risk with {subject} is', " higher", " lower"),
     _Phrasing('As to "{outcome}": people with {subject} are at a', " higher", " lower"),
@@ -209,8 +208,10 @@ def _subjects(dictionary: FeatureDictionary) -> Iterator[_Subject]:
             no, yes = feature.levels
             yield _Subject(feature.name, no, f"no {name}")
             yield _Subject(feature.name, yes, name)
-        elif all(map(_means_something, feature.levels)):
-            for level in feature.levels[:_MAX_LEVELS]:
+        else:
+            levels = [level for level in feature.levels if _means_something(level)]
+            # One level has nothing to be held against.
+            for level in levels[:_MAX_LEVELS] * (len(levels) > 1):
                 yield _Subject(feature.name, level, f"{name} {level.lower()}")
 
 
