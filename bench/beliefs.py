@@ -41,7 +41,7 @@ from t2local.team.beliefs import ask, is_yes_or_no
 
 ANSWERS = Path("bench/results/beliefs_answers.json")
 #: Beliefs are used where so many of their permutations explain the labels worse.
-LEAST_RANK = 0.5
+LEAST_RANK = 0.3
 HEART = {
     "age": "age",
     "sex_male": "male_sex",

@@ -10,10 +10,11 @@ from t2local.stats.prior_effects import evidence_rank
 from t2local.tables.belief_file import BeliefEvidence, Knowledge, with_beliefs
 from t2local.tables.dictionary import FeatureDictionary
 
-#: Beliefs that explain the labels better than so many of their permutations are used. At a half any
-#: other columns would do as well; answers of large models on one table lost nothing by this limit,
-#: and those of models that answer at random lost all their harm (docs/method.md, "Beliefs").
-_LEAST_RANK = 0.5
+#: Beliefs are used where more than so many of their permutations explain the labels worse. With 0.5
+#: those of a small model, much alike for all columns, are lost by chance, and a third of their worth
+#: with them; the average over the trust in them costs nothing where they are wrong at random
+#: (docs/method.md, "Beliefs").
+_LEAST_RANK = 0.3
 
 
 def hold_against(

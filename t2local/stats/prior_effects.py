@@ -190,8 +190,8 @@ def evidence_rank(
 ) -> float:
     """The share of permutations of what is said that explain the labels worse than it does itself.
 
-    Near 1 the columns are the right ones; at 0.5 or less any others would do as well. Columns
-    change places among those of which something is said.
+    Near 1 the columns are the right ones; at 0.5 any others would do as well. An equal one counts
+    half. Columns change places among those of which something is said.
 
     **Parameters:** as for `fit_effects_regression`.
     """
@@ -205,8 +205,8 @@ def evidence_rank(
         return fit_effects_regression(x, y, permuted, weights, binary=binary).support
 
     own = support(places)
-    others = [support(rng.permutation(places)) for _ in range(_PERMUTATIONS)]
-    return float(np.mean(np.array(others) < own))
+    others = np.array([support(rng.permutation(places)) for _ in range(_PERMUTATIONS)])
+    return float(np.mean((others < own) + 0.5 * (others == own)))
 
 
 def _mean_and_deviation(y: FloatArray, weights: FloatArray) -> tuple[float, float]:
