@@ -10,7 +10,7 @@ from t2local import pipeline
 from t2local.cli import main
 from t2local.errors import T2LocalError
 from t2local.llm.scripted import ScriptedModel
-from t2local.tables.belief_file import read_knowledge
+from t2local.tables.belief_file import Belief, Knowledge, read_knowledge
 from tests.tiny import tiny
 
 
@@ -33,14 +33,15 @@ def test_the_answer_of_a_model_file_goes_into_a_run(patients, tmp_path):
 
 
 def test_a_run_writes_the_beliefs_that_it_was_given(patients, tmp_path):
-    knowledge = pipeline.ask(patients, model=ScriptedModel())
+    belief = Belief(feature="age", direction="raises")
+    knowledge = Knowledge(target="outcome", model="somebody", beliefs=(belief,))
     out = tmp_path / "out"
     t2local.generate(
         patients, rows=5, plan="data", model=ScriptedModel(), knowledge=knowledge, out=out
     )
     report = json.loads((out / "report.json").read_text())["beliefs"]
-    assert report["model"] == "scripted"
-    assert report["used"] is False  # it answers everything alike
+    assert (report["model"], report["used"]) == ("somebody", True)
+    assert report["beliefs"][0]["feature"] == "age"
     written = (out / "knowledge.yaml").read_text()
     assert read_knowledge(written, "k.yaml", t2local.describe(patients)) == knowledge
 

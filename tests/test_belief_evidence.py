@@ -71,4 +71,6 @@ def test_where_a_person_has_said_all_no_belief_is_held():
     dictionary, values = table(stated=dict.fromkeys(EFFECTS, "raises"))
     evidence = hold_against(believed(1), dictionary, values, 1)
     assert (evidence.rank, evidence.used) == (None, False)
-    assert "no column that the dictionary leaves open" in belief_event(evidence).message
+    assert (
+        "say nothing of columns that the dictionary leaves open" in belief_event(evidence).message
+    )

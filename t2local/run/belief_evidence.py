@@ -11,9 +11,8 @@ from t2local.tables.belief_file import BeliefEvidence, Knowledge, with_beliefs
 from t2local.tables.dictionary import FeatureDictionary
 
 #: Beliefs are used where more than so many of their permutations explain the labels worse. With 0.5
-#: those of a small model, much alike for all columns, are lost by chance, and a third of their worth
-#: with them; the average over the trust in them costs nothing where they are wrong at random
-#: (docs/method.md, "Beliefs").
+#: a third of the worth of a small model's is lost by chance, as they are much alike for all columns;
+#: with 0.3 all harm of answers that were feature means is gone (docs/method.md, "Beliefs").
 _LEAST_RANK = 0.3
 
 
@@ -27,7 +26,7 @@ def hold_against(
     stated = encoder.effects  # a person's: they are not in question
     if effects is not None and stated is not None:
         effects = np.where(np.isnan(stated), effects, np.nan)
-    if effects is None or np.isnan(effects).all():
+    if effects is None or not np.nan_to_num(effects).any():
         return BeliefEvidence(knowledge, None, used=False)
     target = believed[believed.target]
     labels = encode_labels(values[target.name], target)  # (n,)
@@ -43,7 +42,9 @@ def belief_event(evidence: BeliefEvidence) -> Event:
     knowledge, rank = evidence.knowledge, evidence.rank
     whose = f"of {knowledge.model}" if knowledge.model else "of the file"
     if rank is None:
-        return Notice(f"The beliefs {whose} are about no column that the dictionary leaves open.")
+        return Notice(
+            f"The beliefs {whose} say nothing of columns that the dictionary leaves open."
+        )
     if not evidence.used:
         return Notice(
             f"The beliefs {whose} are not used: {1 - rank:.0%} of their own permutations explain "

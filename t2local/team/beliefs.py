@@ -89,7 +89,8 @@ def ask(model: Model, dictionary: FeatureDictionary, settings: DecoderSettings) 
         positive=positive_level(dictionary),
         model=model.name,
         sha256=model.sha256,
-        beliefs=tuple(map(_belief, subjects, opinions.T)),
+        # Of what it knows nothing of it says nothing: "none" would mean that there is no effect.
+        beliefs=tuple(b for b in map(_belief, subjects, opinions.T) if b.strength),
     )
 
 
@@ -184,11 +185,10 @@ def _belief(subject: _Subject, opinions: FloatArray) -> Belief:
     mean, variance = opinions.mean(), opinions.var(ddof=1)
     # Empirical Bayes: the share of the mean's square that is not the phrasings' noise.
     strength = mean * mean**2 / max(mean**2 + variance / len(opinions), 1e-12)
-    direction = {1.0: "raises", -1.0: "lowers", 0.0: "none"}[np.sign(round(strength, 3))]
     return Belief(
         feature=subject.feature,
         level=subject.level,
-        direction=direction,
+        direction="raises" if mean > 0 else "lowers",
         strength=round(abs(strength), 3),
         spread=round(float(variance**0.5), 3),
         agreement=round(float((np.sign(opinions) == np.sign(mean)).mean()), 2),
