@@ -11,7 +11,7 @@ from t2local.tables.belief_file import BeliefEvidence, Knowledge, with_beliefs
 from t2local.tables.dictionary import FeatureDictionary
 
 #: Beliefs are used where more than so many of their permutations explain the labels worse. With 0.5
-#: a third of the worth of a small model's is lost by chance, as they are much alike for all columns;
+#: a third of the worth of a small model's is lost by chance: they are much alike for all columns;
 #: with 0.3 all harm of answers that were feature means is gone (docs/method.md, "Beliefs").
 _LEAST_RANK = 0.3
 
