@@ -134,9 +134,9 @@ def recorded(table: Table) -> dict[str, Knowledge]:
     answers = {}
     for model, answer in json.loads(path.read_text())["models"].items():
         beliefs = []
-        # The first coefficient is the intercept.
-        pairs = zip(table.dictionary.input_features, answer["mean"][1:], strict=True)
-        for feature, mean in pairs:
+        coefficients = np.array(answer["mean"][1:])  # the first one is the intercept
+        coefficients /= np.abs(coefficients).mean()
+        for feature, mean in zip(table.dictionary.input_features, coefficients, strict=True):
             direction = "raises" if mean > 0 else "lowers"
             level = feature.levels[1] if feature.levels else ""
             beliefs.append(
