@@ -38,6 +38,7 @@ class Stream(IntEnum):
     EFFECTS_ROWS = 81  # real rows, by their number
     EFFECTS_FLIPS = 82  # signs that are wrong
     BELIEFS_PERMUTED = 83  # beliefs of models (bench/beliefs.py) in another order
+    BELIEFS_SPLIT = 84  # which rows of a small table are test rows
 
 
 @unique
