@@ -11,6 +11,7 @@ from typing import Any
 
 from t2local.errors import DecodeError
 from t2local.events import Decision, Listener, Notice, Progress, ignore
+from t2local.llm.catalog import worth_of_beliefs
 from t2local.llm.counters import Counters
 from t2local.llm.model import Model
 from t2local.run.folder import RunFolder
@@ -26,6 +27,7 @@ from t2local.run.inputs import (
     read_inputs,
     understand,
     want_rows,
+    with_beliefs_of,
 )
 from t2local.run.judging import Judge, judge_of
 from t2local.run.ledger import Ledger
@@ -182,7 +184,25 @@ def with_models(
     """Have the plan made, then the rows written; one model is in memory at a time."""
     made = plan_by_another_model(run, inputs, manager_model)
     with load_workers(model, run) as loaded:
-        return write_and_trim(run, inputs, made or make_plan(run, inputs, loaded), loaded, folder)
+        made = made or make_plan(run, inputs, loaded)
+        return write_and_trim(run, with_own_beliefs(run, inputs, loaded), made, loaded, folder)
+
+
+def with_own_beliefs(run: Run, inputs: Inputs, model: Model) -> Inputs:
+    """The inputs with what the model of the rows believes, where it pays to ask it.
+
+    By itself it is asked only where its answers were measured to be worth it, and can be used.
+    """
+    team, target = run.settings.team, inputs.dictionary[inputs.dictionary.target]
+    pays = worth_of_beliefs(model.sha256) and team.labels != "worker"
+    understood = len(target.levels) <= 2 or target.positive
+    wanted = {"auto": pays and understood, "always": True, "never": False}[team.beliefs]
+    if inputs.beliefs is not None or not wanted:
+        return inputs
+    check_positive(inputs.dictionary)
+    knowledge = ask_model(model, inputs.dictionary, run.settings.decoder)
+    run.ledger.clock.lap("calibration")
+    return with_beliefs_of(run, inputs, knowledge)
 
 
 def write_and_trim(

@@ -54,3 +54,30 @@ def test_of_three_classes_the_dictionary_has_to_name_one(patients):
     features = [target if f.name == "ward" else f for f in dictionary.features]
     named = dictionary.model_copy(update={"features": tuple(features)})
     assert pipeline.ask(patients, dictionary=named, model=ScriptedModel()).positive == "C"
+
+
+def beliefs_of_a_run(patients, **settings):
+    options = {"rows": 5, "plan": "data", "model": ScriptedModel(lambda text: b"")}
+    return t2local.generate(patients, **options, settings=settings).report["beliefs"]
+
+
+def test_a_model_is_asked_by_itself_only_where_its_answers_are_worth_it(patients, monkeypatch):
+    assert beliefs_of_a_run(patients) is None
+    assert beliefs_of_a_run(patients, **{"team.beliefs": "always"})["model"] == "scripted"
+    monkeypatch.setattr(pipeline, "worth_of_beliefs", lambda _: "+1.4 points")
+    assert beliefs_of_a_run(patients)["model"] == "scripted"
+    for never in ({"team.beliefs": "never"}, {"team.labels": "worker"}):
+        assert beliefs_of_a_run(patients, **never) is None
+
+
+def test_what_a_person_passes_on_is_not_asked_for_again(patients):
+    knowledge = Knowledge(target="outcome", model="somebody")
+    report = t2local.generate(
+        patients,
+        rows=5,
+        plan="data",
+        model=ScriptedModel(),
+        knowledge=knowledge,
+        settings={"team.beliefs": "always"},
+    ).report
+    assert report["beliefs"]["model"] == "somebody"

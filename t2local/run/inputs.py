@@ -133,13 +133,13 @@ def read_inputs(
         dictionary_text=_own_text(dictionary, target),
     )
     if knowledge is not None:
-        inputs = _with_beliefs(run, inputs, knowledge)
+        inputs = with_beliefs_of(run, inputs, knowledge)
     run.ledger.clock.lap("read")
     return inputs
 
 
-def _with_beliefs(run: Run, inputs: Inputs, knowledge: KnowledgeSource) -> Inputs:
-    """The inputs whose dictionary has the beliefs in a file, unless the real rows refute them.
+def with_beliefs_of(run: Run, inputs: Inputs, knowledge: KnowledgeSource) -> Inputs:
+    """The inputs whose dictionary has the beliefs, unless the real rows speak against them.
 
     **Raises** `KnowledgeError` for a file with faults, `DictionaryError` where a target of many
     classes does not say which one is meant.
