@@ -38,7 +38,7 @@ class _Phrasing:
     down: str
 
 
-#: The best of 16 that were tried with a model of 0.5 billion parameters on seven tables
+#: Among the best of 16 that were tried with a model of 0.5 billion parameters on seven tables
 #: (docs/method.md, "Beliefs"). All name the outcome before the word that decides.
 _PHRASINGS = (
     _Phrasing('As to "{outcome}", the risk with {subject} is', " higher", " lower"),
