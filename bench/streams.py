@@ -37,6 +37,8 @@ class Stream(IntEnum):
     EFFECTS_TEST = 80  # which rows are test rows
     EFFECTS_ROWS = 81  # real rows, by their number
     EFFECTS_FLIPS = 82  # signs that are wrong
+    BELIEFS_PERMUTED = 83  # beliefs of models (bench/beliefs.py) in another order
+    BELIEFS_SPLIT = 84  # which rows of a small table are test rows
     # Models of the columns (bench/densities.py), by number of the table and n
     DENSITY_ROWS = 90  # rows that they write
 

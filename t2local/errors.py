@@ -5,6 +5,7 @@
   * InputError          3    a table that cannot be read or used
     * DictionaryError   3    a feature dictionary with faults
     * PlanError         3    a plan with faults
+    * KnowledgeError    3    a file of beliefs with faults
   * ModelError          4    a model file that is missing, altered, or not usable
     * DecodeError       4    llama.cpp or a grammar failed while rows were written
   * NothingKept         5    the run is complete, its files are written, no row passed
@@ -65,6 +66,10 @@ class DictionaryError(InputError):
 
 class PlanError(InputError):
     """A plan with faults; all of them are listed."""
+
+
+class KnowledgeError(InputError):
+    """A file of beliefs with faults; all of them are listed."""
 
 
 class ModelError(T2LocalError):

@@ -11,19 +11,23 @@ from typing import Any
 
 from t2local.errors import DecodeError
 from t2local.events import Decision, Listener, Notice, Progress, ignore
+from t2local.llm.catalog import worth_of_beliefs
 from t2local.llm.counters import Counters
 from t2local.llm.model import Model
 from t2local.run.folder import RunFolder
 from t2local.run.inputs import (
     DictionarySource,
     Inputs,
+    KnowledgeSource,
     Run,
     TableSource,
     check_counts,
     new_run,
     read,
     read_inputs,
+    understand,
     want_rows,
+    with_beliefs_of,
 )
 from t2local.run.judging import Judge, judge_of
 from t2local.run.ledger import Ledger
@@ -42,9 +46,11 @@ from t2local.run.texts import texts_for
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import deferred
+from t2local.tables.belief_file import Knowledge, check_positive
 from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
+from t2local.team.beliefs import ask as ask_model
 from t2local.team.calibration import Calibration, calibrate
 from t2local.team.conditions import Conditions, draw_labels
 from t2local.team.drawing import Drawing
@@ -106,12 +112,33 @@ def plan(
     return Drawing.of(made.plan, inputs.values, inputs.dictionary)
 
 
+def ask(
+    data: TableSource,
+    *,
+    target: str | None = None,
+    dictionary: DictionarySource | None = None,
+    model: Model | str | None = None,
+    settings: Settings | None = None,
+    on_event: Listener = ignore,
+) -> Knowledge:
+    """What a model believes of the columns of a table; it sees names and levels, and no row.
+
+    **Raises** `DictionaryError` where a target of many classes does not say which one is meant.
+    """
+    run = new_run(settings or Settings(), 1, 1, on_event)
+    _, agreed = understand(run, read(data, run.settings.table), target, dictionary)
+    check_positive(agreed)
+    with load(model, run) as loaded:
+        return ask_model(loaded, agreed, run.settings.decoder)
+
+
 def generate(
     data: TableSource,
     *,
     target: str | None = None,
     rows: int | None = None,
     dictionary: DictionarySource | None = None,
+    knowledge: KnowledgeSource | None = None,
     plan: Plan | Path | str = "manager",
     model: Model | str | None = None,
     manager_model: Model | str | None = None,
@@ -130,10 +157,9 @@ def generate(
 
     **Parameters:**
 
-    * **data**: a DataFrame or a file; **target**: the column to predict; **rows**: rows wanted,
-      ten times the real ones if not said; tried are ``max_batches`` of ``batch_size`` rows.
-    * **dictionary**, **plan**: objects or files; a plan may also be ``"manager"`` or ``"data"``.
-    * **model**, **manager_model**: a name of the catalogue, a GGUF file, or a loaded model.
+    * **data**: a DataFrame or a file; **target**: the column to predict; **rows**: wanted.
+    * **dictionary**, **knowledge** (`ask`), **plan**, **model**, **manager_model**: objects, files
+      or names; a plan may also be ``"manager"`` or ``"data"``.
     * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.
     * **settings**: `Settings`, or names and values over ``preset``; **on_event** hears all events.
     * **out**: folder; **replace**: instead of a finished result in it; **seed**: 1 or more.
@@ -141,11 +167,10 @@ def generate(
     **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
     """
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
-    if not isinstance(settings, Settings):
-        settings = Settings.load(settings, preset)
-    run = new_run(settings, seed, batch_size, on_event)
+    chosen = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
+    run = new_run(chosen, seed, batch_size, on_event)
     folder = RunFolder(Path(out), replace=replace) if out else None
-    inputs = read_inputs(run, data, target, dictionary, plan, where, balance)
+    inputs = read_inputs(run, data, target, dictionary, plan, where, balance, knowledge)
     want_rows(run, inputs, rows, max_batches)
     return with_models(run, inputs, model, manager_model, folder)
 
@@ -160,7 +185,25 @@ def with_models(
     """Have the plan made, then the rows written; one model is in memory at a time."""
     made = plan_by_another_model(run, inputs, manager_model)
     with load_workers(model, run) as loaded:
-        return write_and_trim(run, inputs, made or make_plan(run, inputs, loaded), loaded, folder)
+        made = made or make_plan(run, inputs, loaded)
+        return write_and_trim(run, with_own_beliefs(run, inputs, loaded), made, loaded, folder)
+
+
+def with_own_beliefs(run: Run, inputs: Inputs, model: Model) -> Inputs:
+    """The inputs with what the model of the rows believes, where it pays to ask it.
+
+    By itself it is asked only where its answers were measured to be worth it, and can be used.
+    """
+    team, target = run.settings.team, inputs.dictionary[inputs.dictionary.target]
+    pays = worth_of_beliefs(model.sha256) and team.labels != "worker"
+    understood = len(target.levels) <= 2 or target.positive
+    wanted = {"auto": pays and understood, "always": True, "never": False}[team.beliefs]
+    if inputs.beliefs is not None or not wanted:
+        return inputs
+    check_positive(inputs.dictionary)
+    knowledge = ask_model(model, inputs.dictionary, run.settings.decoder)
+    run.ledger.clock.lap("calibration")
+    return with_beliefs_of(run, inputs, knowledge)
 
 
 def write_and_trim(

@@ -79,6 +79,12 @@ class TeamSettings(_Group):
         description="who writes a cell: the worker, or the worker or a model of the columns, "
         "at random with weights fitted on held-out real rows",
     )
+    beliefs: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description="whether the model is asked which columns raise or lower the target before it "
+        "writes rows, where --knowledge does not say it; auto: a model whose answers were measured "
+        "to be worth it (`models show`)",
+    )
     examples: int = Field(
         20,
         ge=0,
@@ -301,6 +307,7 @@ PRESETS: dict[str, dict[str, object]] = {
         "team.conditioning": "parents",
         "team.labels": "worker",
         "team.cells": "worker",
+        "team.beliefs": "never",
         "team.examples": 10,
         "trim.gate": "ig_refit",
         "trim.diversity": "relative",

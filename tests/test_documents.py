@@ -237,6 +237,7 @@ def test_the_method_has_the_sections_that_the_code_cites():
         "Plan",
         "Labels",
         "Effects",
+        "Beliefs",
         "Cells",
         "Examples",
         "Conditions",

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import t2local
-from t2local.errors import PlanError, UsageError
+from t2local.errors import KnowledgeError, PlanError, UsageError
 from t2local.events import Decision, Notice
 from t2local.run.inputs import (
     Run,
@@ -224,3 +224,39 @@ def test_a_dictionary_is_an_object_or_a_file(patients, tmp_path):
     path.write_text(dictionary.to_yaml())
     assert load_dictionary(dictionary) is dictionary
     assert load_dictionary(path) == load_dictionary(str(path)) == dictionary
+
+
+KNOWLEDGE = """\
+target: outcome
+beliefs:
+- {feature: age, direction: raises, strength: 2}
+- {feature: weight, direction: lowers, strength: 0.1}
+- {feature: sex, level: M, direction: lowers, strength: 0.2}
+"""
+
+
+def test_beliefs_that_the_rows_support_are_known_to_the_labels(run, events, patients, tmp_path):
+    path = tmp_path / "knowledge.yaml"
+    path.write_text(KNOWLEDGE)
+    inputs = inputs_of(run, patients, knowledge=path)
+    assert inputs.beliefs.used
+    assert inputs.dictionary["age"].effects == (2.0,)
+    assert [event.what for event in events if isinstance(event, Decision)][-1] == "beliefs"
+
+
+def test_beliefs_that_they_do_not_support_are_reported_and_not_used(
+    run, events, patients, tmp_path
+):
+    path = tmp_path / "knowledge.yaml"
+    path.write_text(KNOWLEDGE.replace("raises", "lowers"))
+    inputs = inputs_of(run, patients, knowledge=path)
+    assert not inputs.beliefs.used
+    assert np.isnan(inputs.dictionary["age"].effects).all()
+    assert "are not used" in events[-1].message
+
+
+def test_a_faulty_file_of_beliefs_is_refused(run, patients, tmp_path):
+    path = tmp_path / "knowledge.yaml"
+    path.write_text("target: age")
+    with pytest.raises(KnowledgeError, match=r"knowledge\.yaml, line 1.*the target is 'outcome'"):
+        inputs_of(run, patients, knowledge=path)

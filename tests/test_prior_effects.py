@@ -8,7 +8,12 @@ from scipy.optimize import minimize
 from scipy.special import expit, logsumexp
 from scipy.stats import multivariate_normal
 
-from t2local.stats.prior_effects import agreed_signs, directions, fit_effects_regression
+from t2local.stats.prior_effects import (
+    agreed_signs,
+    directions,
+    evidence_rank,
+    fit_effects_regression,
+)
 from tests.problems import problem
 
 SCALES, PRIOR = (-0.3, 0.0, 0.3, 0.6), (0.05, 0.45, 0.3, 0.2)
@@ -165,3 +170,19 @@ def test_signs_on_which_rows_and_person_agree():
     # The row that says otherwise counts for nothing.
     against = agreed_signs(x, np.array([9.0, 0, 1]), np.ones(4), np.array([0.0, 1, 1]))
     assert against.tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("binary", [True, False])
+def test_the_right_columns_explain_more_than_their_permutations(binary):
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(60, 6))
+    strengths = np.array([2.0, 1, 0.2, 0, -1, np.nan])
+    signal = x @ np.nan_to_num(strengths)
+    y = (signal + rng.logistic(size=60) > 0).astype(float) if binary else signal
+    right, wrong, alike = (
+        evidence_rank(x, y, effects, 1, binary=binary)
+        for effects in (strengths, -strengths, np.ones(6))
+    )
+    assert right > 0.8
+    assert wrong < 0.5
+    assert alike == 0.5  # every permutation of them is the same

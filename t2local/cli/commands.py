@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from t2local.cli import options
+from t2local.cli.ask import ask
 from t2local.cli.doctor import doctor
 from t2local.cli.models import bundle, models
 from t2local.cli.options import read_settings, render, write
@@ -76,6 +77,7 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
     help="Rows wanted [ten times the real ones, from 200 to 2,000].",
 )
 @options.dictionary
+@options.knowledge
 @click.option(
     "--plan",
     default="manager",
@@ -351,6 +353,7 @@ def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **argumen
     render(evaluation.as_report(), text, form)
 
 
+main.add_command(ask)
 main.add_command(models)
 main.add_command(bundle)
 main.add_command(doctor)

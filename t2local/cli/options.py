@@ -28,6 +28,9 @@ target = click.option(
 dictionary = click.option(
     "--dictionary", type=PATH, help="A feature dictionary [guessed from the data]."
 )
+knowledge = click.option(
+    "--knowledge", type=PATH, help="What a model believes of the columns: a file of 'ask' [none]."
+)
 model = click.option(
     "--model", metavar="NAME|FILE", help="A model of the catalogue, or a GGUF file [starter]."
 )

@@ -65,8 +65,7 @@ class Backbone:
         flash_attention: str = "auto",
         tuning: Tuning = UNTUNED,
     ) -> None:
-        self.name = file.name
-        self.sha256 = file.sha256
+        self.name, self.sha256 = file.name, file.sha256
         self.threads = tuning.apply(
             machine.threads(threads), tuning.threads, requested=bool(threads)
         )
@@ -92,6 +91,7 @@ class Backbone:
         self._vocabulary = Vocabulary(self._model)
         self.n_vocab = self._vocabulary.size
         self.reserved = self._vocabulary.reserved
+        self.opening: Sequence[int] = self._vocabulary.opening
         self.tokenizer: Tokenizer = self._vocabulary.tokenizer
         self.max_step_tokens = machine.max_step_tokens()
         self.batch = machine.batch(4 * _WORKING_FLOATS * llama.llama_model_n_embd(self._model))
@@ -137,7 +137,7 @@ class Backbone:
         if thought and self._chat.thought:
             around = self._chat.thought
         opening = self.tokenize(around.opening, special=True)
-        begin = self._vocabulary.opening
+        begin = list(self.opening)
         if opening[:1] == begin:  # a template may write the first token as text
             begin = []
         return [

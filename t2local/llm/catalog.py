@@ -106,6 +106,7 @@ class Entry:
     gated: str = "unknown"
     thinking: str = "unknown"
     measured: str = ""
+    beliefs: str = ""
     wheels: tuple[str, ...] = ()
 
     def parts(self) -> list[Path]:
@@ -126,6 +127,11 @@ def entries() -> dict[str, Entry]:
     """The catalogue, by name."""
     models = [Entry(**{**raw, "wheels": tuple(raw.get("wheels", ()))}) for raw in _read()["model"]]
     return {entry.name: entry for entry in models}
+
+
+def worth_of_beliefs(sha256: str) -> str:
+    """What the beliefs of a model file were measured to be worth; blank where they were not."""
+    return next((e.beliefs for e in entries().values() if e.sha256 and e.sha256 == sha256), "")
 
 
 @cache

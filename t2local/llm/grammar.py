@@ -6,6 +6,7 @@ knows no model and no table.
 """
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, TypeAlias
@@ -64,7 +65,7 @@ class _Splitter:
 
 
 class Grammar:
-    """A compiled JSON Schema; each row gets its own matcher from `start`.
+    """A compiled JSON Schema, or some texts; each row gets its own matcher from `start`.
 
     **Raises** `DecodeError` when the schema is not valid, asks for what cannot be enforced, or
     allows nothing.
@@ -76,8 +77,23 @@ class Grammar:
         checked = JsonSchema(
             {**schema, "x-guidance": {"whitespace_flexible": False}}, ensure_ascii=False
         )
-        self.source: str = LLMatcher.grammar_from_json_schema(checked.schema)
-        self._matcher = LLMatcher(tokenizer, self.source, log_level=0)
+        self._compile(LLMatcher.grammar_from_json_schema(checked.schema), tokenizer)
+        #: Whether any text may stand somewhere: then much of the vocabulary is allowed there, and
+        #: the logits of all tokens are cheaper than those of the allowed ones.
+        self.open = _has_open_text(schema)
+
+    @classmethod
+    def of_texts(cls, texts: Sequence[str], tokenizer: Tokenizer) -> "Grammar":
+        """One of some texts as it stands, without quotes: how a sentence may go on."""
+        grammar = cls.__new__(cls)
+        source = "|".join(map(re.escape, texts))
+        grammar._compile(LLMatcher.grammar_from_regex(source), tokenizer)
+        grammar.open = False
+        return grammar
+
+    def _compile(self, source: str, tokenizer: Tokenizer) -> None:
+        self.source = source
+        self._matcher = LLMatcher(tokenizer, source, log_level=0)
         if self._matcher.is_error():
             raise DecodeError(
                 "A grammar cannot be compiled.",
@@ -87,9 +103,6 @@ class Grammar:
 
         #: Tokens that every text of this grammar begins with; matchers start after them.
         self.forced: tuple[int, ...] = tuple(consume_forced(self._matcher))
-        #: Whether any text may stand somewhere: then much of the vocabulary is allowed there, and
-        #: the logits of all tokens are cheaper than those of the allowed ones.
-        self.open = _has_open_text(schema)
 
     def start(self) -> Matcher:
         """A matcher at the first choice."""

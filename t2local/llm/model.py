@@ -88,6 +88,7 @@ class Model(Protocol):
     * **weight_bytes**: bytes of the weights.
     * **thought_end**: the text between a thought and the answer after it; empty: the chat format
       has no place for a thought.
+    * **opening**: the tokens that every text begins with, where there are any.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Model(Protocol):
     can_rewind: bool
     weight_bytes: int
     thought_end: str
+    opening: Sequence[int]
     tokenizer: Tokenizer
 
     def tokenize(self, text: str, *, special: bool = False) -> list[int]:

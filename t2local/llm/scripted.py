@@ -53,6 +53,7 @@ class ScriptedModel:
         self.can_rewind = True
         self.weight_bytes = 0
         self.thought_end = thought_end
+        self.opening: Sequence[int] = ()
         self.script = script
         self.prompts: list[str] = []
 

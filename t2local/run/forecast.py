@@ -10,6 +10,7 @@ from t2local.llm.model import Model
 from t2local.run.inputs import (
     DictionarySource,
     Inputs,
+    KnowledgeSource,
     Run,
     TableSource,
     check_counts,
@@ -63,6 +64,7 @@ def forecast(
     target: str | None = None,
     rows: int | None = None,
     dictionary: DictionarySource | None = None,
+    knowledge: KnowledgeSource | None = None,
     plan: Plan | Path | str = "manager",
     model: Model | str | None = None,
     manager_model: Model | str | None = None,
@@ -77,7 +79,7 @@ def forecast(
     """What `t2local.generate` would take with these arguments; nothing is written."""
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     run = new_run(settings or Settings(), seed, batch_size, on_event)
-    inputs = read_inputs(run, data, target, dictionary, plan, where, balance)
+    inputs = read_inputs(run, data, target, dictionary, plan, where, balance, knowledge)
     want_rows(run, inputs, rows, max_batches)
     made = plan_by_another_model(run, inputs, manager_model)
     with load_workers(model, run) as loaded:

@@ -8,11 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from t2local.errors import DictionaryError, PlanError, UsageError
+from t2local.errors import DictionaryError, KnowledgeError, PlanError, UsageError
 from t2local.events import Decision, Event, Listener, Notice
+from t2local.run.belief_evidence import belief_event, hold_against
 from t2local.run.ledger import Ledger
 from t2local.settings import Settings, TableSettings, TrimSettings
 from t2local.stats.arrays import FloatArray
+from t2local.tables.belief_file import (
+    BeliefEvidence,
+    Knowledge,
+    check_positive,
+    read_knowledge,
+    with_beliefs,
+)
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.dictionary_file import read_dictionary
@@ -34,6 +42,7 @@ _MOST_ROWS = 2000
 
 TableSource = pd.DataFrame | Path | str
 DictionarySource = FeatureDictionary | Path | str
+KnowledgeSource = Knowledge | Path | str
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,7 @@ class Inputs:
     * ``plan``: a plan, or who makes it: ``"manager"`` or ``"data"``.
     * ``conditions``: what the rows are to be.
     * ``dictionary_text``: the dictionary's own file, comments and all; blank where there is none.
+    * ``beliefs``: of a model, and how they fare with the real rows; none: nobody was asked.
     """
 
     table: Table
@@ -75,6 +85,7 @@ class Inputs:
     plan: Plan | str
     conditions: Conditions
     dictionary_text: str = ""
+    beliefs: BeliefEvidence | None = None
 
     def row_weights(self) -> FloatArray:
         """What each real row counts for, shape (n,), mean 1.
@@ -105,6 +116,7 @@ def read_inputs(
     plan: Plan | Path | str,
     where: Sequence[str] = (),
     balance: str | Mapping[str, float] | None = None,
+    knowledge: KnowledgeSource | None = None,
 ) -> Inputs:
     """Read and check all that was given. **Raises** a `T2LocalError` for what cannot be used."""
     table = read(data, run.settings.table)
@@ -122,6 +134,8 @@ def read_inputs(
         conditions=read_conditions(agreed, where, balance),
         dictionary_text=_own_text(dictionary, target),
     )
+    if knowledge is not None:
+        inputs = with_beliefs_of(run, inputs, knowledge)
     run.ledger.clock.lap("read")
     return inputs
 
@@ -131,6 +145,25 @@ def _used_rows(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     if len(table.lines) == len(frame):
         return frame
     return frame.take([line - 1 for line in table.lines])
+
+
+def with_beliefs_of(run: Run, inputs: Inputs, knowledge: KnowledgeSource) -> Inputs:
+    """The inputs whose dictionary has the beliefs, unless the real rows speak against them.
+
+    **Raises** `KnowledgeError` for a file with faults, `DictionaryError` where a target of many
+    classes does not say which one is meant.
+    """
+    check_positive(inputs.dictionary)
+    if not isinstance(knowledge, Knowledge):
+        path = Path(knowledge)
+        text = read_text(path, KnowledgeError)
+        knowledge = read_knowledge(text, path.name, inputs.dictionary)
+    evidence = hold_against(knowledge, inputs.dictionary, inputs.values, run.seed)
+    run.tell(belief_event(evidence))
+    dictionary = inputs.dictionary
+    if evidence.used:
+        dictionary = with_beliefs(dictionary, knowledge)
+    return replace(inputs, dictionary=dictionary, beliefs=evidence)
 
 
 def want_rows(run: Run, inputs: Inputs, rows: int | None, max_batches: int | None) -> None:

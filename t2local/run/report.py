@@ -1,6 +1,6 @@
 """The figures of a run, as they stand in report.json: frozen dataclasses, made JSON at the edge."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from t2local.llm.counters import Counters
@@ -104,6 +104,21 @@ class CellReport:
 
 
 @dataclass(frozen=True)
+class BeliefReport:
+    """What a model believes of the columns, and whether the labels of new rows know it.
+
+    ``rank``: the share of the beliefs' own permutations that explain the real labels worse; null
+    where the dictionary leaves no column open.
+    """
+
+    model: str
+    sha256: str
+    rank: float | None
+    used: bool
+    beliefs: Sequence[JsonObject]
+
+
+@dataclass(frozen=True)
 class Given:
     """What was asked of the rows: given features, and how many rows of each label."""
 
@@ -132,6 +147,7 @@ class RunReport:
     seed: int
     interrupted: bool
     labels: LabelReport
+    beliefs: BeliefReport | None
     cells: CellReport
     given: Given
     benefit: Benefit | None
@@ -171,6 +187,7 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
         seed=run.seed,
         interrupted=ledger.interrupted,
         labels=_labels(team, measured.class_shares),
+        beliefs=_beliefs(inputs),
         cells=_cells(team, run.settings),
         given=Given(inputs.conditions.given, inputs.conditions.quotas(ledger.wanted)),
         benefit=measured.benefit,
@@ -240,6 +257,15 @@ def _labels(team: TeamFacts, shares: ClassShares) -> LabelReport:
     if calibration is None:
         return LabelReport(team.label_policy, shares)
     return LabelReport(team.label_policy, shares, **vars(calibration))
+
+
+def _beliefs(inputs: Inputs) -> BeliefReport | None:
+    evidence = inputs.beliefs
+    if evidence is None:
+        return None
+    knowledge = evidence.knowledge
+    beliefs = [belief.model_dump() for belief in knowledge.beliefs]
+    return BeliefReport(knowledge.model, knowledge.sha256, evidence.rank, evidence.used, beliefs)
 
 
 def _cells(team: TeamFacts, settings: Settings) -> CellReport:

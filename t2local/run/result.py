@@ -86,6 +86,7 @@ def hand_over(
         files = {
             "dictionary.yaml": inputs.dictionary_text or dictionary.to_yaml(),
             "plan.yaml": team.plan.plan.to_yaml(),
+            **_knowledge_file(inputs),
             "report.json": as_json(report),
             "manifest.json": as_json(manifest),
         }
@@ -115,3 +116,10 @@ def _write(
     complete = not run.ledger.interrupted and not rows.kept.empty
     if folder.finish(inputs.table, cells, rejected, texts, complete=complete):
         run.tell(Notice(f"The result that was there before is kept in {folder.earlier}"))
+
+
+def _knowledge_file(inputs: Inputs) -> dict[str, str]:
+    """The beliefs that the run was given, as a file."""
+    if inputs.beliefs is None:
+        return {}
+    return {"knowledge.yaml": inputs.beliefs.knowledge.to_yaml()}

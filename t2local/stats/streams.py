@@ -31,11 +31,13 @@ class Stream(IntEnum):
     REHEARSAL_TOKENS = 12  # rows that are written to be timed
     TEXT_TOKENS = 13  # short texts, by row
     THOUGHT_TOKENS = 15  # what the manager thinks before its plan
+    BELIEF_TOKENS = 16  # the ends of sentences about columns
     # Models of the data
     IDENTIFIERS = 20  # by column
     TREE_ROWS = 21  # rows that a tree is learnt from
     ENSEMBLE = 22  # forests of the ensemble
     DIRECTED_FOREST = 23  # its trees that keep to stated directions
+    PERMUTED_EFFECTS = 24  # beliefs of a model, held against their own permutations
     COLUMN_MIXTURE_FOLDS = 26  # which rows weigh the copula against the tree
     # The quality stages
     COST_FOLDS = 30

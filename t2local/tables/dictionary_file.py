@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from t2local.errors import DictionaryError
@@ -12,6 +11,7 @@ from t2local.tables import table_schema
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.effects import target_faults
 from t2local.tables.rules import Formula, Rule, RuleFault
+from t2local.tables.yaml_file import parse, place
 
 _NEXT_STEP = "mend the lines above; 'python -m t2local describe data.csv' writes a correct one"
 #: Where in a dictionary, and what is wrong there.
@@ -23,7 +23,7 @@ def read_dictionary(text: str, source: str) -> FeatureDictionary:
 
     **Raises** `DictionaryError` with every fault, each with its line and column in ``source``.
     """
-    node, raw = _parse(text, source)
+    node, raw = parse(text, source, DictionaryError, _NEXT_STEP)
     fields = table_schema.from_file(raw) if isinstance(raw, dict) else {}
     if not fields:
         faults: list[_Fault] = [((), "a dictionary is a mapping with target and fields")]
@@ -35,32 +35,10 @@ def read_dictionary(text: str, source: str) -> FeatureDictionary:
     for path, what in faults:
         file_path = table_schema.place_in_file(path, raw)
         dotted = ".".join(map(str, file_path)) or "file"
-        descriptions.append(f"{source}, {_place(node, file_path)}: {dotted}: {what}")
+        descriptions.append(f"{source}, {place(node, file_path)}: {dotted}: {what}")
     raise DictionaryError(
         f"{source} has {len(descriptions)} faults:", faults=descriptions, next_step=_NEXT_STEP
     )
-
-
-def _parse(text: str, source: str) -> tuple[yaml.Node | None, Any]:
-    """The nodes of a YAML text, which know their lines, and what it says."""
-    try:
-        _refuse_aliases(text)
-        return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # ValueError: a date such as 2021-02-30; RecursionError: thousands of nested brackets.
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise DictionaryError(
-            f"{source} is not readable YAML:", faults=[f"{place}{problem}"], next_step=_NEXT_STEP
-        ) from None
-
-
-def _refuse_aliases(text: str) -> None:
-    """A few lines of nested aliases can unfold to gigabytes."""
-    for token in yaml.scan(text, Loader=yaml.SafeLoader):
-        if isinstance(token, yaml.AliasToken):
-            raise yaml.scanner.ScannerError(None, None, "aliases are not allowed", token.start_mark)
 
 
 def _field_faults(fields: JsonObject) -> Iterable[_Fault]:
@@ -134,15 +112,3 @@ def _formula_faults(
             Formula(str(formula), columns)
         except RuleFault as fault:
             yield ("derived", position), str(fault)
-
-
-def _place(node: yaml.Node | None, path: table_schema.Path) -> str:
-    """Line and column of the deepest part of the path that the file has."""
-    for key in path:
-        if isinstance(node, yaml.MappingNode):
-            node = next((value for name, value in node.value if name.value == str(key)), node)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            node = node.value[key]
-    if node is None:
-        return "line 1"
-    return f"line {node.start_mark.line + 1}, column {node.start_mark.column + 1}"

@@ -6,10 +6,10 @@ number it is on its size. How the ensemble uses effects: docs/method.md, "Effect
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from t2local.errors import DictionaryError
 from t2local.tables.characters import Text
@@ -42,13 +42,24 @@ class StatedEffects(BaseModel):
     effect: Effect | None = None
     level_effects: Mapping[str, Effect] = {}
     positive: str = ""
+    #: Private: what a model believes stands in no dictionary file.
+    _beliefs: tuple[float, ...] = PrivateAttr(())
+
+    def with_beliefs(self, strengths: tuple[float, ...]) -> Self:
+        """The same feature with what a model believes of it, as strengths like ``effects``."""
+        copy = self.model_copy()
+        copy._beliefs = strengths
+        return copy
 
     @property
     def effects(self) -> tuple[float, ...]:
         """Strengths: of a number one, of levels one each; NaN where nothing is said.
 
         An effect of ordered levels goes up in equal steps, with the mean size of a number's.
+        What a model believes counts where a person says nothing.
         """
+        if self._beliefs and not states_effects(self):
+            return self._beliefs
         if self.level_effects:
             return tuple(_strength(self.level_effects.get(level)) for level in self.levels)
         strength = _strength(self.effect)

@@ -1,0 +1,55 @@
+"""What a model believes of the columns, held against the real rows: used in a run, or not."""
+
+import numpy as np
+import pandas as pd
+
+from t2local.events import Decision, Event, Notice
+from t2local.stats.encoding import Encoder
+from t2local.stats.ensemble import encode_labels
+from t2local.stats.prior_effects import evidence_rank
+from t2local.tables.belief_file import BeliefEvidence, Knowledge, with_beliefs
+from t2local.tables.dictionary import FeatureDictionary
+
+#: Beliefs are used where more than so many of their permutations explain the labels worse. With 0.5
+#: a third of the worth of a small model's is lost by chance: they are much alike for all columns;
+#: with 0.3 all harm of answers that were feature means is gone (docs/method.md, "Beliefs").
+_LEAST_RANK = 0.3
+
+
+def hold_against(
+    knowledge: Knowledge, dictionary: FeatureDictionary, values: pd.DataFrame, seed: int
+) -> BeliefEvidence:
+    """How the beliefs fare with real rows (values, shape (n, d))."""
+    believed = with_beliefs(dictionary, knowledge)
+    effects = Encoder(believed.input_features, values).effects
+    encoder = Encoder(dictionary.input_features, values)
+    stated = encoder.effects  # a person's: they are not in question
+    if effects is not None and stated is not None:
+        effects = np.where(np.isnan(stated), effects, np.nan)
+    if effects is None or not np.nan_to_num(effects).any():
+        return BeliefEvidence(knowledge, None, used=False)
+    target = believed[believed.target]
+    labels = encode_labels(values[target.name], target)  # (n,)
+    if target.levels:
+        labels = (labels == target.positive_class).astype(np.float64)
+    x = encoder.transform(values)
+    rank = evidence_rank(x, labels, effects, seed, binary=bool(target.levels))
+    return BeliefEvidence(knowledge, rank, used=rank > _LEAST_RANK)
+
+
+def belief_event(evidence: BeliefEvidence) -> Event:
+    """What is said of beliefs at the start of a run."""
+    knowledge, rank = evidence.knowledge, evidence.rank
+    whose = f"of {knowledge.model}" if knowledge.model else "of the file"
+    if rank is None:
+        return Notice(
+            f"The beliefs {whose} say nothing of columns that the dictionary leaves open."
+        )
+    if not evidence.used:
+        return Notice(
+            f"The beliefs {whose} are not used: {1 - rank:.0%} of their own permutations explain "
+            "the real labels as well or better."
+        )
+    n_columns = len({belief.feature for belief in knowledge.beliefs})
+    reason = f"{whose}; they explain the real labels better than {rank:.0%} of their permutations"
+    return Decision("beliefs", f"about {n_columns} columns", reason)
