@@ -167,8 +167,7 @@ def generate(
     **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
     """
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
-    chosen = settings if isinstance(settings, Settings) else Settings.load(settings, preset)
-    run = new_run(chosen, seed, batch_size, on_event)
+    run = new_run(Settings.of(settings, preset), seed, batch_size, on_event)
     folder = RunFolder(Path(out), replace=replace) if out else None
     inputs = read_inputs(run, data, target, dictionary, plan, where, balance, knowledge)
     want_rows(run, inputs, rows, max_batches)

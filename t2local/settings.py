@@ -250,6 +250,13 @@ class Settings(_Group):
     trim: TrimSettings = TrimSettings()
 
     @classmethod
+    def of(
+        cls, settings: "Settings | Mapping[str, Any] | None", preset: str = "default"
+    ) -> "Settings":
+        """Settings as they are, or of names and values (`load`)."""
+        return settings if isinstance(settings, Settings) else cls.load(settings, preset)
+
+    @classmethod
     def load(cls, values: Mapping[str, Any] | None = None, preset: str = "default") -> "Settings":
         """Settings from a preset, the environment and explicit values, the later over the earlier.
 

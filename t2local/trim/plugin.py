@@ -108,7 +108,7 @@ def trim(
     size below 1.
     """
     _check_batch_size(batch_size)
-    chosen = settings if isinstance(settings, Settings) else Settings.load(settings)
+    chosen = Settings.of(settings)
     table = from_frame(real)
     if dictionary is None:
         dictionary = describe(table.cells, target=target, settings=chosen.table, source=_REAL)
