@@ -65,10 +65,10 @@ def describe(
 
     A codebook (REDCap, OMOP, Table Schema) comes before guesses.
     """
-    table = read(data)
+    table_settings = (settings or Settings()).table
+    table = read(data, table_settings)
     for decision in table.decisions:
         on_event(decision)
-    table_settings = (settings or Settings()).table
     guess = guess_dictionary(
         table.cells, target=target, settings=table_settings, source=table.source
     )

@@ -28,8 +28,18 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class TableSettings(_Group):
-    """How a table is read into a dictionary."""
+    """How a table is read into a dictionary, and how its columns come back."""
 
+    first_line: Literal["auto", "names", "data"] = Field(
+        "auto",
+        description="what the first line of a CSV file holds: names of the columns, or data "
+        "already (`--no-header`); auto: what it looks like",
+    )
+    left_out: Literal["blank", "dropped"] = Field(
+        "blank",
+        description="how columns come back that are not generated, such as free text: "
+        "without a cell, or not at all (`--drop`)",
+    )
     widen: float = Field(
         0.5,
         ge=0,

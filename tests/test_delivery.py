@@ -34,7 +34,7 @@ DICTIONARY = FeatureDictionary(
     ),
 )
 KEPT = pd.DataFrame({"age": [33.0, None], "died": ["yes", "no"]}, index=[4, 9])
-ORDER = ["id", "story", "age", "twice", "died", "half"]
+ORDER = ["id", "story", "age", "twice", "died", "note", "half"]
 
 
 @pytest.mark.parametrize("frame", [None, FRAME])
@@ -47,6 +47,19 @@ def test_columns_stand_in_the_order_of_the_input_and_new_ones_last(frame):
     assert delivery.augmented["age"].tolist()[:4] == [30, 40, 50, 33]
     assert delivery.augmented["story"].tolist()[:4] == ["a", "b", "c", "s"]
     assert not set(delivery.synthetic["id"]) & set(FRAME["id"])
+
+
+def test_a_column_that_is_left_out_is_blank_or_dropped():
+    written = {"story": ["s", None]}
+    delivery = deliver(DICTIONARY, from_frame(FRAME), FRAME, KEPT, written, seed=1)
+    assert delivery.cells["note"].tolist() == [None, None]
+    assert delivery.synthetic["note"].isna().all()
+    assert delivery.augmented["note"].tolist()[:3] == ["x", "y", "z"]
+    dropped = deliver(
+        DICTIONARY, from_frame(FRAME), FRAME, KEPT, written, seed=1, left_out="dropped"
+    )
+    for part in (dropped.cells, dropped.synthetic, dropped.augmented):
+        assert list(part) == [name for name in ORDER if name != "note"]
 
 
 def test_cells_are_text_with_the_decimals_of_the_dictionary():

@@ -20,7 +20,8 @@ def test_every_column_has_a_name_of_its_own(first):
     assert len(set(read.names)) == len(first)
     assert "" not in read.names
     renamed = [place for place, cell in enumerate(first, 1) if read.names[place - 1] != cell]
-    assert [decision.what for decision in read.decisions] == [f"column {p}" for p in renamed]
+    own = [decision.what for decision in read.decisions if decision.what != "header"]
+    assert own == [f"column {place}" for place in renamed]
 
 
 def test_a_blank_last_column_goes_and_an_uneven_line_stays():
@@ -49,6 +50,41 @@ def test_numbers_in_the_first_line_are_data_unless_they_are_years_or_count(first
     read = header(first, ["34", "1.5"], ["51", "2"])
     assert read.names == (["column_1", "column_2"] if is_data else first)
     assert [row.line for row in read.rows] == ([1, 2, 3] if is_data else [2, 3])
+
+
+HEADER = ["sex", "ward", "age"]
+ROWS = [["F", "A", "34"], ["M", "B", "51"], ["F", "B", "29"], ["M", "A", "77"]]
+
+
+@pytest.mark.parametrize(
+    ("lines", "is_data"),
+    [
+        ([HEADER, *ROWS], False),
+        ([HEADER, *ROWS, HEADER, *ROWS], False),  # two files that were joined
+        (ROWS, True),
+        ([["F", "A", ""], *ROWS], True),
+        ([row[:2] for row in ROWS], True),
+        ([HEADER[:2], *(row[:2] for row in ROWS)], False),
+        ([["M", "ward"], *(row[:2] for row in ROWS)], True),  # half of the columns
+        ([["M", "ward", "plan"], *([*row[:2], "x"] for row in ROWS)], False),
+        ([["F", "A", "age"], *ROWS], False),  # a name stands over the numbers
+        ([["Ann Lee", "Bonn"], ["Bo Ray", "Kiel"], ["Cy Tan", "Jena"]], False),  # nobody can know
+    ],
+)
+def test_words_that_come_again_below_the_first_line_are_data(lines, is_data):
+    read = header(*lines)
+    assert (read.texts is None) == is_data
+    assert len(read.rows) == len(lines) - (not is_data)
+    said = [decision.reason for decision in read.decisions if decision.what == "header"]
+    assert bool(said) == (is_data or "numbers" in "".join(said))
+
+
+@pytest.mark.parametrize("first_line", ["names", "data"])
+def test_a_person_says_what_the_first_line_is(first_line):
+    for lines in (ROWS, [HEADER, *ROWS]):
+        records = [Record(number, cells) for number, cells in enumerate(lines, 1)]
+        read = read_header(records, "t.csv", first_line)
+        assert (read.texts is None) == (first_line == "data")
 
 
 def test_one_column_is_no_table():

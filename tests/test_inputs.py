@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import t2local
-from t2local.errors import InputError, PlanError, UsageError
+from t2local.errors import PlanError, UsageError
 from t2local.events import Decision, Notice
 from t2local.run.inputs import (
     Run,
@@ -109,13 +109,6 @@ def test_effects_on_one_target_are_not_used_for_another(run, patients):
     with pytest.raises(UsageError, match="are on 'outcome', not on 'smoker'") as caught:
         inputs_of(run, patients, dictionary=dictionary, target="smoker")
     assert "take them out of the dictionary" in caught.value.next_step
-
-
-def test_a_column_of_blanks_is_refused_by_its_place(run, patients):
-    with pytest.raises(InputError) as caught:
-        inputs_of(run, patients.assign(empty=None, void=None))
-    assert [fault.rpartition(": ")[2] for fault in caught.value.faults] == ["'empty'", "'void'"]
-    assert "column 7" in caught.value.faults[0]
 
 
 def test_a_plan_may_be_an_object_a_file_or_a_maker(run, patients, tmp_path):

@@ -61,12 +61,12 @@ def test_types_and_columns_are_those_of_the_input(patients):
         target="outcome",
         settings={**FAST, "trim.gate_sd": 0, "trim.patience": 20},
     )
-    columns = [name for name in patients if name != "note"]
-    assert list(result.synthetic) == columns
+    assert list(result.synthetic) == list(patients)
+    assert result.synthetic["note"].isna().all()
     assert len(result.augmented) == 60 + len(result.synthetic)
-    pd.testing.assert_frame_equal(result.augmented.head(60), patients[columns])
+    pd.testing.assert_frame_equal(result.augmented.head(60), patients)
     if len(result.synthetic):
-        assert result.synthetic.dtypes.to_dict() == patients[columns].dtypes.to_dict()
+        assert result.synthetic.dtypes.to_dict() == patients.dtypes.to_dict()
 
 
 @pytest.mark.usefixtures("fits_anew")
@@ -280,9 +280,7 @@ def test_ctrl_c_while_a_block_is_judged_or_delivered_loses_none_of_its_rows(
 
 
 def test_bad_input_is_refused_before_anything_is_written(patients, tmp_path):
-    blank = patients.assign(empty=None)
     for wrong, error in [
-        ({"data": blank}, InputError),
         ({"data": patients.assign(outcome=1)}, InputError),
         ({"data": patients, "target": "nope"}, InputError),
         ({"data": patients, "dictionary": tmp_path / "none.yaml"}, InputError),
@@ -304,13 +302,24 @@ def test_a_folder_that_is_not_a_run_is_never_written_into(patients, tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["precious.txt"]
 
 
-def test_a_blank_column_can_be_left_out_with_a_dictionary(patients):
-    blank = patients.assign(empty=None)
-    known = t2local.describe(blank)
-    assert [(left.name, left.reason) for left in known.left_out] == [
-        ("empty", "every cell is blank")
-    ]
-    assert "empty" not in generate(blank, dictionary=known, rows=10).synthetic
+def test_a_column_that_is_not_generated_comes_back_blank_or_is_dropped(patients):
+    blank = patients.assign(empty=None)[["empty", *patients]]
+    result = generate(blank, rows=10)
+    assert list(result.synthetic) == ["empty", *patients]
+    assert result.synthetic["empty"].isna().all()
+    dropped = generate(blank, rows=10, settings={**FAST, "table.left_out": "dropped"})
+    pd.testing.assert_frame_equal(dropped.synthetic, result.synthetic[list(patients)])
+
+
+def test_rows_without_a_label_are_not_used_and_the_others_stay_as_they_are(patients):
+    blank = patients.assign(outcome=patients["outcome"].astype(object))
+    blank.loc[[0, 7], "outcome"] = None
+    heard: list[str] = []
+    result = generate(blank, rows=10, on_event=lambda event: heard.append(str(event)))
+    assert any("2 of 60 rows have no outcome: they are not used" in event for event in heard)
+    assert len(result.augmented) == 58 + len(result.synthetic)
+    assert result.augmented["age"].tolist()[:58] == blank.drop([0, 7])["age"].tolist()
+    assert result.synthetic["outcome"].notna().all()
 
 
 class Stumbling(ScriptedModel):

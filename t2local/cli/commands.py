@@ -13,6 +13,7 @@ from t2local.cli import options
 from t2local.cli.doctor import doctor
 from t2local.cli.models import bundle, models
 from t2local.cli.options import read_settings, render, write
+from t2local.cli.sample import sample
 from t2local.cli.screen import Screen
 from t2local.cli.text import forecast_text, run_summary, trim_summary
 from t2local.errors import Interrupted, NothingKept, ResourceError, T2LocalError
@@ -25,14 +26,6 @@ EXIT_CODES = """
 Exit codes: 0 ok, 1 a bug, 2 usage, 3 input or dictionary, 4 model, 5 no row passed the quality
 stages (files are written), 6 out of memory or disk, 130 interrupted.
 """
-#: Name to scikit-learn's function and its options. The ages of diabetes are wanted in years;
-#: scikit-learn's default is standard deviations.
-_SAMPLES: dict[str, tuple[str, dict[str, bool]]] = {
-    "iris": ("load_iris", {}),
-    "wine": ("load_wine", {}),
-    "breast-cancer": ("load_breast_cancer", {}),
-    "diabetes": ("load_diabetes", {"scaled": False}),
-}
 
 
 class _Group(click.Group):
@@ -132,6 +125,10 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
 @click.option(
     "--max-batches", type=click.IntRange(1), help="Batches tried at most [5 times those needed]."
 )
+@options.no_header
+@click.option(
+    "--drop", is_flag=True, help="Drop the columns that are not generated [they come back blank]."
+)
 @options.preset
 @options.setting
 @options.form
@@ -147,6 +144,8 @@ def generate(
     examples: int | None,
     purpose: str | None,
     keep: str | None,
+    no_header: bool,
+    drop: bool,
     preset: str,
     pairs: tuple[str, ...],
     form: str,
@@ -159,7 +158,13 @@ def generate(
     """
     from t2local import pipeline
 
-    own = {"team.examples": examples, "trim.purpose": purpose, "trim.keep": keep}
+    own = {
+        "team.examples": examples,
+        "trim.purpose": purpose,
+        "trim.keep": keep,
+        "table.first_line": "data" if no_header else None,
+        "table.left_out": "dropped" if drop else None,
+    }
     arguments["settings"] = read_settings(pairs, preset, own)
     if dry_run:
         _forecast(data, form, quiet, arguments)
@@ -189,16 +194,23 @@ def generate(
     help="schema: the JSON Schema, for editors.",
 )
 @options.output
+@options.no_header
 @options.setting
 def describe(
-    data: Path, language: str, output: Path | None, pairs: tuple[str, ...], **arguments: Any
+    data: Path,
+    language: str,
+    output: Path | None,
+    no_header: bool,
+    pairs: tuple[str, ...],
+    **arguments: Any,
 ) -> None:
     """Guess the feature dictionary of the table DATA, with the reason of each guess; as JSON it is
     a Frictionless Table Schema.
     """
     from t2local import pipeline
 
-    settings = read_settings(pairs)
+    first_line = "data" if no_header else None
+    settings = read_settings(pairs, options={"table.first_line": first_line})
     with Screen() as screen:
         dictionary = pipeline.describe(data, settings=settings, on_event=screen, **arguments)
     texts = {
@@ -231,16 +243,23 @@ def describe(
     help="What is written; --plan takes YAML.",
 )
 @options.output
+@options.no_header
 @options.setting
 def plan(
-    data: Path, language: str, output: Path | None, pairs: tuple[str, ...], **arguments: Any
+    data: Path,
+    language: str,
+    output: Path | None,
+    no_header: bool,
+    pairs: tuple[str, ...],
+    **arguments: Any,
 ) -> None:
     """Show which features belong together and in which order they are written; edit it and pass it
     on with --plan.
     """
     from t2local import pipeline
 
-    settings = read_settings(pairs)
+    first_line = "data" if no_header else None
+    settings = read_settings(pairs, options={"table.first_line": first_line})
     with Screen() as screen:
         drawing = pipeline.plan(data, settings=settings, on_event=screen, **arguments)
     if language == "yaml":  # the file has no room for these figures
@@ -327,24 +346,10 @@ def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **argumen
     render(evaluation.as_report(), text, form)
 
 
-@main.command()
-@click.argument("name", type=click.Choice(sorted(_SAMPLES)))
-@options.output
-def sample(name: str, output: Path | None) -> None:
-    """Write a real table to try; it comes with scikit-learn."""
-    import sklearn.datasets
-
-    function, choices = _SAMPLES[name]
-    bunch = getattr(sklearn.datasets, function)(as_frame=True, **choices)
-    frame = bunch.frame
-    if hasattr(bunch, "target_names") and len(bunch.target_names):
-        frame["target"] = bunch.target_names[frame["target"]]
-    write(frame.to_csv(index=False), output)
-
-
 main.add_command(models)
 main.add_command(bundle)
 main.add_command(doctor)
+main.add_command(sample)
 
 
 def _forecast(data: Path, form: str, quiet: bool, arguments: "JsonObject") -> None:

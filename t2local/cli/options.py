@@ -47,6 +47,9 @@ form = click.option(
     help="What is printed: sentences, or JSON for programs.",
 )
 output = click.option("-o", "--output", type=PATH, help="File to write [stdout].")
+no_header = click.option(
+    "--no-header", is_flag=True, help="The first line of DATA is a row [what it looks like]."
+)
 setting = click.option(
     "--set",
     "pairs",

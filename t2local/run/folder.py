@@ -66,8 +66,9 @@ class RunFolder:
         * **texts**: the other files, by name; the last one is written last, and so marks a
           complete result.
         """
-        for name, cells in (("synthetic.csv", kept), ("rejected.csv", rejected)):
-            write_like(table, self.path / name, cells)
+        write_like(table, self.path / "synthetic.csv", kept)
+        # The notes need names.
+        write_like(table, self.path / "rejected.csv", rejected, with_names=True)
         self.write(texts)
 
     def write(self, texts: Mapping[str, str]) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from t2local.errors import DictionaryError, InputError, PlanError, UsageError
+from t2local.errors import DictionaryError, PlanError, UsageError
 from t2local.events import Decision, Event, Listener, Notice
 from t2local.run.ledger import Ledger
-from t2local.settings import Settings, TrimSettings
+from t2local.settings import Settings, TableSettings, TrimSettings
 from t2local.stats.arrays import FloatArray
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
@@ -90,9 +90,11 @@ class Inputs:
         return weights / weights.mean()
 
 
-def read(data: TableSource) -> Table:
+def read(data: TableSource, settings: TableSettings | None = None) -> Table:
     """The table in a DataFrame or a file."""
-    return from_frame(data) if isinstance(data, pd.DataFrame) else read_table(data)
+    if isinstance(data, pd.DataFrame):
+        return from_frame(data)
+    return read_table(data, first_line=(settings or TableSettings()).first_line)
 
 
 def read_inputs(
@@ -105,15 +107,15 @@ def read_inputs(
     balance: str | Mapping[str, float] | None = None,
 ) -> Inputs:
     """Read and check all that was given. **Raises** a `T2LocalError` for what cannot be used."""
-    table = read(data)
+    table = read(data, run.settings.table)
     for decision in table.decisions:
         run.tell(decision)
-    agreed = understand(run, table, target, dictionary)
+    table, agreed = understand(run, table, target, dictionary)
     # A column that says "missing" by a number of its own, and in no other way, says it so again.
     codes = {f.name: f.missing_values[0] for f in agreed.features if f.missing_values}
     inputs = Inputs(
         table=replace(table, missing={**codes, **table.missing}),
-        frame=data if isinstance(data, pd.DataFrame) else None,
+        frame=_used_rows(data, table) if isinstance(data, pd.DataFrame) else None,
         dictionary=agreed,
         values=agreed.values(table.cells),
         plan=_plan(plan, agreed),
@@ -122,6 +124,13 @@ def read_inputs(
     )
     run.ledger.clock.lap("read")
     return inputs
+
+
+def _used_rows(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    """The rows of the caller's frame that the table has: its lines count them from 1."""
+    if len(table.lines) == len(frame):
+        return frame
+    return frame.take([line - 1 for line in table.lines])
 
 
 def want_rows(run: Run, inputs: Inputs, rows: int | None, max_batches: int | None) -> None:
@@ -172,15 +181,15 @@ def _own_text(dictionary: DictionarySource | None, target: str | None) -> str:
 
 def understand(
     run: Run, table: Table, target: str | None, given: DictionarySource | None
-) -> FeatureDictionary:
-    """The dictionary of a run, given or a guess, checked against every cell of the table."""
+) -> tuple[Table, FeatureDictionary]:
+    """The rows that have a label, and the dictionary of a run, checked against all their cells."""
     if given is None:
-        _refuse_blank_columns(table)
         dictionary = describe(
             table.cells, target=target, settings=run.settings.table, source=table.source
         )
     else:
         dictionary = _with_target(load_dictionary(given), target)
+    table = _with_labels(run, table, dictionary)
     for warning in dictionary.check_table(table.cells, table.lines, table.source):
         run.tell(Notice(warning))
     reason = dictionary.target_reason or "from the dictionary"
@@ -188,7 +197,24 @@ def understand(
     _tell_effects(run, dictionary)
     for column in dictionary.left_out:
         run.tell(Decision("left out", column.name, column.reason))
-    return dictionary
+    return table, dictionary
+
+
+def _with_labels(run: Run, table: Table, dictionary: FeatureDictionary) -> Table:
+    """The rows that have a label: the others show nothing of what is to be predicted."""
+    target = dictionary[dictionary.target]
+    labels = table.cells.get(target.name, pd.Series(dtype=object))
+    has_label = (labels.notna() & ~labels.isin(target.missing_values)).to_numpy()
+    n_blank = int((~has_label).sum())
+    # A table without any label, or without this column, is a fault that is named later.
+    if not n_blank or not has_label.any():
+        return table
+    run.tell(Notice(f"{n_blank} of {len(labels)} rows have no {target.name}: they are not used"))
+    return replace(
+        table,
+        cells=table.cells[has_label].reset_index(drop=True),
+        lines=np.array(table.lines)[has_label].tolist(),
+    )
 
 
 def _tell_effects(run: Run, dictionary: FeatureDictionary) -> None:
@@ -227,21 +253,6 @@ def _with_target(dictionary: FeatureDictionary, target: str | None) -> FeatureDi
             next_step="take them out of the dictionary, or pass no other target",
         )
     return dictionary.model_copy(update={"target": target})
-
-
-def _refuse_blank_columns(table: Table) -> None:
-    blank = [
-        f"{table.source}, column {position}: {name!r}"
-        for position, name in enumerate(table.cells, 1)
-        if table.cells[name].isna().all()
-    ]
-    if blank:
-        command = f"python -m t2local describe {table.source} -o dictionary.yaml"
-        next_step = (
-            f"remove these columns, or leave them out: '{command}', "
-            "then pass --dictionary dictionary.yaml"
-        )
-        raise InputError("Some columns have nothing but blanks.", faults=blank, next_step=next_step)
 
 
 def check_counts(**numbers: int | None) -> None:

@@ -71,7 +71,15 @@ def hand_over(
 ) -> Result:
     """Put the rows in the columns and types of the input, and write the files."""
     dictionary = inputs.dictionary
-    delivery = deliver(dictionary, inputs.table, inputs.frame, rows.kept, texts, run.seed)
+    delivery = deliver(
+        dictionary,
+        inputs.table,
+        inputs.frame,
+        rows.kept,
+        texts,
+        run.seed,
+        left_out=run.settings.table.left_out,
+    )
     manifest = manifest_of(run, inputs, team.model, team.plan.manager)
     if folder:
         files = {

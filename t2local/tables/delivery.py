@@ -1,6 +1,6 @@
 """From values to what is delivered: the columns and types of the input.
 
-Identifiers are new ones, and derived columns are computed.
+Identifiers are new ones, derived columns are computed, and a column that is left out is blank.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,6 +32,8 @@ def deliver(
     kept: pd.DataFrame,
     written: Mapping[str, list[str | None]],
     seed: int,
+    *,
+    left_out: str = "blank",
 ) -> Delivery:
     """Put the kept rows together in the columns of the input.
 
@@ -40,13 +42,13 @@ def deliver(
     * **frame**: the caller's own, when the input was one; its types are those of the result.
     * **kept**: frame of values (m, d).
     * **written**: short texts for the kept rows, by column.
+    * **left_out**: other columns come back ``blank``, or are ``dropped``.
     """
-    identifiers = {
-        column.name: new_identifiers(table.cells[column.name], len(kept), seed)
-        for column in dictionary.left_out
-        if column.make == "identifier" and column.name in table.cells
-    }
+    identifiers = _identifiers(dictionary, table, len(kept), seed)
     computed = dictionary.computed(kept)
+    if left_out == "blank":
+        others = {str(name) for name in table.cells} - {*dictionary.names, *identifiers, *computed}
+        written = {**{name: [None] * len(kept) for name in others}, **written}
     order = _order(table, {*dictionary.names, *identifiers}, [*computed, *written])
     numbers = {
         derived.name: _formatted(computed[derived.name], derived.decimals)
@@ -63,6 +65,17 @@ def deliver(
         real = frame.rename(columns=str).reset_index(drop=True).reindex(columns=order)
         synthetic = _with_types_of(real, synthetic)
     return Delivery(cells, synthetic, pd.concat([real, synthetic], ignore_index=True))
+
+
+def _identifiers(
+    dictionary: FeatureDictionary, table: Table, n_rows: int, seed: int
+) -> dict[str, list[str]]:
+    """New identifiers, by column."""
+    return {
+        column.name: new_identifiers(table.cells[column.name], n_rows, seed)
+        for column in dictionary.left_out
+        if column.make == "identifier" and column.name in table.cells
+    }
 
 
 def _order(table: Table, columns: set[str], new_columns: Sequence[str]) -> list[str]:

@@ -112,8 +112,12 @@ def _choose_target(
         return likely, "asked for"
     if likely is not None and isinstance(guesses[likely], Feature):
         return likely, "named like a label; name another with --target"
-    usable = [name for name, guess in guesses.items() if isinstance(guess, Feature)]
-    return (usable or list(guesses))[-1], "the last column; name another with --target"
+    features = [guess for guess in guesses.values() if isinstance(guess, Feature)]
+    complete = [feature.name for feature in features if not feature.missing]
+    if complete and complete[-1] != features[-1].name:
+        return complete[-1], "the last column without a blank cell; name another with --target"
+    usable = [feature.name for feature in features] or list(guesses)
+    return usable[-1], "the last column; name another with --target"
 
 
 def _orders_of_dates(features: Sequence[Feature], cells: pd.DataFrame) -> Iterable[Relation]:

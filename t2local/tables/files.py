@@ -32,6 +32,7 @@ class Table:
 
     * **lines**: the line of the file where each row begins.
     * **fewest**: rows that it needs at least.
+    * **header**: by the names of the columns, how the file writes them; none without a header.
     * **missing**: for a column what it writes for a missing value (else nothing).
     * **styles**: for a column how it writes its numbers (else plainly).
     * **decisions**: choices that a person could have made otherwise.
@@ -44,6 +45,7 @@ class Table:
     bom: bool = False
     fewest: int = 2
     encoding: str = "utf-8"
+    header: dict[str, str] | None = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     styles: dict[str, str] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
@@ -119,7 +121,7 @@ def yaml_text(comment: str, fields: Mapping[str, object]) -> str:
 
 def write_csv(
     path: Path,
-    header: Iterable[str],
+    header: Iterable[str] | None,
     rows: Iterable[Iterable[str | None]],
     *,
     delimiter: str = ",",
@@ -131,5 +133,6 @@ def write_csv(
         if bom:
             file.write("\ufeff")
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(header)
+        if header is not None:
+            writer.writerow(header)
         writer.writerows([cell or "" for cell in row] for row in rows)

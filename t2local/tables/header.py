@@ -19,15 +19,23 @@ class Record:
 
 @dataclass(frozen=True)
 class Header:
-    """Names of the columns, the rows below, and what was decided about them."""
+    """Names of the columns, the rows below, and what was decided about them.
+
+    ``texts``: the first line as it stands in the file; none where it is data already.
+    """
 
     names: list[str]
     rows: list[Record]
     decisions: list[Decision]
+    texts: list[str] | None
 
 
-def read_header(records: Sequence[Record], source: str) -> Header:
+def read_header(records: Sequence[Record], source: str, first_line: str = "auto") -> Header:
     """Split the records of a file into names and rows of data.
+
+    **Parameters:**
+
+    * **first_line**: ``names``, ``data``, or ``auto`` for what it looks like.
 
     **Raises** `InputError` for a file of one column.
     """
@@ -43,16 +51,18 @@ def read_header(records: Sequence[Record], source: str) -> Header:
         )
     records, decisions = _without_blank_last_column(records)
     first = [cell.strip() for cell in records[0].cells]
-    if _is_data(first, records[1:]):
-        decision = Decision(
-            "header",
-            "none: column_1, column_2 ...",
-            "the first line holds numbers like the lines below it",
-        )
+    reason = "asked for" if first_line == "data" else ""
+    if first_line == "auto":
+        reason = _sign_of_data(first, records[1:])
+    if reason:
+        decision = Decision("header", "none: column_1, column_2 ...", reason)
         names = [f"column_{place}" for place in range(1, len(first) + 1)]
-        return Header(names, list(records), [*decisions, decision])
+        return Header(names, list(records), [*decisions, decision], None)
+    if first_line == "auto" and not _names_numbers(first, records[1:]):
+        reason = "no column of numbers shows whether it is; if it is a row of data: --no-header"
+        decisions.append(Decision("header", "the first line", reason))
     names, renamed = _names(first)
-    return Header(names, list(records[1:]), [*decisions, *renamed])
+    return Header(names, list(records[1:]), [*decisions, *renamed], first)
 
 
 def _without_blank_last_column(
@@ -93,7 +103,16 @@ def _names(first: Sequence[str]) -> tuple[list[str], list[Decision]]:
     return names, decisions
 
 
-def _is_data(first: Sequence[str], rows: Sequence[Record]) -> bool:
+def _sign_of_data(first: Sequence[str], rows: Sequence[Record]) -> str:
+    """Why the first line is data; empty where it is names."""
+    if _holds_numbers(first, rows):
+        return "the first line holds numbers like the lines below it"
+    if _holds_levels(first, rows):
+        return "the first line holds words that the lines below it hold in the same columns"
+    return ""
+
+
+def _holds_numbers(first: Sequence[str], rows: Sequence[Record]) -> bool:
     """Whether the first line holds numbers in most columns of numbers.
 
     Years and numbers that count the columns may be names.
@@ -110,8 +129,34 @@ def _is_data(first: Sequence[str], rows: Sequence[Record]) -> bool:
     return not (are_years or count_on)
 
 
+def _holds_levels(first: Sequence[str], rows: Sequence[Record]) -> bool:
+    """Whether the first line's words stand below it as well, in half of the columns or in two.
+
+    One may by chance: a column can have the name of one of its levels.
+    """
+    if _names_numbers(first, rows):
+        return False
+    # A header that stands in the file again, as where two files were joined, is no sign of data.
+    below = [row for row in rows if [cell.strip() for cell in row.cells] != list(first)]
+    words = [(place, cell) for place, cell in enumerate(first) if cell.casefold() not in MISSING]
+    repeated = [cell in _cells(place, below) for place, cell in words]
+    return sum(repeated) >= 2 or (any(repeated) and 2 * sum(repeated) >= len(words))
+
+
+def _names_numbers(first: Sequence[str], rows: Sequence[Record]) -> bool:
+    """Whether the first line holds a word over a column of numbers."""
+    return any(
+        not NUMBER.fullmatch(cell) and cell.casefold() not in MISSING and _is_numeric(place, rows)
+        for place, cell in enumerate(first)
+    )
+
+
+def _cells(place: int, rows: Sequence[Record]) -> list[str]:
+    """The cells of a column."""
+    return [row.cells[place].strip() for row in rows if place < len(row.cells)]
+
+
 def _is_numeric(place: int, rows: Sequence[Record]) -> bool:
     """Whether all cells of a column that are not missing are numbers, and there is one."""
-    cells = [row.cells[place].strip() for row in rows if place < len(row.cells)]
-    present = [cell for cell in cells if cell.casefold() not in MISSING]
+    present = [cell for cell in _cells(place, rows) if cell.casefold() not in MISSING]
     return bool(present) and all(map(NUMBER.fullmatch, present))

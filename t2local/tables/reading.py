@@ -48,12 +48,13 @@ class _Column:
     decisions: list[Decision]
 
 
-def read_table(path: Path | str, *, fewest: int = 2) -> Table:
+def read_table(path: Path | str, *, fewest: int = 2, first_line: str = "auto") -> Table:
     """Read a CSV file, or Parquet and Excel where their libraries are installed.
 
     **Parameters:**
 
     * **fewest**: rows of data that the file needs at least.
+    * **first_line**: of a CSV file: ``names``, ``data``, or ``auto`` for what it looks like.
 
     **Raises** `InputError` that names file, line and column of every fault.
     """
@@ -63,12 +64,13 @@ def read_table(path: Path | str, *, fewest: int = 2) -> Table:
         return _read_by_library(path, fewest)
     text, encoding, decisions = _decoded(data, path.name)
     delimiter = _delimiter(text, path.name)
-    header = read_header(_records(text, delimiter, path.name), path.name)
+    header = read_header(_records(text, delimiter, path.name), path.name, first_line)
     columns = _columns(header, delimiter, path.name)
     frame = {name: column.cells for name, column in columns.items()}
     return Table(
         cells=pd.DataFrame(frame, columns=header.names, dtype=object),
         lines=[row.line for row in header.rows],
+        header=None if header.texts is None else dict(zip(header.names, header.texts, strict=True)),
         source=path.name,
         delimiter=delimiter,
         bom=data.startswith(b"\xef\xbb\xbf"),
@@ -239,17 +241,25 @@ def _column(name: str, texts: Sequence[str], delimiter: str) -> _Column:
     return _Column(cells, code, style, decisions)
 
 
-def write_like(table: Table, path: Path, cells: pd.DataFrame) -> None:
+def write_like(table: Table, path: Path, cells: pd.DataFrame, *, with_names: bool = False) -> None:
     """Write cells (None is missing) the way the table was written.
 
-    This means its delimiter, encoding, decimal commas and codes for missing values.
+    This means its header or none, delimiter, encoding, decimal commas and codes for missing values.
+
+    **Parameters:**
+
+    * **with_names**: the columns are named also where the table has no header.
     """
     columns = [
         [_written(table, str(name), cell) for cell in column] for name, column in cells.items()
     ]
+    header = None
+    if table.header is not None or with_names:
+        texts = table.header or {}
+        header = [_guarded(texts.get(str(name), str(name))) for name in cells]
     write_csv(
         path,
-        [_guarded(str(name)) for name in cells],
+        header,
         zip(*columns, strict=True),
         delimiter=table.delimiter,
         bom=table.bom,
