@@ -127,3 +127,81 @@ def test_what_is_guessed_allows_every_cell_and_reads_it_back(cells):
     assert all(mask.all() for mask in guessed.obeyed(values).values())
     missing = column.isna() | column.isin(guessed.missing_values)
     assert values.isna().tolist() == missing.tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "kind"),
+    [
+        ("patient", ["Ann Lee", "Bo Ray", "Cy Tan", "Di Xu", "Ed Orr", "Flo Day"] * 2, "names"),
+        ("last_name", ["Lee", "Ray", "Tan", "Xu", "Orr", "O'Day"] * 6, "names"),
+        ("Nachname", ["Müller", "Groß", "von Ahn", "Öztürk", "Weiß", "Maier"] * 6, "names"),
+        ("contact", [f"p{n}@clinic.org" for n in range(8)] * 3, "e-mail"),
+        ("phone", [f"0341 12345{n}" for n in range(8)] * 3, "telephone"),
+        ("x", [f"+49 341/12345{n}" for n in range(8)] * 3, "telephone"),
+        ("home", [f"{n} Mill Road" for n in range(8)] * 3, "addresses"),
+        ("wohnt", [f"Lindenstraße {n}" for n in range(8)] * 3, "addresses"),
+    ],
+)
+def test_texts_that_point_at_persons_are_no_levels(name, cells, kind):
+    out = guess(cells, name=name)
+    assert isinstance(out, LeftOut)
+    assert out.reason.startswith(kind)
+    assert not any(cell in out.reason for cell in cells)
+    assert isinstance(guess(cells, name=name, is_target=True), Feature)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("ward", ["Internal Medicine", "Intensive Care", "General Surgery", "Eye Clinic"] * 9),
+        ("site", [f"Saint {x}" for x in ("Ann", "Paul", "John", "Luke", "Mary", "Eve")] * 6),
+        ("drug_name", ["Aspirin", "Ibuprofen", "Metformin", "Insulin", "Heparin", "Statin"] * 6),
+        ("onset", [f"2021-03-0{n}" for n in range(1, 9)] * 3),
+        ("icd", [f"I{n}.1" for n in range(10, 20)] * 3),
+        ("sodium", [f"13{n}.5" for n in range(9)] * 3),
+    ],
+)
+def test_levels_of_wards_drugs_and_days_are_not_taken_for_persons(name, cells):
+    assert isinstance(guess(cells, name=name), Feature)
+
+
+def test_texts_of_one_or_two_rows_each_are_no_levels():
+    assert isinstance(guess([f"w{n}" for n in range(15)] * 2), LeftOut)
+    assert guess([f"w{n}" for n in range(10)] * 3).type == "category"
+    assert guess([f"w{n}" for n in range(15)] * 2, is_target=True).type == "category"
+
+
+def test_an_identifier_may_have_a_duplicate_or_a_blank_cell():
+    numbers = [str(n) for n in range(100, 2000, 67)]
+    for cells in ([*numbers, numbers[3]], [*numbers, None]):
+        assert guess(cells, name="mrn").make == "identifier"
+        assert isinstance(guess(cells, name="dose"), Feature)
+    assert isinstance(guess(numbers[:3] * 10, name="room no"), Feature)
+
+
+def test_codes_with_leading_zeros_are_never_numbers():
+    many = [f"0{n}" for n in range(2100, 2161)]
+    assert guess(many * 2).levels == tuple(many)
+    assert isinstance(guess(many), LeftOut)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "levels"),
+    [
+        ((1, 9), ("1", "9")),
+        ((3, 6, 7), ("3", "6", "7")),
+        ((10, 20, 30, 40, 80), ("10", "20", "30", "40", "80")),
+        ((0, 1, 2, 3, 5), ()),
+        ((1, 2, 3, 4), ()),
+    ],
+)
+def test_whole_numbers_with_gaps_that_repeat_are_codes(numbers, levels):
+    cells = [str(n) for n in numbers] * 6
+    assert guess(cells).levels == levels
+    assert guess(cells).type == {0: "integer", 2: "category"}.get(len(levels), "ordinal")
+
+
+def test_ranges_in_quotes_and_decades_have_an_order():
+    quoted = ["'70+'", "'40-49'", "'<40'", "'50-69'"]
+    assert guess(quoted * 6).levels == ("'<40'", "'40-49'", "'50-69'", "'70+'")
+    assert guess(["20s", "10s", "100s"] * 6).levels == ("10s", "20s", "100s")

@@ -104,6 +104,11 @@ class Codebook:
             if kind == "boolean" and len(facts["levels"]) != 2:
                 facts["type"] = "category"
             guessed = {key: guessed[key] for key in _KEPT_WITH_LEVELS if key in guessed}
+        elif kind == "integer" and all(map(str.isdecimal, guess.levels)) and guess.levels:
+            # Few whole numbers look like codes; the codebook knows better.
+            numbers = sorted(map(int, guess.levels))
+            facts = {"minimum": numbers[0], "maximum": numbers[-1], **facts}
+            guessed = {key: guessed[key] for key in _KEPT_WITH_LEVELS if key in guessed}
         elif not guess.numeric:
             # A number by the codebook, text in the rows: what the rows have is right.
             facts = {key: facts[key] for key in ("meaning", "unit") if key in facts}

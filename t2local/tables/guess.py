@@ -18,6 +18,7 @@ from t2local.tables.column_types import TEXT_TYPES
 from t2local.tables.dictionary import LeftOut
 from t2local.tables.feature import MOST_DECIMALS, Feature
 from t2local.tables.ordered_levels import known_order, order_of_ranges
+from t2local.tables.personal import personal_kind
 
 #: Fifteen digits are exact in a double.
 _INTEGER = re.compile(r"[+-]?\d{1,15}")
@@ -48,6 +49,15 @@ _FAR = 3
 _MAX_CODES = 10
 #: Below this many rows a text column counts as a category as soon as one value repeats.
 _FEW_ROWS = 20
+#: Codes with leading zeros may have this many times as many levels as other texts: ICD, ZIP, ward.
+_MORE_LEVELS = 4
+#: So few codes are no numbers where a single one is missing between them; more of them, where more
+#: numbers are missing than are there.
+_FEW_CODES = 4
+#: An identifier that is not complete: at least this share of its values is different.
+_LEAST_UNIQUE = 0.8
+#: A level of fewer rows may be one person who came twice.
+_ROWS_OF_A_GROUP = 3
 #: What floating point may add to a bound before it is rounded to the grid of its decimals.
 _ROUNDING = 1e-9
 
@@ -202,17 +212,29 @@ def _boolean(column: _Column) -> _Guess:
 
 
 def _identifier(column: _Column) -> _Guess:
-    unique = not column.missing and column.n_levels == column.n_rows >= 3
-    if column.is_target or not unique:
+    if column.is_target:
         return None
-    if column.all_match(_INTEGER):
-        if (np.diff(column.cells.astype(int).to_numpy()) == 1).all():
-            return column.left_out("an identifier: it counts the rows", make="identifier")
-    elif column.all_match(_DECIMAL):
+    is_complete = not column.missing and column.n_levels == column.n_rows >= 3
+    is_whole = column.all_match(_INTEGER)
+    if is_complete and is_whole and (np.diff(column.cells.astype(int).to_numpy()) == 1).all():
+        return column.left_out("an identifier: it counts the rows", make="identifier")
+    if (column.all_match(_DECIMAL) and not is_whole) or not _ID_NAME.search(column.name):
         return None
-    if not _ID_NAME.search(column.name):
+    # Who came twice, or has no number, is a person still: nothing to draw numbers from.
+    if is_complete or (
+        column.n_rows >= _FEW_ROWS and column.n_levels >= _LEAST_UNIQUE * len(column.cells)
+    ):
+        few = "no value repeats" if is_complete else "few values repeat"
+        return column.left_out(f"an identifier: by its name, and {few}", make="identifier")
+    return None
+
+
+def _personal(column: _Column) -> _Guess:
+    """Texts that point at a person: they never become levels unless a person says so."""
+    if column.is_target:
         return None
-    return column.left_out("an identifier: by its name, and no value repeats", make="identifier")
+    kind = personal_kind(column.name, column.cells)
+    return column.left_out(f"{kind}, by their form or the column's name") if kind else None
 
 
 def _codes(column: _Column) -> _Guess:
@@ -220,12 +242,33 @@ def _codes(column: _Column) -> _Guess:
     if not column.all_match(_INTEGER):
         return None
     if column.cells.str.match(_LEADING_ZERO).any():
-        return _category(column, "codes with leading zeros")
+        # As numbers they would lose their zeros, and most of the numbers between them are no codes.
+        if column.repeats and column.n_levels <= _MORE_LEVELS * column.settings.max_levels:
+            return column.with_levels("category", "codes with leading zeros")
+        n_cells = len(column.cells)
+        return _category(column, "codes with leading zeros") or column.left_out(
+            f"codes with leading zeros: {column.n_levels} different ones in {n_cells} cells"
+        )
     if column.is_target and column.looks_like_codes:
         return column.with_levels(
             "category", f"the target, with {column.n_levels} different whole numbers: classes"
         )
     return None
+
+
+def _codes_with_gaps(column: _Column) -> _Guess:
+    """Few whole numbers that repeat, with none between them: 1 and 9; 3, 6 and 7; 10, 20 and 40."""
+    if not column.all_match(_INTEGER) or not (column.looks_like_codes and column.repeats):
+        return None
+    numbers = sorted(set(column.cells.astype(int)))
+    n_between = numbers[-1] - numbers[0] + 1 - len(numbers)
+    if n_between < (1 if len(numbers) <= _FEW_CODES else len(numbers)):
+        return None
+    texts = sorted(set(column.cells), key=int)
+    if len(texts) > len(numbers):  # one number is written in two ways
+        return None
+    reason = f"{len(numbers)} different whole numbers that repeat, with none of those between them"
+    return column.with_levels("ordinal" if len(texts) > 2 else "category", reason, texts)
 
 
 def _text_type(column: _Column) -> _Guess:
@@ -276,6 +319,12 @@ def _category(column: _Column, reason: str = "") -> _Guess:
         repeats = column.n_levels < len(column.cells)
     if not repeats or column.n_levels > column.settings.max_levels:
         return None
+    counts = column.cells.value_counts()
+    in_groups = counts[counts >= _ROWS_OF_A_GROUP].sum()
+    if column.n_rows >= _FEW_ROWS and not column.is_target and 2 * in_groups < len(column.cells):
+        return column.left_out(
+            f"{column.n_levels} different texts, most of one or two rows each: they may be persons"
+        )
     reason = reason or f"text with {column.n_levels} different values that repeat"
     return column.with_levels("category", reason)
 
@@ -285,8 +334,10 @@ _RULES: tuple[Callable[[_Column], _Guess], ...] = (
     _blank,
     _constant,
     _boolean,
+    _personal,
     _identifier,
     _codes,
+    _codes_with_gaps,
     _text_type,
     _mixed_dates,
     _number,

@@ -11,10 +11,10 @@ _KNOWN_ORDERS = (
     ("i", "ii", "iii", "iv", "v"),
     ("0", "1+", "2+", "3+", "4+"),
 )
-#: A range: 10-14, <18, 65+, 80 and more.
+#: A range, in quotes or without: 10-14, <18, 65+, 80 and more, 50s.
 _RANGE = re.compile(
-    r"(<=?|≤|>=?|≥|under |over )?\s*(\d+(?:\.\d+)?)(?:\s*(?:-|–|to)\s*\d+(?:\.\d+)?)?"
-    r"\s*(\+|and more|or more)?",
+    r"['\"]?(<=?|≤|>=?|≥|under |over )?\s*(\d+(?:\.\d+)?)(?:\s*(?:-|–|to)\s*\d+(?:\.\d+)?)?"
+    r"\s*(\+|and more|or more)?s?['\"]?",
     re.IGNORECASE,
 )
 _BELOW = ("<", "≤", "<=", "under")
@@ -36,7 +36,7 @@ def order_of_ranges(levels: Sequence[str]) -> list[str]:
     matches = {level: _RANGE.fullmatch(level) for level in levels}
     if len({level.casefold() for level in levels}) < len(levels):
         return []
-    if not any("-" in level[1:] or "–" in level for level in levels):
+    if not any(re.search(r".-|–|\ds\b", level) for level in levels):
         return []
     starts = {level: _start(match) for level, match in matches.items() if match}
     if len(starts) < len(levels):
