@@ -37,6 +37,8 @@ class Stream(IntEnum):
     EFFECTS_TEST = 80  # which rows are test rows
     EFFECTS_ROWS = 81  # real rows, by their number
     EFFECTS_FLIPS = 82  # signs that are wrong
+    # Broken inputs (bench/fuzz)
+    FUZZ = 90  # by number of the kind and of the input
 
 
 @unique
