@@ -12,6 +12,7 @@ from t2local.tables import table_schema
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.effects import target_faults
 from t2local.tables.rules import Formula, Rule, RuleFault
+from t2local.tables.yaml_file import YamlFault, read_yaml
 
 _NEXT_STEP = "mend the lines above; 'python -m t2local describe data.csv' writes a correct one"
 #: Where in a dictionary, and what is wrong there.
@@ -23,7 +24,12 @@ def read_dictionary(text: str, source: str) -> FeatureDictionary:
 
     **Raises** `DictionaryError` with every fault, each with its line and column in ``source``.
     """
-    node, raw = _parse(text, source)
+    try:
+        node, raw = read_yaml(text)
+    except YamlFault as fault:
+        raise DictionaryError(
+            f"{source} is not readable YAML:", faults=[str(fault)], next_step=_NEXT_STEP
+        ) from None
     fields = table_schema.from_file(raw) if isinstance(raw, dict) else {}
     if not fields:
         faults: list[_Fault] = [((), "a dictionary is a mapping with target and fields")]
@@ -39,28 +45,6 @@ def read_dictionary(text: str, source: str) -> FeatureDictionary:
     raise DictionaryError(
         f"{source} has {len(descriptions)} faults:", faults=descriptions, next_step=_NEXT_STEP
     )
-
-
-def _parse(text: str, source: str) -> tuple[yaml.Node | None, Any]:
-    """The nodes of a YAML text, which know their lines, and what it says."""
-    try:
-        _refuse_aliases(text)
-        return yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # ValueError: a date such as 2021-02-30; RecursionError: thousands of nested brackets.
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise DictionaryError(
-            f"{source} is not readable YAML:", faults=[f"{place}{problem}"], next_step=_NEXT_STEP
-        ) from None
-
-
-def _refuse_aliases(text: str) -> None:
-    """A few lines of nested aliases can unfold to gigabytes."""
-    for token in yaml.scan(text, Loader=yaml.SafeLoader):
-        if isinstance(token, yaml.AliasToken):
-            raise yaml.scanner.ScannerError(None, None, "aliases are not allowed", token.start_mark)
 
 
 def _field_faults(fields: JsonObject) -> Iterable[_Fault]:

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +23,18 @@ MISSING = frozenset(
         "not available",
     }
 )  # fmt: skip
+
+
+#: What Python strips, and the byte order mark, which is as invisible within a file.
+_BLANKS = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
+    "\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+
+
+def stripped(text: str) -> str:
+    """A cell without the blanks around it."""
+    return text.strip(_BLANKS)
 
 
 @dataclass(frozen=True)
@@ -95,7 +108,7 @@ def _cell(value: object) -> str | None:
     if isinstance(value, pd.Timestamp):
         day = value.normalize()
         return str(value.date()) if value == day else value.isoformat(sep=" ")
-    text = str(value).strip()
+    text = stripped(str(value))
     return None if text.casefold() in MISSING else text
 
 
@@ -127,12 +140,18 @@ def write_csv(
     delimiter: str = ",",
     bom: bool = False,
     encoding: str = "utf-8",
+    quote_all: bool = False,
 ) -> None:
     """Write cells as CSV, None as a blank cell; the file appears whole or not at all."""
     with atomic(path, encoding) as file:
         if bom:
             file.write("\ufeff")
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        if header is not None:
-            writer.writerow(header)
-        writer.writerows([cell or "" for cell in row] for row in rows)
+        # Python's writer puts quotes around its own line end, and not around the old Mac's.
+        quoting_writer = csv.writer(
+            file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL
+        )
+        for row in chain([header] if header is not None else [], rows):
+            cells = [cell or "" for cell in row]
+            has_line_end = any("\r" in cell for cell in cells)
+            (quoting_writer if quote_all or has_line_end else writer).writerow(cells)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?")
 _WHOLE = re.compile(r"[+-]?\d+")
 _COMMA = re.compile(r"[+-]?\d*,\d+")
-_POINTS_AND_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?")
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+# No zero in front: 0,123 has no thousands.
+_POINTS_AND_COMMA = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 
 DECIMAL_COMMAS = "decimal commas"
 POINTS_FOR_THOUSANDS = "decimal commas, points for thousands"
@@ -47,11 +48,11 @@ def to_plain(cell: str, style: str) -> str:
 
 
 def styled(cell: str, style: str) -> str:
-    """A plain number as the column writes its numbers."""
-    if not style:
+    """A plain number as the column writes its numbers; a level with a comma is none."""
+    if not style or "," in cell:
         return cell
     whole, point, decimals = cell.partition(".")
-    digits = whole.removeprefix("-")
+    digits = whole.lstrip("+-")
     sign = whole[: len(whole) - len(digits)]
     if digits and style != DECIMAL_COMMAS:
         digits = f"{int(digits):,}"
