@@ -233,3 +233,15 @@ fields:
 """
     with pytest.raises(DictionaryError, match=r"line 3, column 3: fields\.0"):
         read_dictionary(text, "d.yaml")
+
+
+def test_a_fault_in_the_effect_of_a_level_names_its_place_and_not_the_level():
+    text = """\
+target: x
+fields:
+- {name: x, type: string, constraints: {enum: [a, b]}}
+- {name: z, type: string, constraints: {enum: [Rare1, b, c]}, level_effects: {Rare1: up}}
+"""
+    with pytest.raises(DictionaryError, match=r"line 4, column 85: fields\.1\.level_effects") as e:
+        read_dictionary(text, "d.yaml")
+    assert "Rare1" not in str(e.value)

@@ -124,14 +124,15 @@ def check_values(
     """Values of a dictionary come back from a table that is written like another one."""
     cells = dictionary.cells(values)
     values = dictionary.values(cells)  # rounded to the decimals of the dictionary
-    if (cells.isna().all(axis=1)).any() or len(cells) < 2:
-        return  # a line of nothing is no row
+    if len(cells) < 2:
+        return  # too few for a table
     like = like or Table(cells, list(range(len(cells))), "t")
+    cells = cells.reindex(columns=like.cells.columns)  # a column that is left out comes back blank
     with own("the written table"):
         write_like(like, path, cells)
         back = read_table(path, first_line=first_line(like))
     expect(len(back.cells) == len(cells), "other count of rows than was written")
-    expect(list(back.cells) == list(cells), "other names than were written")
+    expect(set(dictionary.names) <= set(back.cells), "other names than were written")
     expect(equal(dictionary.values(back.cells), values), "other values than were written")
 
 
