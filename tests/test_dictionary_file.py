@@ -242,6 +242,6 @@ fields:
 - {name: x, type: string, constraints: {enum: [a, b]}}
 - {name: z, type: string, constraints: {enum: [Rare1, b, c]}, level_effects: {Rare1: up}}
 """
-    with pytest.raises(DictionaryError, match=r"line 4, column 85: fields\.1\.level_effects") as e:
+    with pytest.raises(DictionaryError, match=r"line 4, column 86: fields\.1\.level_effects") as e:
         read_dictionary(text, "d.yaml")
     assert "Rare1" not in str(e.value)
