@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, time
 from itertools import chain
 from pathlib import Path
 
@@ -93,21 +94,23 @@ def from_frame(frame: pd.DataFrame, source: str = "the DataFrame", fewest: int =
 def cells_of(frame: pd.DataFrame) -> pd.DataFrame:
     """The cells of a frame as text, None for missing; rows are numbered from 0."""
     columns = {
-        str(name): pd.Series([_cell(value) for value in frame[name]], dtype=object)
+        str(name): pd.Series([cell_text(value) for value in frame[name]], dtype=object)
         for name in frame.columns
     }
     return pd.DataFrame(columns)
 
 
-def _cell(value: object) -> str | None:
-    if pd.isna(value):  # type: ignore[call-overload]
+def cell_text(value: object) -> str | None:
+    """A value of a frame as the text of a cell, None for missing."""
+    # Of a list it would ask each element.
+    if pd.api.types.is_scalar(value) and pd.isna(value):  # type: ignore[call-overload]
         return None
     # pandas turns whole numbers into floats where a column has missing cells.
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, pd.Timestamp):
-        day = value.normalize()
-        return str(value.date()) if value == day else value.isoformat(sep=" ")
+    if isinstance(value, datetime):  # pandas' timestamps are some
+        is_day = value.time() == time(0)
+        return value.date().isoformat() if is_day else value.isoformat(sep=" ")
     text = stripped(str(value))
     return None if text.casefold() in MISSING else text
 

@@ -10,16 +10,25 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from zipfile import BadZipFile
 
 import pandas as pd
 
 from t2local.errors import InputError
 from t2local.events import Decision
 from t2local.system.input_file import read_bytes
+from t2local.tables.characters import check_characters
+from t2local.tables.file_formats import (
+    FRAMES,
+    JSON_LINES,
+    SHEETS,
+    json_records,
+    read_frame,
+    sheet_records,
+    unpacked,
+)
 from t2local.tables.files import MISSING, Table, from_frame, stripped, write_csv
 from t2local.tables.formulas import guarded, unguarded
 from t2local.tables.header import Header, Record, read_header
@@ -32,8 +41,6 @@ _MOST_BYTES = 2 * 10**9
 _RECORDS_FOR_DELIMITER = 50
 #: Text in UTF-16 has a zero in nearly every second byte, text in any other encoding none.
 _SHARE_OF_ZEROS = 1 / 5
-#: File endings that pandas reads with a library of its own, and the extra that brings it.
-_EXTRAS = {".parquet": "parquet", ".xlsx": "excel"}
 _NO_TABLE = "check the path; 'python -m t2local sample wine -o wine.csv' writes a table to try"
 #: Words for "missing" that might have been meant as a level.
 _DOUBTFUL_MISSING = frozenset({"unknown", "missing"})
@@ -56,34 +63,62 @@ class _Column:
     decisions: list[Decision]
 
 
-def read_table(path: Path | str, *, fewest: int = 2, first_line: str = "auto") -> Table:
-    """Read a CSV file, or Parquet and Excel where their libraries are installed.
+def read_table(
+    path: Path | str, *, fewest: int = 2, first_line: str = "auto", sheet: str = ""
+) -> Table:
+    """Read a CSV file, compressed or not, or one of `t2local.tables.file_formats`.
 
     **Parameters:**
 
     * **fewest**: rows of data that the file needs at least.
-    * **first_line**: of a CSV file: ``names``, ``data``, or ``auto`` for what it looks like.
+    * **first_line**: of CSV and Excel: ``names``, ``data``, or ``auto`` for what it looks like.
+    * **sheet**: of an Excel file; its first one where none is named.
 
     **Raises** `InputError` that names file, line and column of every fault.
     """
     path = Path(path)
-    data = read_bytes(path, _MOST_BYTES, InputError, _NO_TABLE)
-    if path.suffix.lower() in _EXTRAS:
-        return _read_by_library(path, fewest)
+    packed = read_bytes(path, _MOST_BYTES, InputError, _NO_TABLE)
+    data, name = unpacked(packed, path.name, _MOST_BYTES)
+    kind = Path(name).suffix.lower()
+    if kind in FRAMES:
+        return from_frame(read_frame(path), source=path.name, fewest=fewest)
+    if kind in SHEETS:
+        records, decisions = sheet_records(path, sheet)
+        return _table(records, decisions, path.name, fewest, first_line)
     text, encoding, decisions = _decoded(data, path.name)
+    if kind in JSON_LINES:
+        return _table(json_records(text, path.name), decisions, path.name, fewest, "names")
     delimiter = _delimiter(text)
-    header = read_header(_records(text, delimiter, path.name), path.name, first_line)
-    columns = _columns(header, delimiter, path.name)
+    table = _table(
+        _records(text, delimiter, path.name), decisions, path.name, fewest, first_line, delimiter
+    )
+    bom = encoding == "utf-8" and data.startswith(_BOM)
+    return replace(table, encoding=encoding, bom=bom)
+
+
+def _table(
+    records: Sequence[Record],
+    decisions: Sequence[Decision],
+    source: str,
+    fewest: int,
+    first_line: str,
+    delimiter: str = ",",
+) -> Table:
+    """The table in the records of a file."""
+    if not records:
+        raise _empty(source)
+    header = read_header(records, source, first_line)
+    columns = _columns(header, delimiter, source)
     frame = {name: column.cells for name, column in columns.items()}
+    cells = pd.DataFrame(frame, columns=header.names, dtype=object)
+    check_characters(cells, source)
     return Table(
-        cells=pd.DataFrame(frame, columns=header.names, dtype=object),
+        cells=cells,
         lines=[row.line for row in header.rows],
         header=None if header.texts is None else dict(zip(header.names, header.texts, strict=True)),
-        source=path.name,
+        source=source,
         delimiter=delimiter,
-        bom=encoding == "utf-8" and data.startswith(_BOM),
         fewest=fewest,
-        encoding=encoding,
         missing={name: column.missing for name, column in columns.items() if column.missing},
         styles={name: column.style for name, column in columns.items() if column.style},
         decisions=(
@@ -103,23 +138,6 @@ def read_text(path: Path, error: type[InputError]) -> str:
         raise error(
             f"{path} cannot be read as UTF-8 text.", next_step="check that it is the right file"
         ) from None
-
-
-def _read_by_library(path: Path, fewest: int) -> Table:
-    extra = _EXTRAS[path.suffix.lower()]
-    try:
-        frame = pd.read_parquet(path) if extra == "parquet" else pd.read_excel(path)
-    except ImportError:
-        raise InputError(
-            f"{path.name} needs a library that is not installed.",
-            next_step=f"pip install 't2local[{extra}]', or save it as CSV",
-        ) from None
-    except (ValueError, KeyError, OSError, BadZipFile) as error:  # a file that is none of its kind
-        raise InputError(
-            f"{path.name} cannot be read as {extra}: {type(error).__name__}.",
-            next_step="save it as CSV",
-        ) from None
-    return from_frame(frame, source=path.name, fewest=fewest)
 
 
 def _decoded(data: bytes, source: str) -> tuple[str, str, list[Decision]]:
@@ -207,8 +225,6 @@ def _records(text: str, delimiter: str, source: str) -> list[Record]:
             faults=[f"{source}, line {line}: {error}"],
             next_step=next_step,
         ) from None
-    if not records:
-        raise _empty(source)
     return records
 
 
