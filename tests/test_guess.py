@@ -113,6 +113,10 @@ def test_numbers_that_no_double_tells_apart_are_levels_where_they_repeat(number)
     assert guess([number, other] * 5, is_target=True, widen=10.0).type == "category"
 
 
+def test_digits_of_other_scripts_are_text():
+    assert guess(["\u0661", "\u0662"] * 5).levels == ("\u0661", "\u0662")
+
+
 def test_decimals_are_as_many_as_the_largest_number_leaves_room_for():
     feature = guess(["860084974", "0.2302734567", "12.5", "3"])
     assert feature.decimals == 6

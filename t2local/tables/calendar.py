@@ -15,10 +15,11 @@ import pandas as pd
 #: A text that looks like a date, with or without a time.
 DATE_LIKE = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
-    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
+    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?",
+    re.ASCII,
 )
 #: Eight digits that are a day of the years 1900 to 2099.
-_COMPACT_DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+_COMPACT_DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII)
 #: How models see a day; also what a person may write for any bound of a date in a dictionary.
 _ISO_DAY = "%Y-%m-%d"
 #: How dates are written, the unambiguous forms first; where day and month could be either, the day

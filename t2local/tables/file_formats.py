@@ -107,16 +107,18 @@ def read_frame(path: Path) -> pd.DataFrame:
 
 def sheet_records(path: Path, sheet: str) -> tuple[list[Record], list[Decision]]:
     """The rows of an Excel sheet (its first one where none is named) that are not blank."""
-    book = _by_library(path, "excel", lambda: pd.ExcelFile(path))
-    names = [str(name) for name in book.sheet_names]
-    if sheet and sheet not in names:
-        raise InputError(
-            f"{path.name} has no sheet {sheet!r}.",
-            faults=[f"its sheets: {', '.join(names)}"],
-            next_step="pass one of these with --sheet",
+    with _by_library(path, "excel", lambda: pd.ExcelFile(path)) as book:
+        names = [str(name) for name in book.sheet_names]
+        if sheet and sheet not in names:
+            raise InputError(
+                f"{path.name} has no sheet {sheet!r}.",
+                faults=[f"its sheets: {', '.join(names)}"],
+                next_step="pass one of these with --sheet",
+            )
+        sheet = sheet or names[0]
+        frame = _by_library(
+            path, "excel", lambda: pd.read_excel(book, sheet_name=sheet, header=None, dtype=object)
         )
-    sheet = sheet or names[0]
-    frame = _by_library(path, "excel", lambda: book.parse(sheet, header=None, dtype=object))
     rows = [[cell_text(value) or "" for value in row] for row in frame.itertuples(index=False)]
     decisions = []
     if len(names) > 1:
@@ -174,7 +176,7 @@ def json_records(text: str, source: str) -> list[Record]:
     rows = [
         Record(line, [_plain(content.get(name)) for name in names]) for line, content in objects
     ]
-    return [Record(0, names), *rows]
+    return [Record(0, names), *rows] if rows else []
 
 
 def _plain(value: object) -> str:

@@ -20,10 +20,10 @@ from t2local.tables.feature import MOST_DECIMALS, Feature
 from t2local.tables.ordered_levels import known_order, order_of_ranges
 from t2local.tables.personal import personal_kind
 
-#: Fifteen digits are exact in a double.
-_INTEGER = re.compile(r"[+-]?\d{1,15}")
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
-_LEADING_ZERO = re.compile(r"[+-]?0\d")
+#: Fifteen digits are exact in a double; pandas reads no digits of other scripts.
+_INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_LEADING_ZERO = re.compile(r"[+-]?0\d", re.ASCII)
 _ID_NAME = re.compile(
     r"(^|[ _.-])(id|uuid|guid|mrn|key|index|no|nr|number)$|(?<=[a-z])(Id|ID|Key|No)$", re.IGNORECASE
 )
