@@ -35,6 +35,9 @@ class TableSettings(_Group):
         description="what the first line of a CSV file holds: names of the columns, or data "
         "already (`--no-header`); auto: what it looks like",
     )
+    sheet: str = Field(
+        "", description="the sheet of an Excel file (`--sheet`); empty: its first one"
+    )
     left_out: Literal["blank", "dropped"] = Field(
         "blank",
         description="how columns come back that are not generated, such as free text: "

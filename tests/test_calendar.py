@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import t2local
 from t2local.llm.scripted import ScriptedModel
+from t2local.settings import TableSettings
 from t2local.tables.calendar import (
     _days,
     date_format,
@@ -26,7 +27,9 @@ from t2local.tables.calendar import (
 )
 from t2local.tables.describe import describe
 from t2local.tables.dictionary_file import read_dictionary
+from t2local.tables.feature import Feature
 from t2local.tables.files import from_frame
+from t2local.tables.guess import guess_column
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -229,3 +232,35 @@ def test_days_and_moments_are_told_apart():
     assert recognize_datetimes(days) is recognize_dates(moments) is None
     assert recognize_datetimes(moments)[0] == "%Y-%m-%d %H:%M"
     assert recognize_dates([*days, *moments]) is None
+
+
+@pytest.mark.parametrize("year", [1700, 1750, 1829, 1970, 2139, 2250])
+def test_seconds_are_whole_in_every_year(year):
+    form = "%Y-%m-%d %H:%M:%S"
+    assert to_bound(f"{year}-12-15 23:59:59", form) % 60 == 59
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "2270-01-01", "1699-12-31", "0001-01-01"])
+def test_days_that_are_mistakes_are_none(day):
+    with pytest.raises(ValueError, match="from 1700 to 2250"):
+        to_bound(day, "%Y-%m-%d")
+
+
+def test_a_guessed_range_holds_only_what_comes_back_from_its_format():
+    days = [f"01.01.{year}" for year in ("70", "85", "99", "05")]
+    for cells in (days, ["01.01.1700", "31.12.2250", "01.02.1800"]):
+        feature = guess_column(
+            pd.Series(cells, name="x"), is_target=False, settings=TableSettings()
+        )
+        assert feature.type == "date"
+        bounds = pd.Series([feature.cell(bound) for bound in feature.bounds], dtype=object)
+        assert feature.values(bounds).tolist() == list(feature.bounds)
+
+
+@pytest.mark.parametrize(
+    ("form", "low", "high"),
+    [("%d.%m.%y", "1950-01-01", "2001-01-01"), ("%Y-%m", "2020-01-02", "2021-01-01"), ("%Q", 1, 2)],
+)
+def test_a_format_that_loses_the_bounds_is_a_fault(form, low, high):
+    with pytest.raises(ValueError, match="format"):
+        Feature(name="x", type="date", format=form, minimum=low, maximum=high)

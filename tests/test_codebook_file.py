@@ -66,3 +66,11 @@ def test_a_file_that_is_not_there_or_no_text_says_so(tmp_path):
 def test_a_table_schema_keeps_fields_that_have_a_name():
     text = "fields:\n- {name: age, type: integer}\n- {type: string}\n- 7\n"
     assert read_codebook(text, "s.yaml").facts == {"age": {"name": "age", "type": "integer"}}
+
+
+def test_line_ends_of_old_macs_are_those_of_a_codebook_and_no_error_of_python():
+    text = "cdmFieldName,isPrimaryKey\rage,No\rid,Yes\r"
+    assert set(read_codebook(text, "o.csv").hidden) == {"id"}
+    for broken in ("\ri", "a\x00,b", "[" * 5000, "fields: [!!timestamp x]", "x" * 200_000):
+        with pytest.raises(DictionaryError, match="no codebook that is known"):
+            read_codebook(broken, "b.csv")

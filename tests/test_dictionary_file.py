@@ -205,3 +205,43 @@ def test_a_formula_of_a_field_and_a_reserved_name_are_faults():
     assert len(caught.value.faults) == 2
     assert "'age' is a field already; leave it out there" in str(caught.value)
     assert "there is no column 'nothing'" in str(caught.value)
+
+
+def test_levels_and_bounds_without_quotes_are_the_texts_that_they_look_like():
+    text = """\
+target: code
+fields:
+- {name: code, type: string, constraints: {enum: [010, 1.50, 1:30, 2021-03-04, 7]}}
+- {name: day, type: date, constraints: {minimum: 2021-01-01, maximum: 2021-12-31}}
+- {name: time, type: duration, constraints: {minimum: 0:30, maximum: 1:30}}
+- {name: dose, type: number, decimals: 2, constraints: {minimum: 0.25, maximum: 1e1}}
+"""
+    code, day, time, dose = read_dictionary(text, "d.yaml").features
+    assert code.levels == ("010", "1.50", "1:30", "2021-03-04", "7")
+    assert day.bounds == (18628, 18992)
+    assert time.bounds == (30, 90)
+    assert dose.bounds == (0.25, 10)
+
+
+@pytest.mark.parametrize("bound", ["9999-12-31", "1e300", "2262-12-31", "-99999999999999999999"])
+def test_a_day_that_no_calendar_here_has_is_a_fault_of_its_field(bound):
+    text = f"""\
+target: x
+fields:
+- {{name: day, type: date, constraints: {{minimum: 2021-01-01, maximum: {bound}}}}}
+- {{name: x, type: string, constraints: {{enum: [a, b]}}}}
+"""
+    with pytest.raises(DictionaryError, match=r"line 3, column 3: fields\.0"):
+        read_dictionary(text, "d.yaml")
+
+
+def test_a_fault_in_the_effect_of_a_level_names_its_place_and_not_the_level():
+    text = """\
+target: x
+fields:
+- {name: x, type: string, constraints: {enum: [a, b]}}
+- {name: z, type: string, constraints: {enum: [Rare1, b, c]}, level_effects: {Rare1: up}}
+"""
+    with pytest.raises(DictionaryError, match=r"line 4, column 86: fields\.1\.level_effects") as e:
+        read_dictionary(text, "d.yaml")
+    assert "Rare1" not in str(e.value)

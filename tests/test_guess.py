@@ -105,6 +105,24 @@ def test_numbers_among_levels_come_first_in_their_order():
     assert guess(["10", "9", "x", "x", "9", "10", "b", "b"]).levels == ("9", "10", "b", "x")
 
 
+@pytest.mark.parametrize("number", ["9007199254740993", "-99999999999999999999", "1e400", "1e70"])
+def test_numbers_that_no_double_tells_apart_are_levels_where_they_repeat(number):
+    other = number + "1"
+    assert guess([number, other] * 5).levels == tuple(sorted([number, other], key=float))
+    assert isinstance(guess([f"{number}{n}" for n in range(9)]), LeftOut)
+    assert guess([number, other] * 5, is_target=True, widen=10.0).type == "category"
+
+
+def test_digits_of_other_scripts_are_text():
+    assert guess(["\u0661", "\u0662"] * 5).levels == ("\u0661", "\u0662")
+
+
+def test_decimals_are_as_many_as_the_largest_number_leaves_room_for():
+    feature = guess(["860084974", "0.2302734567", "12.5", "3"])
+    assert feature.decimals == 6
+    assert feature.maximum < 2**53 / 10**feature.decimals
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     st.lists(

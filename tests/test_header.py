@@ -24,6 +24,11 @@ def test_every_column_has_a_name_of_its_own(first):
     assert own == [f"column {place}" for place in renamed]
 
 
+def test_thousands_of_columns_of_one_name_are_numbered_at_once():
+    read = header(["a"] * 20_000, ["x"] * 20_000)
+    assert read.names[:3] + read.names[-1:] == ["a", "a_2", "a_3", "a_20000"]
+
+
 def test_a_blank_last_column_goes_and_an_uneven_line_stays():
     read = header(["a", "b", ""], ["1", "2", " "], ["1", "2"])
     assert read.names == ["a", "b"]

@@ -34,6 +34,17 @@ def test_a_column_in_a_style_is_found_to_have_it(numbers, style):
     assert [float(to_plain(cell, style)) for cell in cells] == [n + 0.25 for n in numbers]
 
 
+def test_a_zero_in_front_is_no_sign_of_thousands():
+    assert style_of(["0,011", "0.5"], ";") == ""
+    assert style_of(["0,011", "2"], ";") == "decimal commas"
+
+
+def test_a_plus_and_a_level_with_a_comma_are_written_as_they_were_read():
+    assert styled("1e6", "commas for thousands") == "1e6"
+    assert styled("+1234", "commas for thousands") == "+1,234"
+    assert styled("1.234,56", "decimal commas, points for thousands") == "1.234,56"
+
+
 def test_signs_and_bare_decimals_are_kept():
     assert styled("-1234.5", "commas for thousands") == "-1,234.5"
     assert styled("-1234.5", "decimal commas") == "-1234,5"

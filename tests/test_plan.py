@@ -91,7 +91,9 @@ def test_all_faults_of_a_plan_come_in_one_message(known):
     assert [fault for fault in expected if fault not in message] == []
 
 
-@pytest.mark.parametrize("text", ["", "[]", "a: [", "components: 3"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "a: [", "components: 3", "- !!int x", "[" * 5000, "x: *y"]
+)
 def test_no_text_is_more_than_a_plan_error(text, known):
     with pytest.raises(PlanError):
         read_plan(text, "plan.yaml", known)

@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from t2local.errors import InputError
-from t2local.tables.files import MISSING, Table
+from t2local.tables.describe import describe
+from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.files import MISSING, Table, from_frame, stripped
 from t2local.tables.reading import read_table, write_like
 from tests.strategies import dictionaries, frame_of, values
 
@@ -150,9 +152,10 @@ def readable(dictionary):
     Blanks around a cell go, some words mean missing, some commas are decimal.
     """
     levels = [level for feature in dictionary.features for level in feature.levels]
-    odd = re.compile(r"[=@\t\r+-].*|[\d.,]*,[\d.,]*|.*[\x00\r].*", re.DOTALL)
     return all(
-        level == level.strip() and level.casefold() not in MISSING and not odd.fullmatch(level)
+        level == stripped(level)
+        and level.casefold() not in MISSING
+        and not re.fullmatch(r"[\d.,]*,[\d.,]*", level)
         for level in levels
     )
 
@@ -200,6 +203,99 @@ def test_frames_of_every_type_are_written_and_read_back_equal(
     write_like(Table(cells, list(range(len(cells))), "t", ";", styles=styles), path, cells)
     back = read_table(path)
     pd.testing.assert_frame_equal(plain.values(back.cells), frame.rename(columns=names))
+
+
+def again(tmp_path, table, name="again.csv"):
+    write_like(table, tmp_path / name, table.cells)
+    return read_table(tmp_path / name)
+
+
+ODD = [
+    "=A", "'=A", "''=A", "'40-49'", "@x", "-SUM(1)", "a\rb", "a\r\nb", "a\nb", ",", ";", "|", '"',
+    "a,b", "1.234,56", "0,123", "12,5", "\u0663", "a\u2028b", "a\ufeffb", "ß", "日",
+    "a\x0bb", "a\x1cb",
+]  # fmt: skip
+#: Names that no cell has, and that are no numbers: the first line is not taken for data.
+NAMES = ["=n", "'=n", "-n(m)", "'n'", "n\rm", "n,m", "n;m", "n|m", 'n"', "age", "Größe"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    rows=st.lists(st.tuples(*[st.none() | st.sampled_from(ODD)] * 3), min_size=2, max_size=6),
+    names=st.lists(st.sampled_from(NAMES), min_size=3, max_size=3, unique=True),
+    delimiter=st.sampled_from(",;\t|"),
+    encoding=st.sampled_from(["utf-8", "cp1252", "latin-1", "utf-16", "utf-16-le"]),
+)
+def test_any_table_that_was_read_is_described_as_the_same_after_it_was_written(
+    tmp_path_factory, rows, names, delimiter, encoding
+):
+    folder = tmp_path_factory.mktemp("same")
+    cells = pd.DataFrame(rows, columns=names, dtype=object)
+    first = Table(cells, list(range(len(cells))), "t", delimiter, encoding=encoding)
+    table = again(folder, first, "data.csv")  # decimal commas are numbers from here on
+    assert table.cells.shape == cells.shape
+    back = again(folder, table)
+    pd.testing.assert_frame_equal(back.cells, table.cells)
+    try:
+        dictionary = describe(table.cells)
+    except InputError:
+        return
+    assert describe(back.cells) == dictionary
+
+
+def test_a_mark_before_a_code_page_is_no_letter(tmp_path):
+    table = read(tmp_path, b"\xef\xbb\xbfa,b\n1,\xe4\n2,x\n")
+    assert list(table.cells) == ["a", "b"]
+    assert not table.bom
+    assert again(tmp_path, table).cells.equals(table.cells)
+
+
+def test_marks_within_a_file_are_blanks(tmp_path):
+    table = read(tmp_path, "a,\ufeffb\n1,\ufeff\n2,x\ufeff \n")
+    assert list(table.cells) == ["a", "b"]
+    assert table.cells["b"].tolist() == [None, "x"]
+
+
+def test_a_character_that_the_code_page_lacks_is_written_as_utf_8_with_a_mark(tmp_path):
+    table = read(tmp_path, "a,b\n1,ä\n2,x\n".encode("cp1252"))
+    table.cells["b"] = ["日", "ä"]
+    assert again(tmp_path, table).cells["b"].tolist() == ["日", "ä"]
+    assert (tmp_path / "again.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+def test_a_row_in_which_all_is_missing_stays_a_row(tmp_path):
+    table = read(tmp_path, "a,b\n1,2\nNA,\n,NA\n,\n3,\n")
+    assert table.lines == [2, 3, 4, 6]
+    assert len(again(tmp_path, table).cells) == 4
+
+
+def test_quotes_speak_for_a_delimiter_where_counts_do_not(tmp_path):
+    cells = pd.DataFrame({",": [None, None], "b": [",x", ",y"]}, dtype=object)
+    table = Table(cells, [2, 3], "t", ";")
+    assert again(tmp_path, table).cells.equals(cells)
+
+
+def test_a_very_long_cell_is_named_with_what_helps(tmp_path):
+    content = "a,b\n1,2\n3," + "x" * 10_000_000 + "\n"
+    with pytest.raises(InputError, match=r"line 3(.|\n)*131,072 characters"):
+        read(tmp_path, content)
+
+
+def test_levels_of_a_dictionary_that_look_like_numbers_with_commas_stay_levels(tmp_path):
+    frame = pd.DataFrame({"a": ["1.234,56", "7", "1.234,56"], "y": ["p", "q", "p"]}, dtype=object)
+    dictionary = FeatureDictionary(
+        target="y",
+        features=(
+            Feature(name="a", type="category", levels=("1.234,56", "7")),
+            Feature(name="y", type="category", levels=("p", "q")),
+        ),
+    )
+    table = again(tmp_path, Table(from_frame(frame).cells, [1, 2, 3], "t", ";"))
+    assert dictionary.check_table(table.cells, table.lines, "t") == []
+    values = dictionary.values(table.cells)
+    assert values["a"].tolist() == frame["a"].tolist()
+    write_like(table, tmp_path / "third.csv", dictionary.cells(values))
+    assert read_table(tmp_path / "third.csv").cells.equals(table.cells)
 
 
 def test_parquet_and_excel_without_their_library_say_what_to_install(tmp_path):

@@ -52,6 +52,7 @@ ROWS = pd.DataFrame(
         ("not isna(`ejection fraction`)", [True, True, False, True]),
         ("`ejection fraction` / 10 > abs(-4)", [False, True, True, False]),
         ("max(a, b, 1) - min(a, b) <= 1", [True, False, True, True]),
+        ("isna(0)", [False] * 4),
     ],
 )
 def test_a_rule_is_what_it_says(text, obeyed):

@@ -116,7 +116,7 @@ def test_every_setting_is_reached_by_the_environment(monkeypatch):
         monkeypatch.setenv("T2LOCAL_" + name.replace(".", "_").upper(), "no value of any setting")
     with pytest.raises(UsageError) as caught:
         Settings.load()
-    texts = {"trim.stages"}  # its words are checked where the stages are
+    texts = {"trim.stages", "table.sheet"}  # checked where the stages and the sheets are
     assert {fault.partition(":")[0] for fault in caught.value.faults} == NAMES - texts
 
 

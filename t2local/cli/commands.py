@@ -131,6 +131,7 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
     "--max-batches", type=click.IntRange(1), help="Batches tried at most [5 times those needed]."
 )
 @options.no_header
+@options.sheet
 @click.option(
     "--drop", is_flag=True, help="Drop the columns that are not generated [they come back blank]."
 )
@@ -151,6 +152,7 @@ def generate(
     purpose: str | None,
     keep: str | None,
     no_header: bool,
+    sheet: str | None,
     drop: bool,
     preset: str,
     pairs: tuple[str, ...],
@@ -169,6 +171,7 @@ def generate(
         "trim.purpose": purpose,
         "trim.keep": keep,
         "table.first_line": "data" if no_header else None,
+        "table.sheet": sheet,
         "table.left_out": "dropped" if drop else None,
     }
     arguments["settings"] = read_settings(pairs, preset, own)
@@ -202,12 +205,14 @@ def generate(
 )
 @options.output
 @options.no_header
+@options.sheet
 @options.setting
 def describe(
     data: Path,
     language: str,
     output: Path | None,
     no_header: bool,
+    sheet: str | None,
     pairs: tuple[str, ...],
     **arguments: Any,
 ) -> None:
@@ -216,8 +221,8 @@ def describe(
     """
     from t2local import pipeline
 
-    first_line = "data" if no_header else None
-    settings = read_settings(pairs, options={"table.first_line": first_line})
+    own = {"table.first_line": "data" if no_header else None, "table.sheet": sheet}
+    settings = read_settings(pairs, options=own)
     with Screen() as screen:
         dictionary = pipeline.describe(data, settings=settings, on_event=screen, **arguments)
     texts = {
@@ -251,12 +256,14 @@ def describe(
 )
 @options.output
 @options.no_header
+@options.sheet
 @options.setting
 def plan(
     data: Path,
     language: str,
     output: Path | None,
     no_header: bool,
+    sheet: str | None,
     pairs: tuple[str, ...],
     **arguments: Any,
 ) -> None:
@@ -265,8 +272,8 @@ def plan(
     """
     from t2local import pipeline
 
-    first_line = "data" if no_header else None
-    settings = read_settings(pairs, options={"table.first_line": first_line})
+    own = {"table.first_line": "data" if no_header else None, "table.sheet": sheet}
+    settings = read_settings(pairs, options=own)
     with Screen() as screen:
         drawing = pipeline.plan(data, settings=settings, on_event=screen, **arguments)
     if language == "yaml":  # the file has no room for these figures

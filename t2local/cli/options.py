@@ -53,6 +53,7 @@ output = click.option("-o", "--output", type=PATH, help="File to write [stdout].
 no_header = click.option(
     "--no-header", is_flag=True, help="The first line of DATA is a row [what it looks like]."
 )
+sheet = click.option("--sheet", metavar="NAME", help="The sheet of an Excel file [its first one].")
 setting = click.option(
     "--set",
     "pairs",

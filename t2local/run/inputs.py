@@ -105,7 +105,8 @@ def read(data: TableSource, settings: TableSettings | None = None) -> Table:
     """The table in a DataFrame or a file."""
     if isinstance(data, pd.DataFrame):
         return from_frame(data)
-    return read_table(data, first_line=(settings or TableSettings()).first_line)
+    settings = settings or TableSettings()
+    return read_table(data, first_line=settings.first_line, sheet=settings.sheet)
 
 
 def read_inputs(

@@ -28,9 +28,9 @@ def trim_files(
     The folder ``out`` gets synthetic.csv (the kept rows), rejected.csv and report.json.
     """
     folder = RunFolder(Path(out), replace=True)  # made again in seconds
-    first_line = (settings or Settings()).table.first_line
-    table = read_table(real, first_line=first_line)
-    rows = read_table(synthetic, fewest=0, first_line=first_line)
+    own = (settings or Settings()).table
+    table = read_table(real, first_line=own.first_line, sheet=own.sheet)
+    rows = read_table(synthetic, fewest=0, first_line=own.first_line, sheet=own.sheet)
     trimmed = trim(
         table.cells,
         rows.cells,

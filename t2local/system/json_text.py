@@ -2,12 +2,16 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeAlias
 
 #: A JSON object: a schema, a report, a manifest.
 JsonObject: TypeAlias = dict[str, Any]
+#: Characters that are no text in YAML, or that end a line there: a dictionary in JSON is read as
+#: YAML too.
+_NOT_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
 
 
 def to_json(value: Any) -> Any:
@@ -30,5 +34,5 @@ def to_json(value: Any) -> Any:
 
 def as_json(value: Any, *, indent: int | None = 2) -> str:
     """A report or a manifest as the text of its file; without an indent it is one line."""
-    plain = to_json(value)
-    return json.dumps(plain, indent=indent, ensure_ascii=False, allow_nan=False) + "\n"
+    text = json.dumps(to_json(value), indent=indent, ensure_ascii=False, allow_nan=False)
+    return _NOT_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", text) + "\n"

@@ -9,15 +9,17 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 
+import numpy as np
 import pandas as pd
 
 #: A text that looks like a date, with or without a time.
 DATE_LIKE = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
-    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?"
+    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?",
+    re.ASCII,
 )
 #: Eight digits that are a day of the years 1900 to 2099.
-_COMPACT_DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
+_COMPACT_DATE = re.compile(r"(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII)
 #: How models see a day; also what a person may write for any bound of a date in a dictionary.
 _ISO_DAY = "%Y-%m-%d"
 #: How dates are written, the unambiguous forms first; where day and month could be either, the day
@@ -42,6 +44,7 @@ _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1)
 #: The year 9999 and negative years are mistakes; pandas counts nanoseconds between these.
 _FIRST, _LAST = date(1700, 1, 1), date(2250, 12, 31)
+_FIRST_STAMP, _END_STAMP = pd.Timestamp(_FIRST), pd.Timestamp(2251, 1, 1)
 #: Cells that rule out most formats before all cells are read in each of them.
 _FIRST_CELLS = 20
 
@@ -101,7 +104,9 @@ def _all_dates(cells: Sequence[str], form: str) -> bool:
 def to_numbers(cells: pd.Series, form: str) -> pd.Series:
     """Cells of a format as numbers; NaN for what is none."""
     stamps = pd.to_datetime(cells.astype(object), format=form.replace("%-", "%"), errors="coerce")
-    return (stamps - _EPOCH) / _unit(form)
+    # Whole seconds: a quotient of nanoseconds is off by a millionth of one before 1830.
+    seconds = pd.Series(stamps.to_numpy("datetime64[s]").astype(np.int64), index=cells.index)
+    return seconds.where(stamps.between(_FIRST_STAMP, _END_STAMP)) / _unit(form).total_seconds()
 
 
 def to_text(number: float, form: str) -> str:
@@ -141,7 +146,9 @@ def to_bound(text: object, form: str, *, last: bool = False) -> float:
             return float(number)
         first_moment = float(number) * _day_length(form)
         return first_moment + (_day_length(form) - 1) * last
-    raise ValueError(f"not written as {plain_format(form)}")
+    raise ValueError(
+        f"not written as {plain_format(form)}, or not from {_FIRST.year} to {_LAST.year}"
+    )
 
 
 def native(values: pd.Series, form: str) -> pd.Series:
@@ -150,8 +157,14 @@ def native(values: pd.Series, form: str) -> pd.Series:
 
 
 def whole_days(low: float, high: float, form: str) -> tuple[float, float]:
-    """The bounds, widened to the first and the last moment of their days."""
+    """The bounds, widened to the first and the last moment of their days.
+
+    A guessed range ends where dates do; years of two digits mean 1969 to 2068.
+    """
     day = _day_length(form)
+    first, last = (date(1969, 1, 1), date(2068, 12, 31)) if "%y" in form else (_FIRST, _LAST)
+    low = max(low, (first - _EPOCH_DAY).days * day)
+    high = min(high, (last - _EPOCH_DAY).days * day)
     return low // day * day, high // day * day + day - 1
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from t2local.errors import DictionaryError
 from t2local.system.json_text import JsonObject
 from t2local.tables.dictionary import Feature, FeatureDictionary, LeftOut, Relation
+from t2local.tables.effects import check_effects
 from t2local.tables.rules import Rule, RuleFault
 
 #: What stays of a guess where a codebook gives a column levels: a range does not.
@@ -51,6 +52,7 @@ class Codebook:
         features = self._features(
             [feature for feature in guess.features if feature.name not in hidden], cells
         )
+        check_effects(guess.target, features)  # a Table Schema may state some
         left_out = [
             *(column for column in guess.left_out if column.name not in self.hidden),
             *(column for name, column in hidden.items() if name in cells),

@@ -5,14 +5,14 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from t2local.errors import DictionaryError
 from t2local.system.json_text import JsonObject
 from t2local.tables import redcap
 from t2local.tables.codebook import Codebook
 from t2local.tables.dictionary import LeftOut
+from t2local.tables.reading import read_text
 from t2local.tables.table_schema import from_file
+from t2local.tables.yaml_file import YamlFault, read_yaml
 
 _OMOP_NAME = "cdmFieldName"
 #: OMOP's endings of columns that repeat a value as the hospital's own system had it.
@@ -21,14 +21,7 @@ _OMOP_SOURCES = ("_source_value", "_source_concept_id")
 
 def read_codebook_file(path: Path) -> Codebook:
     """The codebook in a file. **Raises** `DictionaryError` when there is none."""
-    try:
-        return read_codebook(path.read_text(encoding="utf-8-sig"), path.name)
-    except FileNotFoundError:
-        raise DictionaryError(f"There is no file {path}.", next_step="check the path") from None
-    except (UnicodeDecodeError, OSError, csv.Error):
-        raise DictionaryError(
-            f"{path} cannot be read as UTF-8 text.", next_step="check that it is the right file"
-        ) from None
+    return read_codebook(read_text(path, DictionaryError), path.name)
 
 
 def read_codebook(text: str, source: str) -> Codebook:
@@ -36,7 +29,10 @@ def read_codebook(text: str, source: str) -> Codebook:
 
     **Raises** `DictionaryError` for anything else.
     """
-    header, *records = list(csv.reader(io.StringIO(text))) or [[]]
+    try:
+        header, *records = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    except csv.Error:  # then it may be a Table Schema
+        header, records = [], []
     names = [name.strip().strip("\ufeff") for name in header]
     rows = [dict(zip(names, record, strict=False)) for record in records if any(record)]
     if redcap.NAME in names and redcap.TYPE in names:
@@ -59,8 +55,8 @@ def read_codebook(text: str, source: str) -> Codebook:
 
 def _table_schema(text: str, source: str) -> Codebook | None:
     try:
-        raw = yaml.safe_load(text)  # JSON is YAML
-    except yaml.YAMLError:
+        _, raw = read_yaml(text)
+    except YamlFault:
         return None
     if not isinstance(raw, Mapping) or not isinstance(raw.get("fields"), list):
         return None

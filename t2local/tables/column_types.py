@@ -68,12 +68,12 @@ _DATE = TextType(
     to_bound=calendar.to_bound,
     pattern=calendar.pattern,
     native=calendar.native,
+    round_range=calendar.whole_days,
 )
 _DATETIME = replace(
     _DATE,
     recognize=calendar.recognize_datetimes,
     default_format="%Y-%m-%d %H:%M",
-    round_range=calendar.whole_days,
 )
 _DURATION = TextType(
     recognize=durations.recognize,

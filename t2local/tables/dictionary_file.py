@@ -34,11 +34,16 @@ def read_dictionary(text: str, source: str) -> FeatureDictionary:
     descriptions = []
     for path, what in faults:
         file_path = table_schema.place_in_file(path, raw)
-        dotted = ".".join(map(str, file_path)) or "file"
+        dotted = ".".join(map(str, _without_levels(file_path))) or "file"
         descriptions.append(f"{source}, {place(node, file_path)}: {dotted}: {what}")
     raise DictionaryError(
         f"{source} has {len(descriptions)} faults:", faults=descriptions, next_step=_NEXT_STEP
     )
+
+
+def _without_levels(path: table_schema.Path) -> table_schema.Path:
+    """A path as a message may show it: the keys of ``level_effects`` are levels."""
+    return path[: path.index("level_effects") + 1] if "level_effects" in path else path
 
 
 def _field_faults(fields: JsonObject) -> Iterable[_Fault]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-_DURATION = re.compile(r"(\d{1,4}):([0-5]\d)(?::([0-5]\d))?")
+_DURATION = re.compile(r"(\d{1,4}):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
 #: Ranges of more single texts than this name whole hours only: a grammar of 200,000 alternatives
 #: takes seconds to compile.
 _MAX_SINGLE_TEXTS = 2 * 10**5

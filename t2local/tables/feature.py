@@ -24,6 +24,7 @@ from t2local.system.json_text import JsonObject
 from t2local.tables.characters import Text
 from t2local.tables.column_types import TEXT_TYPES, FeatureType
 from t2local.tables.effects import StatedEffects, effect_faults
+from t2local.tables.number_styles import style_of, to_plain
 
 #: Decimals beyond this are noise of floating point, and 10^decimals must stay exact in a double.
 MOST_DECIMALS = 10
@@ -136,7 +137,8 @@ class Feature(_OldNames, StatedEffects):
         """
         cells = cells.astype(object).where(cells.notna() & ~cells.isin(self.missing_values), None)
         if not self.numeric:
-            return cells
+            plain_levels = _plain_levels(self.levels)
+            return cells.replace(plain_levels) if plain_levels else cells
         if self.written_as_text:
             # Bounds and draws are numbers already; only text has a format.
             is_text = cells.map(lambda cell: isinstance(cell, str))
@@ -249,8 +251,29 @@ def _number_faults(feature: Feature) -> Iterable[str]:
         yield f"the bounds of {with_article(feature.type)} are not of its format"
     elif max(abs(feature.minimum), abs(feature.maximum)) * 10.0**feature.decimals >= 2**53:
         yield "minimum and maximum times 10^decimals must stay below 2^53"
+    elif feature.written_as_text and not _come_back(feature, feature.bounds):
+        yield f"its format does not hold its bounds: {with_article(feature.type)} gets lost in it"
     elif feature.steps[0] > feature.steps[1]:
         yield "no value with so few decimals lies between minimum and maximum"
+
+
+def _plain_levels(levels: tuple[str, ...]) -> dict[str, str]:
+    """Levels such as 1.234,56 by the number that a column of nothing else is read as."""
+    plain = {
+        to_plain(level, style): level
+        for level in levels
+        if "," in level and (style := style_of([level], ";"))
+    }
+    return {number: level for number, level in plain.items() if number not in levels}
+
+
+def _come_back(feature: Feature, numbers: tuple[float, ...]) -> bool:
+    """Whether numbers are the same after they were written in the format of the feature."""
+    try:
+        cells = pd.Series([feature.cell(number) for number in numbers], dtype=object)
+        return TEXT_TYPES[feature.type].to_numbers(cells, feature.format).tolist() == [*numbers]
+    except (ValueError, OverflowError):  # no format, no date
+        return False
 
 
 def _level_faults(feature: Feature) -> Iterable[str]:

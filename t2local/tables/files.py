@@ -5,6 +5,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, time
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +24,18 @@ MISSING = frozenset(
         "not available",
     }
 )  # fmt: skip
+
+
+#: What Python strips, and the byte order mark, which is as invisible within a file.
+_BLANKS = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007"
+    "\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
+
+
+def stripped(text: str) -> str:
+    """A cell without the blanks around it."""
+    return text.strip(_BLANKS)
 
 
 @dataclass(frozen=True)
@@ -80,22 +94,24 @@ def from_frame(frame: pd.DataFrame, source: str = "the DataFrame", fewest: int =
 def cells_of(frame: pd.DataFrame) -> pd.DataFrame:
     """The cells of a frame as text, None for missing; rows are numbered from 0."""
     columns = {
-        str(name): pd.Series([_cell(value) for value in frame[name]], dtype=object)
+        str(name): pd.Series([cell_text(value) for value in frame[name]], dtype=object)
         for name in frame.columns
     }
     return pd.DataFrame(columns)
 
 
-def _cell(value: object) -> str | None:
-    if pd.isna(value):  # type: ignore[call-overload]
+def cell_text(value: object) -> str | None:
+    """A value of a frame as the text of a cell, None for missing."""
+    # Of a list it would ask each element.
+    if pd.api.types.is_scalar(value) and pd.isna(value):  # type: ignore[call-overload]
         return None
     # pandas turns whole numbers into floats where a column has missing cells.
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    if isinstance(value, pd.Timestamp):
-        day = value.normalize()
-        return str(value.date()) if value == day else value.isoformat(sep=" ")
-    text = str(value).strip()
+    if isinstance(value, datetime):  # pandas' timestamps are some
+        is_day = value.time() == time(0)
+        return value.date().isoformat() if is_day else value.isoformat(sep=" ")
+    text = stripped(str(value))
     return None if text.casefold() in MISSING else text
 
 
@@ -127,12 +143,18 @@ def write_csv(
     delimiter: str = ",",
     bom: bool = False,
     encoding: str = "utf-8",
+    quote_all: bool = False,
 ) -> None:
     """Write cells as CSV, None as a blank cell; the file appears whole or not at all."""
     with atomic(path, encoding) as file:
         if bom:
             file.write("\ufeff")
         writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        if header is not None:
-            writer.writerow(header)
-        writer.writerows([cell or "" for cell in row] for row in rows)
+        # Python's writer puts quotes around its own line end, and not around the old Mac's.
+        quoting_writer = csv.writer(
+            file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL
+        )
+        for row in chain([header] if header is not None else [], rows):
+            cells = [cell or "" for cell in row]
+            has_line_end = any("\r" in cell for cell in cells)
+            (quoting_writer if quote_all or has_line_end else writer).writerow(cells)

@@ -20,10 +20,10 @@ from t2local.tables.feature import MOST_DECIMALS, Feature
 from t2local.tables.ordered_levels import known_order, order_of_ranges
 from t2local.tables.personal import personal_kind
 
-#: Fifteen digits are exact in a double.
-_INTEGER = re.compile(r"[+-]?\d{1,15}")
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
-_LEADING_ZERO = re.compile(r"[+-]?0\d")
+#: Fifteen digits are exact in a double; pandas reads no digits of other scripts.
+_INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_LEADING_ZERO = re.compile(r"[+-]?0\d", re.ASCII)
 _ID_NAME = re.compile(
     r"(^|[ _.-])(id|uuid|guid|mrn|key|index|no|nr|number)$|(?<=[a-z])(Id|ID|Key|No)$", re.IGNORECASE
 )
@@ -92,6 +92,16 @@ class _Column:
     def looks_like_codes(self) -> bool:
         """Whether so few values come back so often that they are codes or small counts."""
         return self.n_levels == 2 or (self.n_levels <= _MAX_CODES and self.repeats)
+
+    @cached_property
+    def most_decimals(self) -> int:
+        """Decimals with which the widened range is exact in a double; below 0 for none."""
+        largest = float(np.abs(self.cells.to_numpy(dtype=np.float64)).max())
+        # The quartiles are no further apart than twice the largest number.
+        widened = largest * (1 + 2 * self.settings.widen)
+        if not widened < 2**53:
+            return -1
+        return min(MOST_DECIMALS, int(np.log10(2**53 / max(widened, 1.0))))
 
     def all_match(self, pattern: re.Pattern[str]) -> bool:
         return all(map(pattern.fullmatch, self.cells))
@@ -291,11 +301,13 @@ def _mixed_dates(column: _Column) -> _Guess:
 
 
 def _number(column: _Column) -> _Guess:
+    if column.all_match(_DECIMAL) and column.most_decimals < 0:
+        return None  # codes of so many digits that no number tells them apart
     if column.all_match(_INTEGER):
         return column.with_range(0, f"whole numbers, {column.n_levels} different ones")
     if not column.all_match(_DECIMAL):
         return None
-    decimals = min(max(map(_decimals, column.cells)), MOST_DECIMALS)
+    decimals = min(max(map(_decimals, column.cells)), column.most_decimals)
     if not decimals:
         return column.with_range(0, "whole numbers, some written with a point")
     return column.with_range(decimals, f"numbers with up to {decimals} decimals")

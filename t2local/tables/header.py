@@ -1,5 +1,6 @@
 """The first line of a CSV file: names of columns, or data already."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -88,19 +89,19 @@ def _without_blank_last_column(
 
 def _names(first: Sequence[str]) -> tuple[list[str], list[Decision]]:
     """A name of its own for each column."""
-    names: list[str] = []
+    names: dict[str, None] = {}
+    counts: Counter[str] = Counter()
     decisions = []
     for place, cell in enumerate(first, 1):
         base = name = cell or f"column_{place}"
-        count = 2
         while name in names:
-            name = f"{base}_{count}"
-            count += 1
-        names.append(name)
+            counts[base] += 1
+            name = f"{base}_{counts[base] + 1}"
+        names[name] = None
         if name != cell:
             reason = "its name stands there before" if cell else "it has no name"
             decisions.append(Decision(f"column {place}", name, reason))
-    return names, decisions
+    return list(names), decisions
 
 
 def _sign_of_data(first: Sequence[str], rows: Sequence[Record]) -> str:

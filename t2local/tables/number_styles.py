@@ -4,11 +4,12 @@ import re
 from collections.abc import Sequence
 
 #: A number, with a decimal point or a decimal comma.
-NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?")
-_WHOLE = re.compile(r"[+-]?\d+")
-_COMMA = re.compile(r"[+-]?\d*,\d+")
-_POINTS_AND_COMMA = re.compile(r"[+-]?\d{1,3}(\.\d{3})+(,\d+)?")
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_COMMA = re.compile(r"[+-]?\d*,\d+", re.ASCII)
+# No zero in front: 0,123 has no thousands.
+_POINTS_AND_COMMA = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+(,\d+)?", re.ASCII)
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?", re.ASCII)
 
 DECIMAL_COMMAS = "decimal commas"
 POINTS_FOR_THOUSANDS = "decimal commas, points for thousands"
@@ -47,13 +48,13 @@ def to_plain(cell: str, style: str) -> str:
 
 
 def styled(cell: str, style: str) -> str:
-    """A plain number as the column writes its numbers."""
-    if not style:
+    """A plain number as the column writes its numbers; a level with a comma is none."""
+    if not style or "," in cell:
         return cell
     whole, point, decimals = cell.partition(".")
-    digits = whole.removeprefix("-")
+    digits = whole.lstrip("+-")
     sign = whole[: len(whole) - len(digits)]
-    if digits and style != DECIMAL_COMMAS:
+    if digits.isdecimal() and style != DECIMAL_COMMAS:  # 1e6 is a number too
         digits = f"{int(digits):,}"
     if style != COMMAS_FOR_THOUSANDS:
         digits = digits.replace(",", ".")

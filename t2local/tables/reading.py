@@ -9,33 +9,48 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from zipfile import BadZipFile
 
 import pandas as pd
 
 from t2local.errors import InputError
 from t2local.events import Decision
-from t2local.tables.files import MISSING, Table, from_frame, write_csv
+from t2local.system.input_file import read_bytes
+from t2local.tables.characters import check_characters
+from t2local.tables.file_formats import (
+    FRAMES,
+    JSON_LINES,
+    SHEETS,
+    json_records,
+    read_frame,
+    sheet_records,
+    unpacked,
+)
+from t2local.tables.files import MISSING, Table, from_frame, stripped, write_csv
+from t2local.tables.formulas import guarded, unguarded
 from t2local.tables.header import Header, Record, read_header
 from t2local.tables.number_styles import style_of, styled, to_plain
 
 _DELIMITERS = (",", ";", "\t", "|")
 #: A patients' table is small; a file beyond this is a mistake that would fill the memory.
-_MAX_BYTES = 2 * 1024**3
-#: The delimiter shows in the first lines; the rest of a long file would only take time.
-_LINES_FOR_DELIMITER = 50
+_MOST_BYTES = 2 * 10**9
+#: The delimiter shows in the first records; the rest of a long file would only take time.
+_RECORDS_FOR_DELIMITER = 50
 #: Text in UTF-16 has a zero in nearly every second byte, text in any other encoding none.
 _SHARE_OF_ZEROS = 1 / 5
-#: File endings that pandas reads with a library of its own, and the extra that brings it.
-_EXTRAS = {".parquet": "parquet", ".xlsx": "excel"}
+_NO_TABLE = "check the path; 'python -m t2local sample wine -o wine.csv' writes a table to try"
 #: Words for "missing" that might have been meant as a level.
 _DOUBTFUL_MISSING = frozenset({"unknown", "missing"})
-#: What a spreadsheet would run: =, @ or a tab in front; + and - only where a call or a link
-#: follows, because +, -ve and A+ are findings.
-_FORMULA = re.compile(r"[=@\t\r]|[+-].*[(|!]", re.DOTALL)
+#: A dictionary of 10,000 columns has 3 MB.
+_MOST_BYTES_OF_TEXT = 20 * 10**6
+_BOM = b"\xef\xbb\xbf"
+#: A line with its end. Only these ends are one for Python's reader of CSV; `splitlines` has more.
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+#: What stands for a row in which every cell is missing and none has a code: a blank line is no row.
+_MISSING_ROW = "NA"
 
 
 @dataclass(frozen=True)
@@ -48,34 +63,62 @@ class _Column:
     decisions: list[Decision]
 
 
-def read_table(path: Path | str, *, fewest: int = 2, first_line: str = "auto") -> Table:
-    """Read a CSV file, or Parquet and Excel where their libraries are installed.
+def read_table(
+    path: Path | str, *, fewest: int = 2, first_line: str = "auto", sheet: str = ""
+) -> Table:
+    """Read a CSV file, compressed or not, or one of `t2local.tables.file_formats`.
 
     **Parameters:**
 
     * **fewest**: rows of data that the file needs at least.
-    * **first_line**: of a CSV file: ``names``, ``data``, or ``auto`` for what it looks like.
+    * **first_line**: of CSV and Excel: ``names``, ``data``, or ``auto`` for what it looks like.
+    * **sheet**: of an Excel file; its first one where none is named.
 
     **Raises** `InputError` that names file, line and column of every fault.
     """
     path = Path(path)
-    data = _bytes(path)
-    if path.suffix.lower() in _EXTRAS:
-        return _read_by_library(path, fewest)
+    packed = read_bytes(path, _MOST_BYTES, InputError, _NO_TABLE)
+    data, name = unpacked(packed, path.name, _MOST_BYTES)
+    kind = Path(name).suffix.lower()
+    if kind in FRAMES:
+        return from_frame(read_frame(path), source=path.name, fewest=fewest)
+    if kind in SHEETS:
+        records, decisions = sheet_records(path, sheet)
+        return _table(records, decisions, path.name, fewest, first_line)
     text, encoding, decisions = _decoded(data, path.name)
-    delimiter = _delimiter(text, path.name)
-    header = read_header(_records(text, delimiter, path.name), path.name, first_line)
-    columns = _columns(header, delimiter, path.name)
+    if kind in JSON_LINES:
+        return _table(json_records(text, path.name), decisions, path.name, fewest, "names")
+    delimiter = _delimiter(text)
+    table = _table(
+        _records(text, delimiter, path.name), decisions, path.name, fewest, first_line, delimiter
+    )
+    bom = encoding == "utf-8" and data.startswith(_BOM)
+    return replace(table, encoding=encoding, bom=bom)
+
+
+def _table(
+    records: Sequence[Record],
+    decisions: Sequence[Decision],
+    source: str,
+    fewest: int,
+    first_line: str,
+    delimiter: str = ",",
+) -> Table:
+    """The table in the records of a file."""
+    if not records:
+        raise _empty(source)
+    header = read_header(records, source, first_line)
+    columns = _columns(header, delimiter, source)
     frame = {name: column.cells for name, column in columns.items()}
+    cells = pd.DataFrame(frame, columns=header.names, dtype=object)
+    check_characters(cells, source)
     return Table(
-        cells=pd.DataFrame(frame, columns=header.names, dtype=object),
+        cells=cells,
         lines=[row.line for row in header.rows],
         header=None if header.texts is None else dict(zip(header.names, header.texts, strict=True)),
-        source=path.name,
+        source=source,
         delimiter=delimiter,
-        bom=data.startswith(b"\xef\xbb\xbf"),
         fewest=fewest,
-        encoding=encoding,
         missing={name: column.missing for name, column in columns.items() if column.missing},
         styles={name: column.style for name, column in columns.items() if column.style},
         decisions=(
@@ -88,59 +131,28 @@ def read_table(path: Path | str, *, fewest: int = 2, first_line: str = "auto") -
 
 def read_text(path: Path, error: type[InputError]) -> str:
     """The text of a small file, such as a dictionary; **raises** ``error`` when there is none."""
+    data = read_bytes(path, _MOST_BYTES_OF_TEXT, error, "check the path")
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise error(f"There is no file {path}.", next_step="check the path") from None
-    except (UnicodeDecodeError, OSError):
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
         raise error(
             f"{path} cannot be read as UTF-8 text.", next_step="check that it is the right file"
         ) from None
 
 
-def _bytes(path: Path) -> bytes:
-    if not path.is_file():
-        raise InputError(
-            f"There is no file {path}.",
-            next_step="check the path; "
-            "'python -m t2local sample wine -o wine.csv' writes a table to try",
-        )
-    if path.stat().st_size > _MAX_BYTES:
-        raise InputError(
-            f"{path.name} is larger than 2 GB.",
-            next_step="t2local is for small tables; pass a sample of the rows",
-        )
-    return path.read_bytes()
-
-
-def _read_by_library(path: Path, fewest: int) -> Table:
-    extra = _EXTRAS[path.suffix.lower()]
-    try:
-        frame = pd.read_parquet(path) if extra == "parquet" else pd.read_excel(path)
-    except ImportError:
-        raise InputError(
-            f"{path.name} needs a library that is not installed.",
-            next_step=f"pip install 't2local[{extra}]', or save it as CSV",
-        ) from None
-    except (ValueError, KeyError, OSError, BadZipFile) as error:  # a file that is none of its kind
-        raise InputError(
-            f"{path.name} cannot be read as {extra}: {type(error).__name__}.",
-            next_step="save it as CSV",
-        ) from None
-    return from_frame(frame, source=path.name, fewest=fewest)
-
-
 def _decoded(data: bytes, source: str) -> tuple[str, str, list[Decision]]:
     """The text, its encoding, and why that one."""
+    has_mark = data.startswith(_BOM)
+    data = data.removeprefix(_BOM)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         decision = Decision("encoding", "UTF-16", "the file begins with its mark")
         return _utf_16(data, "utf-16", source), "utf-16", [decision]
-    if data.count(b"\0") > len(data) * _SHARE_OF_ZEROS:
+    if not has_mark and data.count(b"\0") > len(data) * _SHARE_OF_ZEROS:
         encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
         decision = Decision("encoding", encoding.upper(), "every second byte is zero")
         return _utf_16(data, encoding, source), encoding, [decision]
     try:
-        return data.decode("utf-8-sig"), "utf-8", []
+        return data.decode("utf-8"), "utf-8", []
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         reason = (
@@ -164,42 +176,55 @@ def _utf_16(data: bytes, encoding: str, source: str) -> str:
         ) from None
 
 
-def _delimiter(text: str, source: str) -> str:
-    """The delimiter that splits the lines most often into as many cells as the first one."""
-    lines = [line for line in text.splitlines()[:_LINES_FOR_DELIMITER] if line.strip()]
-    if not lines:
-        raise _empty(source)
+def _delimiter(text: str) -> str:
+    """The delimiter that splits the records most often into as many cells as the first one.
 
-    def fit(delimiter: str) -> tuple[float, int]:
+    Quotes that do not fit speak against a delimiter.
+    """
+
+    def fit(delimiter: str) -> tuple[bool, float, int]:
+        counts: list[int] = []
+        whole = True
         try:
-            counts = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
-        except csv.Error:  # a cell beyond 128 kB: `_records` names its line
-            return 0.0, 0
-        if counts[0] < 2:
-            return 0.0, counts[0]
-        return counts.count(counts[0]) / len(counts), counts[0]
+            for _, row in islice(_rows_with_lines(text, delimiter), _RECORDS_FOR_DELIMITER):
+                counts += [len(row)] * (len(row) > 1 or any(map(str.strip, row)))
+        except csv.Error:
+            whole = False
+        if not counts or counts[0] < 2:
+            return False, 0.0, 0
+        return whole, counts.count(counts[0]) / len(counts), counts[0]
 
     return max(_DELIMITERS, key=fit)
+
+
+def _rows_with_lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Each row of the text, and its last line."""
+    lines = (match[0] for match in _LINE.finditer(text))
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    for row in reader:
+        yield reader.line_num, row
 
 
 def _records(text: str, delimiter: str, source: str) -> list[Record]:
     """Every record that is not blank."""
     records: list[Record] = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:
-        for row in reader:
-            if any(cell.strip() for cell in row):
-                records.append(Record(line, row))
-            line = reader.line_num + 1
+        for last_line, row in _rows_with_lines(text, delimiter):
+            cells = [unguarded(stripped(cell)) for cell in row]
+            if any(cells):
+                records.append(Record(line, cells))
+            line = last_line + 1
     except csv.Error as error:
+        next_step = "mend the quotes on that line"
+        if "limit" in str(error):
+            most = f"{csv.field_size_limit():,}"
+            next_step = f"leave out that column: no cell may have more than {most} characters"
         raise InputError(
             f"{source} cannot be read as CSV.",
             faults=[f"{source}, line {line}: {error}"],
-            next_step="mend the quotes on that line",
+            next_step=next_step,
         ) from None
-    if not records:
-        raise _empty(source)
     return records
 
 
@@ -222,7 +247,7 @@ def _columns(header: Header, delimiter: str, source: str) -> dict[str, _Column]:
             next_step="mend these lines; a cell that holds the delimiter needs quotes",
         )
     return {
-        name: _column(name, [row.cells[place].strip() for row in header.rows], delimiter)
+        name: _column(name, [row.cells[place] for row in header.rows], delimiter)
         for place, name in enumerate(header.names)
     }
 
@@ -245,6 +270,7 @@ def write_like(table: Table, path: Path, cells: pd.DataFrame, *, with_names: boo
     """Write cells (None is missing) the way the table was written.
 
     This means its header or none, delimiter, encoding, decimal commas and codes for missing values.
+    A code page that lacks a character of the cells gives way to UTF-8.
 
     **Parameters:**
 
@@ -253,29 +279,48 @@ def write_like(table: Table, path: Path, cells: pd.DataFrame, *, with_names: boo
     columns = [
         [_written(table, str(name), cell) for cell in column] for name, column in cells.items()
     ]
-    header = None
+    records = list(_rows(zip(*columns, strict=True)))
     if table.header is not None or with_names:
         texts = table.header or {}
-        header = [_guarded(texts.get(str(name), str(name))) for name in cells]
+        records.insert(0, tuple(guarded(texts.get(str(name), str(name))) for name in cells))
+    fits = _fits(table.encoding, records)
     write_csv(
         path,
-        header,
-        zip(*columns, strict=True),
+        None,
+        records,
         delimiter=table.delimiter,
-        bom=table.bom,
-        encoding=table.encoding,
+        bom=table.bom or not fits,
+        encoding=table.encoding if fits else "utf-8",
+        quote_all=_is_ambiguous(records[: _RECORDS_FOR_DELIMITER + 1], table.delimiter),
     )
 
 
-def _written(table: Table, name: str, cell: str | None) -> str | None:
+def _rows(rows: Iterable[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """The rows, none of them blank."""
+    for row in rows:
+        yield row if any(map(stripped, row)) else (_MISSING_ROW, *row[1:])
+
+
+def _fits(encoding: str, records: Iterable[Sequence[str]]) -> bool:
+    """Whether an encoding has all characters of a file, and is the one that reading would guess."""
+    text = "\n".join(cell for record in records for cell in record)
+    try:
+        return _decoded(text.encode(encoding), "")[0] == text
+    except (UnicodeEncodeError, InputError):
+        return False
+
+
+def _is_ambiguous(records: Iterable[Sequence[str]], delimiter: str) -> bool:
+    """Whether reading would take another delimiter for that of these records."""
+    buffer = io.StringIO()
+    csv.writer(buffer, delimiter=delimiter, lineterminator="\n").writerows(records)
+    return _delimiter(buffer.getvalue()) != delimiter
+
+
+def _written(table: Table, name: str, cell: str | None) -> str:
     """A cell as its column writes it."""
     if pd.isna(cell):
-        return table.missing.get(name)
+        return table.missing.get(name, "")
     if style := table.styles.get(name):
         return styled(str(cell), style)
-    return _guarded(str(cell))
-
-
-def _guarded(cell: str) -> str:
-    """A cell with an apostrophe before what a spreadsheet would run."""
-    return f"'{cell}" if _FORMULA.match(cell) else cell
+    return guarded(str(cell))

@@ -99,7 +99,8 @@ class Rule:
             outcome = self._operand(self._tree, rows)
         if not isinstance(outcome, Truth):
             raise RuleFault("it is a value, not a condition: compare it with something")
-        return ~outcome.false
+        # A rule without columns is one truth for all rows.
+        return np.array(np.broadcast_to(~outcome.false, len(rows)))
 
     def _operand(self, node: ast.expr, rows: pd.DataFrame) -> Operand:  # noqa: PLR0911
         """What a node of the rule is in these rows."""

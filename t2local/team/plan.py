@@ -11,7 +11,6 @@ from typing import Literal
 import networkx as nx
 import numpy as np
 import pandas as pd
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from t2local.errors import PlanError
@@ -19,6 +18,7 @@ from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.association import associations
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import yaml_text
+from t2local.tables.yaml_file import YamlFault, read_yaml
 
 #: The label's own component: written last, by the label worker, with all features as its parents.
 LABEL_ROLE = "Label"
@@ -220,11 +220,11 @@ def read_plan(text: str, source: str, dictionary: FeatureDictionary) -> Plan:
     **Raises** `PlanError` with every fault.
     """
     try:
-        raw = yaml.safe_load(text)
+        _, raw = read_yaml(text)
         plan = Plan.model_validate({**raw, "source": "file"} if isinstance(raw, dict) else raw)
         faults = plan.check(dictionary)
-    except yaml.YAMLError as error:
-        faults = [_yaml_fault(error)]
+    except YamlFault as fault:
+        faults = [str(fault)]
     except ValidationError as error:
         faults = [
             f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}"
@@ -238,9 +238,3 @@ def read_plan(text: str, source: str, dictionary: FeatureDictionary) -> Plan:
             "'python -m t2local plan data.csv -o plan.yaml' writes a correct one",
         )
     return plan
-
-
-def _yaml_fault(error: yaml.YAMLError) -> str:
-    # PyYAML's own message quotes the text around the fault.
-    mark = getattr(error, "problem_mark", None)
-    return f"line {mark.line + 1}, column {mark.column + 1}: not YAML" if mark else "not YAML"
