@@ -6,9 +6,11 @@ import zipfile
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from t2local.cli import main
 from t2local.errors import InputError
 from t2local.tables.file_formats import unpacked
 from t2local.tables.reading import read_table, write_like
@@ -159,3 +161,18 @@ def test_sheets_of_excel_are_read_by_name_with_the_header_of_csv(tmp_path):
     assert codes.cells.to_dict("list") == {"when": ["2021-03-04", None], "n": ["007", "'=A"]}
     with pytest.raises(InputError, match=r"no sheet 'none'(.|\n)*visits, codes(.|\n)*--sheet"):
         read_table(path, sheet="none")
+
+
+def test_the_command_line_takes_a_sheet(tmp_path):
+    pytest.importorskip("openpyxl")
+    path = str(tmp_path / "t.xlsx")
+    numbers = list(range(10, 30))
+    with pd.ExcelWriter(path) as book:
+        pd.DataFrame({"notes": ["x"]}).to_excel(book, sheet_name="read me", index=False)
+        pd.DataFrame({"age": numbers, "y": ["a", "b"] * 10}).to_excel(
+            book, sheet_name="data", index=False
+        )
+    result = CliRunner().invoke(main, ["describe", path, "--sheet", "data"])
+    assert result.exit_code == 0, result.output
+    assert "name: age" in result.stdout
+    assert CliRunner().invoke(main, ["describe", path]).exit_code == 3
