@@ -1,3 +1,5 @@
+import time
+
 import pandas as pd
 import pytest
 
@@ -131,3 +133,15 @@ def test_real_tables_are_described_as_a_person_would(name, real_table):
     assert {feature: dictionary[feature].type for feature in types} == types
     assert dictionary.check_table(table.cells, table.lines, table.source) == []
     assert read_dictionary(dictionary.to_yaml(), "dictionary.yaml") == dictionary
+
+
+def test_the_orders_of_many_dates_take_seconds():
+    days = [str(day.date()) for day in pd.date_range("2021-01-01", periods=140)]
+    rows = [days[row : row + 120] for row in range(8)]
+    cells = pd.DataFrame(rows, columns=[f"d{place}" for place in range(120)], dtype=object)
+    cells["y"] = ["a", "b"] * 4
+    begin = time.process_time()
+    rules = describe(cells, target="y").rules
+    assert time.process_time() - begin < 15  # 3 seconds; 40 when each pair was looked up in a list
+    assert len(rules) == 119
+    assert rules[0].rule == "`d0` <= `d1`"

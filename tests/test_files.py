@@ -102,3 +102,10 @@ def test_what_is_written_reads_back_equal(tmp_path_factory, rows):
     with path.open(encoding="utf-8-sig", newline="") as file:
         back = list(csv.reader(file, delimiter=";"))
     assert back == [["a", "b"], *([cell or "" for cell in row] for row in rows)]
+
+
+def test_frames_with_lists_and_without_a_name_are_a_table_or_an_error():
+    table = from_frame(pd.DataFrame({"a": [[1], [], None], "b": [1, 2, 3]}))
+    assert table.cells["a"].tolist() == ["[1]", "[]", None]
+    with pytest.raises(InputError, match="without a name"):
+        from_frame(pd.DataFrame({"": [1, 2], "b": [1, 2]}))

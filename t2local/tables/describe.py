@@ -131,9 +131,9 @@ def _orders_of_dates(features: Sequence[Feature], cells: pd.DataFrame) -> Iterab
             for feature in features
             if feature.type == kind and "`" not in feature.name  # a rule cannot quote it
         }
-        pairs = [
+        pairs = dict.fromkeys(
             pair for pair in permutations(dates, 2) if _never_after(dates[pair[0]], dates[pair[1]])
-        ]
+        )
         for first, second in pairs:
             follows = any((first, other) in pairs and (other, second) in pairs for other in dates)
             if (second, first) not in pairs and not follows:

@@ -79,13 +79,15 @@ def from_frame(frame: pd.DataFrame, source: str = "the DataFrame", fewest: int =
     """A DataFrame as a table of cells, for the Python API.
 
     Floats that are whole numbers lose their point. **Raises** `InputError` for columns of the same
-    name, and for half characters.
+    name or of none, and for half characters.
     """
     counts = Counter(map(str, frame.columns))
     if duplicates := [name for name, count in counts.items() if count > 1]:
         raise InputError(
             f"{source} has columns of the same name.", faults=duplicates, next_step="rename them"
         )
+    if "" in counts:
+        raise InputError(f"{source} has a column without a name.", next_step="give it one")
     cells = cells_of(frame)
     check_characters(cells, source)
     return Table(cells, list(range(1, len(frame) + 1)), source, fewest=fewest)
