@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2local.system.json_text import as_json
@@ -43,6 +43,7 @@ def test_what_would_run_unfold_or_not_end_is_refused_at_its_place(text, problem)
     assert problem in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), st.lists(st.text())))
 def test_json_is_read_as_json_whatever_the_characters(value):
     for text in (as_json(value), json.dumps(value)):  # as characters, and as pairs of halves

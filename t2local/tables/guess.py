@@ -267,12 +267,16 @@ def _codes(column: _Column) -> _Guess:
 
 
 def _codes_with_gaps(column: _Column) -> _Guess:
-    """Few whole numbers that repeat, with none between them: 1 and 9; 3, 6 and 7; 10, 20 and 40."""
+    """Few whole numbers that repeat, with none between them: 1 and 9; 3, 6 and 7; 10, 20 and 40.
+
+    Counts (0, 1, 2, 5) have gaps too, by chance, but begin with 0 and 1, or with 1 and 2.
+    """
     if not column.all_match(_INTEGER) or not (column.looks_like_codes and column.repeats):
         return None
     numbers = sorted(set(column.cells.astype(int)))
+    is_count = numbers[0] in (0, 1) and numbers[1] == numbers[0] + 1
     n_between = numbers[-1] - numbers[0] + 1 - len(numbers)
-    if n_between < (1 if len(numbers) <= _FEW_CODES else len(numbers)):
+    if is_count or n_between < (1 if len(numbers) <= _FEW_CODES else len(numbers)):
         return None
     texts = sorted(set(column.cells), key=int)
     if len(texts) > len(numbers):  # one number is written in two ways
