@@ -115,15 +115,16 @@ def sheet_records(path: Path, sheet: str) -> tuple[list[Record], list[Decision]]
                 faults=[f"its sheets: {', '.join(names)}"],
                 next_step="pass one of these with --sheet",
             )
-        sheet = sheet or names[0]
         frame = _by_library(
-            path, "excel", lambda: pd.read_excel(book, sheet_name=sheet, header=None, dtype=object)
+            path,
+            "excel",
+            lambda: pd.read_excel(book, sheet_name=sheet or names[0], header=None, dtype=object),
         )
     rows = [[cell_text(value) or "" for value in row] for row in frame.itertuples(index=False)]
     decisions = []
-    if len(names) > 1:
-        reason = f"one of {len(names)} sheets; name another with --sheet"
-        decisions.append(Decision("sheet", sheet, reason))
+    if len(names) > 1 and not sheet:
+        reason = f"the first of {len(names)} sheets; name another with --sheet"
+        decisions.append(Decision("sheet", names[0], reason))
     return [Record(line, row) for line, row in enumerate(rows, 1) if any(row)], decisions
 
 
