@@ -259,7 +259,12 @@ def test_a_guessed_range_holds_only_what_comes_back_from_its_format():
 
 @pytest.mark.parametrize(
     ("form", "low", "high"),
-    [("%d.%m.%y", "1950-01-01", "2001-01-01"), ("%Y-%m", "2020-01-02", "2021-01-01"), ("%Q", 1, 2)],
+    [
+        ("%d.%m.%y", "1950-01-01", "2001-01-01"),
+        ("%Y-%m", "2020-01-02", "2021-01-01"),
+        ("%Q", 1, 2),
+        ("%Y-%m-%d %z", "2020-01-02", "2021-01-01"),
+    ],
 )
 def test_a_format_that_loses_the_bounds_is_a_fault(form, low, high):
     with pytest.raises(ValueError, match="format"):

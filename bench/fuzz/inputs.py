@@ -211,10 +211,12 @@ def field(rng: Rng, name: str) -> dict[str, Any]:
             "minimum": dt.date(2020, 1, 1),
             "maximum": pick(rng, (dt.date(2021, 3, 4), "2024-02-29")),
         }
-        time = pick(rng, ("", " %H:%M", " %H:%M:%S"))
+        time = pick(rng, ("", " %H:%M", " %H:%M:%S", " %H:%M%z", " %H"))
         if chance(rng, 0.9):
             time = " %H:%M" if kind == "datetime" else ""
-        entry["format"] = pick(rng, ("%Y-%m-%d", "%d.%m.%Y", "%-d.%-m.%Y", "%d/%m/%y")) + time
+        entry["format"] = (
+            pick(rng, ("%Y-%m-%d", "%d.%m.%Y", "%-d.%-m.%Y", "%d/%m/%y", "%Y%j")) + time
+        )
     else:
         n_levels = 2 if kind == "boolean" else int(rng.integers(1, 6))
         places = rng.choice(len(LEVELS), n_levels, replace=chance(rng, 0.05))

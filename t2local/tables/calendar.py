@@ -102,7 +102,12 @@ def _all_dates(cells: Sequence[str], form: str) -> bool:
 
 
 def to_numbers(cells: pd.Series, form: str) -> pd.Series:
-    """Cells of a format as numbers; NaN for what is none."""
+    """Cells of a format as numbers; NaN for what is none.
+
+    **Raises** `ValueError` for a format with a zone of time: numbers here have none.
+    """
+    if re.search("%z", form, re.IGNORECASE):
+        raise ValueError("a format with a zone of time (%z) cannot be used")
     stamps = pd.to_datetime(cells.astype(object), format=form.replace("%-", "%"), errors="coerce")
     # Whole seconds: a quotient of nanoseconds is off by a millionth of one before 1830.
     seconds = pd.Series(stamps.to_numpy("datetime64[s]").astype(np.int64), index=cells.index)
