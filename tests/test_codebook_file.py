@@ -74,3 +74,19 @@ def test_line_ends_of_old_macs_are_those_of_a_codebook_and_no_error_of_python():
     for broken in ("\ri", "a\x00,b", "[" * 5000, "fields: [!!timestamp x]", "x" * 200_000):
         with pytest.raises(DictionaryError, match="no codebook that is known"):
             read_codebook(broken, "b.csv")
+
+
+def test_levels_of_a_table_schema_may_be_numbers_and_not_lists():
+    cells = pd.DataFrame({"ward": ["1", "2"] * 6, "y": ["a", "b"] * 6}, dtype=object)
+    guess = describe(cells, target="y")
+    numbers = read_codebook(
+        "fields: [{name: ward, type: string, constraints: {enum: [1, 2, 3]}}]", "s"
+    )
+    assert numbers.apply(guess, cells)["ward"].levels == ("1", "2", "3")
+    labels = read_codebook("fields: [{name: ward, labels: [1], description: the ward}]", "s")
+    assert labels.apply(guess, cells)["ward"].meaning == "the ward"
+    for levels in ("[[1], 2]", "[{1: 2}]", "1: 2", "7"):
+        text = f"fields:\n- name: ward\n  type: string\n  constraints: {{enum: {levels}}}"
+        book = read_codebook(text.replace("{enum: 1: 2}", "{enum: {1: 2}}"), "s")
+        with pytest.raises(DictionaryError, match="does not fit"):
+            book.apply(guess, cells)

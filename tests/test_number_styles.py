@@ -40,7 +40,8 @@ def test_a_zero_in_front_is_no_sign_of_thousands():
 
 
 def test_a_plus_and_a_level_with_a_comma_are_written_as_they_were_read():
-    assert styled("1e6", "commas for thousands") == "1e6"
+    for number in ("1e6", "07", "0", "0.5"):
+        assert styled(number, "commas for thousands") == number
     assert styled("+1234", "commas for thousands") == "+1,234"
     assert styled("1.234,56", "decimal commas, points for thousands") == "1.234,56"
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -76,6 +77,20 @@ def check_csv(path: Path) -> None:
     table = read_table(path)
     n_rows = len(records(path, table)) - (table.header is not None)
     expect(n_rows == len(table.cells), "other count of rows than the file")
+    check_table(table, path)
+
+
+def check_lines(path: Path) -> None:
+    """Lines of JSON are a table like any other."""
+    table = read_table(path)
+    lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+    n_blank = sum(not any(json.loads(line).values()) for line in lines)
+    expect(len(lines) - n_blank <= len(table.cells) <= len(lines), "other count of rows")
+    check_table(table, path)
+
+
+def check_table(table: Table, path: Path) -> None:
+    """It comes back from a file, and is described as the same then."""
     expect(len(table.lines) == len(table.cells), "other count of lines than of rows")
     # What is written is read back, even where nothing could be described.
     again = path.with_name("again.csv")
@@ -229,17 +244,10 @@ KINDS = {
     "codebook": Kind(inputs.codebook, "codebook.csv", check_codebook),
     "plan": Kind(inputs.plan, "plan.yaml", check_plan),
     "header": Kind(inputs.model_header, "model.gguf", check_header),
+    "lines": Kind(inputs.json_lines, "data.jsonl", check_lines),
 }
-#: Of ten inputs in a row, which are of which kind: most of the code reads tables.
+#: Of twenty inputs in a row, which are of which kind: most of the code reads tables.
 ORDER = (
-    "csv",
-    "dictionary",
-    "csv",
-    "rule",
-    "csv",
-    "dictionary",
-    "codebook",
-    "csv",
-    "plan",
-    "header",
+    *("csv", "dictionary", "csv", "rule", "csv", "dictionary", "codebook", "csv", "plan", "header"),
+    *("csv", "dictionary", "csv", "rule", "csv", "dictionary", "codebook", "csv", "plan", "lines"),
 )

@@ -154,6 +154,27 @@ def csv_file(rng: Rng) -> bytes:
     return damaged(rng, content) if chance(rng, 0.25) else content
 
 
+def json_lines(rng: Rng) -> bytes:
+    """Lines of JSON with numbers, texts and nulls, with a few faults."""
+    names = [header_cell(rng, place) for place in range(int(rng.integers(1, 5)))]
+    kinds = [pick(rng, (column_kind(rng), number_of, number_of)) for _ in names]
+    objects = [
+        {
+            name: pick(rng, (None, [1], {}, True, SECRET)) if chance(rng, 0.02) else kind(rng)
+            for name, kind in zip(names, kinds, strict=True)
+            if chance(rng, 0.9)
+        }
+        for _ in range(int(pick(rng, (0, 1, 3, 8, 20))))
+    ]
+    text = "\n".join(json.dumps(content, ensure_ascii=chance(rng, 0.5)) for content in objects)
+    content = text.encode(errors="surrogatepass")
+    return damaged(rng, content) if chance(rng, 0.25) else content
+
+
+def number_of(rng: Rng) -> float:
+    return pick(rng, (int(rng.integers(-(10**4), 10**4)), float(rng.normal()), 2**60, -0.0, 1e300))
+
+
 JUNK = (
     b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b'"', b"\r", b"\n", b",", b";", b"\xe4\x81", b"'",
     b"=", b"\xed\xa0\x80",
@@ -282,7 +303,9 @@ def replace_somewhere(rng: Rng, node: Any) -> None:
         elif what < 0.8:
             del node[key]
         elif isinstance(node, dict):
-            node[pick(rng, ("name", "type", "features", "x", 3, "title", "categories"))] = node[key]
+            node[
+                pick(rng, ("name", "type", "features", "x", 3, "title", "categories", "labels"))
+            ] = node[key]
         else:
             node.append(node[key])
         return

@@ -97,7 +97,9 @@ class Codebook:
         labels = facts.pop("labels", {})
         if not texts <= labels.keys() and texts <= set(labels.values()):
             facts["levels"] = tuple(labels.values())  # rows with labels keep labels
-        if levels := facts.get("levels"):
+        levels = facts.get("levels")
+        if isinstance(levels, list | tuple) and not any(isinstance(x, list | dict) for x in levels):
+            levels = tuple(map(str, levels))  # a Table Schema may have numbers
             facts["levels"] = (*levels, *sorted(texts.difference(levels)))
         guessed = guess.model_dump(exclude_defaults=True)
         kind = facts.get("type", guess.type)

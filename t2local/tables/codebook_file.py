@@ -61,6 +61,8 @@ def _table_schema(text: str, source: str) -> Codebook | None:
     if not isinstance(raw, Mapping) or not isinstance(raw.get("fields"), list):
         return None
     fields = [field for field in from_file(raw)["features"] if isinstance(field, dict)]
+    for field in fields:
+        field.pop("labels", None)  # a word of REDCap's here, and none of Table Schema
     return Codebook(source, facts={str(f["name"]): f for f in fields if "name" in f})
 
 

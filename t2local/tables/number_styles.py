@@ -54,7 +54,8 @@ def styled(cell: str, style: str) -> str:
     whole, point, decimals = cell.partition(".")
     digits = whole.lstrip("+-")
     sign = whole[: len(whole) - len(digits)]
-    if digits.isdecimal() and style != DECIMAL_COMMAS:  # 1e6 is a number too
+    # 1e6 is a number too, and 07 may stand among them.
+    if digits.isdecimal() and digits[0] != "0" and style != DECIMAL_COMMAS:
         digits = f"{int(digits):,}"
     if style != COMMAS_FOR_THOUSANDS:
         digits = digits.replace(",", ".")
