@@ -10,8 +10,9 @@ from bench.fuzz import checks  # noqa: E402
 from bench.fuzz.inputs import SECRET  # noqa: E402
 from t2local.errors import InputError  # noqa: E402
 
-#: Of the 2,000 that are drawn here each takes 20 ms; parts, so that processes can share them.
-PARTS, INPUTS = 8, 250
+#: 1,000 inputs, as each takes 20 ms; `python -m bench.fuzz` draws 20,000. They come in parts, so
+#: that processes can share them.
+PARTS, INPUTS = 8, 125
 
 
 @pytest.mark.parametrize("part", range(PARTS))
