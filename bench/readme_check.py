@@ -19,7 +19,6 @@ Results stand under the name of the model; those of other models in the file sta
 import argparse
 import json
 import os
-import resource
 import shlex
 import shutil
 import site
@@ -77,12 +76,15 @@ def measured(command: list[str], folder: Path) -> dict[str, Any]:
     process = subprocess.Popen(
         [*_two_cores(), *_namespace()[0], *command], cwd=folder, env={**kept, **own}
     )
-    while process.poll() is None:
+    ended = 0
+    while not ended:
         peak = max(peak, sum(map(high_water, tree(process.pid))))
         time.sleep(PAUSE)
+        # Of this process and those that it waited for, not of all children there ever were.
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
     seconds = time.perf_counter() - began
-    largest = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    memory = max(peak, largest)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    memory = max(peak, usage.ru_maxrss * 1024)
     return {"load": load, "seconds": seconds, "peak bytes": memory, "exit code": process.returncode}
 
 
