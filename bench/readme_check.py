@@ -38,7 +38,7 @@ from t2local.system.environment import environment
 from t2local.system.json_text import as_json
 
 ROOT = Path(__file__).parents[1]
-#: Seconds between two looks at the memory: a process that lives for less is seen by rusage alone.
+#: Seconds between two looks at the memory: a process that lives for less may not be seen.
 PAUSE = 0.05
 #: Bytes: a laptop of 8 GB with 2 GB for all other programs.
 MOST_MEMORY = 6e9
@@ -76,16 +76,12 @@ def measured(command: list[str], folder: Path) -> dict[str, Any]:
     process = subprocess.Popen(
         [*_two_cores(), *_namespace()[0], *command], cwd=folder, env={**kept, **own}
     )
-    ended = 0
-    while not ended:
+    while process.poll() is None:
         peak = max(peak, sum(map(high_water, tree(process.pid))))
         time.sleep(PAUSE)
-        # Of this process and those that it waited for, not of all children there ever were.
-        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
     seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    memory = max(peak, usage.ru_maxrss * 1024)
-    return {"load": load, "seconds": seconds, "peak bytes": memory, "exit code": process.returncode}
+    # No rusage: its figure counts this program's own memory, of which the other began as a copy.
+    return {"load": load, "seconds": seconds, "peak bytes": peak, "exit code": process.returncode}
 
 
 def tree(pid: int) -> Iterator[int]:
@@ -100,8 +96,13 @@ def tree(pid: int) -> Iterator[int]:
 
 
 def high_water(pid: int) -> int:
-    """The most bytes that a process had in memory at once; 0 when it is gone."""
+    """The most bytes that a process had in memory at once; 0 when it is gone.
+
+    0 too before it runs a program of its own: until then it is a copy of this one.
+    """
     try:
+        if Path(f"/proc/{pid}/cmdline").read_bytes() == Path("/proc/self/cmdline").read_bytes():
+            return 0
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0

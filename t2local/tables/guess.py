@@ -51,8 +51,7 @@ _MAX_CODES = 10
 _FEW_ROWS = 20
 #: Codes with leading zeros may have this many times as many levels as other texts: ICD, ZIP, ward.
 _MORE_LEVELS = 4
-#: So few codes are no numbers where a single one is missing between them; more of them, where more
-#: numbers are missing than are there.
+#: At most so many whole numbers with gaps are codes or doses; more are a quantity on a grid.
 _FEW_CODES = 4
 #: An identifier that is not complete: at least this share of its values is different.
 _LEAST_UNIQUE = 0.8
@@ -267,7 +266,7 @@ def _codes(column: _Column) -> _Guess:
 
 
 def _codes_with_gaps(column: _Column) -> _Guess:
-    """Few whole numbers that repeat, with none between them: 1 and 9; 3, 6 and 7; 10, 20 and 40.
+    """Few whole numbers that repeat, with others between them: 1 and 9; 3, 6 and 7; 10, 20, 40.
 
     Counts (0, 1, 2, 5) have gaps too, by chance, but begin with 0 and 1, or with 1 and 2.
     """
@@ -275,8 +274,8 @@ def _codes_with_gaps(column: _Column) -> _Guess:
         return None
     numbers = sorted(set(column.cells.astype(int)))
     is_count = numbers[0] in (0, 1) and numbers[1] == numbers[0] + 1
-    n_between = numbers[-1] - numbers[0] + 1 - len(numbers)
-    if is_count or n_between < (1 if len(numbers) <= _FEW_CODES else len(numbers)):
+    has_gap = numbers[-1] - numbers[0] >= len(numbers)
+    if is_count or not has_gap or len(numbers) > _FEW_CODES:
         return None
     texts = sorted(set(column.cells), key=int)
     if len(texts) > len(numbers):  # one number is written in two ways
