@@ -72,7 +72,9 @@ def test_what_unfolds_to_too_much_is_refused_before_it_is_unfolded(name):
 
 def test_lines_of_json_are_rows_with_the_texts_of_their_numbers(tmp_path):
     path = tmp_path / "t.jsonl"
-    path.write_text('{"age": 34, "kg": 70.50, "dead": true}\n\n{"kg": null, "ward": " B "}\n')
+    path.write_text(
+        '{"\ufeffage ": 34, "kg": 70.50, "dead": true}\n\n{"kg": null, "ward": " B "}\n'
+    )
     table = read_table(path)
     assert table.cells.to_dict("list") == {
         "age": ["34", None],

@@ -21,7 +21,7 @@ from t2local.tables.describe import describe
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.files import MISSING, Table
-from t2local.tables.reading import read_table, read_text, write_like
+from t2local.tables.reading import _decoded, read_table, read_text, write_like
 from t2local.tables.rules import Formula, Rule, RuleFault
 from t2local.team.plan import read_plan
 
@@ -83,7 +83,8 @@ def check_csv(path: Path) -> None:
 def check_lines(path: Path) -> None:
     """Lines of JSON are a table like any other."""
     table = read_table(path)
-    lines = [line for line in path.read_bytes().split(b"\n") if line.strip()]
+    text = _decoded(path.read_bytes(), path.name)[0]
+    lines = [line for line in text.split("\n") if line.strip()]
     n_blank = sum(not any(json.loads(line).values()) for line in lines)
     expect(len(lines) - n_blank <= len(table.cells) <= len(lines), "other count of rows")
     check_table(table, path)

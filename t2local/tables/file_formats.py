@@ -177,7 +177,7 @@ def json_records(text: str, source: str) -> list[Record]:
     rows = [
         Record(line, [_plain(content.get(name)) for name in names]) for line, content in objects
     ]
-    return [Record(0, names), *rows] if rows else []
+    return [Record(0, list(map(stripped, names))), *rows] if rows else []
 
 
 def _plain(value: object) -> str:

@@ -87,7 +87,9 @@ def read_table(
         return _table(records, decisions, path.name, fewest, first_line)
     text, encoding, decisions = _decoded(data, path.name)
     if kind in JSON_LINES:
-        return _table(json_records(text, path.name), decisions, path.name, fewest, "names")
+        table = _table(json_records(text, path.name), decisions, path.name, fewest, "names")
+        check_characters(table.cells, path.name)  # JSON can spell half of one
+        return table
     delimiter = _delimiter(text)
     table = _table(
         _records(text, delimiter, path.name), decisions, path.name, fewest, first_line, delimiter
@@ -110,10 +112,8 @@ def _table(
     header = read_header(records, source, first_line)
     columns = _columns(header, delimiter, source)
     frame = {name: column.cells for name, column in columns.items()}
-    cells = pd.DataFrame(frame, columns=header.names, dtype=object)
-    check_characters(cells, source)
     return Table(
-        cells=cells,
+        cells=pd.DataFrame(frame, columns=header.names, dtype=object),
         lines=[row.line for row in header.rows],
         header=None if header.texts is None else dict(zip(header.names, header.texts, strict=True)),
         source=source,
