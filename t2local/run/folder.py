@@ -19,8 +19,13 @@ from t2local.system.lock import try_lock
 from t2local.tables.files import Table
 from t2local.tables.reading import write_like
 
-#: A folder with one of these and nothing but files of a run is one that t2local may replace.
-_RUN_FILES = ("journal.jsonl", "report.json")
+#: A folder with a journal and nothing but these is of a run: it may be replaced.
+_FILES = frozenset(
+    {
+        "journal.jsonl", "synthetic.csv", "rejected.csv", "report.json", "manifest.json",
+        "dictionary.yaml", "plan.yaml", "knowledge.yaml",
+    }
+)  # fmt: skip
 _LOCK = ".lock"
 
 
@@ -127,9 +132,10 @@ class RunFolder:
             raise UsageError(
                 f"{path} is a file, not a folder.", next_step="choose another folder with --out"
             )
-        if not path.is_dir() or not any(path.iterdir()):
+        names = {entry.name for entry in path.iterdir()} if path.is_dir() else set()
+        if not names:
             return
-        if not any((path / name).is_file() for name in _RUN_FILES):
+        if "journal.jsonl" not in names or names - _FILES - {_LOCK}:
             raise UsageError(
                 f"{path} holds files that are not of a run.",
                 next_step="choose another folder with --out",

@@ -14,7 +14,7 @@ from t2local.stats.arrays import FloatArray
 from t2local.stats.columns import Column
 from t2local.stats.densities import ChowLiuTree
 from t2local.stats.folds import stratified_folds
-from t2local.stats.gaussian_copula import GaussianCopula
+from t2local.stats.gaussian_copula import GaussianCopula, column_densities
 from t2local.stats.mixture_weights import mixture, mixture_weights
 from t2local.stats.streams import Stream, generator
 
@@ -80,8 +80,9 @@ class _HeldOut:
             others = real[folds != fold] if len(real) > 1 else real
             own = real[folds == fold]
             trees.append(ChowLiuTree(columns, others, seed).log_probability(own))
+            densities = column_densities(columns, others)
             for penalty in PENALTIES:
-                copula = GaussianCopula(columns, others, penalty)
+                copula = GaussianCopula(columns, others, penalty, densities)
                 copulas[penalty].append(copula.log_probability(own))
         by_penalty = {penalty: pd.concat(parts) for penalty, parts in copulas.items()}
         self.penalty = max(PENALTIES, key=lambda p: float(by_penalty[p].to_numpy().sum()))

@@ -15,7 +15,7 @@ variables make the conditional distributions exact without integrals over interv
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -156,17 +156,22 @@ class CopulaColumn:
 
     **Parameters:**
 
-    * **cells**: of the real rows, values of shape (n,); **predictors**: shape (n, p).
+    * **density**: of the column by itself; **codes**: of the real rows, shape (n,);
+      **predictors**: shape (n, p).
     """
 
     def __init__(
-        self, column: Column, cells: pd.Series, predictors: FloatArray, penalty: float
+        self,
+        column: Column,
+        density: ColumnDensity,
+        codes: FloatArray,
+        predictors: FloatArray,
+        penalty: float,
     ) -> None:
-        self.density = ColumnDensity(column, cells)
-        codes = self.density.encode(cells)  # (n,)
+        self.density = density
         missing = np.isnan(codes).astype(np.float64)  # (n,)
         present = missing == 0
-        self._n = len(cells)
+        self._n = len(codes)
         self._n_levels = len(column.levels)
         self._missing: Regression | None = None
         if column.missing:
@@ -241,16 +246,25 @@ class GaussianCopula:
 
     * **columns**: in the order in which one may depend on others; **real**: frame of values (n,
       d) with at least one row; **penalty**: rows against any dependence.
+    * **densities**: of these columns and rows, where they are known already.
     """
 
-    def __init__(self, columns: Sequence[Column], real: pd.DataFrame, penalty: float) -> None:
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        real: pd.DataFrame,
+        penalty: float,
+        densities: Mapping[str, ColumnDensity] | None = None,
+    ) -> None:
+        densities = densities or column_densities(columns, real)
         #: In order, by name.
         self.columns: dict[str, CopulaColumn] = {}
         predictors = np.zeros((len(real), 0))
         for column in columns:
-            own = CopulaColumn(column, real[column.name], predictors, penalty)
+            density = densities[column.name]
+            codes = density.encode(real[column.name])
+            own = CopulaColumn(column, density, codes, predictors, penalty)
             self.columns[column.name] = own
-            codes = own.density.encode(real[column.name])
             predictors = np.hstack([predictors, own.predictors(codes)])
 
     def log_probability(self, values: pd.DataFrame) -> pd.DataFrame:
@@ -272,6 +286,11 @@ class GaussianCopula:
             predictors = np.hstack([predictors, column.predictors(codes)])
             rows[name] = [column.density.decode(code) for code in codes.tolist()]
         return pd.DataFrame(rows)
+
+
+def column_densities(columns: Sequence[Column], real: pd.DataFrame) -> dict[str, ColumnDensity]:
+    """The density of each column by itself, by name; frame of values (n, d)."""
+    return {column.name: ColumnDensity(column, real[column.name]) for column in columns}
 
 
 def _normal_density(normal: FloatArray) -> FloatArray:
