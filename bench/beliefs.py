@@ -28,8 +28,7 @@ import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from bench.effects import N_TREES, OWN, SIZES, Table
-from bench.knowledge.sources.source import Unavailable
-from bench.knowledge.tables import GROUPS
+from bench.knowledge.tables import GROUPS, frames
 from bench.streams import Stream, generator
 from bench.tables import interval, real_table
 from t2local.settings import DecoderSettings
@@ -91,12 +90,7 @@ class Cell:
 
 def tables(group: str) -> Iterator[Table]:
     """Tables of two classes with readable names."""
-    for source in GROUPS[group]:
-        try:
-            frame = source.frame()
-        except Unavailable as error:
-            print(f"left out: {source.name} ({error})")
-            continue
+    for source, frame in frames(group):
         if frame[source.target].nunique() == 2:
             yield _described(Table.of(source.name, frame, source.target), source.description)
     if group == "choose":

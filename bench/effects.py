@@ -24,8 +24,7 @@ import sklearn.datasets
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from bench.knowledge.sources.source import Unavailable
-from bench.knowledge.tables import GROUPS
+from bench.knowledge.tables import GROUPS, frames
 from bench.streams import Stream, generator
 from bench.tables import interval, real_table
 from t2local.stats.encoding import Encoder
@@ -187,12 +186,7 @@ def tables(group: str) -> Iterator[Table]:
     for name, (load, target) in own.items():
         names.add(name)
         yield Table.of(name, load(), target)
-    for source in GROUPS[group]:
-        try:
-            frame = source.frame()
-        except Unavailable as error:
-            print(f"left out: {source.name} ({error})")
-            continue
+    for source, frame in frames(group):
         if source.name not in names and frame[source.target].nunique() == 2:
             yield Table.of(source.name, frame, source.target)
 

@@ -5,6 +5,7 @@ Nothing here prints: what happens is told in events to ``on_event``, and `t2loca
 
 import itertools
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -183,7 +184,7 @@ def with_models(
 ) -> Result:
     """Have the plan made, then the rows written; one model is in memory at a time."""
     made = plan_by_another_model(run, inputs, manager_model)
-    with load_workers(model, run) as loaded:
+    with load_workers(model, run) as loaded, folder or nullcontext():
         made = made or make_plan(run, inputs, loaded)
         return write_and_trim(run, with_own_beliefs(run, inputs, loaded), made, loaded, folder)
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 import t2local
 from t2local import pipeline
 from t2local.cli import main
-from t2local.errors import T2LocalError
+from t2local.errors import KnowledgeError, T2LocalError
 from t2local.llm.scripted import ScriptedModel
 from t2local.tables.belief_file import Belief, Knowledge, read_knowledge
 from tests.tiny import tiny
@@ -44,6 +44,25 @@ def test_a_run_writes_the_beliefs_that_it_was_given(patients, tmp_path):
     assert report["beliefs"][0]["feature"] == "age"
     written = (out / "knowledge.yaml").read_text()
     assert read_knowledge(written, "k.yaml", t2local.describe(patients)) == knowledge
+
+
+def test_a_report_has_the_numbers_of_levels_and_no_level(patients):
+    ward = t2local.describe(patients)["ward"].levels
+    belief = Belief(feature="ward", level=ward[1], direction="raises")
+    knowledge = Knowledge(target="outcome", beliefs=(belief,))
+    result = t2local.generate(
+        patients, rows=5, plan="data", model=ScriptedModel(), knowledge=knowledge
+    )
+    [reported] = result.report["beliefs"]["beliefs"]
+    assert (reported["feature"], reported["level"]) == ("ward", 2)
+
+
+def test_beliefs_about_another_table_are_refused(patients):
+    belief = Belief(feature="height", direction="raises")
+    knowledge = Knowledge(target="outcome", beliefs=(belief,))
+    with pytest.raises(KnowledgeError, match="do not fit") as caught:
+        t2local.generate(patients, plan="data", model=ScriptedModel(), knowledge=knowledge)
+    assert "height" in caught.value.faults[0]
 
 
 def test_of_three_classes_the_dictionary_has_to_name_one(patients):

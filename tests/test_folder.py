@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -94,6 +95,30 @@ def test_a_result_that_is_not_what_was_wanted_takes_no_finished_one_away(tmp_pat
     assert kept == [False, True, True]
     assert (tmp_path / "run.earlier" / "synthetic.csv").read_text() == "a,b\n1,x\n,y;z\n"
     assert (path / "synthetic.csv").read_text() == "a,b\n1,x\n"
+    # What was kept before is not given up for what is kept now.
+    assert (tmp_path / "run.earlier2" / "synthetic.csv").read_text() == "a,b\n"
+
+
+def test_a_folder_without_a_name_and_a_link_are_written_as_any_other(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to("run")
+    monkeypatch.chdir(tmp_path / "run")
+    for path in (Path("."), tmp_path / "link"):  # noqa: PTH201 -- what --out . gives
+        folder = RunFolder(path, replace=True)
+        folder.start()
+        finish(folder)
+        assert names(tmp_path / "run") == NAMES
+        assert names(tmp_path) == ["link", "run"]
+
+
+def test_a_run_that_ended_with_an_error_lets_the_next_one_write(tmp_path):
+    with suppress(ValueError), RunFolder(tmp_path / "run") as folder:
+        folder.start()
+        raise ValueError("a fault of the run")
+    again = RunFolder(tmp_path / "run")
+    again.start()
+    finish(again)
+    assert names(tmp_path) == ["run"]
 
 
 def test_two_runs_do_not_write_into_one_folder(tmp_path):

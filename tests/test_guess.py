@@ -177,6 +177,8 @@ def test_texts_that_point_at_persons_are_no_levels(name, cells, kind):
         ("onset", [f"2021-03-0{n}" for n in range(1, 9)] * 3),
         ("icd", [f"I{n}.1" for n in range(10, 20)] * 3),
         ("sodium", [f"13{n}.5" for n in range(9)] * 3),
+        ("years_at_address", [str(n) for n in range(9)] * 3),
+        ("hotel", [str(100_000 + 7 * n) for n in range(9)] * 3),
     ],
 )
 def test_levels_of_wards_drugs_and_days_are_not_taken_for_persons(name, cells):

@@ -11,6 +11,7 @@ python -m bench.knowledge.tables [names]
 import argparse
 import math
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -114,6 +115,15 @@ class Table:
         drawn = _stratified(self.strata, others, min(n_rows, len(others)), rng)
         repeated = rng.choice(others, n_rows - len(drawn))
         return Fresh(self.values.iloc[np.concatenate([drawn, repeated])], len(repeated))
+
+
+def frames(group: str) -> Iterator[tuple[Source, pd.DataFrame]]:
+    """The tables of a group that are at hand; of the others it is printed why they are not."""
+    for source in GROUPS[group]:
+        try:
+            yield source, source.frame()
+        except Unavailable as error:
+            print(f"left out: {source.name} ({error})")
 
 
 @cache

@@ -16,8 +16,17 @@ from t2local.cli.screen import Screen
 @options.dictionary
 @options.model
 @options.output
+@options.no_header
+@options.sheet
 @options.setting
-def ask(data: Path, output: Path | None, pairs: tuple[str, ...], **arguments: Any) -> None:
+def ask(
+    data: Path,
+    output: Path | None,
+    no_header: bool,
+    sheet: str | None,
+    pairs: tuple[str, ...],
+    **arguments: Any,
+) -> None:
     """Ask a model which columns of the table DATA raise or lower the target; edit the answer and
     pass it on with --knowledge.
 
@@ -25,7 +34,8 @@ def ask(data: Path, output: Path | None, pairs: tuple[str, ...], **arguments: An
     """
     from t2local import pipeline
 
-    settings = read_settings(pairs)
+    own = options.table_settings(no_header=no_header, sheet=sheet)
+    settings = read_settings(pairs, options=own)
     with Screen() as screen:
         knowledge = pipeline.ask(data, settings=settings, on_event=screen, **arguments)
     write(knowledge.to_yaml(), output)

@@ -170,9 +170,8 @@ def generate(
         "team.examples": examples,
         "trim.purpose": purpose,
         "trim.keep": keep,
-        "table.first_line": "data" if no_header else None,
-        "table.sheet": sheet,
         "table.left_out": "dropped" if drop else None,
+        **options.table_settings(no_header=no_header, sheet=sheet),
     }
     arguments["settings"] = read_settings(pairs, preset, own)
     if dry_run:
@@ -221,7 +220,7 @@ def describe(
     """
     from t2local import pipeline
 
-    own = {"table.first_line": "data" if no_header else None, "table.sheet": sheet}
+    own = options.table_settings(no_header=no_header, sheet=sheet)
     settings = read_settings(pairs, options=own)
     with Screen() as screen:
         dictionary = pipeline.describe(data, settings=settings, on_event=screen, **arguments)
@@ -272,7 +271,7 @@ def plan(
     """
     from t2local import pipeline
 
-    own = {"table.first_line": "data" if no_header else None, "table.sheet": sheet}
+    own = options.table_settings(no_header=no_header, sheet=sheet)
     settings = read_settings(pairs, options=own)
     with Screen() as screen:
         drawing = pipeline.plan(data, settings=settings, on_event=screen, **arguments)

@@ -70,6 +70,11 @@ preset = click.option(
 )
 
 
+def table_settings(*, no_header: bool, sheet: str | None) -> dict[str, str | int | None]:
+    """What ``--no-header`` and ``--sheet`` stand for, by the names of the settings."""
+    return {"table.first_line": "data" if no_header else None, "table.sheet": sheet}
+
+
 def read_settings(
     pairs: Sequence[str],
     preset: str = "default",

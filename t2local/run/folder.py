@@ -6,8 +6,10 @@ end. So a folder never holds files of two runs, and what was there before stays 
 
 import os
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Self
 
 import pandas as pd
 
@@ -30,7 +32,7 @@ _LOCK = ".lock"
 
 
 class RunFolder:
-    """Where a run writes.
+    """Where a run writes; a context manager, because it holds a lock from its start on.
 
     **Parameters:**
 
@@ -43,16 +45,25 @@ class RunFolder:
 
     def __init__(self, path: Path, *, replace: bool = False) -> None:
         self.path = path
+        self._place = path.resolve()  # "." has no name of its own, and a link none to be moved
         #: Where the files of the run are until they are published, and those of the run before
         #: while they are exchanged.
         self._part, self._before = (
-            path.with_name(f".{path.name}.{end}") for end in ("part", "before")
+            self._place.with_name(f".{self._place.name}.{end}") for end in ("part", "before")
         )
-        #: Where a finished result is kept when the new one is not what was wanted.
-        self.earlier = path.with_name(f"{path.name}.earlier")
+        #: Where a finished result is kept when the new one is not what was wanted: a new name.
+        names = (f"{self._place.name}.earlier{n}" for n in ("", *range(2, 10_000)))
+        self.earlier = next(p for p in map(self._place.with_name, names) if not p.exists())
         self._lock: int | None = None
         self._replace = replace
         self._check()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A run that ended with an error lets the next one write here.
+        self._unlock()
 
     def start(self) -> None:
         """Take the hidden folder, and make an empty journal in it.
@@ -107,8 +118,8 @@ class RunFolder:
         write_like(table, self._part / "synthetic.csv", kept)
         # The notes need names.
         write_like(table, self._part / "rejected.csv", rejected, with_names=True)
-        keeps = not complete and (self.path / "manifest.json").is_file()
-        if keeps and not self.earlier.exists():
+        keeps = not complete and (self._place / "manifest.json").is_file()
+        if keeps:
             self._before = self.earlier
         self.write(texts)
         return keeps
@@ -149,20 +160,26 @@ class RunFolder:
 
     def _publish(self) -> None:
         """Give the hidden folder its name, in the place of what was there."""
-        if self.path.exists():
-            self.path.rename(self._before)
-        self._part.rename(self.path)
-        (self.path / _LOCK).unlink()
-        if self._lock is not None:
-            os.close(self._lock)
+        if sys.platform == "win32":  # it renames no folder with an open file in it
+            self._unlock()
+        if self._place.exists():
+            self._place.rename(self._before)
+        self._part.rename(self._place)
+        (self._place / _LOCK).unlink()
+        self._unlock()
         if self._before != self.earlier:
             shutil.rmtree(self._before, ignore_errors=True)
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def _clear(self) -> None:
         """Remove what a run left that was killed, and put back a result that it had moved."""
         for left in self._part.iterdir():
             if left.name != _LOCK:
                 left.unlink()
-        if self._before.is_dir() and not self.path.exists():
-            self._before.rename(self.path)
+        if self._before.is_dir() and not self._place.exists():
+            self._before.rename(self._place)
         shutil.rmtree(self._before, ignore_errors=True)

@@ -151,7 +151,7 @@ def _used_rows(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
 def with_beliefs_of(run: Run, inputs: Inputs, knowledge: KnowledgeSource) -> Inputs:
     """The inputs whose dictionary has the beliefs, unless the real rows speak against them.
 
-    **Raises** `KnowledgeError` for a file with faults, `DictionaryError` where a target of many
+    **Raises** `KnowledgeError` for beliefs with faults, `DictionaryError` where a target of many
     classes does not say which one is meant.
     """
     check_positive(inputs.dictionary)
@@ -159,6 +159,11 @@ def with_beliefs_of(run: Run, inputs: Inputs, knowledge: KnowledgeSource) -> Inp
         path = Path(knowledge)
         text = read_text(path, KnowledgeError)
         knowledge = read_knowledge(text, path.name, inputs.dictionary)
+    elif faults := [what for _, what in knowledge.faults(inputs.dictionary)]:
+        next_step = "ask about this table: python -m t2local ask data.csv"
+        raise KnowledgeError(
+            "The beliefs do not fit the table:", faults=faults, next_step=next_step
+        )
     evidence = hold_against(knowledge, inputs.dictionary, inputs.values, run.seed)
     run.tell(belief_event(evidence))
     dictionary = inputs.dictionary

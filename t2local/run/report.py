@@ -108,7 +108,8 @@ class BeliefReport:
     """What a model believes of the columns, and whether the labels of new rows know it.
 
     ``rank``: the share of the beliefs' own permutations that explain the real labels worse; null
-    where the dictionary leaves no column open.
+    where the dictionary leaves no column open. ``beliefs``: as in knowledge.yaml, but for levels:
+    their numbers in the dictionary, as a report holds no cell.
     """
 
     model: str
@@ -264,7 +265,11 @@ def _beliefs(inputs: Inputs) -> BeliefReport | None:
     if evidence is None:
         return None
     knowledge = evidence.knowledge
-    beliefs = [belief.model_dump() for belief in knowledge.beliefs]
+    levels = {feature.name: feature.levels for feature in inputs.dictionary.features}
+    beliefs = [
+        {**b.model_dump(), "level": levels[b.feature].index(b.level) + 1 if b.level else None}
+        for b in knowledge.beliefs
+    ]
     return BeliefReport(knowledge.model, knowledge.sha256, evidence.rank, evidence.used, beliefs)
 
 

@@ -40,8 +40,11 @@ def trim_files(
         batch_size=batch_size,
         settings=settings,
     )
-    folder.start()
-    folder.finish(rows, trimmed.kept, trimmed.rejected, {"report.json": as_json(trimmed.report)})
+    with folder:
+        folder.start()
+        folder.finish(
+            rows, trimmed.kept, trimmed.rejected, {"report.json": as_json(trimmed.report)}
+        )
     return trimmed
 
 
@@ -68,8 +71,9 @@ def evaluate_files(
         dictionary=_dictionary(dictionary),
         seed=seed,
     )
-    folder.start()
-    folder.write({"report.json": as_json(evaluation.as_report())})
+    with folder:
+        folder.start()
+        folder.write({"report.json": as_json(evaluation.as_report())})
     return evaluation
 
 

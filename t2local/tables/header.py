@@ -53,13 +53,16 @@ def read_header(records: Sequence[Record], source: str, first_line: str = "auto"
     records, decisions = _without_blank_last_column(records)
     first = [cell.strip() for cell in records[0].cells]
     reason = "asked for" if first_line == "data" else ""
+    names_numbers = True
     if first_line == "auto":
-        reason = _sign_of_data(first, records[1:])
+        over_numbers = [cell for p, cell in enumerate(first) if _is_numeric(p, records[1:])]
+        names_numbers = any(map(_is_word, over_numbers))
+        reason = _sign_of_data(first, records[1:], over_numbers)
     if reason:
         decision = Decision("header", "none: column_1, column_2 ...", reason)
         names = [f"column_{place}" for place in range(1, len(first) + 1)]
         return Header(names, list(records), [*decisions, decision], None)
-    if first_line == "auto" and not _names_numbers(first, records[1:]):
+    if not names_numbers:
         reason = "no column of numbers shows whether it is; if it is a row of data: --no-header"
         decisions.append(Decision("header", "the first line", reason))
     names, renamed = _names(first)
@@ -104,23 +107,27 @@ def _names(first: Sequence[str]) -> tuple[list[str], list[Decision]]:
     return list(names), decisions
 
 
-def _sign_of_data(first: Sequence[str], rows: Sequence[Record]) -> str:
-    """Why the first line is data; empty where it is names."""
-    if _holds_numbers(first, rows):
+def _sign_of_data(first: Sequence[str], rows: Sequence[Record], over_numbers: Sequence[str]) -> str:
+    """Why the first line is data; empty where it is names.
+
+    **Parameters:**
+
+    * **over_numbers**: those of its cells that stand over columns of numbers.
+    """
+    if _holds_numbers(over_numbers):
         return "the first line holds numbers like the lines below it"
-    if _holds_levels(first, rows):
+    if not any(map(_is_word, over_numbers)) and _holds_levels(first, rows):
         return "the first line holds words that the lines below it hold in the same columns"
     return ""
 
 
-def _holds_numbers(first: Sequence[str], rows: Sequence[Record]) -> bool:
-    """Whether the first line holds numbers in most columns of numbers.
+def _holds_numbers(cells: Sequence[str]) -> bool:
+    """Whether half of the cells over columns of numbers, or more, are numbers.
 
     Years and numbers that count the columns may be names.
     """
-    numeric = [place for place in range(len(first)) if _is_numeric(place, rows)]
-    numbers = [first[place] for place in numeric if NUMBER.fullmatch(first[place])]
-    if not numbers or 2 * len(numbers) < len(numeric):
+    numbers = [cell for cell in cells if NUMBER.fullmatch(cell)]
+    if not numbers or 2 * len(numbers) < len(cells):
         return False
     whole = sorted({int(number) for number in numbers if number.isdecimal()})
     if len(whole) < len(numbers) or len(whole) < 2:
@@ -135,8 +142,6 @@ def _holds_levels(first: Sequence[str], rows: Sequence[Record]) -> bool:
 
     One may by chance: a column can have the name of one of its levels.
     """
-    if _names_numbers(first, rows):
-        return False
     # A header that stands in the file again, as where two files were joined, is no sign of data.
     below = [row for row in rows if [cell.strip() for cell in row.cells] != list(first)]
     words = [(place, cell) for place, cell in enumerate(first) if cell.casefold() not in MISSING]
@@ -144,12 +149,9 @@ def _holds_levels(first: Sequence[str], rows: Sequence[Record]) -> bool:
     return sum(repeated) >= 2 or (any(repeated) and 2 * sum(repeated) >= len(words))
 
 
-def _names_numbers(first: Sequence[str], rows: Sequence[Record]) -> bool:
-    """Whether the first line holds a word over a column of numbers."""
-    return any(
-        not NUMBER.fullmatch(cell) and cell.casefold() not in MISSING and _is_numeric(place, rows)
-        for place, cell in enumerate(first)
-    )
+def _is_word(cell: str) -> bool:
+    """Whether a cell of the first line is neither a number nor a word for "missing"."""
+    return not NUMBER.fullmatch(cell) and cell.casefold() not in MISSING
 
 
 def _cells(place: int, rows: Sequence[Record]) -> list[str]:

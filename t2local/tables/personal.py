@@ -34,7 +34,7 @@ _NAME_COLUMN = re.compile(
     re.IGNORECASE,
 )
 _PHONE_COLUMN = re.compile(
-    r".*(?:phone|mobile|telefon|t[eé]l\b|\btel\b|fax|handy).*", re.IGNORECASE
+    r".*(?:phone|mobile|telefon|(?<![^\W_])(?:t[eé]l|fax)(?![^\W_])|handy).*", re.IGNORECASE
 )
 _ADDRESS_COLUMN = re.compile(
     r".*(?:address|adresse|street|stra(?:ß|ss)e|direcci[oó]n).*", re.IGNORECASE
@@ -58,7 +58,8 @@ def personal_kind(name: str, cells: pd.Series) -> str:
     signs = {
         "e-mail addresses": _most(_EMAIL, levels),
         "telephone numbers": _are_call_numbers(name, levels),
-        "addresses": _most(_STREET, levels) or bool(_ADDRESS_COLUMN.fullmatch(name)),
+        "addresses": _most(_STREET, levels)
+        or (bool(_ADDRESS_COLUMN.fullmatch(name)) and not _most(_NUMBER, levels)),
         "names of persons": (bool(_NAME_COLUMN.fullmatch(name)) and _most(_NAME, levels))
         or (few_rows_each and _most(_FULL_NAME, levels)),
     }
