@@ -1,10 +1,10 @@
 """From a table to its feature dictionary, with the reason for every guess.
 
-Each column is guessed by itself (`t2local.tables.guess`); the target and the order of dates follow.
+Each column is guessed by itself (`t2local.tables.guess`); the target and the rules between columns
+(`t2local.tables.rule_search`) follow.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import permutations
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -12,14 +12,13 @@ from t2local.errors import InputError
 from t2local.settings import TableSettings
 from t2local.tables.dictionary import Feature, FeatureDictionary, LeftOut, Relation
 from t2local.tables.guess import guess_column
+from t2local.tables.rule_search import search_rules
 
 #: Names that mean "what is to be predicted" in the tables that people bring.
 _TARGET_NAMES = (
     "y", "label", "labels", "target", "class", "outcome", "response", "diagnosis", "survived",
     "survival", "died", "death", "death_event", "mortality", "readmitted", "event",
 )  # fmt: skip
-#: Rows in which both of two dates stand, at least, before their order is taken for a rule.
-_MIN_DATE_PAIRS = 5
 
 
 def describe(
@@ -52,12 +51,13 @@ def describe(
     if chosen != likely_target:
         guesses[chosen] = guess_column(cells[chosen], is_target=True, settings=settings)
     features = _features(guesses, chosen, source)
+    values = pd.DataFrame({feature.name: feature.values(cells[feature.name]) for feature in features})
     return FeatureDictionary(
         target=chosen,
         target_reason=reason,
         features=features,
         left_out=tuple(guess for guess in guesses.values() if isinstance(guess, LeftOut)),
-        rules=tuple(_orders_of_dates(features, cells)),
+        rules=tuple(Relation(**vars(proposal)) for proposal in search_rules(features, values)),
     )
 
 
@@ -118,31 +118,3 @@ def _choose_target(
         return complete[-1], "the last column without a blank cell; name another with --target"
     usable = [feature.name for feature in features] or list(guesses)
     return usable[-1], "the last column; name another with --target"
-
-
-def _orders_of_dates(features: Sequence[Feature], cells: pd.DataFrame) -> Iterable[Relation]:
-    """The order of dates that follow each other in every real row, as rules.
-
-    An order that follows from two others is left out, and so are two dates that are always equal.
-    """
-    for kind in ("date", "datetime"):  # days and minutes do not compare
-        dates = {
-            feature.name: feature.values(cells[feature.name])
-            for feature in features
-            if feature.type == kind and "`" not in feature.name  # a rule cannot quote it
-        }
-        pairs = dict.fromkeys(
-            pair for pair in permutations(dates, 2) if _never_after(dates[pair[0]], dates[pair[1]])
-        )
-        for first, second in pairs:
-            follows = any((first, other) in pairs and (other, second) in pairs for other in dates)
-            if (second, first) not in pairs and not follows:
-                yield Relation(
-                    rule=f"`{first}` <= `{second}`",
-                    reason=f"{first} is never after {second} in the real rows; a guess",
-                )
-
-
-def _never_after(first: pd.Series, second: pd.Series) -> bool:
-    both = first.notna() & second.notna()
-    return bool(both.sum() >= _MIN_DATE_PAIRS and (first[both] <= second[both]).all())

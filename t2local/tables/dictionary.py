@@ -53,12 +53,17 @@ class Derived(BaseModel):
 
 
 class Relation(BaseModel):
-    """A rule between features (`t2local.tables.rules`), and why it holds, in words."""
+    """A rule between features (`t2local.tables.rules`), and why it holds, in words.
+
+    ``support``: for one that `describe` proposes, in how many real rows it could be broken; none
+    breaks it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rule: str = Field(max_length=2000)
     reason: str = ""
+    support: int = Field(0, ge=0)
 
 
 class FeatureDictionary(BaseModel):

@@ -103,7 +103,12 @@ def is_missing(operand: Operand) -> Mask:
 
 
 def equality(first: Operand, second: Operand, n_rows: int) -> Truth:
-    """Where two operands are equal; unknown where one is missing."""
+    """Where two operands are equal; unknown where one is missing.
+
+    Two conditions are equal where both are true or both are false.
+    """
+    if isinstance(first, Truth) and isinstance(second, Truth):
+        return first.both(second).either(first.negated().both(second.negated()))
     if isinstance(second, Levels) and not isinstance(first, Levels):
         return equality(second, first, n_rows)
     if isinstance(first, Levels) and isinstance(second, Levels):

@@ -52,7 +52,8 @@ _ORDER: Mapping[type[ast.cmpop], Callable[[FloatArray, FloatArray], Mask]] = {
     ast.GtE: operator.ge,
 }
 _OF_ONE_VALUE = ("isna", "abs")
-_FUNCTIONS = (*_OF_ONE_VALUE, "min", "max")
+#: What a rule may call; a column of such a name stands in backticks.
+FUNCTIONS = (*_OF_ONE_VALUE, "min", "max")
 _EXAMPLE = 'age >= 18 and (sex == "F" or pregnant == 0)'
 #: A text in quotes of either kind, or a name in backticks.
 _QUOTED = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`([^`]+)`")
@@ -115,7 +116,7 @@ class Rule:
             case ast.Compare():
                 return self._chain(node, rows)
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if (
-                name in _FUNCTIONS
+                name in FUNCTIONS
             ):
                 return self._call(name, [self._operand(each, rows) for each in arguments])
             case ast.Constant(value=bool() | int() | float() | str() as constant):
