@@ -5,12 +5,13 @@ any relation. The weight of each in a column is fitted on real rows that neither
 the penalty of the copula.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from t2local.stats.arrays import FloatArray
+from t2local.stats.arrays import FloatArray, Mask
 from t2local.stats.columns import Column
 from t2local.stats.densities import ChowLiuTree
 from t2local.stats.folds import stratified_folds
@@ -25,6 +26,23 @@ _N_FOLDS = 5
 #: At most so many rows decide: weights hardly change beyond, and the tree's cost grows with their
 #: square.
 _MAX_HELD_OUT = 500
+#: Draws of a cell under its constraints, and of a whole row; then it stays, and stage 1 decides.
+_CELL_DRAWS, _ROW_DRAWS = 20, 10
+
+Cell: TypeAlias = float | str | None
+
+
+class Constraints(Protocol):
+    """What the cells of rows have to keep; each constraint is completed by one column."""
+
+    def completed_by(self, name: str) -> bool:
+        """Whether a column completes any."""
+
+    def computed(self, name: str, rows: pd.DataFrame) -> FloatArray:
+        """The cells of a column that follow from those before it, shape (m,); NaN where none."""
+
+    def kept(self, name: str, rows: pd.DataFrame) -> Mask:
+        """Which rows keep the constraints that their last cell completes."""
 
 
 class ColumnMixture:
@@ -49,18 +67,67 @@ class ColumnMixture:
         copula = self.copula.log_probability(values)
         return mixture(copula, self.tree.log_probability(values), self.weights)
 
-    def row(self, rng: np.random.Generator) -> dict[str, float | str | None]:
-        """A whole row, drawn cell by cell: each follows those before it, whoever gave them."""
-        codes: dict[str, FloatArray] = {}
-        predictors = np.zeros((1, 0))
-        for name, column in self.copula.columns.items():
-            if rng.random() < self.weights[name]:
-                codes[name] = column.draw(predictors, rng)
-            else:
-                codes[name] = self.tree.draw(name, codes, rng)
-            predictors = np.hstack([predictors, column.predictors(codes[name])])
+    def row(
+        self, rng: np.random.Generator, constraints: Constraints | None = None
+    ) -> dict[str, Cell]:
+        """A whole row, drawn cell by cell: each follows those before it, whoever gave them.
+
+        A cell that breaks a constraint is drawn again, and where that does not help the row.
+        """
+        row: dict[str, Cell] = {}
+        for _ in range(_ROW_DRAWS):
+            kept = True
+            codes: dict[str, FloatArray] = {}
+            predictors = np.zeros((1, 0))
+            for name, column in self.copula.columns.items():
+                codes[name], own_kept = self._cell(name, predictors, codes, rng, constraints)
+                kept &= own_kept
+                predictors = np.hstack([predictors, column.predictors(codes[name])])
+            if kept:
+                break
+        return self._decoded(codes)
+
+    def _cell(
+        self,
+        name: str,
+        predictors: FloatArray,
+        codes: dict[str, FloatArray],
+        rng: np.random.Generator,
+        constraints: Constraints | None,
+    ) -> tuple[FloatArray, bool]:
+        """The code of a cell, shape (1,), and whether it keeps its constraints."""
+        code = self._draw(name, predictors, codes, rng)
+        if constraints is None or not constraints.completed_by(name):
+            return code, True
+        density = self.copula.columns[name].density
+        for _ in range(_CELL_DRAWS):
+            rows = pd.DataFrame(
+                {each: pd.Series([cell]) for each, cell in self._decoded({**codes, name: code}).items()}
+            )
+            number = constraints.computed(name, rows)
+            if not np.isnan(number[0]):
+                rows[name] = number
+                return density.encode(rows[name]), bool(constraints.kept(name, rows)[0])
+            if constraints.kept(name, rows)[0]:
+                return code, True
+            code = self._draw(name, predictors, codes, rng)
+        return code, False
+
+    def _decoded(self, codes: dict[str, FloatArray]) -> dict[str, Cell]:
         columns = self.copula.columns
         return {name: columns[name].density.decode(code[0]) for name, code in codes.items()}
+
+    def _draw(
+        self,
+        name: str,
+        predictors: FloatArray,
+        codes: dict[str, FloatArray],
+        rng: np.random.Generator,
+    ) -> FloatArray:
+        """The code of a cell, shape (1,), by the copula or the tree."""
+        if rng.random() < self.weights[name]:
+            return self.copula.columns[name].draw(predictors, rng)
+        return self.tree.draw(name, codes, rng)
 
 
 class _HeldOut:

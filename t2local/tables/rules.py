@@ -103,6 +103,39 @@ class Rule:
         # A rule without columns is one truth for all rows.
         return np.array(np.broadcast_to(~outcome.false, len(rows)))
 
+    @property
+    def total(self) -> str | None:
+        """The column that stands alone on the left of an equation: ``c`` of ``c == a + b``."""
+        match self._tree:
+            case ast.Compare(left=ast.Name(id=name), ops=[ast.Eq()]):
+                column = self._quoted.get(name, name)
+                return column if not self._columns.get(column, ("",)) else None
+        return None
+
+    def solution(self, name: str, rows: pd.DataFrame) -> FloatArray:
+        """The numbers of a column that make an equation of this rule hold, shape (m,).
+
+        NaN where another cell is missing; all NaN where the rule is no equation, or not linear in
+        the column.
+        """
+        none = np.full(len(rows), np.nan)
+        match self._tree:
+            case ast.Compare(left=left, ops=[ast.Eq()], comparators=[right]):
+                sides = (left, right)
+            case _:
+                return none
+        errors = []
+        for number in (0.0, 1.0, 2.0):
+            trial = rows.assign(**{name: number})
+            first, second = (self._operand(side, trial) for side in sides)
+            if isinstance(first, Truth | str) or isinstance(second, Truth | str):
+                return none
+            errors.append(np.broadcast_to(numbers(first) - numbers(second), len(rows)))
+        slope = errors[1] - errors[0]
+        with np.errstate(all="ignore"):
+            linear = np.isclose(errors[2] - errors[1], slope) & (np.abs(slope) > 0)
+            return np.where(linear, -errors[0] / slope, np.nan)
+
     def _operand(self, node: ast.expr, rows: pd.DataFrame) -> Operand:  # noqa: PLR0911
         """What a node of the rule is in these rows."""
         match node:

@@ -104,9 +104,8 @@ def scores_cells(team: Team) -> bool:
 
 
 def column_mixture(team: Team, real: pd.DataFrame) -> ColumnMixture:
-    """The model of the features, in the order in which the team writes them."""
-    target = team.dictionary.target
-    features = [f for f in team.layout.features if f.name != target]
+    """The model of the features, in the order in which the team writes them; totals follow parts."""
+    features = [team.dictionary[name] for name in team.rules.order]
     return ColumnMixture(features, real, team.seed)
 
 
@@ -226,8 +225,4 @@ def _likelihoods(
 
 def _gate(team: Team, cells: CellCalibration) -> MixtureGate:
     """The gate with the fitted weights."""
-    # A cell that a rule binds to others is its worker's: the columns' model knows no rules.
-    rules = team.dictionary.parsed_rules().values()
-    bound = {name for rule in rules for name in rule.names}
-    free = {name: weight for name, weight in cells.weights.items() if name not in bound}
-    return MixtureGate(column_mixture(team, team.real), free)
+    return MixtureGate(column_mixture(team, team.real), cells.weights, team.rules)

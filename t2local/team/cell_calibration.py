@@ -16,6 +16,7 @@ import pandas as pd
 from t2local.stats.column_mixture import ColumnMixture
 from t2local.stats.mixture_weights import mixture, mixture_weights
 from t2local.team.plan import Component
+from t2local.team.row_rules import RowRules
 from t2local.team.rows import Value
 
 #: The weight of a column starts at that of all columns, worth so many rows.
@@ -113,11 +114,17 @@ class MixtureGate:
 
     * **weights**: by column, the share of rows in which the worker writes the cell. A column that
       is not there is always the worker's.
+    * **rules**: what the cells keep; the cells that they bind come from the same source.
     """
 
-    def __init__(self, columns: ColumnMixture, weights: dict[str, float]) -> None:
+    def __init__(
+        self, columns: ColumnMixture, weights: dict[str, float], rules: RowRules | None = None
+    ) -> None:
         self.columns = columns
-        self._weights = weights
+        self._rules = rules
+        bound = rules.names & weights.keys() if rules else set()
+        share = min((weights[name] for name in bound), default=0.0)
+        self._weights = weights | dict.fromkeys(bound, share)
 
     def sample(self, rng: np.random.Generator) -> dict[str, Value]:
         """The given cells of a row; ``rng`` decides every random number.
@@ -126,5 +133,5 @@ class MixtureGate:
         the same source as often as can be.
         """
         uniform = rng.random()
-        row = self.columns.row(rng)
+        row = self.columns.row(rng, self._rules)
         return {name: row[name] for name, weight in self._weights.items() if uniform >= weight}

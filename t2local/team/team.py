@@ -24,6 +24,7 @@ from t2local.team.conditions import Conditions
 from t2local.team.layout import RowLayout, label_policy
 from t2local.team.plan import Plan
 from t2local.team.prompt import TeamPrompt
+from t2local.team.row_rules import RowRules
 
 #: Room for prompts and rows that are longer than those that were measured.
 _SLACK = 1.25
@@ -66,6 +67,10 @@ class Team:
         )
         self.layout = RowLayout.of(model, dictionary, plan, self.conditions, settings.team, policy)
         self.prompt = TeamPrompt(model, dictionary, self.layout, real, settings.team, seed)
+        target = dictionary.target
+        order = [feature.name for feature in self.layout.features if feature.name != target]
+        #: The rules between cells, in the order in which these are written.
+        self.rules = RowRules(dictionary, real, order)
         #: The sizes of prompt and rows, for the context and for ``--dry-run``.
         self.expected = self.prompt.expected()
         longest_row = math.ceil(self.expected.longest_row * _SLACK)

@@ -153,7 +153,8 @@ class RowWriter:
             columns=dictionary.names,
             dtype=object,
         )
-        return pd.DataFrame({f.name: f.values(frame[f.name]) for f in dictionary.features})
+        values = pd.DataFrame({f.name: f.values(frame[f.name]) for f in dictionary.features})
+        return self._team.rules.with_totals(values)
 
     def _predictions(
         self, rows: pd.DataFrame, completions: Sequence[Completion]
@@ -162,7 +163,8 @@ class RowWriter:
         pool = self._calibration.pool
         if pool is None:
             return None
-        return pool.predict(rows, self._label_predictions(completions))
+        predictions = pool.predict(rows, self._label_predictions(completions))
+        return self._team.rules.predictions(rows, predictions)
 
     def _with_labels(self, block: int, rows: pd.DataFrame, predictions: FloatArray) -> pd.DataFrame:
         """The rows with labels by their predictions, chosen among the rows of this block."""
