@@ -12,9 +12,10 @@ import pandas as pd
 
 from t2local.stats.arrays import FloatArray
 from t2local.stats.columns import Column
-from t2local.stats.densities import ChowLiuTree
+from t2local.stats.densities import N_UNIFORMS, ChowLiuTree, by_column
 from t2local.stats.folds import stratified_folds
-from t2local.stats.gaussian_copula import GaussianCopula, column_densities
+from t2local.stats.gaussian_copula import GaussianCopula
+from t2local.stats.margins import Margins
 from t2local.stats.mixture_weights import mixture, mixture_weights
 from t2local.stats.streams import Stream, generator
 
@@ -43,24 +44,35 @@ class ColumnMixture:
         self.penalty = held_out.penalty
         self.tree = ChowLiuTree(columns, real, seed)
         self.copula = GaussianCopula(columns, real, self.penalty)
+        self.n_uniforms = N_UNIFORMS * len(columns)
 
     def log_probability(self, values: pd.DataFrame) -> pd.DataFrame:
         """Log-probability of each cell, given the cells before it; shape (m, columns)."""
         copula = self.copula.log_probability(values)
         return mixture(copula, self.tree.log_probability(values), self.weights)
 
-    def row(self, rng: np.random.Generator) -> dict[str, float | str | None]:
-        """A whole row, drawn cell by cell: each follows those before it, whoever gave them."""
+    def rows(self, uniforms: FloatArray) -> pd.DataFrame:
+        """New rows as a frame of values (m, columns), drawn column by column.
+
+        Each cell follows those before it, whoever gave them. A row depends on its own random
+        numbers alone.
+
+        **Parameters:**
+
+        * **uniforms**: random numbers from 0 to 1, shape (m, ``n_uniforms``).
+        """
         codes: dict[str, FloatArray] = {}
-        predictors = np.zeros((1, 0))
-        for name, column in self.copula.columns.items():
-            if rng.random() < self.weights[name]:
-                codes[name] = column.draw(predictors, rng)
-            else:
-                codes[name] = self.tree.draw(name, codes, rng)
-            predictors = np.hstack([predictors, column.predictors(codes[name])])
-        columns = self.copula.columns
-        return {name: columns[name].density.decode(code[0]) for name, code in codes.items()}
+        predictors = np.zeros((len(uniforms), 0))
+        for (name, column), own in zip(
+            self.copula.columns.items(), by_column(uniforms), strict=True
+        ):
+            cells = column.draw(predictors, own)
+            by_tree = own[:, 0] >= self.weights[name]  # (m,)
+            cells[by_tree] = self.tree.draw(name, codes, own[by_tree], by_tree)
+            codes[name] = cells
+            predictors = np.hstack([predictors, column.margin.predictors(cells)])
+        margins = self.copula.margins.columns
+        return pd.DataFrame({name: margins[name].density.decode(codes[name]) for name in codes})
 
 
 class _HeldOut:
@@ -80,10 +92,11 @@ class _HeldOut:
             others = real[folds != fold] if len(real) > 1 else real
             own = real[folds == fold]
             trees.append(ChowLiuTree(columns, others, seed).log_probability(own))
-            densities = column_densities(columns, others)
+            margins = Margins(columns, others)
+            scaled = margins.scaled(own)
             for penalty in PENALTIES:
-                copula = GaussianCopula(columns, others, penalty, densities)
-                copulas[penalty].append(copula.log_probability(own))
+                copula = GaussianCopula(columns, others, penalty, margins)
+                copulas[penalty].append(copula.log_probability_of(scaled))
         by_penalty = {penalty: pd.concat(parts) for penalty, parts in copulas.items()}
         self.penalty = max(PENALTIES, key=lambda p: float(by_penalty[p].to_numpy().sum()))
         self.copula = by_penalty[self.penalty]
