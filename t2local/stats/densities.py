@@ -304,7 +304,8 @@ class ChowLiuTree:
 
 def by_column(uniforms: FloatArray) -> FloatArray:
     """The random numbers of rows (m, columns * `N_UNIFORMS`) by column, (columns, m, ...)."""
-    return uniforms.reshape(len(uniforms), -1, N_UNIFORMS).swapaxes(0, 1)
+    n_columns = uniforms.shape[1] // N_UNIFORMS
+    return uniforms.reshape(len(uniforms), n_columns, N_UNIFORMS).swapaxes(0, 1)
 
 
 def _at_most(real: pd.DataFrame, n_rows: int, seed: int) -> pd.DataFrame:
