@@ -84,7 +84,7 @@ class ColumnDensity:
         if weights is None:
             weights = self._equal_weights(len(codes))
         present = weights @ ~self._missing  # (..., m)
-        weighted = (weights * self.kernel(codes)).sum(axis=-1)  # (..., m)
+        weighted = np.einsum("...mn,mn->...m", weights, self.kernel(codes))
         near = np.where(present > 0, weighted / np.where(present > 0, present, 1), self._uniform)
         return self.blend(codes, near, self._missing_probability(weights))
 
@@ -290,9 +290,10 @@ class ChowLiuTree:
         * **codes**: of the real rows, (n,) by column.
         """
         n = len(codes[name])
-        others = 1 - np.eye(n)  # (n, n): no row explains itself
-        kernel = self._densities[parent].kernel(codes[parent])
-        weights = np.stack([_row_weights(others, 1), _row_weights(others * kernel, 1)])
+        weights = np.full((2, n, n), 1 / (n - 1))
+        weights[1] = self._densities[parent].kernel(codes[parent])
+        weights[:, np.arange(n), np.arange(n)] = 0  # no row explains itself
+        weights[1] = _row_weights(weights[1], 1)
         marginal, conditional = self._densities[name].probability(codes[name], weights)  # (n,)
         weight = 0.5
         for _ in range(_N_EM_STEPS):
