@@ -43,7 +43,6 @@ from t2local.stats.densities import IndependentColumns
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 from t2local.stats.folds import stratified_folds
-from t2local.stats.gaussian_copula import GaussianCopula
 from t2local.stats.mixture_weights import mixture, mixture_weights
 from t2local.system.environment import environment
 from t2local.system.json_text import to_json
@@ -68,33 +67,19 @@ TIMES = 3
 PRIOR_ROWS, STEPS = 10.0, 50
 
 
-class CopulaRows:
-    """The copula as a gate asks for it."""
-
-    def __init__(self, copula: GaussianCopula) -> None:
-        self._copula = copula
-
-    def row(self, rng: np.random.Generator) -> dict[str, Any]:
-        return self._copula.rows(1, rng).astype(object).iloc[0].to_dict()
-
-
 def written(team: Team, calibration: Calibration, rows: int) -> dict[str, pd.DataFrame]:
     """Rows of every way."""
     names = team.dictionary.inputs
     cells = cells_of(calibration)
     weights = cells.weights
     rng = single(0)
-    independent = IndependentColumns(team.dictionary.features, team.real)
+    independent = IndependentColumns(team.dictionary.input_features, team.real)
     columns = column_mixture(team, team.real)
-    result = {
-        "independent": pd.DataFrame(
-            [{name: independent.draw(name, rng) for name in names} for _ in range(rows)]
-        )
-    }
+    result = {"independent": independent.rows(rng.random((rows, independent.n_uniforms)))}
     gates = {
         "worker": None,
         "tree": MixtureGate(columns.tree, dict.fromkeys(names, 0.0)),
-        "copula": MixtureGate(CopulaRows(columns.copula), dict.fromkeys(names, 0.0)),
+        "copula": MixtureGate(columns.copula, dict.fromkeys(names, 0.0)),
         "columns": MixtureGate(columns, dict.fromkeys(names, 0.0)),
         "half": MixtureGate(columns, dict.fromkeys(names, 0.5)),
         "fitted": MixtureGate(columns, weights),

@@ -1,6 +1,7 @@
 """Models of the columns without a language model: which one knows held-out rows best?
 
-For each table, number of real rows and seed: mean log-probability of the test rows in nats a row,
+For each table (of the five to choose by, then of the others that no choice was made by), number of
+real rows and seed: mean log-probability of the test rows in nats a row,
 and of rows that the model writes the mean absolute difference of all Spearman correlations from
 those of the test rows (levels are indicators) and how well boosted trees tell them from test rows
 (C2ST AUC, 50 is best). Features only, in the order of the dictionary.
@@ -12,16 +13,22 @@ those of the test rows (levels are indicators) and how well boosted trees tell t
   so that no cell is impossible. A missing number is an indicator and the median, a missing level is
   a level.
 
-What is done is not done again: results stand line by line in the file.
+What is done is not done again: results stand line by line in the file. ``--quick`` leaves out the
+C2ST, which takes most of the time; such results belong in a file of their own.
 
-python -m bench.densities [--seeds 0-9] [--models tree,copula] [--out FILE] [--report]
+``--speed`` measures instead what the mixture costs: seconds of CPU time to fit it, and to write
+10,000 rows, of 30 and 100 made-up columns of all kinds.
+
+python -m bench.densities [--groups choose,extra] [--seeds 0-9] [--models tree,copula] [--out FILE]
+    [--quick] [--report] [--speed]
 """
 
 import argparse
 import importlib.util
 import itertools
 import json
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
@@ -31,8 +38,7 @@ import pandas as pd
 from scipy.special import logsumexp
 from scipy.stats import truncnorm
 
-from bench.knowledge.sources.choose import CHOOSE
-from bench.knowledge.tables import Table, table
+from bench.knowledge.tables import GROUPS, Table, table
 from bench.streams import Stream, generator
 from bench.tables import interval
 from t2local.evaluate.fidelity import c2st_auc
@@ -60,18 +66,29 @@ class Model(Protocol):
         """New rows."""
 
 
+class Columns(Protocol):
+    """One of t2local's models."""
+
+    n_uniforms: int
+
+    def log_probability(self, values: pd.DataFrame) -> pd.DataFrame:
+        """Of each cell."""
+
+    def rows(self, uniforms: np.ndarray) -> pd.DataFrame:
+        """New rows."""
+
+
 @dataclass(frozen=True)
 class ByCell:
-    """A model with the log-probability of each cell, and a function that writes many rows."""
+    """One of t2local's models as a `Model`."""
 
-    log_probability: Callable[[pd.DataFrame], pd.DataFrame]
-    write: Callable[[int, np.random.Generator], pd.DataFrame]
+    columns: Columns
 
     def nats(self, values: pd.DataFrame) -> float:
-        return float(self.log_probability(values).sum(axis=1).mean())
+        return float(self.columns.log_probability(values).sum(axis=1).mean())
 
     def rows(self, n_rows: int, rng: np.random.Generator) -> pd.DataFrame:
-        return self.write(n_rows, rng)
+        return self.columns.rows(rng.random((n_rows, self.columns.n_uniforms)))
 
 
 @dataclass(frozen=True)
@@ -85,11 +102,6 @@ class RealRows:
 
     def rows(self, n_rows: int, rng: np.random.Generator) -> pd.DataFrame:  # noqa: ARG002
         return self.real
-
-
-def one_by_one(row: Callable[[np.random.Generator], dict]) -> Callable:
-    """Many rows of a function that writes one."""
-    return lambda n_rows, rng: pd.DataFrame([row(rng) for _ in range(n_rows)])
 
 
 class AdversarialForest:
@@ -191,7 +203,7 @@ class Cell:
     model: str
     nats: float | None
     spearman: float
-    c2st: float
+    c2st: float | None
 
     @property
     def key(self) -> tuple:
@@ -203,17 +215,11 @@ def models(
 ) -> dict[str, Model]:
     """The models that are wanted, fitted."""
     fitted: dict[str, Model] = {"real rows": RealRows(real[[c.name for c in columns]])}
-    alone = IndependentColumns(columns, real)
-    fitted["independent"] = ByCell(
-        alone.log_probability,
-        one_by_one(lambda rng: {c.name: alone.draw(c.name, rng) for c in columns}),
-    )
+    fitted["independent"] = ByCell(IndependentColumns(columns, real))
     if {"tree", "copula", "mixture"} & set(wanted):
         mixture = ColumnMixture(columns, real, seed)
-        tree, copula = mixture.tree, mixture.copula
-        fitted["tree"] = ByCell(tree.log_probability, one_by_one(tree.row))
-        fitted["mixture"] = ByCell(mixture.log_probability, one_by_one(mixture.row))
-        fitted["copula"] = ByCell(copula.log_probability, copula.rows)
+        fitted["mixture"] = ByCell(mixture)
+        fitted["tree"], fitted["copula"] = ByCell(mixture.tree), ByCell(mixture.copula)
     if "arf" in wanted:
         fitted["arf"] = AdversarialForest(columns, real, seed)
     return {name: fitted[name] for name in wanted}
@@ -234,7 +240,7 @@ def correlations(columns: Sequence[Feature], rows: pd.DataFrame) -> np.ndarray:
     return pd.DataFrame(codes).corr("spearman").fillna(0).to_numpy()
 
 
-def measured(own: Table, n: int, seed: int, name: str, model: Model) -> Cell:
+def measured(own: Table, n: int, seed: int, name: str, model: Model, *, quick: bool) -> Cell:
     columns = own.dictionary.input_features
     nats = model.nats(own.test[own.dictionary.inputs])
     test = own.test[own.dictionary.inputs].reset_index(drop=True)
@@ -242,9 +248,11 @@ def measured(own: Table, n: int, seed: int, name: str, model: Model) -> Cell:
     rows = model.rows(N_WRITTEN, rng)
     difference = correlations(columns, rows) - correlations(columns, test)
     pairs = np.triu_indices(len(difference), 1)
-    encoder = Encoder(columns, test)
-    equal = min(len(test), len(rows))
-    told = c2st_auc("trees", encoder.transform(test)[:equal], encoder.transform(rows)[:equal], seed)
+    told = None
+    if not quick:
+        x, x_test = (Encoder(columns, test).transform(frame) for frame in (rows, test))
+        equal = min(len(test), len(rows))
+        told = round(100 * c2st_auc("trees", x_test[:equal], x[:equal], seed), 2)
     return Cell(
         own.name,
         n,
@@ -252,19 +260,32 @@ def measured(own: Table, n: int, seed: int, name: str, model: Model) -> Cell:
         name,
         nats=None if nats is None else round(nats, 4),
         spearman=round(float(np.abs(difference[pairs]).mean()), 4),
-        c2st=round(100 * told, 2),
+        c2st=told,
     )
 
 
 def report(results: list[Cell]) -> None:
     """By table and n: nats as the difference from the tree, others as they are, 95 % intervals."""
-    frame = pd.DataFrame([asdict(cell) for cell in results]).astype({"nats": float})
+    frame = pd.DataFrame([asdict(cell) for cell in results]).astype({"nats": float, "c2st": float})
+    names = [(source.name, group) for group, sources in GROUPS.items() for source in sources]
+    groups = frame["table"].map(dict(names))
+    for group, part in frame.groupby(groups, sort=False):
+        print(f"\n{group}")
+        report_group(part)
+
+
+def report_group(frame: pd.DataFrame) -> None:
+    """The figures of the tables of a group, and their means over these tables."""
     for figure in ("nats", "spearman", "c2st"):
         print(f"\n{figure}" + (", minus the tree's" if figure == "nats" else ""))
         wide = frame.set_index(["table", "n", "seed", "model"])[figure].unstack()  # noqa: PD010
         if figure == "nats":
             wide = wide.sub(wide["tree"], axis=0)
-        means = wide.groupby(["n", "seed"]).mean().assign(table="all tables").reset_index()
+        # Seeds that every table with so many rows has, so that all means are of the same tables.
+        n_tables = wide.reset_index().groupby("n")["table"].nunique()
+        whole = wide.groupby(["n", "seed"]).agg(lambda own: own.mean(skipna=False))
+        complete = wide.groupby(["n", "seed"]).size() == n_tables.reindex(whole.index, level="n")
+        means = whole[complete].assign(table="all tables").reset_index()
         wide = pd.concat([wide.reset_index(), means])
         for (name, n), part in wide.groupby(["table", "n"], sort=False):
             figures = []
@@ -276,15 +297,61 @@ def report(results: list[Cell]) -> None:
             print(f"  {name:<12}{n:>4}  " + "   ".join(figures))
 
 
+def made_up(n_rows: int, n_columns: int) -> tuple[list[Feature], pd.DataFrame]:
+    """Columns in turn: numbers with missing cells, numbers, yes or no, four levels."""
+    rng = generator(0, Stream.DENSITY_SPEED, n_rows, n_columns)
+    common = rng.standard_normal((n_rows, 4)) @ rng.standard_normal((4, n_columns)) / 2
+    z = common + rng.standard_normal((n_rows, n_columns))
+    numbers = (100 + 20 * z).clip(0, 200).round()
+    columns, cells = [], {}
+    for place in range(n_columns):
+        name = f"c{place}"
+        levels: tuple[str, ...] = ((), (), ("no", "yes"), tuple("abcd"))[place % 4]
+        if levels:
+            columns.append(Feature(name=name, type="category", levels=levels))
+            which = np.digitize(z[:, place], [-1, 0, 1]) % len(levels)
+            cells[name] = np.array(levels, dtype=object)[which]
+        else:
+            missing = place % 4 == 0
+            range_ = {"minimum": 0, "maximum": 200, "missing": missing}
+            columns.append(Feature(name=name, type="integer", **range_))
+            gaps = missing & (rng.random(n_rows) < 0.1)
+            cells[name] = np.where(gaps, np.nan, numbers[:, place])
+    return columns, pd.DataFrame(cells)
+
+
+def speed() -> None:
+    """Seconds of CPU time, the least of three: another program beside this one costs time too."""
+    print("real rows x columns, fit, 10,000 rows")
+    for n_rows, n_columns in ((30, 30), (100, 30), (300, 30), (300, 100)):
+        columns, real = made_up(n_rows, n_columns)
+        seconds = []
+        for _ in range(3):
+            began = time.process_time()
+            mixture = ColumnMixture(columns, real, 0)
+            fitted = time.process_time()
+            uniforms = generator(0, Stream.DENSITY_SPEED, 0, 0).random((10_000, mixture.n_uniforms))
+            mixture.rows(uniforms)
+            seconds.append((fitted - began, time.process_time() - fitted))
+        fit, write = np.min(seconds, axis=0)
+        print(f"  {n_rows} x {n_columns:<5}{fit:6.2f}{write:6.2f}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--groups", default="choose,extra", help="of tables")
     parser.add_argument("--seeds", default="0-9", help="first and last; 0-9 for development")
     parser.add_argument("--models", default="real rows,independent,tree,copula,mixture,arf")
     parser.add_argument("--out", type=Path, default=Path("bench/results/densities.jsonl"))
+    parser.add_argument("--quick", action="store_true", help="without the C2ST")
     parser.add_argument("--report", action="store_true", help="print what there is, run nothing")
+    parser.add_argument("--speed", action="store_true", help="measure speed alone")
     options = parser.parse_args()
+    if options.speed:
+        speed()
+        return
     first, last = map(int, options.seeds.split("-"))
     wanted = options.models.split(",")
     if not importlib.util.find_spec("arfpy"):
@@ -296,7 +363,8 @@ def main() -> None:
     done = {cell.key for cell in results}
     with options.out.open("a") as file:
         # Seed by seed, so that a bench that is cut off has whole ones.
-        runs = itertools.product(range(first, last + 1), CHOOSE, SIZES)
+        sources = [source for group in options.groups.split(",") for source in GROUPS[group]]
+        runs = itertools.product(range(first, last + 1), sources, SIZES)
         for seed, source, n in () if options.report else runs:
             own = table(source.name)
             missing = [name for name in wanted if (own.name, n, seed, name) not in done]
@@ -305,7 +373,7 @@ def main() -> None:
             real = own.sample(n, seed).reset_index(drop=True)
             fitted = models(own.dictionary.input_features, real, seed, missing)
             for name, model in fitted.items():
-                results.append(measured(own, n, seed, name, model))
+                results.append(measured(own, n, seed, name, model, quick=options.quick))
                 print(json.dumps(asdict(results[-1])), file=file, flush=True)
     report(results)
 

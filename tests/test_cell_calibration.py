@@ -63,7 +63,7 @@ def columns() -> ColumnMixture:
 def test_a_gate_gives_a_cell_as_often_as_the_worker_does_not_write_it(columns):
     weights = {"age": 0.2, "sex": 0.7, "ward": 0.7, "smoker": 1.0}
     gate = MixtureGate(columns, weights)
-    given = [gate.sample(np.random.default_rng(row)) for row in range(600)]
+    given = gate.sample(np.random.default_rng(0).random((600, gate.n_uniforms)))
     for name, weight in weights.items():
         assert abs(np.mean([name in cells for cells in given]) - (1 - weight)) < 0.06
     # One number decides a row: what has the larger weight is given only where the smaller one is.
@@ -74,9 +74,8 @@ def test_a_gate_gives_a_cell_as_often_as_the_worker_does_not_write_it(columns):
 
 def test_a_gate_gives_cells_of_one_row_of_the_model(columns):
     gate = MixtureGate(columns, dict.fromkeys(["age", "ward"], 0.0))
-    cells = gate.sample(np.random.default_rng(5))
-    rng = np.random.default_rng(5)
-    rng.random()
-    row = columns.row(rng)
-    assert cells == {"age": row["age"], "ward": row["ward"]}
-    assert gate.sample(np.random.default_rng(5)) == cells
+    uniforms = np.random.default_rng(5).random((9, gate.n_uniforms))
+    given = gate.sample(uniforms)
+    rows = columns.rows(uniforms[:, 1:])
+    assert given == rows[["age", "ward"]].to_dict("records")
+    assert gate.sample(uniforms[3:4]) == given[3:4]

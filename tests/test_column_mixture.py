@@ -31,11 +31,15 @@ def test_each_column_has_the_weight_of_the_model_that_knows_it():
 
 def test_rows_follow_the_cells_before_whoever_gave_them():
     mixture = ColumnMixture(NUMBERS, numbers(200), 1)
-    rng = np.random.default_rng(0)
-    rows = pd.DataFrame([mixture.row(rng) for _ in range(400)])
+    uniforms = np.random.default_rng(0).random((400, mixture.n_uniforms))
+    rows = mixture.rows(uniforms)
     assert rows["x"].corr(rows["y"]) > 0.8
     assert (rows["x"] - 50).abs().corr(rows["z"]) > 0.7
-    assert mixture.row(np.random.default_rng(3)) == mixture.row(np.random.default_rng(3))
+    # A row is the same whatever is drawn beside it.
+    pd.testing.assert_frame_equal(
+        rows.tail(30).reset_index(drop=True), mixture.rows(uniforms[370:])
+    )
+    pd.testing.assert_frame_equal(rows.head(1), mixture.rows(uniforms[:1]))
 
 
 def test_related_columns_have_a_small_penalty_and_unrelated_ones_a_large_one():
@@ -51,4 +55,6 @@ def test_a_handful_of_rows_is_enough(n_rows):
     real = numbers(n_rows)
     mixture = ColumnMixture(NUMBERS, real, 1)
     assert np.isfinite(mixture.log_probability(real).to_numpy()).all()
-    assert set(mixture.row(np.random.default_rng(0))) == {"x", "y", "z"}
+    rows = mixture.rows(np.random.default_rng(0).random((20, mixture.n_uniforms)))
+    assert rows.min().min() >= 0
+    assert rows.max().max() <= 100

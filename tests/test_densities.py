@@ -5,12 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import t2local
-from t2local.stats.densities import ChowLiuTree, ColumnDensity, IndependentColumns
+from t2local.stats.densities import N_UNIFORMS, ChowLiuTree, ColumnDensity, IndependentColumns
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from tests.strategies import dictionaries, frame_of, values
 
 KINDS = Feature(name="k", type="category", levels=("x", "y", "z"), missing=True)
 AGE = Feature(name="age", type="integer", minimum=0, maximum=40, missing=True)
+
+
+def many(model: ChowLiuTree | IndependentColumns, n_rows: int) -> pd.DataFrame:
+    return model.rows(np.random.default_rng(1).random((n_rows, model.n_uniforms)))
 
 
 def test_levels_have_their_smoothed_frequencies_by_hand():
@@ -45,7 +49,7 @@ def test_a_column_that_may_not_be_blank_never_is():
     density = ColumnDensity(feature, pd.Series([3.0, 4.0]))
     assert density.probability(np.array([np.nan]))[0] == 1e-12
     rng = np.random.default_rng(0)
-    assert not any(np.isnan(density.draw(rng)) for _ in range(50))
+    assert not np.isnan(density.draw(rng.random((50, N_UNIFORMS)))).any()
 
 
 @settings(max_examples=25, deadline=None)
@@ -56,10 +60,9 @@ def test_the_model_of_a_column_is_a_distribution_and_its_draws_are_allowed(data,
         for _ in range(data.draw(st.integers(0, 12)))
     ]
     independent = IndependentColumns(dictionary.features, frame_of(dictionary, rows))
-    rng = np.random.default_rng(0)
+    drawn = many(independent, 20).astype(object)
     for feature in dictionary.features:
-        drawn = [independent.draw(feature.name, rng) for _ in range(20)]
-        column = feature.values(pd.Series(drawn, dtype=object))
+        column = feature.values(drawn[feature.name])
         assert all(mask.all() for mask in feature.obeyed(column).values())
         if feature.numeric and feature.steps[1] - feature.steps[0] > 20_000:
             continue
@@ -96,9 +99,9 @@ def test_draws_have_the_probabilities_that_are_said_of_them():
     # What no real row has is possible, and never drawn: with 100 rows the two hardly differ.
     real = pd.concat([real] * 10, ignore_index=True)
     independent = IndependentColumns(known.features, real)
-    rng = np.random.default_rng(1)
+    rows = many(independent, 10_000)
     for name, every in {"a": [*map(float, range(41)), None], "b": ["x", "y", "z"]}.items():
-        drawn = pd.Series([independent.draw(name, rng) for _ in range(10_000)], dtype=object)
+        drawn = rows[name]
         column = known[name].values(pd.Series(every, dtype=object))
         frame = pd.DataFrame({name: column})
         expected = np.exp(independent.log_probability(frame)[name].to_numpy())
@@ -117,8 +120,7 @@ def test_a_tree_is_a_distribution_of_rows_and_its_rows_are_allowed(data, diction
     ]
     real = frame_of(dictionary, rows)
     tree = ChowLiuTree(dictionary.features, real, 1)
-    rng = np.random.default_rng(0)
-    drawn = pd.DataFrame([tree.row(rng) for _ in range(20)], dtype=object)
+    drawn = many(tree, 20).astype(object)
     for feature in dictionary.features:
         column = feature.values(drawn[feature.name])
         assert all(mask.all() for mask in feature.obeyed(column).values())
@@ -152,13 +154,15 @@ def test_columns_that_follow_one_another_stay_together_and_others_do_not():
     assert name == "age"
     assert weight > 0.7
     assert tree.parent.get("noise", ("", 0.0))[1] < 0.3
-    drawn = pd.DataFrame([tree.row(rng) for _ in range(300)])
+    drawn = many(tree, 300)
     right = np.where(drawn["age"] < 40, "young", np.where(drawn["age"] < 65, "middle", "old"))
     assert (drawn["band"] == right).mean() > 0.8  # drawn independently: 0.35
     held = pd.DataFrame({"age": [25.0, 25.0], "band": ["young", "old"], "noise": [50.0, 50.0]})
     likely, unlikely = tree.log_probability(held)["band"]
     assert likely - unlikely > 2
-    assert tree.row(np.random.default_rng(5)) == tree.row(np.random.default_rng(5))
+    # A row is the same whatever is drawn beside it.
+    uniforms = np.random.default_rng(5).random((9, tree.n_uniforms))
+    pd.testing.assert_frame_equal(tree.rows(uniforms).head(2), tree.rows(uniforms[:2]))
 
 
 def test_the_weight_of_a_dependence_maximises_its_likelihood_on_rows_left_out():

@@ -3,10 +3,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import norm
 
-from t2local.stats.densities import IndependentColumns
-from t2local.stats.gaussian_copula import GaussianCopula, NormalScores, Regression
+from t2local.stats.densities import N_UNIFORMS, IndependentColumns
+from t2local.stats.gaussian_copula import GaussianCopula, Regression
 from t2local.tables.dictionary import Feature
 from tests.strategies import dictionaries, frame_of, values
 
@@ -33,6 +32,10 @@ def patients(n_rows: int) -> pd.DataFrame:
     )
 
 
+def many(copula: GaussianCopula, n_rows: int) -> pd.DataFrame:
+    return copula.rows(np.random.default_rng(1).random((n_rows, copula.n_uniforms)))
+
+
 COLUMNS = [AGE, DOSE, WARD, SICK]
 
 
@@ -46,7 +49,7 @@ def test_a_copula_is_a_distribution_of_rows_and_its_rows_are_allowed(data, dicti
     real = frame_of(dictionary, rows)
     copula = GaussianCopula(dictionary.features, real, 3)
     assert np.isfinite(copula.log_probability(real).to_numpy()).all()
-    written = copula.rows(20, np.random.default_rng(0)).astype(object)
+    written = many(copula, 20).astype(object)
     for feature in dictionary.features:
         column = feature.values(written[feature.name])
         assert all(mask.all() for mask in feature.obeyed(column).values())
@@ -73,19 +76,21 @@ def test_draws_have_the_probabilities_that_are_said_of_them(age, dose):
     before = {"age": age, "dose": dose, "ward": "b"}
     rng = np.random.default_rng(1)
     for name, column in copula.columns.items():
-        many = np.repeat(predictors, 20_000, axis=0)
-        codes = column.draw(many, rng)
+        same = np.repeat(predictors, 20_000, axis=0)
+        codes = column.draw(same, rng.random((20_000, N_UNIFORMS)))
         every = np.unique(codes)  # with NaN once
-        expected = np.exp(column.log_probability(every, many[: len(every)]))
+        density = column.margin.density
+        scaled = column.margin.scaled(pd.Series(density.decode(every)))
+        expected = np.exp(column.log_probability(scaled, same[: len(every)]))
         shares = [np.isnan(codes).mean() if np.isnan(c) else (codes == c).mean() for c in every]
         assert np.abs(expected - shares).max() < 0.015
-        cell = column.density.encode(pd.Series([before.get(name)], dtype=object))
-        predictors = np.hstack([predictors, column.predictors(cell)])
+        cell = density.encode(pd.Series([before.get(name)], dtype=object))
+        predictors = np.hstack([predictors, column.margin.predictors(cell)])
 
 
 def test_associations_of_each_kind_are_those_of_the_real_rows():
     real = patients(3000)
-    rows = GaussianCopula(COLUMNS, real, 3).rows(20_000, np.random.default_rng(1))
+    rows = many(GaussianCopula(COLUMNS, real, 3), 20_000)
     for frame in (real, rows):
         frame["missing"] = frame["dose"].isna().astype(float)
         frame["b"] = (frame["ward"] == "b").astype(float)
@@ -119,22 +124,9 @@ def test_under_a_huge_penalty_the_columns_are_independent():
     assert copula.to_numpy() == pytest.approx(independent.to_numpy(), abs=0.05)
 
 
-def test_scores_are_means_of_a_normal_variable_between_thresholds():
-    scores = NormalScores(np.array([0.0, 0, 0, 1]))
-    threshold = norm.ppf(0.75)
-    mean_above = norm.pdf(threshold) / 0.25
-    codes = np.array([0, 1, np.nan])
-    assert scores.scores(codes) == pytest.approx([-mean_above / 3, mean_above, 0])
-    normal = np.array([-9, threshold - 0.01, threshold + 0.01, 9])
-    assert scores.codes(normal).tolist() == [0, 0, 1, 1]
-    between = NormalScores(np.arange(10.0)).interval(np.array([-5.0, 4.5, 99]))
-    assert between.probability == pytest.approx([0.05, 0.1, 0.05])
-    assert not np.isnan(between.lower).any()
-
-
 def test_no_number_beyond_the_real_ones_by_more_than_a_kernel_is_written():
     real = pd.DataFrame({"age": [40.0, 41, 42, 43, 44, 45, 46, 47, 48, 49]})
-    rows = GaussianCopula([AGE], real, 10).rows(5000, np.random.default_rng(0))
+    rows = many(GaussianCopula([AGE], real, 10), 5000)
     assert rows["age"].min() > 30
     assert rows["age"].max() < 60
     assert rows["age"].mean() == pytest.approx(44.5, abs=0.2)

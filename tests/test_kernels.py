@@ -23,7 +23,8 @@ def test_levels_are_equal_or_not():
     assert kernel.density(codes).tolist() == [[0, 1, 0, 0], [0, 0, 0, 0], [1, 0, 1, 0]]
     assert (kernel.lowest, kernel.highest) == (0, 2)
     assert kernel.uniform_share == 1.5 / 4.5  # a half for each of 3 levels, beside 3 cells
-    assert [kernel.decode(kernel.sample(i, np.random.default_rng(0))) for i in (0, 1)] == ["x", "z"]
+    drawn = kernel.sample(np.array([0, 1, 3]), np.full(3, 0.5))
+    assert kernel.decode(drawn).tolist() == ["x", "z", None]
 
 
 def test_the_kernel_of_a_whole_number_is_a_logistic_in_its_range():
@@ -63,9 +64,8 @@ def test_repeated_values_come_again_in_half_of_the_cases():
     assert density[0, 0] > 0.5
     assert density[1, 2] < 0.1
     assert alone.density(np.array([20.0]))[0, 0] < 0.1
-    rng = np.random.default_rng(0)
-    again = [kernel.sample(0, rng) == 20 for _ in range(500)]
-    assert 0.45 < np.mean(again) < 0.65
+    again = kernel.sample(np.zeros(500, dtype=int), (np.arange(500) + 0.5) / 500) == 20
+    assert 0.5 < np.mean(again) < 0.65
 
 
 def test_numbers_keep_the_decimals_with_which_they_are_written():
@@ -75,9 +75,8 @@ def test_numbers_keep_the_decimals_with_which_they_are_written():
     whole, fine = kernel.density(kernel.encode(pd.Series([16.0, 16.01]))).mean(axis=1)
     assert whole > 100 * fine
     rng = np.random.default_rng(0)
-    assert all(kernel.sample(0, rng) % 100 == 0 for _ in range(50))
-    drawn = [kernel.sample(8, rng) for _ in range(50)]
-    assert any(code % 10 for code in drawn)
+    assert (kernel.sample(np.zeros(50, dtype=int), rng.random(50)) % 100 == 0).all()
+    assert (kernel.sample(np.full(50, 8), rng.random(50)) % 10 != 0).any()
     assert kernel.decode(1725.0) == 17.25
 
 
@@ -90,11 +89,12 @@ def test_samples_are_on_the_grid_and_in_the_range(data, decimals):
     feature = number(low / grid, high / grid, decimals)
     kernel = NumberKernel(feature, pd.Series([cell / grid for cell in cells]))
     assert kernel.codes.tolist() == cells
-    rng = np.random.default_rng(0)
-    for place in range(len(cells)):
-        code = kernel.sample(place, rng)
-        assert low <= code <= high
-        assert code == round(code)
+    for uniform in (0.0, 0.3, 0.5, 0.9, 1 - 2**-53):
+        codes = kernel.sample(np.arange(len(cells)), np.full(len(cells), uniform))
+        assert ((low <= codes) & (codes <= high)).all()
+        # No number has more decimals than the real one that it is near to.
+        for code, cell in zip(codes, cells, strict=True):
+            assert code % max(10**k for k in range(decimals + 1) if cell % 10**k == 0) == 0
     density = kernel.density(np.arange(low, high + 1.0))
     assert np.isfinite(density).all()
     assert (density >= 0).all()
@@ -111,25 +111,25 @@ def test_a_constant_column_stays_near_its_value_and_a_blank_one_is_uniform():
     assert np.isnan(blank.codes).all()
 
 
-def test_quantiles_stand_for_what_is_drawn():
-    """Their distribution function is that of the density, and half of what repeats is itself."""
+def test_samples_have_the_distribution_of_the_density():
+    """At equally likely random numbers, and half of what repeats is the number itself."""
     real = [20.0, 20, 35, 60, 80, 81, np.nan]
     kernel = NumberKernel(number(), pd.Series(real))
-    points = kernel.quantiles(200)
-    assert len(points) == 6 * 200
+    uniforms = np.tile((np.arange(200) + 0.5) / 200, 6)
+    points = kernel.sample(np.arange(6).repeat(200), uniforms)
     codes = np.arange(101.0)
     expected = kernel.density(codes)[:, :6].mean(axis=1).cumsum()
     shares = np.array([(points <= code).mean() for code in codes])
     assert np.abs(shares - expected).max() < 0.01
     assert (points[:400] == 20).mean() > 0.5
-    levels = LevelKernel(KINDS, pd.Series(["x", "z", None], dtype=object))
-    assert levels.quantiles(200).tolist() == [0, 2]
 
 
-def test_quantiles_have_the_decimals_of_their_real_number_and_stay_in_the_range():
-    kernel = NumberKernel(number(0, 3, decimals=2), pd.Series([0.5, 1.0, 2.95]))
-    points = kernel.quantiles(100).reshape(3, 100)
-    assert (points[0] % 10 == 0).all()
-    assert (points[1] % 100 == 0).all()
-    assert points.min() >= 0
-    assert points.max() <= 300
+def test_samples_have_the_decimals_of_their_real_number_up_to_the_bounds():
+    """Where a bound has more decimals: 2.95 is the largest number, and 2 the largest whole one."""
+    kernel = NumberKernel(number(0, 2.95, decimals=2), pd.Series([0.5, 2.0, 2.95]))
+    points = kernel.sample(np.arange(3).repeat(99), np.tile(np.arange(1, 100) / 100, 3))
+    points = points.reshape(3, 99)
+    assert set(points[0]) <= set(range(0, 300, 10))
+    assert set(points[1]) == {0, 100, 200}
+    assert (points[2] % 10 != 0).any()
+    assert points.max() == 295

@@ -101,7 +101,7 @@ class OracleWriter:
             raise ValueError("the bench is for labels that are calibrated")
         given = None
         if gate:
-            given = [gate.sample(rng) for _ in range(request.rows)]
+            given = gate.sample(rng.random((request.rows, gate.n_uniforms)))
         rows = self._oracle.write(request.rows, rng, given)
         predictions = pool.predict(rows, self._oracle.labels(rows))
         # Gates that judge batches take these labels, as a team's writer gives them.

@@ -85,7 +85,7 @@ def oracle_figures(own: Table) -> OracleFigures:
     tree = ChowLiuTree(known.input_features, own.population, _SEED)
     sources = {
         "oracle": rows,
-        "tree": pd.DataFrame([tree.row(rng) for _ in range(len(test))]),
+        "tree": tree.rows(rng.random((len(test), tree.n_uniforms))),
         "independent": oracle.with_dose(0).write(len(test), rng),
         "true": own.fresh(len(test), _SEED, real).rows,
     }

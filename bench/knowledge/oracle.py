@@ -181,7 +181,7 @@ class Oracle:
         for name, model in self.columns.items():
             weights = model.weights(x)  # (m, n)
             weights[blind] = 1 / weights.shape[1]
-            drawn = map(model.density.decode, model.draw(weights, rng).tolist())
+            drawn = model.density.decode(model.draw(weights, rng)).tolist()
             values = [row.get(name, value) for row, value in zip(given, drawn, strict=True)]
             rows[name] = self.dictionary[name].values(pd.Series(values, dtype=object))
             x = np.hstack([x, self.encoders[name].transform(rows)])

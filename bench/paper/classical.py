@@ -135,13 +135,9 @@ def gan(task: Task, kind: str) -> pd.DataFrame:
 
 def columns(task: Task) -> pd.DataFrame:
     """Columns drawn independently of each other, with the ensemble's labels."""
-    independent = IndependentColumns(task.dictionary.features, task.real)
+    independent = IndependentColumns(task.dictionary.input_features, task.real)
     rng = rng_of(task, Classical.INDEPENDENT)
-    cells = {
-        name: [independent.draw(name, rng) for _ in range(task.rows)]
-        for name in task.dictionary.inputs
-    }
-    return labelled(task, pd.DataFrame(cells))
+    return labelled(task, independent.rows(rng.random((task.rows, independent.n_uniforms))))
 
 
 def tree(task: Task) -> pd.DataFrame:
@@ -151,7 +147,7 @@ def tree(task: Task) -> pd.DataFrame:
     """
     model = ChowLiuTree(task.dictionary.input_features, task.real, task.seed)
     rng = rng_of(task, Classical.TREE)
-    return labelled(task, pd.DataFrame([model.row(rng) for _ in range(task.rows)]))
+    return labelled(task, model.rows(rng.random((task.rows, model.n_uniforms))))
 
 
 def labelled(task: Task, rows: pd.DataFrame) -> pd.DataFrame:

@@ -28,10 +28,13 @@ def associations(values: pd.DataFrame, columns: Sequence[Column]) -> FloatArray:
     diagonal is 1.
     """
     categories = [_categories(column, values[column.name]) for column in columns]
-    matrix = np.eye(len(categories))  # (d, d)
-    for i, first in enumerate(categories):
-        for j in range(i):
-            matrix[i, j] = matrix[j, i] = _cramers_v(first, categories[j])
+    sizes = np.array([1 + own.max() for own in categories])  # (d,)
+    starts = np.concatenate([[0], sizes.cumsum()[:-1]])
+    member = np.zeros((len(values), sizes.sum()))  # (n, categories of all columns)
+    for start, own in zip(starts, categories, strict=True):
+        member[np.arange(len(own)), start + own] = 1
+    matrix = _cramers_v(member.T @ member, starts, sizes)
+    np.fill_diagonal(matrix, 1)
     return matrix
 
 
@@ -51,27 +54,31 @@ def _quartile_bins(numbers: FloatArray) -> IntArray:
     if missing.all():
         return np.full(len(numbers), -1)
     # Quartiles that are equal (a value that many rows have) are one edge.
-    edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, _N_BINS + 1)[1:-1]))
+    edges = np.unique(np.quantile(numbers[~missing], np.linspace(0, 1, _N_BINS + 1)[1:-1]))
     return np.where(missing, -1, np.searchsorted(edges, numbers, side="left"))
 
 
-def _cramers_v(first: IntArray, second: IntArray) -> float:
-    """Bias-corrected Cramer's V of two columns of categories, both of shape (n,)."""
-    n = len(first)
-    n_rows = int(first.max()) + 1
-    n_columns = int(second.max()) + 1
-    if min(n_rows, n_columns) < 2 or n < 2:
-        return 0.0
-    counts = np.bincount(first * n_columns + second, minlength=n_rows * n_columns)
-    counts = counts.reshape(n_rows, n_columns)
-    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n  # (n_rows, n_columns)
-    phi_squared = float(((counts - expected) ** 2 / expected).sum()) / n
+def _cramers_v(counts: FloatArray, starts: IntArray, sizes: IntArray) -> FloatArray:
+    """Bias-corrected Cramer's V of each pair of columns, shape (d, d).
+
+    **Parameters:**
+
+    * **counts**: rows in which two categories meet, (categories, categories); **starts**: the first
+      category of each column; **sizes**: how many it has; both (d,).
+    """
+    totals = counts.diagonal()  # (categories,)
+    n = totals[: sizes[0]].sum()
+    if n < 2:
+        return np.zeros((len(sizes), len(sizes)))
+    # Pearson's statistic over n is the sum of count^2 / (row total * column total), minus 1.
+    ratios = counts**2 / np.outer(totals, totals)
+    sums = np.add.reduceat(np.add.reduceat(ratios, starts, axis=0), starts, axis=1)  # (d, d)
+    sums = (sums + sums.T) / 2  # of which both may be rounded in another way
     # Bergsma (2013): subtract what independent columns show on average, and shrink both dimensions
     # alike.
-    corrected = max(0.0, phi_squared - (n_rows - 1) * (n_columns - 1) / (n - 1))
-    corrected_rows = n_rows - (n_rows - 1) ** 2 / (n - 1)
-    corrected_columns = n_columns - (n_columns - 1) ** 2 / (n - 1)
-    largest = min(corrected_rows, corrected_columns) - 1
-    if largest <= 0:  # as many categories as rows: nothing can be said
-        return 0.0
-    return min(1.0, float(np.sqrt(corrected / largest)))
+    corrected = np.maximum(0, sums - 1 - np.outer(sizes - 1, sizes - 1) / (n - 1))
+    shrunk = sizes - (sizes - 1) ** 2 / (n - 1)  # (d,)
+    largest = np.minimum.outer(shrunk, shrunk) - 1
+    # 0 with one category, and with as many as there are rows: nothing can be said.
+    ratio = np.where(largest > 0, corrected, 0) / np.where(largest > 0, largest, 1)
+    return np.minimum(1, np.sqrt(ratio))

@@ -5,17 +5,18 @@ any relation. The weight of each in a column is fitted on real rows that neither
 the penalty of the copula.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
 from t2local.stats.arrays import FloatArray, Mask
 from t2local.stats.columns import Column
-from t2local.stats.densities import ChowLiuTree
+from t2local.stats.densities import N_UNIFORMS, ChowLiuTree, by_column
 from t2local.stats.folds import stratified_folds
-from t2local.stats.gaussian_copula import GaussianCopula, column_densities
+from t2local.stats.gaussian_copula import GaussianCopula
+from t2local.stats.margins import Margins
 from t2local.stats.mixture_weights import mixture, mixture_weights
 from t2local.stats.streams import Stream, generator
 
@@ -26,10 +27,15 @@ _N_FOLDS = 5
 #: At most so many rows decide: weights hardly change beyond, and the tree's cost grows with their
 #: square.
 _MAX_HELD_OUT = 500
+
+
 #: Draws of a cell under its constraints, and of a whole row; then it stays, and stage 1 decides.
 _CELL_DRAWS, _ROW_DRAWS = 20, 10
-
-Cell: TypeAlias = float | str | None
+#: How far a random number moves, modulo 1, for the next draw of a cell: the square roots of 2, 3, 5
+#: and 7, so that all places are reached evenly; and for that of a row, the golden ratio (Cranley
+#: and Patterson 1976, doi 10.1137/0713071, for the idea).
+_CELL_SHIFT = np.sqrt([2.0, 3.0, 5.0, 7.0]) % 1
+_ROW_SHIFT = (np.sqrt(5.0) - 1) / 2
 
 
 class Constraints(Protocol):
@@ -42,7 +48,7 @@ class Constraints(Protocol):
         """The cells of a column that follow from those before it, shape (m,); NaN where none."""
 
     def kept(self, name: str, rows: pd.DataFrame) -> Mask:
-        """Which rows keep the constraints that their last cell completes."""
+        """Which rows keep the constraints that their cell of a column completes, shape (m,)."""
 
 
 class ColumnMixture:
@@ -61,73 +67,97 @@ class ColumnMixture:
         self.penalty = held_out.penalty
         self.tree = ChowLiuTree(columns, real, seed)
         self.copula = GaussianCopula(columns, real, self.penalty)
+        self.n_uniforms = N_UNIFORMS * len(columns)
 
     def log_probability(self, values: pd.DataFrame) -> pd.DataFrame:
         """Log-probability of each cell, given the cells before it; shape (m, columns)."""
         copula = self.copula.log_probability(values)
         return mixture(copula, self.tree.log_probability(values), self.weights)
 
-    def row(
-        self, rng: np.random.Generator, constraints: Constraints | None = None
-    ) -> dict[str, Cell]:
-        """A whole row, drawn cell by cell: each follows those before it, whoever gave them.
+    def rows(self, uniforms: FloatArray, constraints: Constraints | None = None) -> pd.DataFrame:
+        """New rows as a frame of values (m, columns), drawn column by column.
 
-        A cell that breaks a constraint is drawn again, and where that does not help the row.
+        Each cell follows those before it, whoever gave them. A row depends on its own random
+        numbers alone. Cells that break a constraint are drawn again, and where that does not help
+        the whole row is.
+
+        **Parameters:**
+
+        * **uniforms**: random numbers from 0 to 1, shape (m, ``n_uniforms``).
         """
-        row: dict[str, Cell] = {}
-        for _ in range(_ROW_DRAWS):
-            kept = True
-            codes: dict[str, FloatArray] = {}
-            predictors = np.zeros((1, 0))
-            for name, column in self.copula.columns.items():
-                codes[name], own_kept = self._cell(name, predictors, codes, rng, constraints)
-                kept &= own_kept
-                predictors = np.hstack([predictors, column.predictors(codes[name])])
-            if kept:
+        drawn = _Rows(self, uniforms, constraints)
+        for attempt in range(1, _ROW_DRAWS):
+            broken = ~drawn.kept
+            if not broken.any():
                 break
-        return self._decoded(codes)
+            shifted = (uniforms[broken] + attempt * _ROW_SHIFT) % 1
+            drawn.replace(broken, _Rows(self, shifted, constraints))
+        return pd.DataFrame(
+            {name: self.decoded(name, codes) for name, codes in drawn.codes.items()}
+        )
 
-    def _cell(
-        self,
-        name: str,
-        predictors: FloatArray,
-        codes: dict[str, FloatArray],
-        rng: np.random.Generator,
-        constraints: Constraints | None,
-    ) -> tuple[FloatArray, bool]:
-        """The code of a cell, shape (1,), and whether it keeps its constraints."""
-        code = self._draw(name, predictors, codes, rng)
-        if constraints is None or not constraints.completed_by(name):
-            return code, True
-        density = self.copula.columns[name].density
-        for _ in range(_CELL_DRAWS):
-            rows = pd.DataFrame(
-                {each: pd.Series([cell]) for each, cell in self._decoded({**codes, name: code}).items()}
-            )
-            number = constraints.computed(name, rows)
-            if not np.isnan(number[0]):
-                rows[name] = number
-                return density.encode(rows[name]), bool(constraints.kept(name, rows)[0])
-            if constraints.kept(name, rows)[0]:
-                return code, True
-            code = self._draw(name, predictors, codes, rng)
-        return code, False
+    def decoded(self, name: str, codes: FloatArray) -> Any:
+        """The cells of codes (m,) of a column: numbers with NaN, or levels with None."""
+        return self.copula.margins.columns[name].density.decode(codes)
 
-    def _decoded(self, codes: dict[str, FloatArray]) -> dict[str, Cell]:
-        columns = self.copula.columns
-        return {name: columns[name].density.decode(code[0]) for name, code in codes.items()}
 
-    def _draw(
-        self,
-        name: str,
-        predictors: FloatArray,
-        codes: dict[str, FloatArray],
-        rng: np.random.Generator,
-    ) -> FloatArray:
-        """The code of a cell, shape (1,), by the copula or the tree."""
-        if rng.random() < self.weights[name]:
-            return self.copula.columns[name].draw(predictors, rng)
-        return self.tree.draw(name, codes, rng)
+class _Rows:
+    """New rows, drawn column by column; ``kept`` says which keep all constraints, shape (m,)."""
+
+    def __init__(
+        self, model: ColumnMixture, uniforms: FloatArray, constraints: Constraints | None
+    ) -> None:
+        self._model = model
+        self._predictors = np.zeros((len(uniforms), 0))
+        self._values = pd.DataFrame(index=range(len(uniforms)))
+        self.codes: dict[str, FloatArray] = {}
+        self.kept = np.ones(len(uniforms), dtype=np.bool_)
+        for name, own in zip(model.copula.columns, by_column(uniforms), strict=True):
+            codes = self._draw(name, own, np.ones(len(own), dtype=np.bool_))
+            if constraints is not None:
+                self._values[name] = model.decoded(name, codes)
+                if constraints.completed_by(name):
+                    self._constrain(name, codes, own, constraints)
+            self.codes[name] = codes
+            columns = model.copula.columns[name].margin.predictors(codes)
+            self._predictors = np.hstack([self._predictors, columns])
+
+    def replace(self, places: Mask, others: "_Rows") -> None:
+        """Put other rows in the places of some of these."""
+        for name, codes in others.codes.items():
+            self.codes[name][places] = codes
+        self.kept[places] = others.kept
+
+    def _draw(self, name: str, uniforms: FloatArray, places: Mask) -> FloatArray:
+        """Codes of a column for the rows of some places, by the copula or the tree."""
+        codes = self._model.copula.columns[name].draw(self._predictors[places], uniforms)
+        by_tree = uniforms[:, 0] >= self._model.weights[name]
+        places = places.copy()
+        places[places] = by_tree
+        codes[by_tree] = self._model.tree.draw(name, self.codes, uniforms[by_tree], places)
+        return codes
+
+    def _constrain(
+        self, name: str, codes: FloatArray, uniforms: FloatArray, constraints: Constraints
+    ) -> None:
+        """Compute the codes (m,) of a column, or draw them again, until constraints are kept."""
+        broken = np.ones(len(codes), dtype=np.bool_)
+        fixed = np.zeros(len(codes), dtype=np.bool_)
+        for attempt in range(_CELL_DRAWS):
+            places = broken & ~fixed
+            if not places.any():
+                break
+            if attempt:
+                shifted = (uniforms[places] + attempt * _CELL_SHIFT) % 1
+                codes[places] = self._draw(name, shifted, places)
+            rows = self._values[places].assign(**{name: self._model.decoded(name, codes[places])})
+            numbers = constraints.computed(name, rows)
+            fixed[places] = ~np.isnan(numbers)
+            rows[name] = rows[name].where(np.isnan(numbers), numbers)
+            codes[places] = self._model.copula.margins.columns[name].density.encode(rows[name])
+            broken[places] = ~constraints.kept(name, rows)
+        self._values[name] = self._model.decoded(name, codes)
+        self.kept &= ~broken
 
 
 class _HeldOut:
@@ -147,10 +177,11 @@ class _HeldOut:
             others = real[folds != fold] if len(real) > 1 else real
             own = real[folds == fold]
             trees.append(ChowLiuTree(columns, others, seed).log_probability(own))
-            densities = column_densities(columns, others)
+            margins = Margins(columns, others)
+            scaled = margins.scaled(own)
             for penalty in PENALTIES:
-                copula = GaussianCopula(columns, others, penalty, densities)
-                copulas[penalty].append(copula.log_probability(own))
+                copula = GaussianCopula(columns, others, penalty, margins)
+                copulas[penalty].append(copula.log_probability_of(scaled))
         by_penalty = {penalty: pd.concat(parts) for penalty, parts in copulas.items()}
         self.penalty = max(PENALTIES, key=lambda p: float(by_penalty[p].to_numpy().sum()))
         self.copula = by_penalty[self.penalty]

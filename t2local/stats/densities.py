@@ -10,12 +10,12 @@ p(cell) = sum over i of w_i K(cell, i). The kernels are in `t2local.stats.kernel
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from t2local.stats.arrays import FloatArray
+from t2local.stats.arrays import FloatArray, IntArray, Mask
 from t2local.stats.association import associations
 from t2local.stats.columns import Column
 from t2local.stats.kernels import PRIOR_COUNT, kernel_of
@@ -33,6 +33,9 @@ _PRIOR_ROWS = 4.0
 _N_EM_STEPS = 30
 #: Codes that stand for the distribution of a column: its tails are known to a thousandth.
 _N_QUANTILES = 1000
+#: Random numbers that a cell takes: which model gives it, whether it is missing, which real row it
+#: is near, and where near it.
+N_UNIFORMS = 4
 #: The smallest probability of a cell, so that its logarithm is finite.
 _MIN_PROBABILITY = 1e-12
 
@@ -56,33 +59,32 @@ class ColumnDensity:
         """Cells as codes (`t2local.stats.kernels`), shape (m,)."""
         return self._kernel.encode(cells)
 
-    def decode(self, code: float) -> float | str | None:
-        """The cell of a code."""
-        if np.isnan(code):
-            return None
-        return self._kernel.decode(code)
+    def decode(self, codes: FloatArray) -> Any:
+        """The cells of codes, shape (m,): numbers with NaN, or levels with None."""
+        return self._kernel.decode(codes)
 
     def kernel(self, codes: FloatArray) -> FloatArray:
         """The probability of each code under the kernel of each real row, shape (m, n).
 
         A missing cell goes with a missing cell, with probability 1, and with no other.
         """
-        missing = np.isnan(codes)[:, None]  # (m, 1)
-        both = missing & self._missing  # (m, n)
-        return np.where(missing | self._missing, both, self._kernel.density(codes))
+        density = self._kernel.density(codes)
+        density[:, self._missing] = 0
+        density[np.isnan(codes)] = self._missing
+        return density
 
     def probability(self, codes: FloatArray, weights: FloatArray | None = None) -> FloatArray:
-        """The probability of each code, shape (m,).
+        """The probability of each code, shape (..., m).
 
         **Parameters:**
 
-        * **weights**: of the real rows for each code, shape (m, n), each row with sum 1; all alike
-          by default.
+        * **weights**: of the real rows for each code, shape (..., m, n), with sum 1 over the rows;
+          all alike by default.
         """
         if weights is None:
             weights = self._equal_weights(len(codes))
-        present = weights[:, ~self._missing].sum(axis=1)  # (m,)
-        weighted = (weights * self.kernel(codes)).sum(axis=1)  # (m,)
+        present = weights @ ~self._missing  # (..., m)
+        weighted = np.einsum("...mn,mn->...m", weights, self.kernel(codes))
         near = np.where(present > 0, weighted / np.where(present > 0, present, 1), self._uniform)
         return self.blend(codes, near, self._missing_probability(weights))
 
@@ -93,15 +95,15 @@ class ColumnDensity:
         return self._kernel.density(codes)[:, ~self._missing].mean(axis=1)
 
     def blend(self, codes: FloatArray, near: FloatArray, missing: FloatArray) -> FloatArray:
-        """The probability of each code with the uniform part and missing cells, shape (m,).
+        """The probability of each code with the uniform part and missing cells, shape (..., m).
 
         **Parameters:**
 
         * **near**: the probability of each code that is not missing, without the uniform part;
-          **missing**: that of a missing cell; both (m,).
+          **missing**: that of a missing cell; both (..., m).
         """
         share = self._kernel.uniform_share
-        value = (1 - missing) * ((1 - share) * near + share * self._uniform)  # (m,)
+        value = (1 - missing) * ((1 - share) * near + share * self._uniform)  # (..., m)
         return np.maximum(np.where(np.isnan(codes), missing, value), _MIN_PROBABILITY)
 
     def quantiles(self) -> FloatArray:
@@ -111,32 +113,49 @@ class ColumnDensity:
             return np.linspace(self._kernel.lowest, self._kernel.highest, _N_QUANTILES).round()
         # Two at least: an even number, since half of them may be the real number itself.
         n_points = 2 * max(2, math.ceil(_N_QUANTILES / n_present / 2))
-        return np.sort(self._kernel.quantiles(n_points))
+        points = (np.arange(n_points) + 0.5) / n_points
+        places = np.flatnonzero(~self._missing).repeat(n_points)
+        return np.sort(self._kernel.sample(places, np.tile(points, n_present)))
 
-    def draw(self, rng: np.random.Generator, weights: FloatArray | None = None) -> float:
-        """A code under weights (n,) of the real rows.
+    def draw(
+        self,
+        uniforms: FloatArray,
+        weights: FloatArray | None = None,
+        which: IntArray | None = None,
+    ) -> FloatArray:
+        """Codes, shape (m,).
 
         The uniform part makes no cell impossible when rows are judged. It writes none: its values
         would be far from every real row.
+
+        **Parameters:**
+
+        * **uniforms**: random numbers from 0 to 1, shape (m, `N_UNIFORMS`).
+        * **weights**: of the real rows, shape (k, n), some of it on rows that are not missing; all
+          alike by default. **which** of them each cell has, shape (m,).
         """
-        if weights is None:
-            weights = self._equal_weights(1)[0]
-        if rng.random() < self._missing_probability(weights[None, :])[0]:
-            return np.nan
-        present = np.where(self._missing, 0.0, weights)  # (n,)
-        if not present.sum() > 0:
-            return float(rng.integers(self._kernel.lowest, self._kernel.highest, endpoint=True))
-        place = int(rng.choice(len(present), p=present / present.sum()))
-        return self._kernel.sample(place, rng)
+        if weights is None or which is None:
+            weights, which = self._equal_weights(1), np.zeros(len(uniforms), dtype=np.intp)
+        missing = uniforms[:, 1] < self._missing_probability(weights)[which]  # (m,)
+        if self._missing.all():  # nothing was seen: every allowed code alike
+            n_codes = self._kernel.highest - self._kernel.lowest + 1
+            codes = self._kernel.lowest + np.floor(uniforms[:, 2] * n_codes)
+        else:
+            cumulative = np.where(self._missing, 0.0, weights).cumsum(axis=1)  # (k, n)
+            wanted = uniforms[:, 2] * cumulative[which, -1]  # (m,)
+            # The first real row beyond the random number.
+            places = (cumulative[which] > wanted[:, None]).argmax(axis=1)
+            codes = self._kernel.sample(places, uniforms[:, 3])
+        return np.where(missing, np.nan, codes)
 
     def _equal_weights(self, n_cells: int) -> FloatArray:
         return np.full((n_cells, self._n), 1 / max(1, self._n))
 
     def _missing_probability(self, weights: FloatArray) -> FloatArray:
-        """The probability that a cell is missing, with Jeffreys' prior; shape (m,)."""
+        """The probability that a cell is missing, with Jeffreys' prior; shape (..., m)."""
         if not self._may_be_missing:
-            return np.zeros(len(weights))
-        missing = self._n * weights[:, self._missing].sum(axis=1)  # (m,)
+            return np.zeros(weights.shape[:-1])
+        missing = self._n * (weights @ self._missing)  # (..., m)
         return (missing + PRIOR_COUNT) / (self._n + 2 * PRIOR_COUNT)
 
 
@@ -150,6 +169,7 @@ class IndependentColumns:
 
     def __init__(self, columns: Sequence[Column], real: pd.DataFrame) -> None:
         self._densities = {c.name: ColumnDensity(c, real[c.name]) for c in columns}
+        self.n_uniforms = N_UNIFORMS * len(columns)
 
     def log_probability(self, values: pd.DataFrame) -> pd.DataFrame:
         """Log-probability of each cell, shape of ``values``."""
@@ -159,10 +179,16 @@ class IndependentColumns:
             log_probabilities[name] = np.log(density.probability(density.encode(values[name])))
         return pd.DataFrame(log_probabilities, index=values.index)
 
-    def draw(self, name: str, rng: np.random.Generator) -> float | str | None:
-        """A value of a column; None: missing."""
-        density = self._densities[name]
-        return density.decode(density.draw(rng))
+    def rows(self, uniforms: FloatArray) -> pd.DataFrame:
+        """New rows as a frame of values (m, columns).
+
+        **Parameters:**
+
+        * **uniforms**: random numbers from 0 to 1, shape (m, ``n_uniforms``).
+        """
+        by_cell = by_column(uniforms)
+        cells = zip(self._densities.items(), by_cell, strict=True)
+        return pd.DataFrame({name: own.decode(own.draw(numbers)) for (name, own), numbers in cells})
 
 
 class Parent(NamedTuple):
@@ -189,6 +215,8 @@ class ChowLiuTree:
     def __init__(self, columns: Sequence[Column], real: pd.DataFrame, seed: int) -> None:
         real = _at_most(real, _MAX_TREE_ROWS, seed)
         self._densities = {c.name: ColumnDensity(c, real[c.name]) for c in columns}
+        self.n_uniforms = N_UNIFORMS * len(columns)
+        codes = {name: density.encode(real[name]) for name, density in self._densities.items()}
         #: The parent of each column that has one.
         self.parent: dict[str, Parent] = {}
         matrix = associations(real, columns)  # (d, d)
@@ -196,7 +224,7 @@ class ChowLiuTree:
             nearest = int(matrix[i, :i].argmax())
             if len(real) > 1 and matrix[i, nearest] > _MIN_ASSOCIATION:
                 parent = columns[nearest].name
-                weight = self._mixture_weight(real, column.name, parent)
+                weight = self._mixture_weight(codes, column.name, parent)
                 self.parent[column.name] = Parent(parent, weight)
 
     def log_probability(self, values: pd.DataFrame) -> pd.DataFrame:
@@ -208,19 +236,41 @@ class ChowLiuTree:
         }
         return pd.DataFrame(log_probabilities, index=values.index)
 
-    def row(self, rng: np.random.Generator) -> dict[str, float | str | None]:
-        """A whole row, drawn column by column."""
-        codes: dict[str, FloatArray] = {}
-        for name in self._densities:
-            codes[name] = self.draw(name, codes, rng)
-        return {name: density.decode(codes[name][0]) for name, density in self._densities.items()}
+    def rows(self, uniforms: FloatArray) -> pd.DataFrame:
+        """New rows as a frame of values (m, columns), drawn column by column.
 
-    def draw(self, name: str, codes: dict[str, FloatArray], rng: np.random.Generator) -> FloatArray:
-        """The code of a cell, shape (1,), given the codes of the cells before it."""
-        weights = self._weights(name, codes)
-        if weights is not None:
-            weights = weights[0]  # (1, n) to (n,)
-        return np.array([self._densities[name].draw(rng, weights)])
+        **Parameters:**
+
+        * **uniforms**: random numbers from 0 to 1, shape (m, ``n_uniforms``).
+        """
+        codes: dict[str, FloatArray] = {}
+        for name, numbers in zip(self._densities, by_column(uniforms), strict=True):
+            codes[name] = self.draw(name, codes, numbers)
+        return pd.DataFrame(
+            {name: density.decode(codes[name]) for name, density in self._densities.items()}
+        )
+
+    def draw(
+        self,
+        name: str,
+        codes: dict[str, FloatArray],
+        uniforms: FloatArray,
+        rows: Mask | None = None,
+    ) -> FloatArray:
+        """The codes of the next cells, shape (m,), given the codes of the cells before them.
+
+        **Parameters:**
+
+        * **uniforms**: random numbers from 0 to 1, shape (m, `N_UNIFORMS`).
+        * **rows**: which of the rows in ``codes`` get a cell; all by default.
+        """
+        density = self._densities[name]
+        if name not in self.parent:
+            return density.draw(uniforms)
+        parent = self.parent[name].name
+        before = codes[parent] if rows is None else codes[parent][rows]  # (m,)
+        unique, which = np.unique(before, return_inverse=True)
+        return density.draw(uniforms, self._weights(name, {parent: unique}), which)
 
     def _weights(self, name: str, codes: dict[str, FloatArray]) -> FloatArray | None:
         """Weights of the real rows for the next cells, shape (m, n); None: all alike."""
@@ -229,24 +279,34 @@ class ChowLiuTree:
         parent = self.parent[name]
         return _row_weights(self._densities[parent.name].kernel(codes[parent.name]), parent.weight)
 
-    def _mixture_weight(self, real: pd.DataFrame, name: str, parent: str) -> float:
+    def _mixture_weight(self, codes: dict[str, FloatArray], name: str, parent: str) -> float:
         """The weight of a dependence with the highest likelihood, on real rows left out one by one.
 
         Expectation maximisation: the weight is the mean posterior probability that a cell came from
         the conditional distribution and not from the marginal one.
+
+        **Parameters:**
+
+        * **codes**: of the real rows, (n,) by column.
         """
-        density = self._densities[name]
-        others = 1 - np.eye(len(real))  # (n, n): no row explains itself
-        codes = density.encode(real[name])  # (n,)
-        kernel = self._densities[parent].kernel(self._densities[parent].encode(real[parent]))
-        marginal = density.probability(codes, _row_weights(others, 1))  # (n,)
-        conditional = density.probability(codes, _row_weights(others * kernel, 1))  # (n,)
+        n = len(codes[name])
+        weights = np.full((2, n, n), 1 / (n - 1))
+        weights[1] = self._densities[parent].kernel(codes[parent])
+        weights[:, np.arange(n), np.arange(n)] = 0  # no row explains itself
+        weights[1] = _row_weights(weights[1], 1)
+        marginal, conditional = self._densities[name].probability(codes[name], weights)  # (n,)
         weight = 0.5
         for _ in range(_N_EM_STEPS):
             mixture = weight * conditional + (1 - weight) * marginal  # (n,)
             posterior = weight * conditional / mixture  # (n,)
-            weight = float(posterior.sum() / (len(real) + _PRIOR_ROWS))
+            weight = float(posterior.sum() / (n + _PRIOR_ROWS))
         return weight
+
+
+def by_column(uniforms: FloatArray) -> FloatArray:
+    """The random numbers of rows (m, columns * `N_UNIFORMS`) by column, (columns, m, ...)."""
+    n_columns = uniforms.shape[1] // N_UNIFORMS
+    return uniforms.reshape(len(uniforms), n_columns, N_UNIFORMS).swapaxes(0, 1)
 
 
 def _at_most(real: pd.DataFrame, n_rows: int, seed: int) -> pd.DataFrame:
@@ -265,5 +325,6 @@ def _row_weights(kernel: FloatArray, mixture_weight: float) -> FloatArray:
     """
     n = kernel.shape[1]
     total = kernel.sum(axis=1, keepdims=True)  # (m, 1)
-    near = np.where(total > 0, kernel / np.where(total > 0, total, 1), 1 / n)  # (m, n)
-    return (1 - mixture_weight) / n + mixture_weight * near
+    near = total > 0  # else all rows are alike
+    equal = np.where(near, 1 - mixture_weight, 1) / n  # (m, 1)
+    return equal + np.where(near, mixture_weight / np.where(near, total, 1), 0) * kernel

@@ -2,7 +2,7 @@
 
 Each search looks at all pairs (or triples) of columns at once, and gives those that hold without an
 exception, with the number of rows that could be one (``support``). It keeps what passes an exact
-test: the chance that rows hold it whose cells of one column were dealt out anew (a permutation test,
+test: the chance that it holds where the cells of one column are dealt out anew (a permutation test,
 Fisher 1935) is at most `SIGNIFICANCE`, divided by how many pairs were looked at (Bonferroni). With
 no exception in ``support`` rows, at most 3 / support of all rows can be one (95 %), so little
 support is refused however unlikely chance is (`LEAST_SUPPORT`).
@@ -26,7 +26,7 @@ SIGNIFICANCE = 0.01
 LEAST_SUPPORT = 30
 #: The same of an equation, and of the order of dates: rows that add up by chance are much rarer.
 LEAST_SUPPORT_OF_EQUATIONS = 10
-#: The same of a cut: of 30 rows a good predictor parts the classes, and 2.4 % of the others break it.
+#: The same of a cut: in 30 rows a good predictor parts the classes, and 2.4 % of others break it.
 LEAST_SUPPORT_OF_CUTS = 100
 #: Numbers of another scale do not compare: the larger standard deviation over the smaller one.
 _MOST_SCALES_APART = 10.0
@@ -147,9 +147,9 @@ def equations(numbers: FloatArray) -> Iterator[Equation]:
         first, second, whole = numbers[:, columns].T
         error = np.abs(first + second - whole)  # (n,), NaN where one is missing
         present = ~np.isnan(error)
-        if (error[present] <= _ROUNDING * np.maximum(1.0, np.abs(whole[present]))).all():
-            if _certain(numbers[np.ix_(present, columns)], d**3):
-                yield Equation(columns[2], (columns[0], columns[1]), int(present.sum()))
+        adds_up = error[present] <= _ROUNDING * np.maximum(1.0, np.abs(whole[present]))
+        if adds_up.all() and _certain(numbers[np.ix_(present, columns)], d**3):
+            yield Equation(columns[2], (columns[0], columns[1]), int(present.sum()))
 
 
 def _linear(numbers: FloatArray, part: int, total: int) -> Equation | None:
@@ -208,9 +208,7 @@ class Partition:
         return int(self.classes.max(initial=-1)) + 1
 
 
-def cuts(
-    numbers: FloatArray, steps: FloatArray, partitions: Sequence[Partition]
-) -> Iterator[Cut]:
+def cuts(numbers: FloatArray, steps: FloatArray, partitions: Sequence[Partition]) -> Iterator[Cut]:
     """The partitions that follow from a number: its ranges in their classes do not overlap.
 
     **Parameters:**
@@ -219,11 +217,11 @@ def cuts(
       smallest difference of two numbers of a column, shape (d,).
     """
     limit = chance_limit(numbers.shape[1] * max(1, len(partitions)))
-    for column, cells in enumerate(numbers.T):
-        order = np.argsort(cells, kind="stable")[: (~np.isnan(cells)).sum()]
+    for column, unsorted in enumerate(numbers.T):
+        order = np.argsort(unsorted, kind="stable")[: (~np.isnan(unsorted)).sum()]
         if len(order) < LEAST_SUPPORT_OF_CUTS:
             continue
-        cells = cells[order]
+        cells = unsorted[order]
         widest = max(1.5 * steps[column], _WIDEST_GAP * float(cells[-1] - cells[0]))
         for place, partition in enumerate(partitions):
             groups = _apart(cells, partition.classes[order], widest)
@@ -253,7 +251,8 @@ def _apart(cells: FloatArray, classes: IntArray, widest: float) -> dict[int, Flo
     overlap = len(changes) != len(np.unique(classes)) - 1
     if overlap or not len(changes) or gaps.min() <= 0 or gaps.max() > widest:
         return {}
-    return {int(classes[i]): part for i, part in zip((0, *changes), np.split(cells, changes))}
+    starts, parts = (0, *changes), np.split(cells, changes)
+    return {int(classes[i]): part for i, part in zip(starts, parts, strict=True)}
 
 
 def exclusions(partitions: Sequence[Partition]) -> Iterator[Exclusion]:
@@ -273,9 +272,7 @@ def exclusions(partitions: Sequence[Partition]) -> Iterator[Exclusion]:
     for first, second in permutations(range(len(partitions)), 2):
         if partitions[first].owner == partitions[second].owner:
             continue
-        counts = meetings[
-            starts[first] : starts[first + 1], starts[second] : starts[second + 1]
-        ]
+        counts = meetings[starts[first] : starts[first + 1], starts[second] : starts[second + 1]]
         if min((counts.sum(axis=0) > 0).sum(), (counts.sum(axis=1) > 0).sum()) < 2:
             continue
         if _is_function(counts, limit):

@@ -15,9 +15,8 @@ variables make the conditional distributions exact without integrals over interv
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,55 +24,13 @@ from scipy.special import ndtr, ndtri, softmax
 
 from t2local.stats.arrays import FloatArray
 from t2local.stats.columns import Column
-from t2local.stats.densities import ColumnDensity
+from t2local.stats.densities import N_UNIFORMS, by_column
 from t2local.stats.kernels import PRIOR_COUNT
+from t2local.stats.margins import Interval, Margins, ScaledCells, ScaledRows
 
 #: No column is a function of those before it: the least standard deviation that is left, where the
 #: column has 1.
 _MIN_DEVIATION = 0.1
-
-
-class Interval(NamedTuple):
-    """Intervals of a standard normal variable, shape (m,) each, and their probabilities."""
-
-    lower: FloatArray
-    upper: FloatArray
-    probability: FloatArray
-
-
-class NormalScores:
-    """A column on the scale of a standard normal variable.
-
-    **Parameters:**
-
-    * **codes**: that stand for its distribution, equally likely ones in order, shape (q,).
-    """
-
-    def __init__(self, codes: FloatArray) -> None:
-        self._codes = codes
-
-    def interval(self, codes: FloatArray) -> Interval:
-        """The interval of each code, shape (m,); one that does not occur has a narrow one."""
-        n = len(self._codes)
-        # NaN would be sorted behind all codes; its interval is never used.
-        codes = np.where(np.isnan(codes), self._codes[0], codes)
-        lower = np.searchsorted(self._codes, codes, side="left").astype(np.float64)
-        upper = np.searchsorted(self._codes, codes, side="right").astype(np.float64)
-        between = lower == upper
-        lower = np.where(between, np.maximum(lower - 0.5, 0), lower) / n
-        upper = np.where(between, np.minimum(upper + 0.5, n), upper) / n
-        return Interval(ndtri(lower), ndtri(upper), upper - lower)
-
-    def scores(self, codes: FloatArray) -> FloatArray:
-        """The mean of the variable in the interval of each code, shape (m,); 0 for NaN."""
-        lower, upper, probability = self.interval(codes)
-        means = (_normal_density(lower) - _normal_density(upper)) / probability
-        return np.where(np.isnan(codes), 0.0, means)
-
-    def codes(self, normal: FloatArray) -> FloatArray:
-        """The codes of values of the variable, shape (m,)."""
-        places = (ndtr(normal) * len(self._codes)).astype(np.intp)
-        return self._codes[np.minimum(places, len(self._codes) - 1)]
 
 
 @dataclass(frozen=True)
@@ -87,15 +44,24 @@ class Regression:
     deviation: float
 
     @classmethod
-    def fit(cls, predictors: FloatArray, scores: FloatArray, penalty: float) -> "Regression":
+    def fit(
+        cls,
+        predictors: FloatArray,
+        scores: FloatArray,
+        penalty: float,
+        gram: FloatArray | None = None,
+    ) -> "Regression":
         """Fit to the predictors (n, p) and the scores (n,) of real rows.
+
+        ``gram``: the products of all predictors (p, p), where they are known.
 
         The scores of few intervals vary less than the variable does, by ``information``: so do
         their covariances with the predictors, and so little do they tell. The variance that is left
         is 1 minus that of the mean, so that the column keeps its distribution.
         """
         information = float((scores**2).sum()) / max(1, len(scores))
-        gram = predictors.T @ predictors  # (p, p)
+        if gram is None:
+            gram = predictors.T @ predictors
         ridge = information * gram + penalty * np.eye(len(gram))
         coefficients: FloatArray
         coefficients = np.linalg.solve(ridge, predictors.T @ scores).astype(np.float64)
@@ -111,10 +77,11 @@ class Regression:
         upper = ndtr((interval.upper - mean) / self.deviation)
         return upper - ndtr((interval.lower - mean) / self.deviation)
 
-    def draw(self, predictors: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Values of the variable, shape (m,)."""
-        noise = rng.standard_normal(len(predictors))
-        return predictors @ self.coefficients + self.deviation * noise
+    def draw(self, predictors: FloatArray, uniforms: FloatArray) -> FloatArray:
+        """Values of the variable, shape (m,); ``uniforms``: random numbers from 0 to 1, (m,)."""
+        # Not by @: its rounding depends on how many rows there are.
+        mean = (predictors * self.coefficients).sum(axis=1)
+        return mean + self.deviation * ndtri(uniforms)
 
 
 @dataclass(frozen=True)
@@ -129,16 +96,21 @@ class Discriminant:
 
     @classmethod
     def fit(
-        cls, predictors: FloatArray, levels: FloatArray, n_levels: int, penalty: float
+        cls,
+        predictors: FloatArray,
+        levels: FloatArray,
+        n_levels: int,
+        penalty: float,
+        gram: FloatArray,
     ) -> "Discriminant":
-        """Fit to the predictors (n, p) and the numbers of levels (n,) of real rows.
+        """Fit to the predictors (n, p), their products (p, p), and the numbers of levels (n,).
 
         The mean of a level with k rows is k / (k + penalty) of what they show.
         """
         member = np.equal(levels[:, None], np.arange(n_levels)).astype(np.float64)  # (n, levels)
         counts = member.sum(axis=0)  # (levels,)
         means = member.T @ predictors / (counts + penalty)[:, None]  # (levels, p)
-        within = predictors.T @ predictors - (means.T * counts) @ means  # (p, p)
+        within = gram - (means.T * counts) @ means  # (p, p)
         within = (within + penalty * np.eye(len(within))) / (len(levels) + penalty)
         directions = np.linalg.solve(within, means.T)  # (p, levels)
         # A level without a row gets the smallest prior; the uniform part makes it possible.
@@ -150,62 +122,51 @@ class Discriminant:
         """Of each level, shape (m, levels)."""
         return softmax(predictors @ self.directions + self.constants, axis=1)
 
+    def draw(self, predictors: FloatArray, uniforms: FloatArray) -> FloatArray:
+        """Numbers of levels, shape (m,); ``uniforms``: random numbers from 0 to 1, (m,)."""
+        # Not by @, as in `Regression.draw`.
+        products = (predictors[:, :, None] * self.directions).sum(axis=1)  # (m, levels)
+        cumulative = softmax(products + self.constants, axis=1).cumsum(axis=1)
+        return (uniforms[:, None] >= cumulative[:, :-1]).sum(axis=1).astype(np.float64)
+
 
 class CopulaColumn:
     """One column, given the predictors that the cells before it make.
 
     **Parameters:**
 
-    * **density**: of the column by itself; **codes**: of the real rows, shape (n,);
-      **predictors**: shape (n, p).
+    * **margins**: of all columns and real rows; **name**: of this one.
     """
 
-    def __init__(
-        self,
-        column: Column,
-        density: ColumnDensity,
-        codes: FloatArray,
-        predictors: FloatArray,
-        penalty: float,
-    ) -> None:
-        self.density = density
-        missing = np.isnan(codes).astype(np.float64)  # (n,)
-        present = missing == 0
+    def __init__(self, margins: Margins, name: str, penalty: float) -> None:
+        self.margin = margins.columns[name]
+        start = margins.n_before[name]
+        predictors = margins.real.predictors[:, :start]  # (n, p)
+        own = margins.real.predictors[:, start:]  # first the scores of this column
+        gram = margins.gram[:start, :start]  # (p, p)
+        codes = margins.real.cells[name].codes
+        present = ~np.isnan(codes)  # (n,)
         self._n = len(codes)
-        self._n_levels = len(column.levels)
         self._missing: Regression | None = None
-        if column.missing:
-            self._missing_scores = NormalScores(np.sort(missing))
-            scores = self._missing_scores.scores(missing)
-            self._missing = Regression.fit(predictors, scores, penalty)
-        self._scores = NormalScores(self.density.quantiles())
+        if self.margin.missing_scores:
+            scores = own[:, self.margin.n_predictors - 1]
+            self._missing = Regression.fit(predictors, scores, penalty, gram)
         # Rows in which the cell is missing may be others in every column.
-        mean = predictors[present].sum(axis=0) / max(1, present.sum())  # (p,)
-        self._centre = mean - predictors.mean(axis=0)  # (p,)
-        predictors = predictors[present] - self._centre
+        self._centre = np.zeros(start)
+        if not present.all():
+            mean = predictors[present].sum(axis=0) / max(1, present.sum())  # (p,)
+            self._centre = mean - predictors.mean(axis=0)
+            predictors = predictors[present] - self._centre
+            gram = predictors.T @ predictors
         self._value: Regression | Discriminant
-        if self._n_levels > 2:
-            self._value = Discriminant.fit(predictors, codes[present], self._n_levels, penalty)
-            member = np.equal(codes[present, None], np.arange(self._n_levels))
-            self._shares = member.sum(axis=0) / max(1, len(member))  # (levels,)
+        if n_levels := self.margin.n_levels:
+            self._value = Discriminant.fit(predictors, codes[present], n_levels, penalty, gram)
         else:
-            scores = self._scores.scores(codes)[present]
-            self._value = Regression.fit(predictors, scores, penalty)
+            self._value = Regression.fit(predictors, own[present, 0], penalty, gram)
 
-    def predictors(self, codes: FloatArray) -> FloatArray:
-        """What later columns see of the codes (m,): scores or indicators, mean 0; shape (m, k)."""
-        if self._n_levels > 2:
-            member = np.equal(codes[:, None], np.arange(self._n_levels)) - self._shares
-            columns = [np.where(np.isnan(codes)[:, None], 0.0, member)]
-        else:
-            columns = [self._scores.scores(codes)[:, None]]
-        if self._missing:
-            missing = np.isnan(codes).astype(np.float64)
-            columns.append(self._missing_scores.scores(missing)[:, None])
-        return np.hstack(columns)
-
-    def log_probability(self, codes: FloatArray, predictors: FloatArray) -> FloatArray:
-        """Log-probability of each code, shape (m,)."""
+    def log_probability(self, cells: ScaledCells, predictors: FloatArray) -> FloatArray:
+        """Log-probability of each cell, shape (m,)."""
+        codes, near, interval = cells
         missing = self._missing_probability(predictors)
         predictors = predictors - self._centre
         if isinstance(self._value, Discriminant):
@@ -213,28 +174,28 @@ class CopulaColumn:
             places = np.nan_to_num(codes).astype(np.intp)[:, None]
             levels = self._value.probabilities(predictors)
             near = np.take_along_axis(levels, places, axis=1)[:, 0]
-        else:
-            interval = self._scores.interval(codes)
-            ratio = self._value.probability(predictors, interval) / interval.probability
-            near = self.density.near(codes) * ratio
-        return np.log(self.density.blend(codes, near, missing))
+        elif interval is not None:
+            near = near * self._value.probability(predictors, interval) / interval.probability
+        return np.log(self.margin.density.blend(codes, near, missing))
 
-    def draw(self, predictors: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Codes, shape (m,); the uniform part writes none, as in `ColumnDensity.draw`."""
-        missing = rng.random(len(predictors)) < self._missing_probability(predictors)
-        predictors = predictors - self._centre
-        if isinstance(self._value, Discriminant):
-            cumulative = self._value.probabilities(predictors).cumsum(axis=1)
-            codes = (rng.random((len(predictors), 1)) >= cumulative[:, :-1]).sum(axis=1)
-        else:
-            codes = self._scores.codes(self._value.draw(predictors, rng))
+    def draw(self, predictors: FloatArray, uniforms: FloatArray) -> FloatArray:
+        """Codes, shape (m,); the uniform part writes none, as in `ColumnDensity.draw`.
+
+        **Parameters:**
+
+        * **uniforms**: random numbers from 0 to 1, shape (m, `N_UNIFORMS`).
+        """
+        missing = uniforms[:, 1] < self._missing_probability(predictors)
+        codes = self._value.draw(predictors - self._centre, uniforms[:, 2])
+        if isinstance(self._value, Regression):
+            codes = self.margin.scores.codes(codes)
         return np.where(missing, np.nan, codes)
 
     def _missing_probability(self, predictors: FloatArray) -> FloatArray:
         """With Jeffreys' prior, shape (m,)."""
-        if self._missing is None:
+        if self._missing is None or self.margin.missing_scores is None:
             return np.zeros(len(predictors))
-        interval = self._missing_scores.interval(np.ones(len(predictors)))
+        interval = self.margin.missing_scores.interval(np.ones(len(predictors)))
         n_missing = self._n * self._missing.probability(predictors, interval)
         return (n_missing + PRIOR_COUNT) / (self._n + 2 * PRIOR_COUNT)
 
@@ -246,7 +207,7 @@ class GaussianCopula:
 
     * **columns**: in the order in which one may depend on others; **real**: frame of values (n,
       d) with at least one row; **penalty**: rows against any dependence.
-    * **densities**: of these columns and rows, where they are known already.
+    * **margins**: of these columns and rows, where they are known already.
     """
 
     def __init__(
@@ -254,45 +215,39 @@ class GaussianCopula:
         columns: Sequence[Column],
         real: pd.DataFrame,
         penalty: float,
-        densities: Mapping[str, ColumnDensity] | None = None,
+        margins: Margins | None = None,
     ) -> None:
-        densities = densities or column_densities(columns, real)
+        self.margins = margins or Margins(columns, real)
+        self.n_uniforms = N_UNIFORMS * len(columns)
         #: In order, by name.
         self.columns: dict[str, CopulaColumn] = {}
-        predictors = np.zeros((len(real), 0))
-        for column in columns:
-            density = densities[column.name]
-            codes = density.encode(real[column.name])
-            own = CopulaColumn(column, density, codes, predictors, penalty)
-            self.columns[column.name] = own
-            predictors = np.hstack([predictors, own.predictors(codes)])
+        for name in self.margins.columns:
+            self.columns[name] = CopulaColumn(self.margins, name, penalty)
 
     def log_probability(self, values: pd.DataFrame) -> pd.DataFrame:
         """Log-probability of each cell, given the cells before it; shape (m, columns)."""
+        log_probability = self.log_probability_of(self.margins.scaled(values))
+        return log_probability.set_axis(values.index)
+
+    def log_probability_of(self, rows: ScaledRows) -> pd.DataFrame:
+        """Log-probability of each cell of rows on the scale of normal variables."""
         log_probabilities = {}
-        predictors = np.zeros((len(values), 0))
-        for name, column in self.columns.items():
-            codes = column.density.encode(values[name])
-            log_probabilities[name] = column.log_probability(codes, predictors)
-            predictors = np.hstack([predictors, column.predictors(codes)])
-        return pd.DataFrame(log_probabilities, index=values.index)
+        for name, cells in rows.cells.items():
+            predictors = rows.predictors[:, : self.margins.n_before[name]]
+            log_probabilities[name] = self.columns[name].log_probability(cells, predictors)
+        return pd.DataFrame(log_probabilities)
 
-    def rows(self, n_rows: int, rng: np.random.Generator) -> pd.DataFrame:
-        """New rows as a frame of values (n_rows, columns)."""
+    def rows(self, uniforms: FloatArray) -> pd.DataFrame:
+        """New rows as a frame of values (m, columns).
+
+        **Parameters:**
+
+        * **uniforms**: random numbers from 0 to 1, shape (m, ``n_uniforms``).
+        """
         rows = {}
-        predictors = np.zeros((n_rows, 0))
-        for name, column in self.columns.items():
-            codes = column.draw(predictors, rng)
-            predictors = np.hstack([predictors, column.predictors(codes)])
-            rows[name] = [column.density.decode(code) for code in codes.tolist()]
+        predictors = np.zeros((len(uniforms), 0))
+        for (name, column), own in zip(self.columns.items(), by_column(uniforms), strict=True):
+            codes = column.draw(predictors, own)
+            predictors = np.hstack([predictors, column.margin.predictors(codes)])
+            rows[name] = column.margin.density.decode(codes)
         return pd.DataFrame(rows)
-
-
-def column_densities(columns: Sequence[Column], real: pd.DataFrame) -> dict[str, ColumnDensity]:
-    """The density of each column by itself, by name; frame of values (n, d)."""
-    return {column.name: ColumnDensity(column, real[column.name]) for column in columns}
-
-
-def _normal_density(normal: FloatArray) -> FloatArray:
-    """The density of a standard normal variable; 0 at infinity."""
-    return np.exp(-0.5 * normal**2) / np.sqrt(2 * np.pi)

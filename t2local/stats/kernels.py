@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from scipy.special import expit, logit
 
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.columns import Column
@@ -24,10 +25,8 @@ _SILVERMAN = 0.9
 _NORMAL_IQR = 1.34
 #: The narrowest kernel, in steps: its neighbours on the grid stay within reach.
 _MIN_BANDWIDTH = 0.5
-#: A draw outside the allowed range is repeated at most this often; then the real value stands.
-_N_ATTEMPTS = 20
-#: Beyond this the logistic function is 0 or 1 in doubles; exp overflows at 709.
-_MAX_LOGIT = 500
+#: Beyond this a logistic distribution has nothing in doubles; exp overflows at 709.
+_MAX_LOGIT = 300
 #: Of the numbers on a grid, nine tenths are not on the next coarser one.
 _FINE_SHARE = 10 / 9
 
@@ -47,17 +46,19 @@ class Kernel(Protocol):
     def encode(self, cells: pd.Series) -> FloatArray:
         """Cells as codes, shape (m,)."""
 
-    def decode(self, code: float) -> float | str:
-        """The value of a code."""
+    def decode(self, codes: FloatArray) -> Any:
+        """The values of codes, shape (m,): numbers with NaN, or levels with None."""
 
     def density(self, codes: FloatArray) -> FloatArray:
         """The probability of each code under the kernel of each real cell, shape (m, n)."""
 
-    def sample(self, place: int, rng: np.random.Generator) -> float:
-        """A code from the kernel of the real cell at a place."""
+    def sample(self, places: IntArray, uniforms: FloatArray) -> FloatArray:
+        """Codes from the kernels of the real cells at some places, shape (m,).
 
-    def quantiles(self, n_points: int) -> FloatArray:
-        """Codes that stand for all kernels: of each as many, equally likely ones, in any order."""
+        **Parameters:**
+
+        * **uniforms**: 0 to 1, shape (m,): a code is a quantile of its kernel.
+        """
 
 
 def kernel_of(column: Column, cells: pd.Series) -> Kernel:
@@ -82,25 +83,22 @@ class LevelKernel:
 
     def encode(self, cells: pd.Series) -> FloatArray:
         """Places among the levels, shape (m,); NaN for a cell that has none of them."""
-        levels = pd.Index(self._levels, dtype=object)
-        places = levels.get_indexer(pd.Index(cells, dtype=object))
-        return np.where(places < 0, np.nan, places)
+        places = {level: float(place) for place, level in enumerate(self._levels)}
+        # An index of pandas takes twenty times as long for a few hundred cells.
+        return np.array([places.get(cell, np.nan) for cell in cells.tolist()], dtype=np.float64)
 
-    def decode(self, code: float) -> str:
-        """The level of a code."""
-        return self._levels[int(code)]
+    def decode(self, codes: FloatArray) -> Any:
+        """The levels of codes, shape (m,); None for NaN."""
+        levels = np.array([*self._levels, None], dtype=object)
+        return levels[np.where(np.isnan(codes), -1, codes).astype(np.intp)]
 
     def density(self, codes: FloatArray) -> FloatArray:
         """1 where the levels are equal, else 0; shape (m, n)."""
         return np.equal(codes[:, None], self.codes).astype(np.float64)
 
-    def sample(self, place: int, rng: np.random.Generator) -> float:  # noqa: ARG002
-        """The level of the real cell; nothing is random."""
-        return float(self.codes[place])
-
-    def quantiles(self, n_points: int) -> FloatArray:  # noqa: ARG002
-        """The real cells, shape (present,): each kernel is a single level."""
-        return self.codes[~np.isnan(self.codes)]
+    def sample(self, places: IntArray, uniforms: FloatArray) -> FloatArray:  # noqa: ARG002
+        """The levels of the real cells; nothing is random."""
+        return self.codes[places]
 
 
 class NumberKernel:
@@ -119,77 +117,64 @@ class NumberKernel:
         self.uniform_share = _UNIFORM_SHARE
         if not len(present):  # nothing was seen: every allowed number alike
             self.uniform_share = 1.0
-        values, counts = np.unique(present, return_counts=True)
-        self._repeated = np.isin(self.codes, values[counts > 1])  # (n,)
-        counts = np.bincount(self._n_decimals(present), minlength=self._decimals + 1)
-        smoothed = counts + PRIOR_COUNT  # (decimals + 1,)
+        decimals = np.bincount(self._n_decimals(present), minlength=self._decimals + 1)
+        smoothed = decimals + PRIOR_COUNT  # (decimals + 1,)
         self._decimal_shares = smoothed / smoothed.sum()
         bandwidth = _bandwidth(present)
         # The standard deviation of a logistic distribution is its scale times pi / sqrt(3).
         self._scale = bandwidth * np.sqrt(3) / np.pi
-        self._centres = _shrunk(self.codes, present, bandwidth)  # (n,)
+        # Equal real cells have one kernel: of the values, shape (v,), NaN among them.
+        self._values, self._places, counts = np.unique(
+            self.codes, return_inverse=True, return_counts=True
+        )
+        self._repeated = (counts > 1) & ~np.isnan(self._values)  # (v,)
+        self._centres = _shrunk(self._values, present, bandwidth)  # (v,)
 
     def encode(self, cells: pd.Series) -> FloatArray:
         """Numbers of steps, shape (m,)."""
         numbers = cells.to_numpy(dtype=np.float64, na_value=np.nan)
         return np.round(numbers * 10.0**self._decimals)
 
-    def decode(self, code: float) -> float:
-        """The number of a code."""
-        return code / 10.0**self._decimals
+    def decode(self, codes: FloatArray) -> Any:
+        """The numbers of codes, shape (m,)."""
+        return codes / 10.0**self._decimals
 
     def density(self, codes: FloatArray) -> FloatArray:
         """The probability of each number as it is written, shape (m, n)."""
-        smooth = self._smooth(codes)  # (m, n)
-        equal = np.equal(codes[:, None], self.codes)  # (m, n)
-        return np.where(self._repeated, (equal + smooth) / 2, smooth)
+        unique, places = np.unique(codes, return_inverse=True)  # (k,), (m,)
+        smooth = self._smooth(unique)  # (k, v)
+        equal = np.equal(unique[:, None], self._values)  # (k, v)
+        density = np.where(self._repeated, (equal + smooth) / 2, smooth)
+        return density.take(self._places, axis=1).take(places, axis=0)
 
-    def sample(self, place: int, rng: np.random.Generator) -> float:
-        """The number of the real cell, or one near it with as many decimals."""
-        code = float(self.codes[place])
-        if not (self._repeated[place] and rng.random() < 1 / 2):
-            n_decimals = int(self._n_decimals(self.codes[[place]])[0])
-            grid = 10.0 ** (self._decimals - n_decimals)
-            noise = self._scale * rng.logistic(size=_N_ATTEMPTS)  # (attempts,)
-            attempts = np.round((float(self._centres[place]) + noise) / grid) * grid
-            allowed = [a for a in attempts.tolist() if self.lowest <= a <= self.highest]
-            code = next(iter(allowed), code)
-        return float(np.clip(code, self.lowest, self.highest))
-
-    def quantiles(self, n_points: int) -> FloatArray:
-        """Of each kernel ``n_points`` codes (an even number), shape (present * n_points,).
-
-        They are what `sample` draws: of a number that real rows repeat, half are the number itself.
-        """
-        present = ~np.isnan(self.codes)
-        codes = self.codes[present, None]  # (present, 1)
-        repeated = self._repeated[present, None]  # (present, 1)
-        half = (np.arange(n_points // 2) + 0.5) / (n_points // 2)  # (n_points / 2,)
-        points = (np.arange(n_points) + 0.5) / n_points  # (n_points,)
-        # A column with NaN holds the number itself.
-        halves = np.concatenate([half, np.full(n_points - len(half), np.nan)])
-        p = np.where(repeated, halves, points)  # (present, n_points)
-        lowest = self._below(self.lowest - 0.5)[present, None]
-        highest = self._below(self.highest + 0.5)[present, None]
-        p = lowest + p * (highest - lowest)
-        smooth = self._centres[present, None] + self._scale * np.log(p / (1 - p))
-        grid = 10.0 ** (self._decimals - self._n_decimals(codes))  # (present, 1)
-        smooth = np.clip(np.round(smooth / grid) * grid, self.lowest, self.highest)
-        return np.where(np.isnan(p), codes, smooth).ravel()
+    def sample(self, places: IntArray, uniforms: FloatArray) -> FloatArray:
+        """The numbers of the real cells, or others near them with as many decimals, shape (m,)."""
+        own = self._places[places]  # (m,)
+        values, repeated = self._values[own], self._repeated[own]
+        p = np.where(repeated, 2 * uniforms - 1, uniforms)  # below 0: the number itself
+        grid = 10.0 ** (self._decimals - self._n_decimals(values))  # (m,)
+        lowest = np.ceil(self.lowest / grid) * grid
+        highest = np.floor(self.highest / grid) * grid
+        below = self._below(lowest - grid / 2, own)
+        p = below + p * (self._below(highest + grid / 2, own) - below)
+        smooth = np.round((self._centres[own] + self._scale * logit(p)) / grid) * grid
+        return np.where(repeated & (uniforms < 1 / 2), values, np.clip(smooth, lowest, highest))
 
     def _smooth(self, codes: FloatArray) -> FloatArray:
-        """The share of each kernel in the interval that rounds to a number, shape (m, n)."""
-        n_decimals = self._n_decimals(codes)  # (m,)
-        half = 0.5 * 10.0 ** (self._decimals - n_decimals)[:, None]  # (m, 1)
-        inside = self._below(self.highest + 0.5) - self._below(self.lowest - 0.5)  # (n,)
-        interval = self._below(codes[:, None] + half) - self._below(codes[:, None] - half)  # (m, n)
-        shares = self._decimal_shares[n_decimals] * np.where(n_decimals, _FINE_SHARE, 1.0)  # (m,)
+        """The share of each kernel in the interval that rounds to a number, shape (k, v)."""
+        n_decimals = self._n_decimals(codes)  # (k,)
+        half = 0.5 * 10.0 ** (self._decimals - n_decimals)[:, None]  # (k, 1)
+        every = np.arange(len(self._values))
+        inside = self._below(self.highest + 0.5, every) - self._below(self.lowest - 0.5, every)
+        away = (codes[:, None] - self._centres) / self._scale  # (k, v)
+        interval = _logistic_interval(away, half / self._scale)
+        shares = self._decimal_shares[n_decimals] * np.where(n_decimals, _FINE_SHARE, 1.0)  # (k,)
         return shares[:, None] * (interval / inside)
 
-    def _below(self, codes: Any) -> FloatArray:
-        """The share of each kernel below a code: the logistic distribution function."""
-        logits = np.clip((codes - self._centres) / self._scale, -_MAX_LOGIT, _MAX_LOGIT)
-        return 1 / (1 + np.exp(-logits))
+    def _below(self, codes: Any, values: IntArray) -> FloatArray:
+        """The share of the kernels of some values below a code: the logistic distribution."""
+        share: FloatArray = expit((codes - self._centres[values]) / self._scale)
+        return share
 
     def _n_decimals(self, codes: FloatArray) -> IntArray:
         """With how many decimals each number is written, shape (m,)."""
@@ -198,11 +183,24 @@ class NumberKernel:
         return self._decimals - np.broadcast_to(zeros, codes.shape)
 
 
+def _logistic_interval(middle: FloatArray, half: FloatArray) -> FloatArray:
+    """The share of a standard logistic distribution within ``half`` of ``middle``.
+
+    The difference of two logistic functions is sinh(half) / (cosh(half) + cosh(middle)): one
+    exponential, and exact in the tails.
+    """
+    far = np.exp(np.clip(np.abs(middle) - half, -_MAX_LOGIT, _MAX_LOGIT))
+    back = np.exp(-2 * half)
+    share: FloatArray = np.tanh(half) / (1 + (far + back / far) / (1 + back))
+    return share
+
+
 def _bandwidth(present: FloatArray) -> float:
     """Silverman's rule of thumb, in steps; of a column with a single value the narrowest kernel."""
-    if len(np.unique(present)) < 2:
+    if not len(present) or present.min() == present.max():
         return _MIN_BANDWIDTH
-    quartile_range = np.quantile(present, 0.75) - np.quantile(present, 0.25)
+    lower, upper = np.quantile(present, [0.25, 0.75])
+    quartile_range = upper - lower
     # A column that is mostly one value has no quartile range; then the deviation alone decides.
     spread = min(present.std(), quartile_range / _NORMAL_IQR or np.inf)
     return float(max(_SILVERMAN * spread * len(present) ** -0.2, _MIN_BANDWIDTH))

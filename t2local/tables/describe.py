@@ -51,13 +51,12 @@ def describe(
     if chosen != likely_target:
         guesses[chosen] = guess_column(cells[chosen], is_target=True, settings=settings)
     features = _features(guesses, chosen, source)
-    values = pd.DataFrame({feature.name: feature.values(cells[feature.name]) for feature in features})
     return FeatureDictionary(
         target=chosen,
         target_reason=reason,
         features=features,
         left_out=tuple(guess for guess in guesses.values() if isinstance(guess, LeftOut)),
-        rules=tuple(Relation(**vars(proposal)) for proposal in search_rules(features, values)),
+        rules=tuple(Relation(**vars(proposal)) for proposal in search_rules(features, cells)),
     )
 
 

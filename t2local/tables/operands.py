@@ -4,7 +4,7 @@ Each operation is one on whole columns (`t2local.tables.rules`).
 """
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -61,6 +61,11 @@ class Levels:
                 f"{self.name} has levels, not numbers: compare it with == or in"
             ) from None
         return np.asarray(self.values.map(codes), dtype=np.float64)
+
+    def among(self, texts: Sequence[str]) -> Truth:
+        """Where the cell is one of these levels; unknown where it is missing."""
+        is_one = self.values.isin([self.level(text) for text in texts])
+        return _where(self.values.notna().to_numpy(), is_one.to_numpy())
 
     def level(self, constant: str | float) -> str:
         """A constant of a rule as one of these levels: 1.0 is the level 1."""

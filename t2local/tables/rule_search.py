@@ -70,22 +70,25 @@ class Proposal:
     support: int
 
 
-def search_rules(features: Sequence[Feature], values: pd.DataFrame) -> list[Proposal]:
-    """The rules between columns that chance would hardly make, in a table of values (n, d).
+def search_rules(features: Sequence[Feature], cells: pd.DataFrame) -> list[Proposal]:
+    """The rules between columns that no row breaks, and that chance would hardly make.
 
     Only the first `MOST_COLUMNS` features are searched.
+
+    **Parameters:**
+
+    * **cells**: frame of text, None for missing (n, d).
     """
     # A rule cannot quote a name with a backtick.
     quotable = [feature for feature in features[:MOST_COLUMNS] if "`" not in feature.name]
+    values = pd.DataFrame({f.name: f.values(cells[f.name]) for f in quotable})
     spread = np.linspace(0, len(values) - 1, min(len(values), _MOST_ROWS)).astype(np.intp)
     rows = values.iloc[spread]
-    proposals = [*_of_numbers(quotable, rows), *_of_classes(quotable, rows)]
-    columns = {feature.name: feature.levels for feature in features}
+    columns = {feature.name: feature.levels for feature in quotable}
     return [
         proposal
-        for proposal in proposals
-        if len(proposal.rule) <= _LONGEST_RULE
-        and Rule(proposal.rule, columns).obeyed(values).all()
+        for proposal in (*_of_numbers(quotable, rows), *_of_classes(quotable, rows))
+        if len(proposal.rule) <= _LONGEST_RULE and Rule(proposal.rule, columns).obeyed(values).all()
     ]
 
 
@@ -254,7 +257,9 @@ def _irreducible(exclusions: Sequence[Exclusion]) -> Iterator[Exclusion]:
     for each in exclusions:
         pair, reverse = (each.first, each.second), (each.second, each.first)
         by_another = any(
-            (pair[0], k) in functions and (k, pair[1]) in functions and (k, pair[0]) not in functions
+            (pair[0], k) in functions
+            and (k, pair[1]) in functions
+            and (k, pair[0]) not in functions
             for k in between
         )
         is_said = reverse in functions and (pair not in functions or pair > reverse)

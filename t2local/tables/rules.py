@@ -148,9 +148,7 @@ class Rule:
                 return _ARITHMETIC[type(op)](*sides)
             case ast.Compare():
                 return self._chain(node, rows)
-            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if (
-                name in FUNCTIONS
-            ):
+            case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in FUNCTIONS:
                 return self._call(name, [self._operand(each, rows) for each in arguments])
             case ast.Constant(value=bool() | int() | float() | str() as constant):
                 return constant
@@ -195,10 +193,10 @@ class Rule:
     def _membership(self, value: Operand, elements: ast.expr, rows: pd.DataFrame) -> Truth:
         if not isinstance(elements, ast.Tuple | ast.List | ast.Set) or not elements.elts:
             raise RuleFault('in needs a list: ward in ("A", "B")')
-        equalities = [
-            equality(value, self._operand(element, rows), len(rows)) for element in elements.elts
-        ]
-        return reduce(Truth.either, equalities)
+        constants = [self._operand(element, rows) for element in elements.elts]
+        if isinstance(value, Levels) and all(isinstance(each, str) for each in constants):
+            return value.among([str(each) for each in constants])
+        return reduce(Truth.either, [equality(value, each, len(rows)) for each in constants])
 
     @staticmethod
     def _call(name: str, arguments: list[Operand]) -> Operand:

@@ -104,7 +104,7 @@ def scores_cells(team: Team) -> bool:
 
 
 def column_mixture(team: Team, real: pd.DataFrame) -> ColumnMixture:
-    """The model of the features, in the order in which the team writes them; totals follow parts."""
+    """The model of the features, in the order of writing, but for totals, which follow parts."""
     features = [team.dictionary[name] for name in team.rules.order]
     return ColumnMixture(features, real, team.seed)
 

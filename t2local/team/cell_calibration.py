@@ -10,21 +10,14 @@ that is fitted on held-out real rows (docs/method.md, "Cells").
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
+from t2local.stats.arrays import FloatArray
 from t2local.stats.column_mixture import ColumnMixture
 from t2local.stats.mixture_weights import mixture, mixture_weights
 from t2local.team.plan import Component
 from t2local.team.row_rules import RowRules
-from t2local.team.rows import Value
-
-#: The weight of a column starts at that of all columns, worth so many rows.
-_PRIOR_ROWS = 10.0
-#: Expectation maximisation has settled after so many steps; each is a few array operations.
-_N_STEPS = 50
-#: No source is ever fully responsible for a cell: a weight of 0 or 1 could not change any more.
-_LEAST_RESPONSIBILITY = 1e-6
+from t2local.team.rows import Record, records
 
 
 @dataclass(frozen=True)
@@ -125,13 +118,22 @@ class MixtureGate:
         bound = rules.names & weights.keys() if rules else set()
         share = min((weights[name] for name in bound), default=0.0)
         self._weights = weights | dict.fromkeys(bound, share)
+        #: How many random numbers a row takes.
+        self.n_uniforms = 1 + columns.n_uniforms
 
-    def sample(self, rng: np.random.Generator) -> dict[str, Value]:
-        """The given cells of a row; ``rng`` decides every random number.
+    def sample(self, uniforms: FloatArray) -> list[Record]:
+        """The given cells of each row.
 
         One number decides all cells of a row, so that cells which depend on each other come from
         the same source as often as can be.
+
+        **Parameters:**
+
+        * **uniforms**: random numbers from 0 to 1, shape (m, ``n_uniforms``); a row depends on its
+          own alone.
         """
-        uniform = rng.random()
-        row = self.columns.row(rng, self._rules)
-        return {name: row[name] for name, weight in self._weights.items() if uniform >= weight}
+        rows = records(self.columns.rows(uniforms[:, 1:], self._rules))
+        return [
+            {name: row[name] for name, weight in self._weights.items() if shared >= weight}
+            for row, shared in zip(rows, uniforms[:, 0].tolist(), strict=True)
+        ]

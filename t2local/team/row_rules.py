@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.stats.arrays import FloatArray, Mask
-from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.rules import Rule, binding
 
 #: Added to the log-probability of a label that a rule forbids, before those of a row are weighed.
@@ -24,18 +24,18 @@ class RowRules:
 
     **Parameters:**
 
-    * **real**: frame of values (n, d); **order**: names of the columns in the order of writing, the
-      target left out.
+    * **real**: frame of values (n, d); **features**: those that are written, in that order.
     """
 
     def __init__(
-        self, dictionary: FeatureDictionary, real: pd.DataFrame, order: Sequence[str]
+        self, dictionary: FeatureDictionary, real: pd.DataFrame, features: Sequence[Feature]
     ) -> None:
         self._dictionary = dictionary
+        order = [feature.name for feature in features if feature.name != dictionary.target]
         rules = binding(dictionary.parsed_rules(), real)[0].values()
         self._of_labels = [rule for rule in rules if dictionary.target in rule.names]
         others = [rule for rule in rules if rule.names and rule.names <= set(order)]
-        #: The columns in the order of writing, but each total after its parts.
+        #: The columns in the order of writing without the target, but each total after its parts.
         self.order = _totals_last(order, others)
         #: By the last of its columns; rules of labels are not there.
         self._by_last: dict[str, list[Rule]] = {}
@@ -63,7 +63,7 @@ class RowRules:
         return np.where(rows[name].isna(), np.nan, numbers)
 
     def kept(self, name: str, rows: pd.DataFrame) -> Mask:
-        """Which rows (m, columns so far) keep the rules and the range of their last cell ``name``."""
+        """Which rows (m, columns so far) keep the rules and the range of their last cell."""
         kept = np.ones(len(rows), dtype=np.bool_)
         for mask in self._dictionary[name].obeyed(rows[name]).values():
             kept &= mask

@@ -7,6 +7,7 @@
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -67,10 +68,6 @@ class Team:
         )
         self.layout = RowLayout.of(model, dictionary, plan, self.conditions, settings.team, policy)
         self.prompt = TeamPrompt(model, dictionary, self.layout, real, settings.team, seed)
-        target = dictionary.target
-        order = [feature.name for feature in self.layout.features if feature.name != target]
-        #: The rules between cells, in the order in which these are written.
-        self.rules = RowRules(dictionary, real, order)
         #: The sizes of prompt and rows, for the context and for ``--dry-run``.
         self.expected = self.prompt.expected()
         longest_row = math.ceil(self.expected.longest_row * _SLACK)
@@ -94,6 +91,11 @@ class Team:
 
     def __exit__(self, *_: object) -> None:
         self._decoder.__exit__()
+
+    @cached_property
+    def rules(self) -> RowRules:
+        """The rules between cells, in the order in which these are written."""
+        return RowRules(self.dictionary, self.real, self.layout.features)
 
     @property
     def label_policy(self) -> str:

@@ -119,7 +119,7 @@ class RowWriter:
         team = self._team
         try:
             team.show(team.prompt.tokens_of_set(request.first // team.settings.examples_for))
-            row_requests = [self._row_request(request, row, attempt) for row in missing]
+            row_requests = self._row_requests(request, missing, attempt)
             for index, completion in team.complete(row_requests):
                 if not completion.failure:
                     completions[missing[index]] = completion
@@ -128,21 +128,33 @@ class RowWriter:
             if attempt + 1 == team.settings.attempts:
                 raise
 
-    def _row_request(self, request: BlockRequest, row: int, attempt: int) -> Request:
+    def _row_requests(
+        self, request: BlockRequest, rows: Sequence[int], attempt: int
+    ) -> list[Request]:
         # The attempt is part of the stream: the same random numbers would fail in the same way.
-        stream = RowStream(self._team.seed, request.number, row, attempt)
-        return Request(self._segments(request, row, attempt), stream)
+        return [
+            Request(segments, RowStream(self._team.seed, request.number, row, attempt))
+            for row, segments in zip(rows, self._segments(request, rows, attempt), strict=True)
+        ]
 
-    def _segments(self, request: BlockRequest, row: int, attempt: int) -> tuple[Segment, ...]:
-        """The segments of a row: with its wanted label, or with cells of the columns' model."""
-        layout = self._team.layout
+    def _segments(
+        self, request: BlockRequest, rows: Sequence[int], attempt: int
+    ) -> list[tuple[Segment, ...]]:
+        """The segments of rows: with wanted labels, or with cells of the columns' model."""
+        team, gate = self._team, self._calibration.gate
         # No row has both: where labels are given no cell is scored, so that there is no gate.
         if request.labels:
-            return layout.with_label(request.labels[row])
-        if not self._calibration.gate:
-            return layout.segments
-        rng = generator(self._team.seed, Stream.ROW_MIXTURE, request.number, row, attempt)
-        return layout.with_cells(self._team.model, self._calibration.gate.sample(rng))
+            return [team.layout.with_label(request.labels[row]) for row in rows]
+        if not gate:
+            return [team.layout.segments] * len(rows)
+        uniforms = [
+            generator(team.seed, Stream.ROW_MIXTURE, request.number, row, attempt).random(
+                gate.n_uniforms
+            )
+            for row in rows
+        ]
+        given = gate.sample(np.array(uniforms))
+        return [team.layout.with_cells(team.model, cells) for cells in given]
 
     def _values(self, completions: Sequence[Completion]) -> pd.DataFrame:
         """The rows as a frame of values; a label that nobody wrote is missing."""
