@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from t2local.trim.conclusion import conclusion
+from t2local.trim.conclusion import answers, conclusion
 from t2local.trim.shifts import Finding, Shifts, shifts
 from tests.batches import described
 
@@ -13,7 +13,7 @@ COUNTS = "60 of the 60 rows asked for were kept."
 def found(*findings: tuple[str, str]) -> Shifts:
     """Shifts with findings: their kind and column."""
     parts = (Finding(kind, (column,), f"{kind} in {column}.") for kind, column in findings)
-    return Shifts(30, 60, (), (), (), None, tuple(parts))
+    return Shifts(30, 60, (), (), (), (), tuple(parts))
 
 
 def test_a_loss_is_the_first_sentence_whatever_the_rows_are_for():
@@ -58,3 +58,27 @@ def test_rows_of_one_class_alone_fail_the_verdict():
     kept = real[real["outcome"] == "no"].reset_index(drop=True)
     verdict = conclusion(COUNTS, shifts(real, kept, dictionary, 1), None, "train")
     assert verdict.startswith("No kept row has outcome 'yes'")
+
+
+@pytest.mark.parametrize(
+    ("kind", "purpose", "light"),
+    [
+        (None, "train", "go"),
+        ("marginal", "train", "go"),  # by design
+        ("marginal", "share", "care"),
+        ("lost_range", "train", "care"),
+        ("class_shares", "train", "care"),
+        ("lost_class", "share", "stop"),
+    ],
+)
+def test_the_light_depends_on_what_was_lost_and_what_the_rows_are_for(kind, purpose, light):
+    shifted = found((kind, "age")) if kind else found()
+    answer = answers(COUNTS, shifted, None, purpose)
+    assert answer.light == light
+    assert COUNTS in answer.use
+    assert ("Nothing beyond chance" in answer.lost) == (kind is None)
+
+
+def test_fewer_rows_than_wanted_are_no_plain_yes_and_none_are_a_no():
+    assert answers(COUNTS, found(), None, "train", complete=False).light == "care"
+    assert answers("No rows.", None, None, "train").light == "stop"

@@ -34,7 +34,10 @@ def stage_counts(rejected_by: Mapping[str, int]) -> str:
 def run_summary(report: "JsonObject", out: Path) -> str:
     """What a run of `t2local.generate` gave, from its report."""
     n_tokens = report["tokens"]["prefix"] + report["tokens"]["rows"]
-    files = "synthetic.csv, rejected.csv, report.json, manifest.json, dictionary.yaml, plan.yaml"
+    files = (
+        "synthetic.csv, report.html (open it in a browser), rejected.csv, report.json, "
+        "manifest.json, dictionary.yaml, plan.yaml"
+    )
     lines = [
         report["verdict"],
         *_top_reasons(report),

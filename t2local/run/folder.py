@@ -24,8 +24,8 @@ from t2local.tables.reading import write_like
 #: A folder with a journal and nothing but these is of a run: it may be replaced.
 _FILES = frozenset(
     {
-        "journal.jsonl", "synthetic.csv", "rejected.csv", "report.json", "manifest.json",
-        "dictionary.yaml", "plan.yaml", "knowledge.yaml",
+        "journal.jsonl", "synthetic.csv", "rejected.csv", "report.json", "report.html",
+        "manifest.json", "dictionary.yaml", "plan.yaml", "knowledge.yaml",
     }
 )  # fmt: skip
 _LOCK = ".lock"

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from t2local.evaluate.association_maps import AssociationMaps
+from t2local.evaluate.marginals import Marginal
 from t2local.llm.counters import Counters
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import CHOICE, BatchEntry, Ledger, rows_written
@@ -13,7 +15,7 @@ from t2local.system.json_text import JsonObject
 from t2local.team.calibration import Calibration
 from t2local.team.label_calibration import LabelCalibration
 from t2local.trim.benefit import Benefit
-from t2local.trim.conclusion import Purpose, conclusion
+from t2local.trim.conclusion import Answers, Purpose, answers, conclusion
 from t2local.trim.shifts import Shifts
 from t2local.trim.stage_effects import StageEffect, stage_effects
 from t2local.trim.verdict import joined, overruled_sentence, reasons
@@ -153,6 +155,9 @@ class RunReport:
     given: Given
     benefit: Benefit | None
     shifts: Shifts | None
+    marginals: tuple[Marginal, ...]
+    association_maps: AssociationMaps | None
+    answers: Answers
     verdict: str
 
 
@@ -171,6 +176,7 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
     ledger = run.ledger
     whole = joined([verdict for _, verdict in ledger.judged])
     counted = _counted(ledger) + overruled_sentence(whole.overruled)
+    findings = (counted, measured.shifts, measured.benefit, _purpose(run, inputs))
     return RunReport(
         rows=_row_counts(ledger),
         rejected_by=ledger.rejected_by_stage(),
@@ -193,7 +199,10 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
         given=Given(inputs.conditions.given, inputs.conditions.quotas(ledger.wanted)),
         benefit=measured.benefit,
         shifts=measured.shifts,
-        verdict=conclusion(counted, measured.shifts, measured.benefit, _purpose(run, inputs)),
+        marginals=measured.marginals,
+        association_maps=measured.association_maps,
+        answers=answers(*findings, complete=ledger.kept >= ledger.wanted),
+        verdict=conclusion(*findings),
     )
 
 

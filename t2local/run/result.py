@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from t2local.events import Notice
+from t2local.page import page, summary
 from t2local.run.folder import RunFolder
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import JudgedRows
-from t2local.run.manifest import manifest_of
+from t2local.run.manifest import Manifest, manifest_of
 from t2local.run.report import RunReport, TeamFacts
 from t2local.run.texts import Texts
 from t2local.system.json_text import JsonObject, as_json, to_json
@@ -48,6 +49,10 @@ class Result:
         """The figures as plain values."""
         plain: JsonObject = to_json(self.figures)
         return plain
+
+    def _repr_html_(self) -> str:
+        """The verdict, the classes and the columns of report.html, as a notebook shows them."""
+        return summary(self.report, self.manifest)
 
     @cached_property
     def predictor(self) -> "Predictor":
@@ -87,8 +92,7 @@ def hand_over(
             "dictionary.yaml": inputs.dictionary_text or dictionary.to_yaml(),
             "plan.yaml": team.plan.plan.to_yaml(),
             **_knowledge_file(inputs),
-            "report.json": as_json(report),
-            "manifest.json": as_json(manifest),
+            **_accounts(report, manifest),
         }
         _write(folder, run, inputs, delivery.cells, rows, files)
     return Result(
@@ -116,6 +120,15 @@ def _write(
     complete = not run.ledger.interrupted and not rows.kept.empty
     if folder.finish(inputs.table, cells, rejected, texts, complete=complete):
         run.tell(Notice(f"The result that was there before is kept in {folder.earlier}"))
+
+
+def _accounts(report: RunReport, manifest: Manifest) -> dict[str, str]:
+    """What happened, for programs and for people."""
+    return {
+        "report.json": as_json(report),
+        "report.html": page(to_json(report), to_json(manifest)),
+        "manifest.json": as_json(manifest),
+    }
 
 
 def _knowledge_file(inputs: Inputs) -> dict[str, str]:

@@ -122,6 +122,12 @@ class Benefit:
     auc_against_ensemble: Interval | None = None
 
     @property
+    def harms(self) -> bool:
+        """Whether a linear model predicts held-out rows worse with the kept rows."""
+        gain = self.gain if self.auc_gain is None else self.auc_gain.negative()
+        return self.rows >= _MIN_ROWS and gain.change == "harms"
+
+    @property
     def verdict(self) -> str:
         """In one sentence or two.
 

@@ -1,5 +1,6 @@
 """What a run says of its kept rows in a few sentences: shifts first, then purpose and benefit."""
 
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from t2local.trim.benefit import Benefit
@@ -16,6 +17,27 @@ _PURPOSES: dict[Purpose, str] = {
     "train, the clearest": "They are for training a model: clear cases are over-represented.",
     "share": "They are for showing what the table looks like.",
 }
+Light: TypeAlias = Literal["go", "care", "stop"]
+_USE: dict[Light, str] = {
+    "go": "Yes.",
+    "care": "With care: read below what was lost.",
+    "stop": "No, not as they are.",
+}
+_NOTHING_LOST = "Nothing beyond chance: every class and every range of the real rows is there."
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What everybody asks first: may I use the rows (``use``), for what, and what was lost?
+
+    ``light``: go; care, where something was shifted that these rows are for, fewer rows were kept
+    than were wanted, or they harm a model; stop, where nothing was kept or a class is gone.
+    """
+
+    light: Light
+    use: str
+    purpose: str
+    lost: str
 
 
 def conclusion(
@@ -37,6 +59,39 @@ def conclusion(
     if benefit is not None:
         sentences.append(benefit.verdict)
     return " ".join(sentences)
+
+
+def answers(
+    counts: str,
+    shifts: Shifts | None,
+    benefit: Benefit | None,
+    purpose: Purpose | None = None,
+    *,
+    complete: bool = True,
+) -> Answers:
+    """The same as `conclusion`, by question.
+
+    **Parameters:**
+
+    * **complete**: whether as many rows were kept as were wanted.
+    """
+    if shifts is None:
+        return Answers("stop", f"{_USE['stop']} {counts}", "For nothing.", "All rows.")
+    losses = _told(shifts, purpose)
+    light: Light = "go"
+    kinds = {finding.kind for finding in shifts.findings}
+    for_training = purpose not in (None, "share")
+    matters = kinds.intersection(_LOSSES) if for_training else kinds
+    if matters or not complete or (benefit is not None and benefit.harms):
+        light = "care"
+    if "lost_class" in kinds:
+        light = "stop"
+    what_for = [_PURPOSES[purpose]] if purpose is not None else []
+    if benefit is not None:
+        what_for.append(benefit.verdict)
+    return Answers(
+        light, f"{_USE[light]} {counts}", " ".join(what_for), " ".join(losses) or _NOTHING_LOST
+    )
 
 
 def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:

@@ -27,6 +27,8 @@ from t2local.stats.two_samples import (
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.trim import shift_sentences as sentences
 
+#: Pairs of columns that a report shows.
+_PAIRS_SHOWN = 10
 #: Random splits behind the bands: the level is exact for any number, and more of them change the
 #: bands by less than their width.
 _N_SPLITS = 400
@@ -57,7 +59,7 @@ class Distance:
 
 @dataclass(frozen=True)
 class AssociationShift:
-    """The pair of columns whose correlation differs most, for what chance does to it.
+    """A pair of columns whose correlation differs, for what chance does to it.
 
     * ``real``, ``kept``: correlations of ranks, or of single levels.
     * ``distance``: their difference in standard deviations of chance, which does not explain what
@@ -112,8 +114,8 @@ def distances(
     seed: int,
     groups: IntArray,
     wanted_shares: Mapping[str, float] | None = None,
-) -> tuple[tuple[Distance, ...], AssociationShift | None]:
-    """All distances with their bands, and the pair whose association differs most.
+) -> tuple[tuple[Distance, ...], tuple[AssociationShift, ...]]:
+    """All distances with their bands, and the pairs whose associations differ most.
 
     **Parameters:**
 
@@ -203,7 +205,7 @@ def _with_bands(
     n_smaller: int,
     correlations: Correlations | None,
     names: Sequence[str],
-) -> tuple[tuple[Distance, ...], AssociationShift | None]:
+) -> tuple[tuple[Distance, ...], tuple[AssociationShift, ...]]:
     """Every kind of distance gets its limit, all of them together."""
     by_kind: dict[DistanceKind, list[_Measured]] = {}
     for column in measured:
@@ -225,10 +227,10 @@ def _with_bands(
             columns, kind.observed.tolist(), kind.bands(limit).tolist(), strict=True
         )
     ]
-    association = None
+    pairs: tuple[AssociationShift, ...] = ()
     if correlations is not None:
-        association = _association(correlations, limit_of_kinds[-1], names)
-    return tuple(with_bands), association
+        pairs = tuple(_pairs(correlations, limit_of_kinds[-1], names))
+    return tuple(with_bands), pairs
 
 
 def _with_band(column: _Measured, distance: float, band: float) -> Distance:
@@ -238,14 +240,19 @@ def _with_band(column: _Measured, distance: float, band: float) -> Distance:
     return Distance(column.kind, column.column, column.label, distance, band, sentence)
 
 
-def _association(
+def _pairs(
     correlations: Correlations, limit: float, names: Sequence[str]
-) -> AssociationShift:
-    place = int(correlations.deviations[:, 0].argmax())
-    first, second = (names[number] for number in correlations.pairs[place])
-    real, kept = float(correlations.first[place]), float(correlations.second[place])
-    distance = float(correlations.deviations[place, 0])
-    sentence = ""
-    if distance > limit:
-        sentence = sentences.of_association((first, second), real, kept)
-    return AssociationShift((first, second), real, kept, distance, limit, sentence)
+) -> Iterator[AssociationShift]:
+    """The ten pairs that differ most, each by the two of their levels that differ most."""
+    deviations = correlations.deviations[:, 0]
+    order = np.argsort(-deviations, kind="stable")
+    owners = [tuple(sorted(pair)) for pair in correlations.pairs[order].tolist()]
+    _, first_places = np.unique(owners, axis=0, return_index=True)
+    for place in order[np.sort(first_places)[:_PAIRS_SHOWN]]:
+        first, second = (names[number] for number in correlations.pairs[place])
+        real, kept = float(correlations.first[place]), float(correlations.second[place])
+        distance = float(deviations[place])
+        sentence = ""
+        if distance > limit:
+            sentence = sentences.of_association((first, second), real, kept)
+        yield AssociationShift((first, second), real, kept, distance, limit, sentence)

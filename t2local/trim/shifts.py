@@ -41,8 +41,8 @@ class Finding:
 class Shifts:
     """All differences between kept and real rows, with what chance explains of them.
 
-    * ``classes``, ``lost_ranges``, ``distances``, ``association``: what was measured; the last is
-      none where no pair of columns can be measured.
+    * ``classes``, ``lost_ranges``, ``distances``, ``associations``: what was measured; of the pairs
+      of columns the ten that differ most.
     * ``findings``: what is beyond chance, the worst first.
     """
 
@@ -51,7 +51,7 @@ class Shifts:
     classes: tuple[ClassShare, ...]
     lost_ranges: tuple[LostRange, ...]
     distances: tuple[Distance, ...]
-    association: AssociationShift | None
+    associations: tuple[AssociationShift, ...]
     findings: tuple[Finding, ...]
 
     @property
@@ -86,13 +86,13 @@ def shifts(
     if matches is not None:
         real = real[matches]
     if real.empty or kept.empty:
-        return Shifts(len(real), len(kept), (), (), (), None, ())
+        return Shifts(len(real), len(kept), (), (), (), (), ())
     target = dictionary[dictionary.target]
     classes = class_shares(real[target.name], kept[target.name], target, wanted_shares)
     groups = [_groups(frame, target, wanted_shares) for frame in (real, kept)]
     ranges = lost_ranges(real, kept, dictionary.features, *groups)
     used = [_thinned(len(group), generator(seed, Stream.SHIFT_ROWS)) for group in groups]
-    columns, association = distances(
+    columns, pairs = distances(
         real.iloc[used[0]],
         kept.iloc[used[1]],
         dictionary,
@@ -100,8 +100,8 @@ def shifts(
         np.concatenate([group[places] for group, places in zip(groups, used, strict=True)]),
         wanted_shares,
     )
-    findings = tuple(_findings(target.name, classes, ranges, columns, association))
-    return Shifts(len(real), len(kept), classes, ranges, columns, association, findings)
+    findings = tuple(_findings(target.name, classes, ranges, columns, pairs))
+    return Shifts(len(real), len(kept), classes, ranges, columns, pairs, findings)
 
 
 def _groups(
@@ -125,7 +125,7 @@ def _findings(
     classes: tuple[ClassShare, ...],
     ranges: tuple[LostRange, ...],
     columns: tuple[Distance, ...],
-    association: AssociationShift | None,
+    pairs: tuple[AssociationShift, ...],
 ) -> Iterator[Finding]:
     """Kind by kind, and within a kind what exceeds its band the most."""
     lost_labels = [share.label for share in classes if share.lost]
@@ -142,5 +142,5 @@ def _findings(
         for distance in beyond:
             if distance.kind == kind:
                 yield Finding(kind, (distance.column,), distance.sentence)
-    if association is not None and association.sentence:
-        yield Finding("association", association.columns, association.sentence)
+    if pairs and pairs[0].sentence:
+        yield Finding("association", pairs[0].columns, pairs[0].sentence)

@@ -1,0 +1,123 @@
+"""What the page shows, in its order; the templates say how."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from t2local.page.figures import Figures, at
+from t2local.system.json_text import JsonObject
+
+#: The models whose predictions are compared, as people say it, in the order of the page.
+_MODELS = {
+    "linear_real": "a linear model, real rows alone",
+    "linear_real_and_kept": "a linear model, real and kept rows",
+    "ensemble_real": "an ensemble, real rows alone",
+    "ensemble_real_and_kept": "an ensemble, real and kept rows",
+}
+#: Steps of shade in a map of associations.
+_SHADES = 10
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("t2local.page", "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+    )
+    environment.globals["at"] = at
+    return environment
+
+
+def page(report: JsonObject, manifest: JsonObject) -> str:
+    """The whole page: the contents of report.json and manifest.json as HTML."""
+    return _render("page.html.j2", report, manifest)
+
+
+def summary(report: JsonObject, manifest: JsonObject) -> str:
+    """The first three sections alone, for a notebook."""
+    return _render("summary.html.j2", report, manifest)
+
+
+def _render(template: str, report: JsonObject, manifest: JsonObject) -> str:
+    facts = {
+        "report": report,
+        "manifest": manifest,
+        "figures": Figures(report),
+        "columns": _columns(report),
+        "models": _models(report),
+        "stages": list(_stages(report)),
+        "components": _components(report["plan"]["components"]),
+        "shades": _shades(report["association_maps"]),
+    }
+    return _environment().get_template(template).render(facts)
+
+
+def _columns(report: JsonObject) -> list[JsonObject]:
+    """Every column with its place in the report; first those that chance does not explain."""
+    findings = (report["shifts"] or {}).get("findings", [])
+    sentences: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding["kind"] != "association":
+            for column in finding["columns"]:
+                sentences.setdefault(column, []).append(finding["sentence"])
+    columns = [
+        {"place": place, "sentences": sentences.get(marginal["column"], []), **marginal}
+        for place, marginal in enumerate(report["marginals"])
+    ]
+    return sorted(columns, key=lambda column: not column["sentences"])
+
+
+def _models(report: JsonObject) -> JsonObject:
+    """The predictions of models that are compared, and the ends of their scale."""
+    benefit = report["benefit"]
+    if not benefit or not benefit["auc"]:
+        return {"rows": [], "low": 0.0, "high": 1.0}
+    rows = [(name, words) for name, words in _MODELS.items() if name in benefit["auc"]]
+    intervals = [benefit["auc"][name] for name, _ in rows]
+    low = max(0.0, min(0.5, *(interval["low"] for interval in intervals)))
+    high = min(1.0, max(0.5, *(interval["high"] for interval in intervals)))
+    return {"rows": rows, "low": low, "high": high}
+
+
+def _stages(report: JsonObject) -> Iterator[JsonObject]:
+    """The rows before and after each stage that rejected some."""
+    written = max(1, report["rows"]["generated"])
+    for place, effect in enumerate(report["stage_effects"]):
+        kept = effect["rows_after"] / written
+        gone = (effect["rows_before"] - effect["rows_after"]) / written
+        yield {"place": place, "stage": effect["stage"], "kept": kept, "gone": gone}
+
+
+def _components(components: Sequence[JsonObject]) -> list[list[JsonObject]]:
+    """The components of a plan by generation, each with its number and those of its parents."""
+    numbers = {part["role"]: number for number, part in enumerate(components, 1)}
+    depth: dict[str, int] = {}
+    left = list(components)
+    while left:  # a plan has no cycle, so each turn places one or more
+        ready = [part for part in left if all(parent in depth for parent in part["parents"])]
+        for part in ready:
+            depth[part["role"]] = 1 + max((depth[p] for p in part["parents"]), default=-1)
+        left = [part for part in left if part not in ready]
+    generations: list[list[JsonObject]] = [[] for _ in range(max(depth.values()) + 1)]
+    for part in components:
+        parents = sorted(numbers[parent] for parent in part["parents"])
+        own = {**part, "number": numbers[part["role"]], "sees": parents}
+        generations[depth[part["role"]]].append(own)
+    return generations
+
+
+def _shades(maps: JsonObject | None) -> list[Any]:
+    """One path of squares for each shade: real pairs below the diagonal, kept ones above it."""
+    if maps is None:
+        return []
+    paths: list[list[str]] = [[] for _ in range(_SHADES + 1)]
+    for row, (real, kept) in enumerate(zip(maps["real"], maps["kept"], strict=True), 1):
+        for column, (below, above) in enumerate(zip(real, kept, strict=True)):
+            paths[round(_SHADES * below)].append(f"M{column} {row}h1v1h-1z")
+            paths[round(_SHADES * above)].append(f"M{row} {column}h1v1h-1z")
+    return [(shade / _SHADES, "".join(path)) for shade, path in enumerate(paths) if path]

@@ -1,0 +1,134 @@
+"""report.html: every figure is that of report.json, and nothing of a table becomes markup."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+import t2local
+from t2local.llm.scripted import ScriptedModel
+from t2local.page import page
+from t2local.page.figures import Figures, at
+from tests.patients import patients as make_patients
+
+pytestmark = pytest.mark.usefixtures("few_trees")
+EVIL = '<script>alert("x")</script>'
+
+
+def run(frame, **options):
+    return t2local.generate(
+        frame,
+        **{"target": "outcome", "rows": 40, "model": ScriptedModel(), "plan": "data", **options},
+    )
+
+
+@pytest.fixture(scope="module")
+def result():
+    frame = make_patients().rename(columns={"ward": EVIL})
+    return run(frame)
+
+
+class Page(HTMLParser):
+    """The figures of a page, and what could ask for something from outside."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.figures: list[tuple[str, str, str]] = []  # pointer, value, text
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self._open: tuple[str, str] | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        own = dict(attrs)
+        self.tags.append(tag)
+        self.links += [own[name] for name in ("src", "href", "action") if own.get(name)]
+        if "id" in own:
+            self.ids.append(own["id"])
+        if tag == "data":
+            self._open = own["data-from"], own["value"]
+
+    def handle_data(self, data):
+        if self._open:
+            self.figures.append((*self._open, data))
+            self._open = None
+
+
+def at_pointer(report, pointer):
+    for key in pointer.split("/")[1:]:
+        name = key.replace("~1", "/").replace("~0", "~")
+        report = report[int(name)] if isinstance(report, list) else report[name]
+    return report
+
+
+def test_every_figure_on_the_page_is_that_of_report_json(result):
+    report = json.loads(json.dumps(result.report))
+    figures = Page(page(report, result.manifest)).figures
+    assert len(figures) > 60
+    for pointer, value, text in figures:
+        expected = at_pointer(report, pointer)
+        assert value == str(expected)
+        shown = re.fullmatch(r"(-?[\d,.]+)( %)?", text)
+        number = float(shown[1].replace(",", "")) / (100 if shown[2] else 1)
+        decimals = len(shown[1].partition(".")[2]) + (2 if shown[2] else 0)
+        assert number == pytest.approx(expected, abs=0.5001 * 10.0**-decimals)
+
+
+def test_the_page_asks_for_nothing_and_names_of_columns_are_text(result):
+    text = page(result.report, result.manifest)
+    found = Page(text)
+    assert not {"script", "img", "iframe", "object", "embed"} & set(found.tags)
+    assert all(link.startswith("#") or link == "data:," for link in found.links)
+    assert "&lt;script&gt;" in text
+    assert sorted(set(found.ids)) == sorted(found.ids)
+    assert {link[1:] for link in found.links if link.startswith("#")} <= set(found.ids)
+
+
+def test_a_notebook_shows_the_first_three_sections(result):
+    ids = Page(result._repr_html_()).ids
+    assert [name for name in ids if not name.endswith("-title")] == [
+        "verdict",
+        "classes",
+        "columns",
+    ]
+
+
+def test_forty_columns_fit_into_400_kilobytes(result):
+    part = {"label": "140000 to <150000", "real": 1 / 7, "kept": 1 / 7, "low": 0.0, "high": 1 / 3}
+    names = [f"a measurement with a long name {n}" for n in range(40)]
+    rows = [[1 / 7] * n for n in range(1, 40)]
+    wide = {
+        **result.report,
+        "marginals": [{"column": n, "parts": [part] * 8, "missing": part} for n in names],
+        "association_maps": {"columns": names, "real": rows, "kept": rows},
+    }
+    assert len(page(wide, result.manifest).encode()) < 400_000
+
+
+def test_runs_without_classes_rows_or_benefit_have_a_page(patients):
+    number = run(patients, target="weight", rows=10)
+    assert "The table has no classes to compare" in page(number.report, number.manifest)
+    none = run(patients, rows=1, max_batches=1, settings={"trim.stages": ["sanity"]})
+    nothing = {
+        **none.report,
+        "shifts": None,
+        "benefit": None,
+        "marginals": [],
+        "association_maps": None,
+        "answers": {"light": "stop", "use": "No.", "purpose": "", "lost": "All rows."},
+    }
+    assert "There are no kept rows to show" in page(nothing, none.manifest)
+
+
+def test_a_figure_says_where_it_stands_and_a_missing_one_is_a_dash():
+    figures = Figures({"a/b": [{"share": 0.043}], "none": None})
+    assert str(figures.percent("a/b", 0, "share")) == (
+        '<data value="0.043" data-from="/a~1b/0/share">4.3 %</data>'
+    )
+    assert ">–<" in str(figures.decimal("none"))
+
+
+def test_a_place_on_a_scale_stays_within_it():
+    assert (at(0.5), at(-1), at(9, 0, 3), at(1, 1, 1)) == ("50.00%", "0.00%", "100.00%", "50.00%")
