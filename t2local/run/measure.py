@@ -7,12 +7,13 @@ import pandas as pd
 
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import CHOICE
+from t2local.tables.disclosure import open_shares
 from t2local.team.calibration import Calibration
 from t2local.trim.benefit import Benefit, benefit
 from t2local.trim.replay import Candidates
 from t2local.trim.shifts import Shifts, shifts
 
-ClassShares = dict[str, dict[str, float]]
+ClassShares = dict[str, dict[str, float | str]]
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Measured:
     """What a model gains by the kept rows, and what distinguishes them; none without any.
 
     ``class_shares``: for ``real`` and ``kept`` rows, the share of each class; empty for a number.
+    Of real rows only shares that may leave (`disclosure.open_shares`).
     """
 
     benefit: Benefit | None
@@ -93,11 +95,8 @@ def _class_shares(inputs: Inputs, kept: pd.DataFrame) -> ClassShares:
     if not inputs.dictionary.classification or kept.empty:
         return {}
     target = inputs.dictionary.target
-    shares = {
-        name: rows[target].value_counts(normalize=True)
-        for name, rows in (("real", inputs.values), ("kept", kept))
-    }
+    shares = kept[target].value_counts(normalize=True)
     return {
-        name: {str(label): float(share) for label, share in by_label.items()}
-        for name, by_label in shares.items()
+        "real": open_shares(inputs.values[target]),
+        "kept": {str(label): float(share) for label, share in shares.items()},
     }

@@ -60,7 +60,7 @@ class Codebook:
         features = self._features(
             [feature for feature in guess.features if feature.name not in hidden],
             cells,
-            {guess.target: 1},
+            guess.target,
             disclosure.min_count(least, len(cells)),
         )
         check_effects(guess.target, features)  # a Table Schema may state some
@@ -78,19 +78,16 @@ class Codebook:
         )
 
     def _features(
-        self,
-        guesses: Iterable[Feature],
-        cells: pd.DataFrame,
-        least_of: Mapping[str, int],
-        least: int,
+        self, guesses: Iterable[Feature], cells: pd.DataFrame, target: str, least: int
     ) -> list[Feature]:
-        """``least_of``: of single columns, rows that a level needs; ``least``: of all others."""
         features: list[Feature] = []
         faults: list[str] = []
         for guess in guesses:
             try:
                 present = cells[guess.name].dropna()
-                rare = disclosure.rare_levels(present, least_of.get(guess.name, least))
+                rare = []
+                if guess.name != target:
+                    rare = disclosure.rare_levels(present, least)
                 features.append(self._feature(guess, present, rare))
             except ValidationError as error:
                 faults += [

@@ -98,6 +98,38 @@ def pooled(levels: Sequence[str], rare: Iterable[str]) -> tuple[tuple[str, ...],
     return (*kept, pool) if pool else kept, pool
 
 
+def is_small(n_with: int, n_rows: int) -> bool:
+    """Whether a share is of too few rows, or leaves too few others; one of none says nothing."""
+    return 0 < min(n_with, n_rows - n_with) < MIN_ROWS
+
+
+def hidden_shares(labels: pd.Series) -> dict[str, str]:
+    """The levels among labels whose share may not be said, each with what is said in its place.
+
+    Where only their number together would still be small, and so follow from the other shares, the
+    rarest of these is not shown either.
+    """
+    counts = _counts(labels)
+    if len(counts) < 2:  # all rows have it, and who knows their number knows this
+        return {}
+    words = {level: f"under {MIN_ROWS}" for level, count in counts.items() if count < MIN_ROWS}
+    others = [level for level in counts if level not in words]
+    if others and 0 < sum(counts[level] for level in words) < MIN_ROWS:
+        words[min(others, key=counts.__getitem__)] = "not shown"
+    return words
+
+
+def open_shares(labels: pd.Series) -> dict[str, float | str]:
+    """The share of each level among labels, or what is said in its place."""
+    counts, words = _counts(labels), hidden_shares(labels)
+    n_rows = sum(counts.values())
+    return {level: words.get(level, count / n_rows) for level, count in counts.items()}
+
+
+def _counts(labels: pd.Series) -> dict[str, int]:
+    return {str(level): int(count) for level, count in labels.value_counts().items() if count}
+
+
 def notices(
     features: Iterable[Feature], target: str, cells: pd.DataFrame, least: int
 ) -> Iterator[str]:
@@ -118,17 +150,17 @@ def notices(
         shown[feature.name] = len(set(rare_levels(present, least)).intersection(feature.levels))
     if any(hidden.values()):
         yield (
-            f"levels of few rows are written as the pool of their column: {_counted(hidden)}; name "
+            f"levels of few rows are written as the pool of their column: {_listed(hidden)}; name "
             "under enum which of them may leave: python -m t2local describe -o dictionary.yaml"
         )
     if any(shown.values()):
         yield (
-            f"the dictionary names levels of fewer than {least} rows: {_counted(shown)}; if they "
+            f"the dictionary names levels of fewer than {least} rows: {_listed(shown)}; if they "
             f"point at patients, take them out of enum and add {POOL} there, and as pool"
         )
 
 
-def _counted(numbers: Mapping[str, int]) -> str:
+def _listed(numbers: Mapping[str, int]) -> str:
     return ", ".join(f"{name} ({number})" for name, number in numbers.items() if number)
 
 

@@ -181,8 +181,7 @@ def _field_schema(own: Mapping[str, Any]) -> JsonObject:
         "type": "object",
         "properties": {
             **{
-                name: own[name]
-                for name in ("name", "unit", "format", "decimals", "pool", "reason")
+                name: own[name] for name in ("name", "unit", "format", "decimals", "pool", "reason")
             },
             **{name: own[name] for name in _EFFECT_WORDS},
             "description": own["meaning"],

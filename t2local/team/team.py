@@ -21,6 +21,7 @@ from t2local.settings import Settings
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.alphabet import check_alphabet
 from t2local.team.conditions import Conditions
+from t2local.team.extremes import extremes
 from t2local.team.layout import RowLayout, label_policy
 from t2local.team.plan import Plan
 from t2local.team.prompt import TeamPrompt
@@ -66,6 +67,8 @@ class Team:
         )
         self.layout = RowLayout.of(model, dictionary, plan, self.conditions, settings.team, policy)
         self.prompt = TeamPrompt(model, dictionary, self.layout, real, settings.team, seed)
+        #: Numbers of few patients, which no row repeats.
+        self.extremes = extremes(dictionary, real, settings.table, self.conditions.given)
         #: The sizes of prompt and rows, for the context and for ``--dry-run``.
         self.expected = self.prompt.expected()
         longest_row = math.ceil(self.expected.longest_row * _SLACK)
