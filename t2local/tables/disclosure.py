@@ -186,7 +186,7 @@ def outward_range(
         lower = max(lower, 0.0)
     if high <= 0:
         upper = min(upper, 0.0)
-    return round(lower, decimals), round(upper, decimals)
+    return round(lower, decimals) + 0.0, round(upper, decimals) + 0.0  # no -0.0
 
 
 def rounding_unit(span: float) -> float:
