@@ -60,6 +60,7 @@ def values(kind: str, n: int = 50) -> list[str]:
         "story": [f"{word('told', i)} fell ill and came by bus" for i in numbers],
         "email": [f"{word('mail', i).lower()}@example.org" for i in numbers],
         "address": [f"{i + 1} {word('road', i)} Street" for i in numbers],
+        "phone": [f"+49 731 {5_550_000 + 137 * i}" for i in numbers],
         "diagnosis": [f"Q{i:02}.73{i % 10}" for i in numbers[:25]],
     }[kind]
 
@@ -94,7 +95,7 @@ def planted(frame: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[str], 
         rare = values(kind)
         cells = [*rare, *rng.choice(common, ROWS - len(rare))]
         columns[kind] = [cells[i] for i in rng.permutation(ROWS)]
-    for kind in ("name", "email", "address", "story"):
+    for kind in ("name", "email", "address", "phone", "story"):
         columns[kind] = np.tile(values(kind), 3)
     columns["mrn"] = [f"ZQ{730_000 + 37 * i}" for i in range(ROWS)]
     income = np.round(rng.lognormal(10, 1, ROWS), 2)
@@ -148,6 +149,9 @@ def hits(canaries, folder: Path, printed: dict[str, str]) -> list[str]:
 
 @pytest.mark.parametrize("name", TABLES)
 def test_no_planted_value_leaves_any_command(name, real_table, workplace):
+    """Names, addresses, telephone numbers, e-mail addresses, identifiers and free text leave
+    nowhere: not in a file, on the terminal, in a cache or a temporary file.
+    """
     frame, target = table(name, real_table, workplace / "in")
     frame, canaries, ends = planted(frame, target)
     data, model = workplace / "in" / "data.csv", workplace / "in" / "model.gguf"
@@ -159,8 +163,11 @@ def test_no_planted_value_leaves_any_command(name, real_table, workplace):
         ["describe", data, "--target", target, "-o", exits / "d.yaml"],
         *([["ask", data, "--target", target, "--model", model, "-o", exits / "k.yaml"]] * every),
         *([["plan", data, "--target", target, "--model", model, "-o", exits / "p.yaml"]] * every),
-        ["generate", data, "--target", target, "--model", model, "--out", out, "--rows", "10"]
-        + ["--max-batches", "3", "--keep", "all", *([] if every else ["--plan", "data"])],
+        [
+            *("generate", data, "--target", target, "--model", model, "--out", out),
+            *("--rows", "10", "--max-batches", "3", "--keep", "all"),
+            *([] if every else ["--plan", "data"]),
+        ],
         ["trim", data, out / "synthetic.csv", "--target", target, "--out", exits / "trimmed"],
         *([["evaluate", data, out / "synthetic.csv", "--target", target]] * every),
     ]
@@ -229,7 +236,8 @@ ERRORS = {
         "options": ["--plan", "p.yaml"],
     },
     "beliefs about a level that is not there": {
-        "k.yaml": "target: died\nbeliefs: [{feature: village, level: Zqvilaa, direction: raises}]\n",
+        "k.yaml": "target: died\n"
+        "beliefs: [{feature: village, level: Zqvilaa, direction: raises}]\n",
         "options": ["--knowledge", "k.yaml"],
     },
     "a wrong setting": {"options": ["--set", "table.min_count=0"]},
@@ -240,6 +248,7 @@ ERRORS = {
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("what", ERRORS)
 def test_no_error_holds_a_planted_value(what, debug, workplace, monkeypatch):
+    """No error holds a level that may not leave, whatever it is about."""
     error = ERRORS[what]
     frame = ward(ROWS)[["age", "died"]]
     frame, canaries, _ = planted(frame, "died")
@@ -276,6 +285,9 @@ def test_no_error_holds_a_planted_value(what, debug, workplace, monkeypatch):
 
 
 def test_a_bug_shows_its_place_and_no_message(tmp_path):
+    """An error of t2local itself shows where it happened and not its message, which might hold a
+    cell.
+    """
     code = """
 import sys
 from t2local import pipeline

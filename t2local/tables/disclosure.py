@@ -208,4 +208,4 @@ def _beyond(values: FloatArray, edge: float, margin: float, unit: float, least: 
     if not margin and is_open(values, edge, least):
         return edge
     bound = math.ceil((edge + margin) / unit - _ROUNDING) * unit
-    return bound if bound > edge else bound + unit
+    return bound if bound > edge + _ROUNDING * unit else bound + unit

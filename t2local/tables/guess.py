@@ -58,8 +58,7 @@ _FEW_CODES = 4
 _LEAST_UNIQUE = 0.8
 #: A level of fewer rows may be one person who came twice.
 _ROWS_OF_A_GROUP = 3
-#: The quartiles are no further apart than twice the largest number, and a bound is rounded by less
-#: than two steps of a twentieth of the span.
+#: A bound is rounded by at most two steps of a twentieth of the span: of twice the largest number.
 _ROUNDED = 1.2
 
 
@@ -108,6 +107,7 @@ class _Column:
     def most_decimals(self) -> int:
         """Decimals with which the widened range is exact in a double; below 0 for none."""
         largest = float(np.abs(self.cells.to_numpy(dtype=np.float64)).max())
+        # The quartiles are no further apart than twice the largest number.
         widened = largest * (_ROUNDED + 2 * self.settings.widen)
         if not widened < 2**53:
             return -1
@@ -117,15 +117,16 @@ class _Column:
         return all(map(pattern.fullmatch, self.cells))
 
     def with_levels(self, kind: str, reason: str, levels: Sequence[str] = ()) -> Feature | LeftOut:
-        """This column as one of levels; without an order of their own, numbers come first.
+        """This column as one of levels, the rare ones pooled but for steps in a known order.
 
-        The rare ones are pooled; a column of nothing else is left out.
+        Without an order of their own numbers come first. Of rare ones alone it is left out.
         """
         levels = levels or sorted(set(self.cells), key=_numbers_first)
-        if len(self.rare) == len(levels):
+        rare = [] if kind == "ordinal" else self.rare
+        if len(rare) == len(levels):
             return self.left_out(f"{reason}, none in {self.min_count} rows: they may be persons")
-        levels, pool = disclosure.pooled(levels, self.rare)
-        if self.rare:
+        levels, pool = disclosure.pooled(levels, rare)
+        if rare:
             reason += f"; {pool!r} stands for those of fewer than {self.min_count} rows"
         return self.feature(reason, type=kind, levels=levels, pool=pool)
 
@@ -143,8 +144,7 @@ class _Column:
 
     def range(self, numbers: FloatArray, decimals: int, widen: float) -> tuple[float, float]:
         """The numbers' range, wider by ``widen`` interquartile ranges on each side and rounded."""
-        quarter, three_quarters = np.quantile(numbers, [0.25, 0.75])
-        margin = float(widen * (three_quarters - quarter))
+        margin = widen * float(np.subtract(*np.quantile(numbers, [0.75, 0.25])))
         return disclosure.outward_range(numbers, margin, decimals, self.min_count)
 
     def feature(self, reason: str, **fields: object) -> Feature:
