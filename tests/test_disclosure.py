@@ -24,7 +24,6 @@ from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.feature import Feature
 from t2local.tables.files import cells_of
 from t2local.tables.guess import guess_column
-from t2local.team.extremes import extremes, moved
 
 ROOT = Path(__file__).parents[1]
 TARGET = "outcome"
@@ -212,22 +211,6 @@ def test_ends_of_numbers_are_not_written(patients):
 
     assert (weights(1) == 30.5).any()
     assert not (weights("none") == 30.5).any()
-
-
-@given(st.integers(0, 2**32))
-@settings(deadline=None)
-def test_what_is_moved_stays_on_its_grid_and_inside(seed):
-    weights = pd.Series([40.5, 44.0, 47.5, 50.0, 60.5, 60.5, 60.5])
-    dictionary = described(weight=weights, n=[3, 9, 4, 8, 4, 3, 7])
-    real = pd.DataFrame({"weight": weights, "n": weights})
-    ends = extremes(dictionary, real, TableSettings(), given=["n"])
-    assert [(end.value, end.sign) for end in ends] == [(40.5, -1)]  # three rows have the highest
-    row = moved({"weight": 40.5, "n": 40.5}, ends, np.random.default_rng(seed))
-    assert row["n"] == 40.5
-    assert 40.5 < row["weight"] <= 41.5
-    assert row["weight"] * 2 % 1 == 0
-    other = {"weight": 47.5, "n": 1.0}
-    assert moved(other, ends, np.random.default_rng(seed)) == other
 
 
 def test_shares_of_few_rows():
