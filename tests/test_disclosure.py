@@ -76,7 +76,14 @@ def test_steps_of_a_scale(level, common):
     assert disclosure.is_common(level) == common
     shown = levels([*["mill", "port"] * 60, level])
     assert (level in shown) == common
+
+
+def test_ranges_and_numbered_steps_are_scales_as_a_whole():
     assert levels([*["10-14", "15-19", "20-24"] * 40, "25-29"])[-1] == "25-29"
+    assert levels([*["CL0", "CL1"] * 60, "CL6"])[-1] == "CL6"
+    assert levels([*["CL0", "CL1"] * 60, "CM6"])[-1] == "other"
+    assert levels([*["Q79.3", "Q79.5"] * 60, "Q79.6"])[-1] == "other"
+    assert levels([*["Maria", "Marie"] * 60, "Marit"])[-1] == "other"
 
 
 def test_other_levels_are_pooled():

@@ -28,6 +28,8 @@ _STEP = re.compile(
     r"(?:(?:10|\d|[ivx]{1,4})[a-d]?|[a-z]|ab)?[+-]{0,3}|[cpy]{0,2}[tnmg][0-4x][a-d]?",
     re.IGNORECASE | re.ASCII,
 )
+#: A step by its number after a word that all steps of the scale have.
+_NUMBERED = re.compile(r"([^\W\d]+[ _-]?)(?:10|[0-9])")
 #: What floating point may add to a bound before it is rounded.
 _ROUNDING = 1e-9
 #: A range is rounded to so many parts of it or more.
@@ -82,7 +84,15 @@ def rare_levels(cells: pd.Series, least: int) -> list[str]:
     * **cells**: the present cells of a column as text; **least**: rows that a level needs.
     """
     counts = cells.value_counts()
+    if _is_scale([str(level) for level in counts.index]):
+        return []
     return [str(level) for level in counts.index[counts < least] if not is_common(str(level))]
+
+
+def _is_scale(levels: Iterable[str]) -> bool:
+    """Whether levels are one word with a number from 0 to 10 after it: CL0, CL1, CL2."""
+    steps = [_NUMBERED.fullmatch(level) for level in levels if level.casefold() != POOL]
+    return all(steps) and len({step[1] for step in steps if step}) == 1
 
 
 def pool_of(levels: Iterable[str]) -> str:

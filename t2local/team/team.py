@@ -67,7 +67,6 @@ class Team:
         )
         self.layout = RowLayout.of(model, dictionary, plan, self.conditions, settings.team, policy)
         self.prompt = TeamPrompt(model, dictionary, self.layout, real, settings.team, seed)
-        #: Numbers of few patients, which no row repeats.
         self.extremes = extremes(dictionary, real, settings.table, self.conditions.given)
         #: The sizes of prompt and rows, for the context and for ``--dry-run``.
         self.expected = self.prompt.expected()
