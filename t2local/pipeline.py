@@ -24,6 +24,7 @@ from t2local.run.inputs import (
     TableSource,
     check_counts,
     new_run,
+    rare_level_notices,
     read,
     read_inputs,
     understand,
@@ -79,11 +80,13 @@ def describe(
     guess = guess_dictionary(
         table.cells, target=target, settings=table_settings, source=table.source
     )
-    if codebook is None:
-        return guess
-    book = read_codebook_file(Path(codebook))
-    dictionary = book.apply(guess, table.cells)
-    for message in book.notes:
+    dictionary = guess
+    if codebook is not None:
+        book = read_codebook_file(Path(codebook))
+        dictionary = book.apply(guess, table.cells, table_settings.min_count)
+        for message in book.notes:
+            on_event(Notice(message))
+    for message in rare_level_notices(dictionary, table.cells, table_settings):
         on_event(Notice(message))
     return dictionary
 

@@ -57,6 +57,14 @@ class TableSettings(_Group):
         description="a text column with more distinct values than this is free text, "
         "not a category",
     )
+    min_count: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="rows that a guessed level needs to stand in a dictionary (`--min-count`); "
+        "rarer ones are pooled as other, but for steps of a scale. none: 5, and in a table of "
+        "fewer than 100 rows a twentieth of them, 3 at least; 1: all levels stand there",
+    )
 
 
 class TeamSettings(_Group):

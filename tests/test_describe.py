@@ -29,7 +29,7 @@ def guess(target=None, **columns):
         ([1.25, 2.5, 3.125, 7, 0.5, 1], "decimal", {"decimals": 3, "minimum": 0}),
         (["1e-3", "0.5", "2", "1", "0", "3"], "decimal", {"decimals": 3}),
         (["x", "y", "x", "z", "z", "x"], "category", {"levels": ("x", "y", "z")}),
-        (["007", "012", "007", "030", "012", "030"], "category", {"levels": ("007", "012", "030")}),
+        (["007", "012"] * 3, "category", {"levels": ("007", "012")}),
         ([5, 5, 5, 5, 5, 5], "category", {"levels": ("5",)}),
         ([1, 2, 3, 1, 2, 3, 3, 1], "integer", {"minimum": 1, "maximum": 3}),
         ([-3, -8, -1, -2, -9, -4], "integer", {"maximum": 0}),

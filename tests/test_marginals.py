@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2local.evaluate.marginals import MIN_ROWS, marginals
+from t2local.evaluate.marginals import marginals
 from t2local.tables.describe import describe
+from t2local.tables.disclosure import MIN_ROWS
 from t2local.tables.files import from_frame
 
 

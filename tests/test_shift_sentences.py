@@ -41,8 +41,18 @@ def test_classes_are_named_with_their_shares():
         "No kept row has outcome 'yes', where 5 % is to be expected."
     )
     label = Feature(name="outcome", type="boolean", levels=("no", "yes"))
-    assert sentences.of_class(label, 1, 0.0525, 0.323) == (
+    assert sentences.of_class(label, 1, 0.0525, 0.323, shown=True) == (
         "outcome is 'yes' in 32 % of the kept rows, where 5.2 % is to be expected."
+    )
+
+
+def test_a_rare_class_is_named_without_its_share():
+    label = Feature(name="outcome", type="boolean", levels=("no", "yes"))
+    assert sentences.of_class(label, 1, 0.0525, 0.323, shown=False) == (
+        "outcome: 'yes' is more common in the kept rows than in the real ones."
+    )
+    assert sentences.of_lost_class("outcome", "yes", None) == (
+        "No kept row has outcome 'yes', where a few rows of it are to be expected."
     )
 
 

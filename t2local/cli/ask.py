@@ -18,12 +18,14 @@ from t2local.cli.screen import Screen
 @options.output
 @options.no_header
 @options.sheet
+@options.min_count
 @options.setting
 def ask(
     data: Path,
     output: Path | None,
     no_header: bool,
     sheet: str | None,
+    min_count: int | None,
     pairs: tuple[str, ...],
     **arguments: Any,
 ) -> None:
@@ -34,7 +36,7 @@ def ask(
     """
     from t2local import pipeline
 
-    own = options.table_settings(no_header=no_header, sheet=sheet)
+    own = options.table_settings(no_header, sheet, min_count)
     settings = read_settings(pairs, options=own)
     with Screen() as screen:
         knowledge = pipeline.ask(data, settings=settings, on_event=screen, **arguments)

@@ -5,57 +5,28 @@ answers at once.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from t2local.cli import options
 from t2local.cli.ask import ask
 from t2local.cli.doctor import doctor
+from t2local.cli.exits import EXIT_CODES, ErrorGroup, show_bugs_without_messages
 from t2local.cli.models import bundle, models
 from t2local.cli.options import read_settings, render, write
 from t2local.cli.sample import sample
 from t2local.cli.screen import Screen
 from t2local.cli.text import forecast_text, run_summary, trim_summary
-from t2local.errors import Interrupted, NothingKept, ResourceError, T2LocalError
+from t2local.errors import Interrupted, NothingKept
 from t2local.system.offline import seal
 
 if TYPE_CHECKING:
     from t2local.system.json_text import JsonObject
 
-EXIT_CODES = """
-Exit codes: 0 ok, 1 a bug, 2 usage, 3 input or dictionary, 4 model, 5 no row passed the quality
-stages (files are written), 6 out of memory or disk, 130 interrupted.
-"""
-
-
-class _Group(click.Group):
-    """Turns errors into a message on stderr and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except T2LocalError as error:
-            _fail(ctx, error)
-        except MemoryError:
-            message = "There is not enough memory."
-            next_step = "write fewer rows side by side: --set decoder.slots=4"
-            _fail(ctx, ResourceError(message, next_step=next_step))
-        except KeyboardInterrupt:
-            message = "Interrupted before any row was written; nothing was written."
-            _fail(ctx, Interrupted(message, next_step="run the same command again"))
-
-
-def _fail(ctx: click.Context, error: T2LocalError) -> NoReturn:
-    # These two are results of a run that went well: there is no fault to trace.
-    if ctx.params.get("debug") and not isinstance(error, NothingKept | Interrupted):
-        raise error
-    click.echo(f"Error: {error}", err=True)
-    ctx.exit(error.exit_code)
-
 
 @click.group(
-    cls=_Group,
+    cls=ErrorGroup,
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -64,6 +35,7 @@ def _fail(ctx: click.Context, error: T2LocalError) -> NoReturn:
 @click.pass_context
 def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by _fail
     """Good synthetic rows for a small table, offline, with local language models."""
+    show_bugs_without_messages()
     if context.invoked_subcommand != "models":  # that group seals all its commands but 'pull'
         seal()
 
@@ -132,6 +104,7 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
 )
 @options.no_header
 @options.sheet
+@options.min_count
 @click.option(
     "--drop", is_flag=True, help="Drop the columns that are not generated [they come back blank]."
 )
@@ -153,6 +126,7 @@ def generate(
     keep: str | None,
     no_header: bool,
     sheet: str | None,
+    min_count: int | None,
     drop: bool,
     preset: str,
     pairs: tuple[str, ...],
@@ -171,7 +145,7 @@ def generate(
         "trim.purpose": purpose,
         "trim.keep": keep,
         "table.left_out": "dropped" if drop else None,
-        **options.table_settings(no_header=no_header, sheet=sheet),
+        **options.table_settings(no_header, sheet, min_count),
     }
     arguments["settings"] = read_settings(pairs, preset, own)
     if dry_run:
@@ -205,6 +179,7 @@ def generate(
 @options.output
 @options.no_header
 @options.sheet
+@options.min_count
 @options.setting
 def describe(
     data: Path,
@@ -212,6 +187,7 @@ def describe(
     output: Path | None,
     no_header: bool,
     sheet: str | None,
+    min_count: int | None,
     pairs: tuple[str, ...],
     **arguments: Any,
 ) -> None:
@@ -220,7 +196,7 @@ def describe(
     """
     from t2local import pipeline
 
-    own = options.table_settings(no_header=no_header, sheet=sheet)
+    own = options.table_settings(no_header, sheet, min_count)
     settings = read_settings(pairs, options=own)
     with Screen() as screen:
         dictionary = pipeline.describe(data, settings=settings, on_event=screen, **arguments)
@@ -256,6 +232,7 @@ def describe(
 @options.output
 @options.no_header
 @options.sheet
+@options.min_count
 @options.setting
 def plan(
     data: Path,
@@ -263,6 +240,7 @@ def plan(
     output: Path | None,
     no_header: bool,
     sheet: str | None,
+    min_count: int | None,
     pairs: tuple[str, ...],
     **arguments: Any,
 ) -> None:
@@ -271,7 +249,7 @@ def plan(
     """
     from t2local import pipeline
 
-    own = options.table_settings(no_header=no_header, sheet=sheet)
+    own = options.table_settings(no_header, sheet, min_count)
     settings = read_settings(pairs, options=own)
     with Screen() as screen:
         drawing = pipeline.plan(data, settings=settings, on_event=screen, **arguments)

@@ -54,6 +54,11 @@ no_header = click.option(
     "--no-header", is_flag=True, help="The first line of DATA is a row [what it looks like]."
 )
 sheet = click.option("--sheet", metavar="NAME", help="The sheet of an Excel file [its first one].")
+min_count = click.option(
+    "--min-count",
+    type=click.IntRange(1),
+    help="Rows that a guessed level needs; rarer ones are pooled [5; fewer in small tables].",
+)
 setting = click.option(
     "--set",
     "pairs",
@@ -70,9 +75,17 @@ preset = click.option(
 )
 
 
-def table_settings(*, no_header: bool, sheet: str | None) -> dict[str, str | int | None]:
-    """What ``--no-header`` and ``--sheet`` stand for, by the names of the settings."""
-    return {"table.first_line": "data" if no_header else None, "table.sheet": sheet}
+def table_settings(
+    no_header: bool,
+    sheet: str | None,
+    min_count: int | None,
+) -> dict[str, str | int | None]:
+    """What these options stand for, by the names of the settings."""
+    return {
+        "table.first_line": "data" if no_header else None,
+        "table.sheet": sheet,
+        "table.min_count": min_count,
+    }
 
 
 def read_settings(

@@ -13,9 +13,8 @@ from scipy.special import ndtri
 
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.disclosure import MIN_ROWS, is_small
 
-#: Statistical offices publish no figure of ten rows or fewer.
-MIN_ROWS = 11
 #: More parts of a number show no more of its shape.
 _MOST_PARTS = 8
 #: How often chance alone may put a share of the table outside its band.
@@ -97,7 +96,7 @@ def _cut(feature: Feature, real: pd.Series, kept: pd.Series) -> _Cut:
 def _missing(real: pd.Series, kept: pd.Series) -> _Cut | None:
     is_missing = [column.isna().to_numpy().astype(np.intp) for column in (real, kept)]
     n_missing = int(is_missing[0].sum())
-    if min(n_missing, len(real) - n_missing) < MIN_ROWS:
+    if n_missing in (0, len(real)) or is_small(n_missing, len(real)):
         return None
     return _Cut(["there", "missing"], *is_missing)
 

@@ -1,7 +1,7 @@
 """What goes into a run: read and checked before a model is loaded or a file is written."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from t2local.run.belief_evidence import belief_event, hold_against
 from t2local.run.ledger import Ledger
 from t2local.settings import Settings, TableSettings, TrimSettings
 from t2local.stats.arrays import FloatArray
+from t2local.tables import disclosure
 from t2local.tables.belief_file import (
     BeliefEvidence,
     Knowledge,
@@ -231,12 +232,22 @@ def understand(
     table = _with_labels(run, table, dictionary)
     for warning in dictionary.check_table(table.cells, table.lines, table.source):
         run.tell(Notice(warning))
+    for message in rare_level_notices(dictionary, table.cells, run.settings.table):
+        run.tell(Notice(message))
     reason = dictionary.target_reason or "from the dictionary"
     run.tell(Decision("target", dictionary.target, reason))
     _tell_effects(run, dictionary)
     for column in dictionary.left_out:
         run.tell(Decision("left out", column.name, column.reason))
     return table, dictionary
+
+
+def rare_level_notices(
+    dictionary: FeatureDictionary, cells: pd.DataFrame, settings: TableSettings
+) -> Iterable[str]:
+    """What a person should know of levels of few rows (`disclosure.notices`)."""
+    least = disclosure.min_count(settings.min_count, len(cells))
+    return disclosure.notices(dictionary.features, dictionary.target, cells, least)
 
 
 def _with_labels(run: Run, table: Table, dictionary: FeatureDictionary) -> Table:

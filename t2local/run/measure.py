@@ -9,12 +9,13 @@ from t2local.evaluate.association_maps import AssociationMaps, association_maps
 from t2local.evaluate.marginals import Marginal, marginals
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import CHOICE
+from t2local.tables.disclosure import open_shares
 from t2local.team.calibration import Calibration
 from t2local.trim.benefit import Benefit, benefit
 from t2local.trim.replay import Candidates
 from t2local.trim.shifts import Shifts, shifts
 
-ClassShares = dict[str, dict[str, float]]
+ClassShares = dict[str, dict[str, float | str]]
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Measured:
     """What a model gains by the kept rows, and what distinguishes them; none without any.
 
     * ``class_shares``: for ``real`` and ``kept`` rows, the share of each class; empty for a number.
+      Of real rows only shares that may leave (`disclosure.open_shares`).
     * ``marginals``, ``association_maps``: columns and pairs in both, for pictures.
     """
 
@@ -114,11 +116,8 @@ def _class_shares(inputs: Inputs, kept: pd.DataFrame) -> ClassShares:
     if not inputs.dictionary.classification or kept.empty:
         return {}
     target = inputs.dictionary.target
-    shares = {
-        name: rows[target].value_counts(normalize=True)
-        for name, rows in (("real", inputs.values), ("kept", kept))
-    }
+    shares = kept[target].value_counts(normalize=True)
     return {
-        name: {str(label): float(share) for label, share in by_label.items()}
-        for name, by_label in shares.items()
+        "real": open_shares(inputs.values[target]),
+        "kept": {str(label): float(share) for label, share in shares.items()},
     }

@@ -6,7 +6,7 @@ like. `t2local.tables.codebook_file` reads REDCap, OMOP and Frictionless Table S
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from t2local.errors import DictionaryError
 from t2local.system.json_text import JsonObject
+from t2local.tables import disclosure
 from t2local.tables.dictionary import Feature, FeatureDictionary, LeftOut, Relation
 from t2local.tables.effects import check_effects
 from t2local.tables.rules import Rule, RuleFault
@@ -42,15 +43,25 @@ class Codebook:
     relations: list[Relation] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def apply(self, guess: FeatureDictionary, cells: pd.DataFrame) -> FeatureDictionary:
+    def apply(
+        self, guess: FeatureDictionary, cells: pd.DataFrame, least: int | None = None
+    ) -> FeatureDictionary:
         """The guessed dictionary with what the codebook says in place of guesses.
+
+        **Parameters:**
+
+        * **least**: rows that a level needs which the codebook does not name; by default as for
+          guesses (`disclosure.min_count`).
 
         **Raises** `DictionaryError` with every column that cannot be what the codebook says.
         """
         # The target is shown even where it is hidden: without it there is nothing to do.
         hidden = {name: out for name, out in self.hidden.items() if name != guess.target}
         features = self._features(
-            [feature for feature in guess.features if feature.name not in hidden], cells
+            [feature for feature in guess.features if feature.name not in hidden],
+            cells,
+            guess.target,
+            disclosure.min_count(least, len(cells)),
         )
         check_effects(guess.target, features)  # a Table Schema may state some
         left_out = [
@@ -66,12 +77,18 @@ class Codebook:
             }
         )
 
-    def _features(self, guesses: Iterable[Feature], cells: pd.DataFrame) -> list[Feature]:
+    def _features(
+        self, guesses: Iterable[Feature], cells: pd.DataFrame, target: str, least: int
+    ) -> list[Feature]:
         features: list[Feature] = []
         faults: list[str] = []
         for guess in guesses:
             try:
-                features.append(self._feature(guess, cells[guess.name].dropna()))
+                present = cells[guess.name].dropna()
+                rare = []
+                if guess.name != target:
+                    rare = disclosure.rare_levels(present, least)
+                features.append(self._feature(guess, present, rare))
             except ValidationError as error:
                 faults += [
                     f"{self.source}: {guess.name}: {fault['msg']}"
@@ -85,10 +102,11 @@ class Codebook:
             )
         return features
 
-    def _feature(self, guess: Feature, present: pd.Series) -> Feature:
+    def _feature(self, guess: Feature, present: pd.Series, rare: Sequence[str]) -> Feature:
         """A feature with the facts of the codebook.
 
-        Codes that the rows do not use may be written all the same.
+        Codes that the rows do not use may be written all the same; ``rare`` ones only where the
+        codebook names them.
         """
         facts = dict(self.facts.get(guess.name, {}))
         if not facts:
@@ -100,11 +118,13 @@ class Codebook:
         levels = facts.get("levels")
         if isinstance(levels, list | tuple) and not any(isinstance(x, list | dict) for x in levels):
             levels = tuple(map(str, levels))  # a Table Schema may have numbers
-            facts["levels"] = (*levels, *sorted(texts.difference(levels)))
+            others = sorted(texts.difference(levels))
+            facts |= _pooled(levels, others, rare)
         guessed = guess.model_dump(exclude_defaults=True)
         kind = facts.get("type", guess.type)
         if kind in ("category", "ordinal", "boolean"):
-            facts.setdefault("levels", guess.levels or tuple(sorted(texts)))
+            if "levels" not in facts:
+                facts |= _pooled(guess.levels, sorted(texts.difference(guess.levels)), rare)
             if kind == "boolean" and len(facts["levels"]) != 2:
                 facts["type"] = "category"
             guessed = {key: guessed[key] for key in _KEPT_WITH_LEVELS if key in guessed}
@@ -134,6 +154,15 @@ class Codebook:
             else:
                 fault = faults[relation.rule]
                 self.notes.append(f"{self.source}: left out: {relation.reason}: {fault}")
+
+
+def _pooled(levels: Sequence[str], others: Sequence[str], rare: Sequence[str]) -> JsonObject:
+    """Levels that are named and ``others`` that rows have; the rare ones of these are pooled."""
+    hidden = set(rare).intersection(others)
+    if not hidden:
+        return {"levels": (*levels, *others)}
+    shown, pool = disclosure.pooled((*levels, *others), hidden)
+    return {"levels": shown, "pool": pool}
 
 
 def _fault(rule: str, columns: Mapping[str, tuple[str, ...]]) -> str:

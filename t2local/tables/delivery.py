@@ -63,7 +63,7 @@ def deliver(
         real = _real_rows(dictionary, table, identifiers, written)[order]
     else:
         real = frame.rename(columns=str).reset_index(drop=True).reindex(columns=order)
-        synthetic = _with_types_of(real, synthetic)
+        synthetic = _with_types_of(real, synthetic, dictionary)
     return Delivery(cells, synthetic, pd.concat([real, synthetic], ignore_index=True))
 
 
@@ -107,11 +107,17 @@ def _real_rows(
     return dictionary.native(values).assign(**columns, **texts, **dictionary.computed(values))
 
 
-def _with_types_of(real: pd.DataFrame, synthetic: pd.DataFrame) -> pd.DataFrame:
-    """The synthetic rows with the types of the real ones, where a missing cell allows it."""
+def _with_types_of(
+    real: pd.DataFrame, synthetic: pd.DataFrame, dictionary: FeatureDictionary
+) -> pd.DataFrame:
+    """The synthetic rows with the types of the real ones, where a missing cell allows it.
+
+    A column with a pool holds texts: no list of categories and no number has this level.
+    """
+    pools = {feature.name for feature in dictionary.features if feature.pool}
     kinds = {
         name: dtype
         for name, dtype in real.dtypes.items()
-        if dtype.kind in "fOmM" or not synthetic[name].isna().any()
+        if name not in pools and (dtype.kind in "fOmM" or not synthetic[name].isna().any())
     }
     return synthetic.astype(kinds)

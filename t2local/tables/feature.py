@@ -59,6 +59,7 @@ class Feature(_OldNames, StatedEffects):
     A date, a datetime and a duration are numbers here (`t2local.tables.column_types`); ``format``
     says how the file writes them, and their bounds stand in a dictionary file as they are written
     there or as 2021-03-04. ``missing_values`` are texts that mean "missing" in this column.
+    ``pool`` is the level that stands for all texts that are no level (`t2local.tables.disclosure`).
     ``effect``, ``level_effects`` and ``positive`` say what a person knows
     (`t2local.tables.effects`).
     """
@@ -73,6 +74,7 @@ class Feature(_OldNames, StatedEffects):
     decimals: int = Field(0, ge=0, le=MOST_DECIMALS)
     missing: bool = False
     missing_values: tuple[Text, ...] = ()
+    pool: Text = ""
     reason: str = ""
 
     @property
@@ -133,12 +135,15 @@ class Feature(_OldNames, StatedEffects):
     def values(self, cells: pd.Series) -> pd.Series:
         """Cells of text (None is missing) as values: float64, or the text of levels.
 
-        A text that is no number of the type becomes NaN.
+        A text that is no number of the type becomes NaN; one that is no level becomes the pool,
+        where there is one.
         """
         cells = cells.astype(object).where(cells.notna() & ~cells.isin(self.missing_values), None)
         if not self.numeric:
             plain_levels = _plain_levels(self.levels)
-            return cells.replace(plain_levels) if plain_levels else cells
+            levels = cells.replace(plain_levels) if plain_levels else cells
+            is_pooled = levels.notna() & ~levels.isin(self.levels) & bool(self.pool)
+            return levels.mask(is_pooled, self.pool) if is_pooled.any() else levels
         if self.written_as_text:
             # Bounds and draws are numbers already; only text has a format.
             is_text = cells.map(lambda cell: isinstance(cell, str))
@@ -234,7 +239,7 @@ def with_article(noun: str) -> str:
 
 
 def _number_faults(feature: Feature) -> Iterable[str]:
-    if feature.levels:
+    if feature.levels or feature.pool:
         yield "a number has no levels"
     if feature.type != "decimal" and feature.decimals:
         yield f"{with_article(feature.type)} has no decimals"
@@ -285,5 +290,7 @@ def _level_faults(feature: Feature) -> Iterable[str]:
         yield "an empty level means missing: use missing: true"
     if len(set(feature.levels)) < len(feature.levels):
         yield "a level stands there twice"
+    if feature.pool and feature.pool not in feature.levels:
+        yield "pool is not one of the levels"
     if feature.type == "boolean" and len(feature.levels) != 2:
         yield "a boolean has two levels"

@@ -13,6 +13,7 @@ import pandas as pd
 
 from t2local.settings import TableSettings
 from t2local.stats.arrays import FloatArray
+from t2local.tables import disclosure
 from t2local.tables.calendar import DATE_LIKE
 from t2local.tables.column_types import TEXT_TYPES
 from t2local.tables.dictionary import LeftOut
@@ -57,8 +58,8 @@ _FEW_CODES = 4
 _LEAST_UNIQUE = 0.8
 #: A level of fewer rows may be one person who came twice.
 _ROWS_OF_A_GROUP = 3
-#: What floating point may add to a bound before it is rounded to the grid of its decimals.
-_ROUNDING = 1e-9
+#: A bound is rounded by at most two steps of a twentieth of the span: of twice the largest number.
+_ROUNDED = 1.2
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,22 @@ class _Column:
         """Whether so few values come back so often that they are codes or small counts."""
         return self.n_levels == 2 or (self.n_levels <= _MAX_CODES and self.repeats)
 
+    @property
+    def min_count(self) -> int:
+        """Rows that a level or a bound needs; a target keeps all its classes."""
+        return disclosure.min_count(self.settings.min_count, self.n_rows)
+
+    @cached_property
+    def rare(self) -> list[str]:
+        """The levels of too few rows; a target's are all kept: a person chose them."""
+        return [] if self.is_target else disclosure.rare_levels(self.cells, self.min_count)
+
     @cached_property
     def most_decimals(self) -> int:
         """Decimals with which the widened range is exact in a double; below 0 for none."""
         largest = float(np.abs(self.cells.to_numpy(dtype=np.float64)).max())
         # The quartiles are no further apart than twice the largest number.
-        widened = largest * (1 + 2 * self.settings.widen)
+        widened = largest * (_ROUNDED + 2 * self.settings.widen)
         if not widened < 2**53:
             return -1
         return min(MOST_DECIMALS, int(np.log10(2**53 / max(widened, 1.0))))
@@ -105,10 +116,19 @@ class _Column:
     def all_match(self, pattern: re.Pattern[str]) -> bool:
         return all(map(pattern.fullmatch, self.cells))
 
-    def with_levels(self, kind: str, reason: str, levels: Sequence[str] = ()) -> Feature:
-        """This column as one of levels; without an order of their own, numbers come first."""
+    def with_levels(self, kind: str, reason: str, levels: Sequence[str] = ()) -> Feature | LeftOut:
+        """This column as one of levels, the rare ones pooled but for steps in a known order.
+
+        Without an order of their own numbers come first. Of rare ones alone it is left out.
+        """
         levels = levels or sorted(set(self.cells), key=_numbers_first)
-        return self.feature(reason, type=kind, levels=tuple(levels))
+        rare = [] if kind == "ordinal" else self.rare
+        if len(rare) == len(levels):
+            return self.left_out(f"{reason}, none in {self.min_count} rows: they may be persons")
+        levels, pool = disclosure.pooled(levels, rare)
+        if rare:
+            reason += f"; {pool!r} stands for those of fewer than {self.min_count} rows"
+        return self.feature(reason, type=kind, levels=levels, pool=pool)
 
     def with_range(self, decimals: int, reason: str) -> Feature:
         """This column as one of numbers."""
@@ -118,9 +138,14 @@ class _Column:
             reason += "; so few that the range is not widened"
         else:
             reason += "; the range is the data's, widened"
-        low, high = _widened_range(self.cells.to_numpy(dtype=np.float64), decimals, widen)
+        low, high = self.range(self.cells.to_numpy(dtype=np.float64), decimals, widen)
         kind = "decimal" if decimals else "integer"
         return self.feature(reason, type=kind, minimum=low, maximum=high, decimals=decimals)
+
+    def range(self, numbers: FloatArray, decimals: int, widen: float) -> tuple[float, float]:
+        """The numbers' range, wider by ``widen`` interquartile ranges on each side and rounded."""
+        margin = widen * float(np.subtract(*np.quantile(numbers, [0.75, 0.25])))
+        return disclosure.outward_range(numbers, margin, decimals, self.min_count)
 
     def feature(self, reason: str, **fields: object) -> Feature:
         if self.missing_values:
@@ -248,9 +273,10 @@ def _personal(column: _Column) -> _Guess:
 
 def _codes(column: _Column) -> _Guess:
     """Numbers that are names: codes with leading zeros, and the class codes of a target."""
-    if not column.all_match(_INTEGER):
+    codes = column.cells[column.cells.str.casefold() != disclosure.POOL]
+    if not all(map(_INTEGER.fullmatch, codes)):
         return None
-    if column.cells.str.match(_LEADING_ZERO).any():
+    if codes.str.match(_LEADING_ZERO).any():
         # As numbers they would lose their zeros, and most of the numbers between them are no codes.
         if column.repeats and column.n_levels <= _MORE_LEVELS * column.settings.max_levels:
             return column.with_levels("category", "codes with leading zeros")
@@ -275,7 +301,7 @@ def _codes_with_gaps(column: _Column) -> _Guess:
     numbers = sorted(set(column.cells.astype(int)))
     is_count = numbers[0] in (0, 1) and numbers[1] == numbers[0] + 1
     has_gap = numbers[-1] - numbers[0] >= len(numbers)
-    if is_count or not has_gap or len(numbers) > _FEW_CODES:
+    if is_count or not has_gap or len(numbers) > _FEW_CODES or column.rare:
         return None
     texts = sorted(set(column.cells), key=int)
     if len(texts) > len(numbers):  # one number is written in two ways
@@ -291,7 +317,7 @@ def _text_type(column: _Column) -> _Guess:
             continue
         form, reason = recognition
         numbers = text_type.to_numbers(column.cells, form).to_numpy(dtype=np.float64)
-        low, high = _widened_range(numbers, 0, column.settings.widen)
+        low, high = column.range(numbers, 0, column.settings.widen)
         low, high = text_type.round_range(low, high, form)
         return column.feature(reason, type=kind, format=form, minimum=low, maximum=high)
     return None
@@ -372,22 +398,3 @@ def _decimals(text: str) -> int:
     mantissa, _, exponent = text.lower().partition("e")
     n_written = len(mantissa.partition(".")[2].rstrip("0"))
     return max(0, n_written - int(exponent or 0))
-
-
-def _widened_range(values: FloatArray, decimals: int, widen: float) -> tuple[float, float]:
-    """The data's range, wider by ``widen`` interquartile ranges on each side.
-
-    The bounds lie on the grid of the decimals and keep the sign of the data: an age is never
-    negative.
-    """
-    low, high = values.min(), values.max()
-    quarter, three_quarters = np.quantile(values, [0.25, 0.75])
-    margin = widen * (three_quarters - quarter)
-    grid = 10.0**decimals
-    lower = np.floor((low - margin) * grid + _ROUNDING) / grid
-    upper = np.ceil((high + margin) * grid - _ROUNDING) / grid
-    if low >= 0:
-        lower = max(lower, 0.0)
-    if high <= 0:
-        upper = min(upper, 0.0)
-    return lower, upper

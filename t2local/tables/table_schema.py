@@ -1,8 +1,8 @@
 """A dictionary in the words of Frictionless Table Schema, and back.
 
 These words are ``constraints.minimum``, ``enum``, ``missingValues`` and so on. A dictionary file is
-a Table Schema with some words more: ``target``, ``unit``, ``decimals``, ``reason`` (of a guess),
-``effect``, ``level_effects``, ``positive``, ``rules``, ``left_out``.
+a Table Schema with some words more: ``target``, ``unit``, ``decimals``, ``pool``, ``reason`` (of a
+guess), ``effect``, ``level_effects``, ``positive``, ``rules``, ``left_out``.
 """
 
 from collections.abc import Mapping
@@ -133,6 +133,7 @@ def field_to_file(entry: Mapping[str, Any]) -> JsonObject:
         "categoriesOrdered": kind == "ordinal",
         "constraints": {key: value for key, value in constraints.items() if value is not None},
         "missingValues": list(entry.get("missing_values", ())),
+        "pool": entry.get("pool"),
         **{key: entry.get(key) for key in _EFFECT_WORDS},
         "reason": entry.get("reason"),
     }
@@ -179,7 +180,9 @@ def _field_schema(own: Mapping[str, Any]) -> JsonObject:
     return {
         "type": "object",
         "properties": {
-            **{name: own[name] for name in ("name", "unit", "format", "decimals", "reason")},
+            **{
+                name: own[name] for name in ("name", "unit", "format", "decimals", "pool", "reason")
+            },
             **{name: own[name] for name in _EFFECT_WORDS},
             "description": own["meaning"],
             "missingValues": own["missing_values"],

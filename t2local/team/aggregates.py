@@ -1,7 +1,7 @@
 """Statistics of the real rows for a prompt that shows none of them (``--examples 0``).
 
-Every figure stands for `MIN_ROWS` rows or more and has three digits at most. A level with fewer
-rows is called rare; which of the rare levels is rarer is not said.
+Every figure stands for 11 rows or more (`disclosure.MIN_ROWS`) and has three digits at most. A
+level with fewer rows is called rare; which of the rare levels is rarer is not said.
 """
 
 from collections.abc import Iterable
@@ -9,9 +9,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from t2local.tables.dictionary import Feature, FeatureDictionary
-
-#: Statistical offices and health data centres publish no cell with ten rows or fewer.
-MIN_ROWS = 11
+from t2local.tables.disclosure import MIN_ROWS
 
 
 def aggregates(real: pd.DataFrame, dictionary: FeatureDictionary) -> dict[str, str]:

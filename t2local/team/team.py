@@ -22,6 +22,7 @@ from t2local.settings import Settings
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.alphabet import check_alphabet
 from t2local.team.conditions import Conditions
+from t2local.team.extremes import extremes
 from t2local.team.layout import RowLayout, label_policy
 from t2local.team.plan import Plan
 from t2local.team.prompt import TeamPrompt
@@ -68,6 +69,7 @@ class Team:
         )
         self.layout = RowLayout.of(model, dictionary, plan, self.conditions, settings.team, policy)
         self.prompt = TeamPrompt(model, dictionary, self.layout, real, settings.team, seed)
+        self.extremes = extremes(dictionary, real, settings.table, self.conditions.given)
         #: The sizes of prompt and rows, for the context and for ``--dry-run``.
         self.expected = self.prompt.expected()
         longest_row = math.ceil(self.expected.longest_row * _SLACK)

@@ -4,7 +4,7 @@ A block is the unit of seed and retry: its rows depend on the seed, the number o
 number of the row, never on what is written beside them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,7 @@ from t2local.stats.arrays import FloatArray
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import deferred
 from t2local.team.calibration import Calibration
+from t2local.team.extremes import moved
 from t2local.team.scoring import label_prediction
 from t2local.team.team import Team
 
@@ -93,8 +94,9 @@ class RowWriter:
             interrupted = True
         # Values and labels are made whole: a Ctrl-C in between would lose rows that are complete.
         with deferred() as ctrl_c:
-            in_order = [completions[row] for row in sorted(completions)]
-            rows = self._values(in_order)
+            completions = dict(sorted(completions.items()))
+            in_order = list(completions.values())
+            rows = self._values(request.number, completions)
             predictions = self._predictions(rows, in_order)
             # Labels that were asked for stay until all rows are there to be compared.
             if predictions is not None and not request.labels:
@@ -156,17 +158,26 @@ class RowWriter:
         given = gate.sample(np.array(uniforms))
         return [team.layout.with_cells(team.model, cells) for cells in given]
 
-    def _values(self, completions: Sequence[Completion]) -> pd.DataFrame:
-        """The rows as a frame of values; a label that nobody wrote is missing."""
-        dictionary = self._team.dictionary
+    def _values(self, block: int, completions: Mapping[int, Completion]) -> pd.DataFrame:
+        """The rows as a frame of values; a label that nobody wrote is missing.
+
+        **Parameters:**
+
+        * **completions**: by the number of their row in the block.
+        """
+        team = self._team
+        records = [
+            moved(
+                team.layout.parse(completion.texts),
+                team.extremes,
+                generator(team.seed, Stream.EXTREMES, block, row),
+            )
+            for row, completion in completions.items()
+        ]
         # As objects: a column of None alone would become numbers.
-        frame = pd.DataFrame(
-            [self._team.layout.parse(completion.texts) for completion in completions],
-            columns=dictionary.names,
-            dtype=object,
-        )
-        values = pd.DataFrame({f.name: f.values(frame[f.name]) for f in dictionary.features})
-        return self._team.rules.with_totals(values)
+        frame = pd.DataFrame(records, columns=team.dictionary.names, dtype=object)
+        values = pd.DataFrame({f.name: f.values(frame[f.name]) for f in team.dictionary.features})
+        return team.rules.with_totals(values)
 
     def _predictions(
         self, rows: pd.DataFrame, completions: Sequence[Completion]

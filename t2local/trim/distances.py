@@ -4,7 +4,7 @@ All columns and pairs are one family: of 95 % of ideal generators nothing is bey
 (docs/method.md, Shifts).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +25,7 @@ from t2local.stats.two_samples import (
     rank_block,
 )
 from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.disclosure import hidden_shares
 from t2local.trim import shift_sentences as sentences
 
 #: Pairs of columns that a report shows.
@@ -45,15 +46,15 @@ class Distance:
     * ``label``: the class; blank for other kinds.
     * ``distance``: of a class and of missing cells the difference of the shares, of levels the
       total variation, of numbers the distance of their ranks; 0 to 1. Chance does not explain what
-      is beyond ``band``.
+      is beyond ``band``. None where a share of fewer than 11 real rows would follow from it.
     * ``sentence``: what differs; blank within the band.
     """
 
     kind: DistanceKind
     column: str
     label: str
-    distance: float
-    band: float
+    distance: float | None
+    band: float | None
     sentence: str
 
 
@@ -149,7 +150,8 @@ def _columns(
             sentence = sentences.of_numbers(feature, shares)
             yield _Measured("marginal", feature.name, shares.rank_distance(), sentence)
         elif feature.name == label:
-            yield from _classes(feature, shares.first, shares.second)
+            hidden = hidden_shares(pooled.real[feature.name])
+            yield from _classes(feature, shares.first, shares.second, hidden)
         else:
             sentence = sentences.of_levels(feature, shares, codes[:n_real])
             yield _Measured("marginal", feature.name, shares.total_variation(), sentence)
@@ -169,23 +171,27 @@ def _wanted_classes(
     rng = generator(seed, Stream.SHIFT_CLASSES)
     drawn = rng.multinomial(len(labels), expected / expected.sum(), _N_SPLITS)
     shares = np.vstack([counts, drawn]).T / len(labels)  # (levels, R + 1)
-    yield from _classes(target, expected[:, None], shares)
+    yield from _classes(target, expected[:, None], shares, ())
 
 
-def _classes(target: Feature, expected: FloatArray, kept: FloatArray) -> Iterator[_Measured]:
+def _classes(
+    target: Feature, expected: FloatArray, kept: FloatArray, hidden: Container[str]
+) -> Iterator[_Measured]:
     """Each class for itself, so that a rare one counts as much as a common one.
 
     **Parameters:**
 
-    * **expected**, **kept**: shares, shapes (levels, R + 1).
+    * **expected**, **kept**: shares, shapes (levels, R + 1); **hidden**: classes without a figure.
     """
     values = np.abs(kept - expected)
     order = np.argsort(expected[:, 0], kind="stable")
     if len(order) == 2:
         order = order[:1]  # the other class differs by as much
     for place in order:
-        sentence = sentences.of_class(target, int(place), expected[place, 0], kept[place, 0])
         label = target.levels[place]
+        sentence = sentences.of_class(
+            target, int(place), expected[place, 0], kept[place, 0], shown=label not in hidden
+        )
         yield _Measured("class_shares", target.name, values[place], sentence, label)
 
 

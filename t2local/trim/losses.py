@@ -6,7 +6,7 @@ lie in the range is a draw without replacement (docs/method.md, Shifts).
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.ensemble import encode_labels
 from t2local.tables.dictionary import Feature
+from t2local.tables.disclosure import hidden_shares, is_small
 from t2local.trim import shift_sentences as sentences
 
 #: How often chance may make something seem lost, over all classes, and over all ranges.
@@ -33,15 +34,16 @@ class ClassShare:
     """One class: its share of the kept rows, and the one to be expected.
 
     * ``expected``: the share that was asked for, or that of the real rows.
-    * ``standard_error``: of the difference, by chance; ``z``: the difference in units of it.
+    * ``standard_error``: of the difference, by chance; ``z``: the difference in units of it. These
+      three are none where the share of few real rows would follow from them.
     * ``lost``: no kept row has the class, and chance does not explain it.
     """
 
     label: str
-    expected: float
+    expected: float | None
     kept: float
-    standard_error: float
-    z: float
+    standard_error: float | None
+    z: float | None
     lost: bool
 
 
@@ -49,13 +51,13 @@ class ClassShare:
 class LostRange:
     """The lowest or the highest numbers of a column, where real rows lie and no kept one does.
 
-    * ``real_share``: of the real rows; a tenth or more.
+    * ``real_share``: of the real rows; a tenth or more, and none where these are fewer than 11.
     * ``p_value``: how often chance leaves the outer tenth empty.
     """
 
     column: str
     end: Literal["lowest", "highest"]
-    real_share: float
+    real_share: float | None
     p_value: float
     sentence: str
 
@@ -93,10 +95,20 @@ def class_shares(
     errors = np.sqrt(variances)
     z = np.divide(shares - expected, errors, out=np.zeros(len(errors)), where=errors > 0)
     rows = zip(target.levels, expected, shares, errors, z, is_lost, strict=True)
-    return tuple(
+    classes = tuple(
         ClassShare(label, float(share), float(kept_share), float(error), float(z), bool(lost))
         for label, share, kept_share, error, z, lost in rows
         if share or kept_share
+    )
+    return classes if wanted_shares else _shown(classes, real)
+
+
+def _shown(classes: tuple[ClassShare, ...], real: pd.Series) -> tuple[ClassShare, ...]:
+    """The classes without figures from which the share of few real rows (n,) would follow."""
+    hidden = hidden_shares(real)
+    return tuple(
+        replace(one, expected=None, standard_error=None, z=None) if one.label in hidden else one
+        for one in classes
     )
 
 
@@ -150,7 +162,7 @@ def _empty_ends(
         yield LostRange(
             feature.name,
             end,
-            float(beyond.mean()),
+            None if is_small(int(beyond.sum()), len(beyond)) else float(beyond.mean()),
             p_value,
             sentences.of_lost_range(feature, end, numbers, beyond),
         )

@@ -114,7 +114,7 @@ def trim(
         dictionary = describe(table.cells, target=target, settings=chosen.table, source=_REAL)
     dictionary.check_table(table.cells, table.lines, _REAL)
     _check_columns(dictionary, list(map(str, table.cells)), list(map(str, synthetic)))
-    rows = _read(dictionary, cells_of(synthetic))
+    rows = _read(dictionary, cells_of(synthetic), table.cells)
     values = dictionary.values(table.cells)
     inspector = Inspector(values, dictionary, chosen.trim, seed)
     verdict, batches = _judge(inspector, rows, batch_size or max(1, len(synthetic)))
@@ -169,7 +169,7 @@ def _report(
 class _Rows:
     """The synthetic rows as values, shape (m, d).
 
-    * ``unreadable``: for each row the first column that is no number, else blank.
+    * ``unreadable``: for each row the first column that is no number or no real level, else blank.
     * ``rounded``: how many numbers of a column were rounded.
     """
 
@@ -178,26 +178,32 @@ class _Rows:
     rounded: dict[str, int]
 
 
-def _read(dictionary: FeatureDictionary, cells: pd.DataFrame) -> _Rows:
+def _read(dictionary: FeatureDictionary, cells: pd.DataFrame, real: pd.DataFrame) -> _Rows:
     values = dictionary.values(cells)
     unreadable = [""] * len(cells)
     rounded: dict[str, int] = {}
     # From the last column to the first, so that the first one is what is said of a row.
     for feature in reversed(dictionary.features):
+        column = values[feature.name]
+        for place in np.flatnonzero(_not_of_its_type(feature, cells, real, column)):
+            unreadable[place] = feature.name
         if not feature.numeric:
             continue
-        column = values[feature.name]
-        for place in np.flatnonzero(_not_a_number(cells[feature.name], column)):
-            unreadable[place] = feature.name
         values[feature.name] = column.round(feature.decimals)
         if n_rounded := _n_rounded(column, feature):
             rounded[feature.name] = n_rounded
     return _Rows(values, unreadable, rounded)
 
 
-def _not_a_number(cells: pd.Series, numbers: pd.Series) -> Mask:
-    """Cells that are there and are no finite number, shape (m,)."""
-    return (cells.notna() & ~np.isfinite(numbers.fillna(np.inf))).to_numpy()
+def _not_of_its_type(
+    feature: Feature, cells: pd.DataFrame, real: pd.DataFrame, values: pd.Series
+) -> Mask:
+    """Cells that are there and are no finite number, or in the pool without a real row; (m,)."""
+    texts = cells[feature.name]
+    if feature.numeric:
+        return (texts.notna() & ~np.isfinite(values.fillna(np.inf))).to_numpy()
+    in_pool = (values == feature.pool) & (texts != feature.pool)
+    return (in_pool & ~texts.isin(real[feature.name])).to_numpy()
 
 
 def _n_rounded(numbers: pd.Series, feature: Feature) -> int:

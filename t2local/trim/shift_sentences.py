@@ -1,7 +1,7 @@
 """What differs between kept and real rows, in plain sentences.
 
 No sentence has a level, a limit or a figure that ten real rows or fewer stand behind; only the
-classes of the label are named whatever their number, as in every report.
+classes of the label are named whatever their number, without a figure where they are rare.
 """
 
 import numpy as np
@@ -9,9 +9,8 @@ import numpy as np
 from t2local.stats.arrays import FloatArray, IntArray, Mask
 from t2local.stats.two_samples import BinShares
 from t2local.tables.dictionary import Feature
+from t2local.tables.disclosure import MIN_ROWS
 
-#: Statistical offices publish no figure of ten rows or fewer.
-MIN_ROWS_SHOWN = 11
 #: Differences are equal when so many decimals are.
 _DECIMALS = 9
 #: A number counts as higher or lower where this much of its distance is a shift; else its spread
@@ -19,9 +18,10 @@ _DECIMALS = 9
 _SHARE_OF_A_SHIFT = 0.5
 
 
-def of_lost_class(target: str, label: str, expected: float) -> str:
-    """A class without a kept row."""
-    return f"No kept row has {target} {label!r}, where {_percent(expected)} is to be expected."
+def of_lost_class(target: str, label: str, expected: float | None) -> str:
+    """A class without a kept row; ``expected``: its share, none where that may not be said."""
+    share = "a few rows of it are" if expected is None else f"{_percent(expected)} is"
+    return f"No kept row has {target} {label!r}, where {share} to be expected."
 
 
 def of_lost_range(feature: Feature, end: str, numbers: FloatArray, beyond: Mask) -> str:
@@ -33,18 +33,20 @@ def of_lost_range(feature: Feature, end: str, numbers: FloatArray, beyond: Mask)
     """
     side, preposition = {"lowest": ("low", "below"), "highest": ("high", "above")}[end]
     place = ""
-    if min(beyond.sum(), (~beyond).sum()) >= MIN_ROWS_SHOWN:
+    share = f"{end} {_percent(beyond.mean())}"
+    if beyond.sum() < MIN_ROWS:
+        share = f"{end} tenth or more"
+    elif (~beyond).sum() >= MIN_ROWS:
         inside = numbers[~beyond]
         limit = {"lowest": inside.min(), "highest": inside.max()}[end]
         place = f" ({preposition} {feature.plain(limit)})"
-    return (
-        f"No kept row has {feature.name} as {side} as the {end} {_percent(beyond.mean())} of the "
-        f"real rows{place}."
-    )
+    return f"No kept row has {feature.name} as {side} as the {share} of the real rows{place}."
 
 
-def of_class(target: Feature, place: int, expected: float, kept: float) -> str:
-    """The share of a class, by its place among the levels."""
+def of_class(target: Feature, place: int, expected: float, kept: float, *, shown: bool) -> str:
+    """The share of a class, by its place among the levels; ``shown``: whether with its figures."""
+    if not shown:
+        return f"{target.name}: {target.levels[place]!r} is {_frequency(kept, expected)}."
     return f"{target.name} is {target.levels[place]!r} in {_against(kept, expected)}."
 
 
@@ -61,11 +63,11 @@ def of_levels(feature: Feature, shares: BinShares, real_codes: IntArray) -> str:
     place = int(np.lexsort([-expected, -difference])[0])
     n_with = int((real_codes == place).sum())
     n_without = int((real_codes >= 0).sum()) - n_with
-    if min(n_with, n_without) >= MIN_ROWS_SHOWN:
+    if min(n_with, n_without) >= MIN_ROWS:
         figures = _against(kept[place], expected[place])
         return f"{feature.name} is {feature.levels[place]!r} in {figures}."
     level = "one level"
-    if n_with >= MIN_ROWS_SHOWN:
+    if n_with >= MIN_ROWS:
         level = repr(feature.levels[place])
     return f"{feature.name}: {level} is {_frequency(kept[place], expected[place])}."
 
@@ -79,7 +81,7 @@ def of_missing_cells(feature: Feature, shares: BinShares, is_missing: Mask) -> s
     """
     expected, kept = shares.first[-1, 0], shares.second[-1, 0]
     n_missing = int(is_missing.sum())
-    if min(n_missing, len(is_missing) - n_missing) >= MIN_ROWS_SHOWN:
+    if min(n_missing, len(is_missing) - n_missing) >= MIN_ROWS:
         return f"{feature.name} is missing in {_against(kept, expected)}."
     return f"{feature.name}: a missing cell is {_frequency(kept, expected)}."
 

@@ -6,7 +6,7 @@ their clear labels differ from the real ones by design, rows to be shared must n
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ from t2local.stats.arrays import IntArray, Mask
 from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.disclosure import hidden_shares, is_small
 from t2local.trim import shift_sentences as sentences
 from t2local.trim.distances import AssociationShift, Distance, distances
 from t2local.trim.losses import ClassShare, LostRange, class_shares, lost_ranges
@@ -101,7 +102,19 @@ def shifts(
         wanted_shares,
     )
     findings = tuple(_findings(target.name, classes, ranges, columns, pairs))
-    return Shifts(len(real), len(kept), classes, ranges, columns, pairs, findings)
+    shown = columns if wanted_shares else tuple(_shown(one, real, dictionary) for one in columns)
+    return Shifts(len(real), len(kept), classes, ranges, shown, pairs, findings)
+
+
+def _shown(distance: Distance, real: pd.DataFrame, dictionary: FeatureDictionary) -> Distance:
+    """A distance without its figures where they and the kept rows give a share of few real rows."""
+    cells, levels = real[distance.column], dictionary[distance.column].levels
+    hidden = False
+    if distance.kind == "missing":
+        hidden = is_small(int(cells.isna().sum()), len(cells))
+    elif distance.kind == "class_shares" or len(levels) == 2:
+        hidden = (distance.label or levels[0]) in hidden_shares(cells)
+    return replace(distance, distance=None, band=None) if hidden else distance
 
 
 def _groups(
@@ -137,7 +150,7 @@ def _findings(
         yield Finding("lost_range", (lost.column,), lost.sentence)
     beyond = [one for one in columns if one.sentence and one.label not in lost_labels]
     # A band may be 0: of a column that differs in no random split.
-    beyond.sort(key=lambda one: one.band / one.distance)
+    beyond.sort(key=lambda one: (one.band or 0.0) / (one.distance or 1.0))
     for kind in ("class_shares", "marginal", "missing"):
         for distance in beyond:
             if distance.kind == kind:
