@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from itertools import chain
@@ -50,6 +50,9 @@ class Table:
     * **missing**: for a column what it writes for a missing value (else nothing).
     * **styles**: for a column how it writes its numbers (else plainly).
     * **decisions**: choices that a person could have made otherwise.
+    * **other_cells**: where the rows are a sample of a file (``cells`` are indexed by line then),
+      for each column cells of other rows: levels, and the ends of its range
+      (`t2local.tables.row_sample`).
     """
 
     cells: pd.DataFrame
@@ -63,6 +66,7 @@ class Table:
     missing: dict[str, str] = field(default_factory=dict)
     styles: dict[str, str] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
+    other_cells: Mapping[str, Sequence[str | None]] | None = None
 
     def __post_init__(self) -> None:
         n_rows = len(self.cells)
