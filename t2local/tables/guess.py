@@ -23,6 +23,7 @@ from t2local.tables.personal import personal_kind
 
 #: Fifteen digits are exact in a double; pandas reads no digits of other scripts.
 _INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
+_MANY_DIGITS = re.compile(r"\d{16,}", re.ASCII)
 _LEADING_ZERO = re.compile(r"[+-]?0\d", re.ASCII)
 _ID_NAME = re.compile(
     r"(^|[ _.-])(id|uuid|guid|mrn|key|index|no|nr|number)$|(?<=[a-z])(Id|ID|Key|No)$", re.IGNORECASE
@@ -37,6 +38,8 @@ _FEW_ROWS = 20
 _MORE_LEVELS = 4
 #: At most so many whole numbers with gaps are codes or doses; more are a quantity on a grid.
 _FEW_CODES = 4
+#: Counts and scores that begin with 0 leave out no ten numbers after it.
+_FAR_FROM_ZERO = 10
 #: An identifier that is not complete: at least this share of its values is different.
 _LEAST_UNIQUE = 0.8
 #: A level of fewer rows may be one person who came twice.
@@ -185,6 +188,10 @@ def _identifier(column: _Column) -> _Guess:
     is_whole = column.all_match(_INTEGER)
     if is_complete and is_whole and column.counts_on:
         return column.left_out("an identifier: it counts the rows", make="identifier")
+    if is_complete and column.all_match(_MANY_DIGITS):
+        return column.left_out(
+            "an identifier: many digits, and no value repeats", make="identifier"
+        )
     if (column.all_match(DECIMAL) and not is_whole) or not _ID_NAME.search(column.name):
         return None
     # Who came twice, or has no number, is a person still: nothing to draw numbers from.
@@ -262,16 +269,26 @@ def _mixed_dates(column: _Column) -> _Guess:
 
 
 def _number(column: _Column) -> _Guess:
-    if column.all_match(DECIMAL) and column.most_decimals < 0:
-        return None  # codes of so many digits that no number tells them apart
+    if not column.all_match(DECIMAL) or column.most_decimals < 0:
+        return None  # or codes of so many digits that no number tells them apart
+    note = _note_on_zeros(column)
     if column.all_match(_INTEGER):
-        return column.with_range(0, f"whole numbers, {column.n_levels} different ones")
-    if not column.all_match(DECIMAL):
-        return None
+        return column.with_range(0, f"whole numbers, {column.n_levels} different ones{note}")
     decimals = min(max(map(_decimals, column.cells)), column.most_decimals)
     if not decimals:
-        return column.with_range(0, "whole numbers, some written with a point")
-    return column.with_range(decimals, f"numbers with up to {decimals} decimals")
+        return column.with_range(0, f"whole numbers, some written with a point{note}")
+    return column.with_range(decimals, f"numbers with up to {decimals} decimals{note}")
+
+
+def _note_on_zeros(column: _Column) -> str:
+    """A question about zeros far below all other numbers: a blood pressure is never 0.
+
+    Nothing is changed: a person may name them in ``missing_values``.
+    """
+    numbers = column.cells.to_numpy(dtype=np.float64)
+    others = numbers[numbers != 0]
+    is_suspect = len(numbers) - len(others) > 1 and others.size and others.min() >= _FAR_FROM_ZERO
+    return "; do its zeros mean missing? All other numbers are far above" if is_suspect else ""
 
 
 def _ordinal(column: _Column) -> _Guess:

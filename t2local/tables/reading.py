@@ -20,6 +20,7 @@ import pandas as pd
 from t2local.errors import InputError
 from t2local.events import Decision
 from t2local.system.input_file import read_bytes
+from t2local.tables.affixes import NO_AFFIX, Affix, affix_of, with_affix, without_affix
 from t2local.tables.characters import check_characters
 from t2local.tables.file_formats import (
     FRAMES,
@@ -33,7 +34,7 @@ from t2local.tables.file_formats import (
 from t2local.tables.files import MISSING, Table, from_frame, stripped, write_csv
 from t2local.tables.formulas import guarded, unguarded
 from t2local.tables.header import Header, Record, read_header
-from t2local.tables.number_styles import style_of, styled, to_plain
+from t2local.tables.number_styles import is_number, style_of, styled, to_plain
 from t2local.tables.row_sample import Row, RowSample, row_sample
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -64,6 +65,7 @@ class _Column:
     cells: list[str | None]
     missing: str
     style: str
+    affix: Affix
     decisions: list[Decision]
 
 
@@ -141,6 +143,7 @@ def _table(
         fewest=fewest,
         missing={name: column.missing for name, column in columns.items() if column.missing},
         styles={name: column.style for name, column in columns.items() if column.style},
+        affixes={name: column.affix for name, column in columns.items() if any(column.affix)},
         decisions=(
             *decisions,
             *header.decisions,
@@ -317,11 +320,15 @@ def _column(name: str, texts: Sequence[str], delimiter: str) -> _Column:
     decisions = []
     if code.casefold() in _DOUBTFUL_MISSING:
         decisions.append(Decision(name, "missing", f"cells with {code!r} are missing values"))
+    affix = affix_of([cell for cell in cells if cell is not None])
+    if affix != NO_AFFIX:
+        decisions.append(Decision(name, with_affix("...", affix), "so are its numbers written"))
+        cells = [cell and without_affix(cell, affix) for cell in cells]
     style = style_of([cell for cell in cells if cell is not None], delimiter)
     if style:
         decisions.append(Decision(name, style, "so are its numbers written"))
         cells = [cell and to_plain(cell, style) for cell in cells]
-    return _Column(cells, code, style, decisions)
+    return _Column(cells, code, style, affix, decisions)
 
 
 def write_like(table: Table, path: Path, cells: pd.DataFrame, *, with_names: bool = False) -> None:
@@ -379,6 +386,9 @@ def _written(table: Table, name: str, cell: str | None) -> str:
     """A cell as its column writes it."""
     if pd.isna(cell):
         return table.missing.get(name, "")
+    text = str(cell)
     if style := table.styles.get(name):
-        return styled(str(cell), style)
-    return guarded(str(cell))
+        text = styled(text, style)
+    if name in table.affixes and is_number(text):
+        text = with_affix(text, table.affixes[name])
+    return text if style else guarded(text)
