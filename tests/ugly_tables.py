@@ -6,12 +6,11 @@ that is left out: it comes back without a cell).
 
 import gzip
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pytest
 
 ROWS = 60
 #: Kinds of the columns that most tables have beside their ugly ones.
