@@ -78,7 +78,11 @@ def describe(
     for decision in table.decisions:
         on_event(decision)
     guess = guess_dictionary(
-        table.cells, target=target, settings=table_settings, source=table.source
+        table.cells,
+        target=target,
+        settings=table_settings,
+        source=table.source,
+        other_cells=table.other_cells,
     )
     dictionary = guess
     if codebook is not None:

@@ -79,14 +79,37 @@ def test_formats_are_found_and_cells_come_back_as_they_were(cells, form):
     "cells",
     [
         ["31/02/2020", "30/02/2020"],
-        ["1.2.2020", "03.4.2021"],
         ["2020-13-01"],
         ["0001-01-01"],
         ["hello"],
     ],
 )
-def test_what_is_no_date_or_could_not_be_written_again_is_none(cells):
+def test_what_is_no_date_is_none(cells):
     assert date_format(cells) is None
+    assert recognize_dates(cells) is None
+
+
+def test_days_with_and_without_a_zero_in_front_are_written_with_one():
+    form, reason = recognize_dates(["1.2.2020", "03.4.2021"])
+    assert form == "%d.%m.%Y"
+    assert "some without a zero" in reason
+    numbers = to_numbers(pd.Series(["1.2.2020", "03.4.2021"]), form)
+    assert [to_text(number, form) for number in numbers] == ["01.02.2020", "03.04.2021"]
+
+
+def test_dates_in_several_forms_are_read_in_each_and_written_in_the_most_frequent():
+    cells = ["24.12.2020", "01.02.2021", "2021-02-03", "5/28/21"]
+    form, reason = recognize_dates(cells)
+    assert form == "%d.%m.%Y | %-m/%-d/%y | %Y-%m-%d"
+    assert "in 3 ways; new ones in the first" in reason
+    numbers = to_numbers(pd.Series(cells), form)
+    plain = [to_text(number, plain_format(form)) for number in numbers]
+    assert plain == ["2020-12-24", "2021-02-01", "2021-02-03", "2021-05-28"]
+    assert to_text(numbers[2], form) == "03.02.2021"
+    assert to_bound("2021-02-03", form, last=True) == numbers[2]
+    # A day that no form has, and a day beside a day with a time, are no dates.
+    assert recognize_dates([*cells, "2021-02-31"]) is None
+    assert recognize_dates(["24.12.2020", "2021-02-03 12:00"]) is None
 
 
 def visits(rows=60):

@@ -12,6 +12,7 @@ from t2local.tables.durations import (
     from_plain,
     native,
     pattern,
+    plain_format,
     recognize,
     to_bound,
     to_numbers,
@@ -20,14 +21,34 @@ from t2local.tables.durations import (
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(0, 5000), st.integers(0, 300), st.booleans())
-def test_the_pattern_of_durations_has_all_in_range_and_no_other(low, span, seconds):
-    form = "H:MM:SS" if seconds else "H:MM"
+@given(
+    st.integers(0, 5000),
+    st.integers(0, 300),
+    st.sampled_from(["H:MM", "H:MM:SS", "HH:MM", "HH:MM:SS"]),
+)
+def test_the_pattern_of_durations_has_all_in_range_and_no_other(low, span, form):
     allowed = re.compile(pattern(low, low + span, form))
     near = list(range(max(0, low - 70), low + span + 70))
-    assert [moment for moment in near if allowed.fullmatch(to_text(moment, form))] == list(
+    plain = plain_format(form)
+    assert [moment for moment in near if allowed.fullmatch(to_text(moment, plain))] == list(
         range(low, low + span + 1)
     )
+
+
+@given(st.lists(st.integers(0, 6000), min_size=1), st.booleans(), st.booleans())
+def test_times_come_back_as_they_were_written(numbers, padded, seconds):
+    form = f"{'HH' if padded else 'H'}:MM{':SS' if seconds else ''}"
+    cells = [to_text(number, form) for number in numbers]
+    found = duration_format(cells)
+    assert to_numbers(pd.Series(cells), found).tolist() == numbers
+    assert [to_text(number, found) for number in numbers] == cells
+
+
+def test_an_hour_of_two_digits_is_written_so_again():
+    assert duration_format(["08:30", "12:05"]) == "HH:MM"
+    assert duration_format(["08:30", "9:05"]) == "H:MM"
+    assert duration_format(["18:30:00", "12:05:10"]) == "H:MM:SS"
+    assert to_text(510, "HH:MM") == "08:30"
 
 
 def test_durations_are_minutes_or_seconds():

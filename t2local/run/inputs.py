@@ -107,7 +107,7 @@ def read(data: TableSource, settings: TableSettings | None = None) -> Table:
     if isinstance(data, pd.DataFrame):
         return from_frame(data)
     settings = settings or TableSettings()
-    return read_table(data, first_line=settings.first_line, sheet=settings.sheet)
+    return read_table(data, first_line=settings.first_line, sheet=settings.sheet, all_rows=False)
 
 
 def read_inputs(
@@ -225,10 +225,16 @@ def understand(
     """The rows that have a label, and the dictionary of a run, checked against all their cells."""
     if given is None:
         dictionary = describe(
-            table.cells, target=target, settings=run.settings.table, source=table.source
+            table.cells,
+            target=target,
+            settings=run.settings.table,
+            source=table.source,
+            other_cells=table.other_cells,
         )
     else:
         dictionary = _with_target(load_dictionary(given), target)
+    # From here on the rows are numbered from 0, also those of a sample.
+    table = replace(table, cells=table.cells.reset_index(drop=True))
     table = _with_labels(run, table, dictionary)
     for warning in dictionary.check_table(table.cells, table.lines, table.source):
         run.tell(Notice(warning))

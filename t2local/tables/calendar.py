@@ -47,6 +47,8 @@ _FIRST, _LAST = date(1700, 1, 1), date(2250, 12, 31)
 _FIRST_STAMP, _END_STAMP = pd.Timestamp(_FIRST), pd.Timestamp(2251, 1, 1)
 #: Cells that rule out most formats before all cells are read in each of them.
 _FIRST_CELLS = 20
+#: Between the formats of dates that are written in more than one way, and how many there may be.
+_OR, _MOST_FORMATS = " | ", 3
 
 
 def recognize_dates(cells: Sequence[str]) -> tuple[str, str] | None:
@@ -62,10 +64,29 @@ def recognize_datetimes(cells: Sequence[str]) -> tuple[str, str] | None:
 def _recognize(cells: Sequence[str], formats: Sequence[str]) -> tuple[str, str] | None:
     if not any(all(map(shape.fullmatch, cells)) for shape in (DATE_LIKE, _COMPACT_DATE)):
         return None
-    if (choice := date_format(cells, formats)) is None:
+    choice = date_format(cells, formats) or _mixed_format(cells, formats)
+    if choice is None:
         return None
     form, reason = choice
     return form, f"dates, {reason}; the range is the data's, widened"
+
+
+def _mixed_format(cells: Sequence[str], formats: Sequence[str]) -> tuple[str, str] | None:
+    """The formats of dates that are written in a few ways, told apart by their form."""
+    by_shape: dict[str, list[str]] = {}
+    for cell in cells:
+        by_shape.setdefault(_shape(cell), []).append(cell)
+    choices = [date_format(group, formats) for group in sorted(by_shape.values(), key=len)[::-1]]
+    if not 1 < len(choices) <= _MOST_FORMATS or None in choices:
+        return None
+    forms = [choice[0] for choice in choices if choice]
+    return _OR.join(forms), f"written in {len(forms)} ways; new ones in the first, {forms[0]}"
+
+
+def _shape(cell: str) -> str:
+    """A date without its digits, where two and four of them make a difference."""
+    day = re.split("[ T]", cell)[0]
+    return re.sub(r"\d{4}", "Y", day).translate(str.maketrans("", "", "0123456789"))
 
 
 def date_format(
@@ -90,8 +111,7 @@ def date_format(
                     " (the month could come first as well: if it does, say so in the dictionary)"
                 )
             return form, reason
-    # Some with a leading zero and some without: it could not be written as it was read.
-    return None
+    return fitting[0], f"written {fitting[0]}, some without a zero in front"
 
 
 def _all_dates(cells: Sequence[str], form: str) -> bool:
@@ -108,6 +128,9 @@ def to_numbers(cells: pd.Series, form: str) -> pd.Series:
     """
     if re.search("%z", form, re.IGNORECASE):
         raise ValueError("a format with a zone of time (%z) cannot be used")
+    if _OR in form:
+        first, others = form.split(_OR, 1)
+        return to_numbers(cells, first).combine_first(to_numbers(cells, others))
     stamps = pd.to_datetime(cells.astype(object), format=form.replace("%-", "%"), errors="coerce")
     # Whole seconds: a quotient of nanoseconds is off by a millionth of one before 1830.
     seconds = pd.Series(stamps.to_numpy("datetime64[s]").astype(np.int64), index=cells.index)
@@ -116,6 +139,7 @@ def to_numbers(cells: pd.Series, form: str) -> pd.Series:
 
 def to_text(number: float, form: str) -> str:
     """A number as it is written in a format."""
+    form = form.split(_OR, maxsplit=1)[0]
     moment = _EPOCH_UTC + timedelta(seconds=round(number * _unit(form).total_seconds()))
     # Not every system's strftime knows %-d.
     return moment.strftime(form.replace("%-d", str(moment.day)).replace("%-m", str(moment.month)))

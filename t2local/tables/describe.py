@@ -4,7 +4,8 @@ Each column is guessed by itself (`t2local.tables.guess`); the target and the ru
 (`t2local.tables.rule_search`) follow.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -27,6 +28,7 @@ def describe(
     target: str | None = None,
     settings: TableSettings | None = None,
     source: str = "the table",
+    other_cells: Mapping[str, Sequence[str | None]] | None = None,
 ) -> FeatureDictionary:
     """The feature dictionary of a table.
 
@@ -36,6 +38,7 @@ def describe(
     * **target**: the column to predict; else one named like a label, else the last one that can be
       generated.
     * **source**: how errors name the table.
+    * **other_cells**: for a sample of rows, cells of others by column (`files.Table`).
 
     **Raises** `InputError` for a target that is not there or cannot be one, and for fewer than two
     usable columns.
@@ -43,13 +46,14 @@ def describe(
     settings = settings or TableSettings()
     _check_target(cells, target, source)
     likely_target = target or _named_like_a_label(cells)
+    columns = {name: _column(cells[name], other_cells) for name in cells.columns}
     guesses = {
-        name: guess_column(cells[name], is_target=name == likely_target, settings=settings)
-        for name in cells.columns
+        name: guess_column(column, is_target=name == likely_target, settings=settings)
+        for name, column in columns.items()
     }
     chosen, reason = _choose_target(guesses, likely_target, required=target is not None)
     if chosen != likely_target:
-        guesses[chosen] = guess_column(cells[chosen], is_target=True, settings=settings)
+        guesses[chosen] = guess_column(columns[chosen], is_target=True, settings=settings)
     features = _features(guesses, chosen, source)
     return FeatureDictionary(
         target=chosen,
@@ -58,6 +62,15 @@ def describe(
         left_out=tuple(guess for guess in guesses.values() if isinstance(guess, LeftOut)),
         rules=tuple(Relation(**vars(proposal)) for proposal in search_rules(features, cells)),
     )
+
+
+def _column(column: pd.Series, other_cells: Mapping[str, Sequence[str | None]] | None) -> pd.Series:
+    """A column with the cells of other rows, which have no place: -1."""
+    if other_cells is None:
+        return column
+    others: list[Any] = list(other_cells[str(column.name)])
+    without_place = pd.Series(others, index=[-1] * len(others), name=column.name, dtype=object)
+    return pd.concat([column, without_place])
 
 
 def _check_target(cells: pd.DataFrame, target: str | None, source: str) -> None:

@@ -15,14 +15,18 @@ _MAX_SINGLE_TEXTS = 2 * 10**5
 
 
 def duration_format(cells: Sequence[str]) -> str | None:
-    """``H:MM`` or ``H:MM:SS`` where all of these cells are durations of that form."""
-    matches = [_DURATION.fullmatch(cell) for cell in cells]
-    if not matches or not all(matches):
+    """``H:MM``, ``HH:MM``, or one of these with ``:SS``, where all of these cells are written so.
+
+    With ``HH`` an hour has two digits at least, as times of day often have.
+    """
+    matches = [match for cell in cells if (match := _DURATION.fullmatch(cell))]
+    if not matches or len(matches) < len(cells):
         return None
-    with_seconds = {match[3] is not None for match in matches if match}
-    if len(with_seconds) > 1:
+    if len({match[3] is None for match in matches}) > 1:
         return None
-    return _format(seconds=with_seconds.pop())
+    hours = [match[1] for match in matches]
+    is_padded = any(hour[0] == "0" for hour in hours) and all(len(hour) > 1 for hour in hours)
+    return f"{'HH' if is_padded else 'H'}:MM{':SS' if matches[0][3] else ''}"
 
 
 def recognize(cells: Sequence[str]) -> tuple[str, str] | None:
@@ -41,15 +45,15 @@ def to_numbers(cells: pd.Series, form: str) -> pd.Series:
 
 def to_text(number: float, form: str) -> str:
     """A number as it is written in a format."""
-    if not _has_seconds(form):
-        return f"{round(number) // 60}:{round(number) % 60:02}"
-    minutes, seconds = divmod(round(number), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    rest, seconds = divmod(round(number), 60) if _has_seconds(form) else (round(number), 0)
+    hour = f"{rest // 60:02}" if form.startswith("HH") else str(rest // 60)
+    text = f"{hour}:{rest % 60:02}"
+    return f"{text}:{seconds:02}" if _has_seconds(form) else text
 
 
 def plain_format(form: str) -> str:
-    """Models see a duration as the file writes it."""
-    return form
+    """Models see a duration as the file writes it, without a zero in front."""
+    return form.replace("HH", "H")
 
 
 def from_plain(text: str, form: str) -> float:  # noqa: ARG001 -- the text says it all
@@ -96,7 +100,7 @@ def pattern(low: float, high: float, form: str) -> str:
         alternatives.append(f"({'|'.join(whole_hours)}):{below}")
     if last - first < _MAX_SINGLE_TEXTS:
         alternatives += [
-            re.escape(to_text(number, form))
+            re.escape(to_text(number, plain_format(form)))
             for number in range(first, last + 1)
             if str(number // hour) not in whole_hours
         ]
@@ -104,8 +108,4 @@ def pattern(low: float, high: float, form: str) -> str:
 
 
 def _has_seconds(form: str) -> bool:
-    return form == _format(seconds=True)
-
-
-def _format(*, seconds: bool) -> str:
-    return "H:MM:SS" if seconds else "H:MM"
+    return form.endswith("SS")

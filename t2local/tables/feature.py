@@ -21,6 +21,7 @@ from pydantic import (
 
 from t2local.stats.arrays import Mask
 from t2local.system.json_text import JsonObject
+from t2local.tables.affixes import affix_of, without_affix
 from t2local.tables.characters import Text
 from t2local.tables.column_types import TEXT_TYPES, FeatureType
 from t2local.tables.effects import StatedEffects, effect_faults
@@ -263,13 +264,14 @@ def _number_faults(feature: Feature) -> Iterable[str]:
 
 
 def _plain_levels(levels: tuple[str, ...]) -> dict[str, str]:
-    """Levels such as 1.234,56 by the number that a column of nothing else is read as."""
-    plain = {
-        to_plain(level, style): level
-        for level in levels
-        if "," in level and (style := style_of([level], ";"))
-    }
+    """Levels such as 1.234,56 and 5 mg by the number that a column of nothing else is read as."""
+    plain = {_plain_number(level): level for level in levels}
     return {number: level for number, level in plain.items() if number not in levels}
+
+
+def _plain_number(level: str) -> str:
+    number = without_affix(level, affix_of([level]))
+    return to_plain(number, style_of([number], ";"))
 
 
 def _come_back(feature: Feature, numbers: tuple[float, ...]) -> bool:

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from itertools import chain
@@ -15,6 +15,7 @@ import yaml
 from t2local.errors import InputError
 from t2local.events import Decision
 from t2local.system.atomic import atomic
+from t2local.tables.affixes import Affix
 from t2local.tables.characters import check_characters
 
 #: What people write for "no value"; compared after stripping blanks, in any case.
@@ -49,7 +50,11 @@ class Table:
     * **header**: by the names of the columns, how the file writes them; none without a header.
     * **missing**: for a column what it writes for a missing value (else nothing).
     * **styles**: for a column how it writes its numbers (else plainly).
+    * **affixes**: for a column what stands around all its numbers, such as a unit.
     * **decisions**: choices that a person could have made otherwise.
+    * **other_cells**: where the rows are a sample of a file (``cells`` are indexed by line then),
+      for each column cells of other rows: levels, and the ends of its range
+      (`t2local.tables.row_sample`).
     """
 
     cells: pd.DataFrame
@@ -62,7 +67,9 @@ class Table:
     header: dict[str, str] | None = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     styles: dict[str, str] = field(default_factory=dict)
+    affixes: dict[str, Affix] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
+    other_cells: Mapping[str, Sequence[str | None]] | None = None
 
     def __post_init__(self) -> None:
         n_rows = len(self.cells)

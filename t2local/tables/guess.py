@@ -18,33 +18,18 @@ from t2local.tables.calendar import DATE_LIKE
 from t2local.tables.column_types import TEXT_TYPES
 from t2local.tables.dictionary import LeftOut
 from t2local.tables.feature import MOST_DECIMALS, Feature
+from t2local.tables.missing_texts import DECIMAL, missing_texts
 from t2local.tables.ordered_levels import known_order, order_of_ranges
 from t2local.tables.personal import personal_kind
 
 #: Fifteen digits are exact in a double; pandas reads no digits of other scripts.
 _INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
-_DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+_MANY_DIGITS = re.compile(r"\d{16,}", re.ASCII)
 _LEADING_ZERO = re.compile(r"[+-]?0\d", re.ASCII)
 _ID_NAME = re.compile(
     r"(^|[ _.-])(id|uuid|guid|mrn|key|index|no|nr|number)$|(?<=[a-z])(Id|ID|Key|No)$", re.IGNORECASE
 )
 _BOOLEANS = ({"0", "1"}, {"yes", "no"}, {"true", "false"}, {"y", "n"}, {"t", "f"})
-#: Numbers that stand for "missing" where they lie far from all others: -9, and 77, 888, -9999 ...
-_SENTINELS = (
-    -9,
-    *(sign * int(digit * times) for digit in "987" for times in (2, 3, 4, 5) for sign in (-1, 1)),
-)
-#: Words and signs that stand for "missing" in a column of numbers or dates.
-_MISSING_WORDS = frozenset(
-    {
-        "-", "--", ".", "nd", "n.d.", "not done", "not known", "not recorded", "not measured",
-        "refused", "pending",
-    }
-)  # fmt: skip
-#: Fewer different values than this show no range that a number could lie far from.
-_MIN_OTHER_VALUES = 3
-#: A sentinel lies this many times as far out as the furthest other value.
-_FAR = 3
 #: At most this many different whole numbers that repeat are codes or small counts; in a target they
 #: are classes.
 _MAX_CODES = 10
@@ -54,6 +39,8 @@ _FEW_ROWS = 20
 _MORE_LEVELS = 4
 #: At most so many whole numbers with gaps are codes or doses; more are a quantity on a grid.
 _FEW_CODES = 4
+#: Counts and scores that begin with 0 leave out no ten numbers after it.
+_FAR_FROM_ZERO = 10
 #: An identifier that is not complete: at least this share of its values is different.
 _LEAST_UNIQUE = 0.8
 #: A level of fewer rows may be one person who came twice.
@@ -102,6 +89,12 @@ class _Column:
     def rare(self) -> list[str]:
         """The levels of too few rows; a target's are all kept: a person chose them."""
         return [] if self.is_target else disclosure.rare_levels(self.cells, self.min_count)
+
+    @property
+    def counts_on(self) -> bool:
+        """Whether these whole numbers grow by one from row to row."""
+        numbers = self.cells[self.cells.index >= 0].astype(int)
+        return bool((np.diff(numbers) == np.diff(numbers.index)).all())
 
     @cached_property
     def most_decimals(self) -> int:
@@ -173,11 +166,12 @@ def guess_column(
 
     **Parameters:**
 
-    * **column**: cells of text, None for missing; its name is the column's.
+    * **column**: cells of text, None for missing, with the places of their rows (-1: not known);
+      its name is the column's.
     * **is_target**: the whole numbers of a target are classes where few of them repeat.
     """
     cells = column.dropna().astype(str)
-    missing_values = _missing_values(cells)
+    missing_values = missing_texts(cells)
     facts = _Column(
         name=str(column.name),
         cells=cells[~cells.isin(missing_values)],
@@ -192,39 +186,6 @@ def guess_column(
     return facts.left_out(
         f"free text: {facts.n_levels} different values in {len(facts.cells)} cells"
     )
-
-
-def _missing_values(cells: pd.Series) -> tuple[str, ...]:
-    """Texts of a column of numbers or dates that mean "missing".
-
-    These are numbers such as -999 far from all others, and words.
-    """
-    counts = cells.value_counts()
-    texts = list(map(str, counts.index))
-    words = [text for text in texts if text.casefold() in _MISSING_WORDS]
-    others = [text for text in texts if text not in words]
-    if words and len(others) >= _MIN_OTHER_VALUES:
-        for shape in (_DECIMAL, DATE_LIKE):
-            if all(map(shape.fullmatch, others)):
-                return tuple(words)
-    if not all(map(_DECIMAL.fullmatch, texts)):
-        return ()
-    return _sentinels(counts)
-
-
-def _sentinels(counts: pd.Series) -> tuple[str, ...]:
-    """Numbers that mean "missing" among those with these counts, by text."""
-    values = pd.Series(counts.index.astype(float), index=counts.index)
-    candidates = values[values.isin(_SENTINELS)]
-    others = values.drop(candidates.index)
-    if len(others) < _MIN_OTHER_VALUES:
-        return ()
-    negative_limit = min(0.0, _FAR * others.min())
-    positive_limit = _FAR * max(others.max(), 1.0)
-    below = candidates[candidates < negative_limit]
-    # A single 99 may be somebody's age; the code of a missing value comes back.
-    above = candidates[(candidates > positive_limit) & (counts[candidates.index] > 1)]
-    return tuple(map(str, [*below.index, *above.index]))
 
 
 def _blank(column: _Column) -> _Guess:
@@ -250,9 +211,13 @@ def _identifier(column: _Column) -> _Guess:
         return None
     is_complete = not column.missing and column.n_levels == column.n_rows >= 3
     is_whole = column.all_match(_INTEGER)
-    if is_complete and is_whole and (np.diff(column.cells.astype(int).to_numpy()) == 1).all():
+    if is_complete and is_whole and column.counts_on:
         return column.left_out("an identifier: it counts the rows", make="identifier")
-    if (column.all_match(_DECIMAL) and not is_whole) or not _ID_NAME.search(column.name):
+    if is_complete and column.all_match(_MANY_DIGITS):
+        return column.left_out(
+            "an identifier: many digits, and no value repeats", make="identifier"
+        )
+    if (column.all_match(DECIMAL) and not is_whole) or not _ID_NAME.search(column.name):
         return None
     # Who came twice, or has no number, is a person still: nothing to draw numbers from.
     if is_complete or (
@@ -330,16 +295,26 @@ def _mixed_dates(column: _Column) -> _Guess:
 
 
 def _number(column: _Column) -> _Guess:
-    if column.all_match(_DECIMAL) and column.most_decimals < 0:
-        return None  # codes of so many digits that no number tells them apart
+    if not column.all_match(DECIMAL) or column.most_decimals < 0:
+        return None  # or codes of so many digits that no number tells them apart
+    note = _note_on_zeros(column)
     if column.all_match(_INTEGER):
-        return column.with_range(0, f"whole numbers, {column.n_levels} different ones")
-    if not column.all_match(_DECIMAL):
-        return None
+        return column.with_range(0, f"whole numbers, {column.n_levels} different ones{note}")
     decimals = min(max(map(_decimals, column.cells)), column.most_decimals)
     if not decimals:
-        return column.with_range(0, "whole numbers, some written with a point")
-    return column.with_range(decimals, f"numbers with up to {decimals} decimals")
+        return column.with_range(0, f"whole numbers, some written with a point{note}")
+    return column.with_range(decimals, f"numbers with up to {decimals} decimals{note}")
+
+
+def _note_on_zeros(column: _Column) -> str:
+    """A question about zeros far below all other numbers: a blood pressure is never 0.
+
+    Nothing is changed: a person may name them in ``missing_values``.
+    """
+    numbers = column.cells.to_numpy(dtype=np.float64)
+    others = numbers[numbers != 0]
+    is_suspect = len(numbers) - len(others) > 1 and others.size and others.min() >= _FAR_FROM_ZERO
+    return "; do its zeros mean missing? All other numbers are far above" if is_suspect else ""
 
 
 def _ordinal(column: _Column) -> _Guess:
@@ -388,7 +363,7 @@ _RULES: tuple[Callable[[_Column], _Guess], ...] = (
 
 
 def _numbers_first(level: str) -> tuple[int, float, str]:
-    if _DECIMAL.fullmatch(level):
+    if DECIMAL.fullmatch(level):
         return 0, float(level), level
     return 1, 0.0, level
 

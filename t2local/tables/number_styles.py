@@ -40,8 +40,15 @@ def _each_matches(cells: Sequence[str], *patterns: re.Pattern[str]) -> bool:
     return all(any(pattern.fullmatch(cell) for pattern in patterns) for cell in cells)
 
 
+def is_number(cell: str) -> bool:
+    """Whether a text is a number in one of the styles."""
+    return _each_matches([cell], NUMBER, _POINTS_AND_COMMA, _THOUSANDS)
+
+
 def to_plain(cell: str, style: str) -> str:
     """A number of a style with a decimal point and nothing else."""
+    if not style:
+        return cell
     if style == COMMAS_FOR_THOUSANDS:
         return cell.replace(",", "")
     return cell.replace(".", "").replace(",", ".")

@@ -5,12 +5,13 @@ choice that a person could have made otherwise is a decision with its reason, an
 table, so that what is written later looks like what was read.
 """
 
+import codecs
 import csv
 import io
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import pandas as pd
 from t2local.errors import InputError
 from t2local.events import Decision
 from t2local.system.input_file import read_bytes
+from t2local.tables.affixes import NO_AFFIX, Affix, affix_of, with_affix, without_affix
 from t2local.tables.characters import check_characters
 from t2local.tables.file_formats import (
     FRAMES,
@@ -32,7 +34,8 @@ from t2local.tables.file_formats import (
 from t2local.tables.files import MISSING, Table, from_frame, stripped, write_csv
 from t2local.tables.formulas import guarded, unguarded
 from t2local.tables.header import Header, Record, read_header
-from t2local.tables.number_styles import style_of, styled, to_plain
+from t2local.tables.number_styles import is_number, style_of, styled, to_plain
+from t2local.tables.row_sample import Row, RowSample, row_sample
 
 _DELIMITERS = (",", ";", "\t", "|")
 #: A patients' table is small; a file beyond this is a mistake that would fill the memory.
@@ -47,8 +50,10 @@ _DOUBTFUL_MISSING = frozenset({"unknown", "missing"})
 #: A dictionary of 10,000 columns has 3 MB.
 _MOST_BYTES_OF_TEXT = 20 * 10**6
 _BOM = b"\xef\xbb\xbf"
-#: A line with its end. Only these ends are one for Python's reader of CSV; `splitlines` has more.
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+#: A table of a few thousand rows is smaller; of a larger one only a sample of rows fits.
+_MOST_BYTES_OF_ALL_ROWS = 16 * 10**6
+#: Bytes that are tried in an encoding at a time.
+_BYTES_OF_A_PART = 2**20
 #: What stands for a row in which every cell is missing and none has a code: a blank line is no row.
 _MISSING_ROW = "NA"
 
@@ -60,11 +65,17 @@ class _Column:
     cells: list[str | None]
     missing: str
     style: str
+    affix: Affix
     decisions: list[Decision]
 
 
 def read_table(
-    path: Path | str, *, fewest: int = 2, first_line: str = "auto", sheet: str = ""
+    path: Path | str,
+    *,
+    fewest: int = 2,
+    first_line: str = "auto",
+    sheet: str = "",
+    all_rows: bool = True,
 ) -> Table:
     """Read a CSV file, compressed or not, or one of `t2local.tables.file_formats`.
 
@@ -73,6 +84,8 @@ def read_table(
     * **fewest**: rows of data that the file needs at least.
     * **first_line**: of CSV and Excel: ``names``, ``data``, or ``auto`` for what it looks like.
     * **sheet**: of an Excel file; its first one where none is named.
+    * **all_rows**: else a CSV file of more than 16 MB is read as a sample of its rows
+      (`t2local.tables.row_sample`).
 
     **Raises** `InputError` that names file, line and column of every fault.
     """
@@ -85,17 +98,22 @@ def read_table(
     if kind in SHEETS:
         records, decisions = sheet_records(path, sheet)
         return _table(records, decisions, path.name, fewest, first_line)
-    text, encoding, decisions = _decoded(data, path.name)
     if kind in JSON_LINES:
+        text, _, decisions = _decoded(data, path.name)
         table = _table(json_records(text, path.name), decisions, path.name, fewest, "names")
         check_characters(table.cells, path.name)  # JSON can spell half of one
         return table
-    delimiter = _delimiter(text)
-    table = _table(
-        _records(text, delimiter, path.name), decisions, path.name, fewest, first_line, delimiter
-    )
-    bom = encoding == "utf-8" and data.startswith(_BOM)
-    return replace(table, encoding=encoding, bom=bom)
+    encoding, decisions = _encoding(data, path.name)
+    lines = partial(_lines, data, encoding)
+    delimiter = _delimiter(lines)
+    rows, lacking = _csv_rows(lines(), delimiter, path.name), None
+    if not all_rows and len(data) > _MOST_BYTES_OF_ALL_ROWS:
+        sample = row_sample(rows)
+        rows, lacking = iter(sample.rows), sample.lacking
+        decisions += _of_sample(sample)
+    records = _records(rows)
+    table = _table(records, decisions, path.name, fewest, first_line, delimiter, lacking)
+    return replace(table, encoding=encoding, bom=encoding == "utf-8" and data.startswith(_BOM))
 
 
 def _table(
@@ -105,22 +123,27 @@ def _table(
     fewest: int,
     first_line: str,
     delimiter: str = ",",
+    lacking: Sequence[Sequence[str]] | None = None,
 ) -> Table:
-    """The table in the records of a file."""
+    """The table in the records of a file; ``lacking``: cells of other rows, by column."""
     if not records:
         raise _empty(source)
     header = read_header(records, source, first_line)
-    columns = _columns(header, delimiter, source)
-    frame = {name: column.cells for name, column in columns.items()}
+    columns = _columns(header, delimiter, source, lacking)
+    lines = [row.line for row in header.rows]
+    frame = {name: column.cells[: len(lines)] for name, column in columns.items()}
+    others = {name: column.cells[len(lines) :] for name, column in columns.items()}
     return Table(
-        cells=pd.DataFrame(frame, columns=header.names, dtype=object),
-        lines=[row.line for row in header.rows],
+        cells=pd.DataFrame(frame, lines if lacking else None, header.names, dtype=object),
+        lines=lines,
+        other_cells=others if lacking else None,
         header=None if header.texts is None else dict(zip(header.names, header.texts, strict=True)),
         source=source,
         delimiter=delimiter,
         fewest=fewest,
         missing={name: column.missing for name, column in columns.items() if column.missing},
         styles={name: column.style for name, column in columns.items() if column.style},
+        affixes={name: column.affix for name, column in columns.items() if any(column.affix)},
         decisions=(
             *decisions,
             *header.decisions,
@@ -142,51 +165,76 @@ def read_text(path: Path, error: type[InputError]) -> str:
 
 def _decoded(data: bytes, source: str) -> tuple[str, str, list[Decision]]:
     """The text, its encoding, and why that one."""
+    encoding, decisions = _encoding(data, source)
+    return data.removeprefix(_BOM).decode(encoding), encoding, decisions
+
+
+def _encoding(data: bytes, source: str) -> tuple[str, list[Decision]]:
+    """The encoding of a text, which all of its bytes fit, and why that one."""
     has_mark = data.startswith(_BOM)
     data = data.removeprefix(_BOM)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        decision = Decision("encoding", "UTF-16", "the file begins with its mark")
-        return _utf_16(data, "utf-16", source), "utf-16", [decision]
+        return _utf_16(data, "utf-16", "the file begins with its mark", source)
     if not has_mark and data.count(b"\0") > len(data) * _SHARE_OF_ZEROS:
         encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be"
-        decision = Decision("encoding", encoding.upper(), "every second byte is zero")
-        return _utf_16(data, encoding, source), encoding, [decision]
-    try:
-        return data.decode("utf-8"), "utf-8", []
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        reason = (
-            f"line {line} is not UTF-8; if names look wrong: "
-            f"iconv -f ENCODING -t UTF-8 {source} -o utf8.csv"
-        )
+        return _utf_16(data, encoding, "every second byte is zero", source)
+    if (place := _misfit(data, "utf-8")) is None:
+        return "utf-8", []
+    line = data.count(b"\n", 0, place) + 1
+    reason = (
+        f"line {line} is not UTF-8; if names look wrong: "
+        f"iconv -f ENCODING -t UTF-8 {source} -o utf8.csv"
+    )
     # Bytes 0x80 to 0x9F are letters and signs in Windows-1252 and control characters, which no
     # table has, in Latin-1; Latin-1 reads every byte.
-    try:
-        return data.decode("cp1252"), "cp1252", [Decision("encoding", "Windows-1252", reason)]
-    except UnicodeDecodeError:
-        return data.decode("latin-1"), "latin-1", [Decision("encoding", "Latin-1", reason)]
+    if _misfit(data, "cp1252") is None:
+        return "cp1252", [Decision("encoding", "Windows-1252", reason)]
+    return "latin-1", [Decision("encoding", "Latin-1", reason)]
 
 
-def _utf_16(data: bytes, encoding: str, source: str) -> str:
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError:
+def _utf_16(data: bytes, encoding: str, reason: str, source: str) -> tuple[str, list[Decision]]:
+    if _misfit(data, encoding) is not None:
         raise InputError(
             f"{source} begins like {encoding.upper()} and is not.", next_step="save it as UTF-8"
-        ) from None
+        )
+    return encoding, [Decision("encoding", encoding.upper(), reason)]
 
 
-def _delimiter(text: str) -> str:
+def _misfit(data: bytes, encoding: str) -> int | None:
+    """Where bytes begin that are none of an encoding; they are tried in parts, to save memory."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    for start in range(0, len(data) + 1, _BYTES_OF_A_PART):
+        end = start + _BYTES_OF_A_PART
+        n_before = len(decoder.getstate()[0])
+        try:
+            decoder.decode(data[start:end], final=end > len(data))
+        except UnicodeDecodeError as error:
+            return start - n_before + error.start
+    return None
+
+
+def _lines(data: bytes, encoding: str) -> Iterable[str]:
+    """The lines of a text with their ends; only those that are one for Python's reader of CSV."""
+    file = io.BytesIO(data.removeprefix(_BOM))
+    return io.TextIOWrapper(file, encoding=encoding, newline="")
+
+
+def _delimiter(lines: Callable[[], Iterable[str]]) -> str:
     """The delimiter that splits the records most often into as many cells as the first one.
 
     Quotes that do not fit speak against a delimiter.
+
+    **Parameters:**
+
+    * **lines**: gives the lines of the text, from the first one each time.
     """
 
     def fit(delimiter: str) -> tuple[bool, float, int]:
         counts: list[int] = []
         whole = True
         try:
-            for _, row in islice(_rows_with_lines(text, delimiter), _RECORDS_FOR_DELIMITER):
+            reader = csv.reader(lines(), delimiter=delimiter, strict=True)
+            for row in islice(reader, _RECORDS_FOR_DELIMITER):
                 counts += [len(row)] * (len(row) > 1 or any(map(str.strip, row)))
         except csv.Error:
             whole = False
@@ -197,24 +245,16 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=fit)
 
 
-def _rows_with_lines(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Each row of the text, and its last line."""
-    lines = (match[0] for match in _LINE.finditer(text))
+def _csv_rows(lines: Iterable[str], delimiter: str, source: str) -> Iterator[Row]:
+    """Every row that is not blank. **Raises** `InputError` for quotes that do not fit."""
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    for row in reader:
-        yield reader.line_num, row
-
-
-def _records(text: str, delimiter: str, source: str) -> list[Record]:
-    """Every record that is not blank."""
-    records: list[Record] = []
     line = 1
     try:
-        for last_line, row in _rows_with_lines(text, delimiter):
-            cells = [unguarded(stripped(cell)) for cell in row]
-            if any(cells):
-                records.append(Record(line, cells))
-            line = last_line + 1
+        for row in reader:
+            # The first cell shows it of most rows, and faster than all of them.
+            if (row and stripped(row[0])) or any(map(stripped, row)):
+                yield line, row
+            line = reader.line_num + 1
     except csv.Error as error:
         next_step = "mend the quotes on that line"
         if "limit" in str(error):
@@ -225,15 +265,35 @@ def _records(text: str, delimiter: str, source: str) -> list[Record]:
             faults=[f"{source}, line {line}: {error}"],
             next_step=next_step,
         ) from None
-    return records
+
+
+def _records(rows: Iterable[Row]) -> list[Record]:
+    return [Record(line, [unguarded(stripped(cell)) for cell in row]) for line, row in rows]
+
+
+def _of_sample(sample: RowSample) -> list[Decision]:
+    """What is said of a sample of rows; nothing where it has all."""
+    n_sample = len(sample.rows) - 1
+    if n_sample == sample.n_rows:
+        return []
+    reason = (
+        "drawn, each as likely as any other: the file is large. Missing cells, levels and the ends "
+        "of ranges are those of all rows; what else is guessed or written comes from these"
+    )
+    return [Decision("rows", f"{n_sample:,} of {sample.n_rows:,}", reason)]
 
 
 def _empty(source: str) -> InputError:
     return InputError(f"{source} is empty.", next_step="pass a CSV file with a header and rows")
 
 
-def _columns(header: Header, delimiter: str, source: str) -> dict[str, _Column]:
-    """The columns by name. **Raises** `InputError` for rows of another length than the header."""
+def _columns(
+    header: Header, delimiter: str, source: str, lacking: Sequence[Sequence[str]] | None
+) -> dict[str, _Column]:
+    """The columns by name, with the cells of other rows behind those of the header's.
+
+    **Raises** `InputError` for rows of another length than the header.
+    """
     n_columns = len(header.names)
     uneven = [
         f"{source}, line {row.line}: {len(row.cells)} cells, the header has {n_columns}"
@@ -246,8 +306,9 @@ def _columns(header: Header, delimiter: str, source: str) -> dict[str, _Column]:
             faults=uneven,
             next_step="mend these lines; a cell that holds the delimiter needs quotes",
         )
+    others = lacking or [[]] * n_columns
     return {
-        name: _column(name, [row.cells[place] for row in header.rows], delimiter)
+        name: _column(name, [*(row.cells[place] for row in header.rows), *others[place]], delimiter)
         for place, name in enumerate(header.names)
     }
 
@@ -259,11 +320,15 @@ def _column(name: str, texts: Sequence[str], delimiter: str) -> _Column:
     decisions = []
     if code.casefold() in _DOUBTFUL_MISSING:
         decisions.append(Decision(name, "missing", f"cells with {code!r} are missing values"))
+    affix = affix_of([cell for cell in cells if cell is not None])
+    if affix != NO_AFFIX:
+        decisions.append(Decision(name, with_affix("...", affix), "so are its numbers written"))
+        cells = [cell and without_affix(cell, affix) for cell in cells]
     style = style_of([cell for cell in cells if cell is not None], delimiter)
     if style:
         decisions.append(Decision(name, style, "so are its numbers written"))
         cells = [cell and to_plain(cell, style) for cell in cells]
-    return _Column(cells, code, style, decisions)
+    return _Column(cells, code, style, affix, decisions)
 
 
 def write_like(table: Table, path: Path, cells: pd.DataFrame, *, with_names: bool = False) -> None:
@@ -314,13 +379,16 @@ def _is_ambiguous(records: Iterable[Sequence[str]], delimiter: str) -> bool:
     """Whether reading would take another delimiter for that of these records."""
     buffer = io.StringIO()
     csv.writer(buffer, delimiter=delimiter, lineterminator="\n").writerows(records)
-    return _delimiter(buffer.getvalue()) != delimiter
+    return _delimiter(partial(io.StringIO, buffer.getvalue(), newline="")) != delimiter
 
 
 def _written(table: Table, name: str, cell: str | None) -> str:
     """A cell as its column writes it."""
     if pd.isna(cell):
         return table.missing.get(name, "")
+    text = str(cell)
     if style := table.styles.get(name):
-        return styled(str(cell), style)
-    return guarded(str(cell))
+        text = styled(text, style)
+    if name in table.affixes and is_number(text):
+        text = with_affix(text, table.affixes[name])
+    return text if style else guarded(text)
