@@ -41,6 +41,8 @@ class Stream(IntEnum):
     BELIEFS_SPLIT = 84  # which rows of a small table are test rows
     # Models of the columns (bench/densities.py), by number of the table and n
     DENSITY_ROWS = 90  # rows that they write
+    # Models that predict (bench/teachers.py), by number of the table and n
+    TEACHERS = 92  # real rows, test rows, folds
     # Broken inputs (bench/fuzz)
     FUZZ = 95  # by number of the kind and of the input
 
