@@ -33,7 +33,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import sklearn.ensemble as trees
-from sklearn.base import clone
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -63,6 +62,12 @@ MAX_SHARE = 0.6
 N_FOLDS = 5
 PRIOR_ROWS = 5.0
 TODAY = "logistic + forest"
+#: What forests are made of, so that no tree is grown twice.
+HALVES = {
+    "forest": ("forest / 1", "forest / 2"),
+    "extra trees": ("extra trees / 1", "extra trees / 2"),
+    "trees": ("forest / 1", "extra trees / 1"),
+}
 MEMBERS = (
     *("logistic", "bayes", "splines", "forest", "extra trees", "trees", "boosting", "process"),
     *("svm", "neighbours", "naive bayes"),
@@ -129,29 +134,11 @@ class Splines(Bayes):
         return np.hstack([x, *(spline.transform(x[:, [j]]) for spline, j in pairs)])
 
 
-class Trees:
-    """Half as many trees of each kind."""
-
-    def __init__(self, forest: Any, extra: Any) -> None:
-        self.models = [
-            clone(model).set_params(n_estimators=N_TREES // 2) for model in (forest, extra)
-        ]
-
-    def fit(self, x: np.ndarray, y: np.ndarray) -> "Trees":
-        for model in self.models:
-            model.fit(x, y)
-        return self
-
-    def predict(self, x: np.ndarray) -> np.ndarray:
-        return np.mean([model.predict(x) for model in self.models], axis=0)
-
-    def predict_proba(self, x: np.ndarray) -> np.ndarray:
-        return np.mean([model.predict_proba(x) for model in self.models], axis=0)
-
-
 def member(name: str, n_classes: int, n: int, seed: int) -> Any:
-    """A model to be fitted to n rows; none where it does not fit this kind of label."""
-    forest = {"min_samples_leaf": 2, "random_state": seed}
+    """A model to be fitted to n rows."""
+    kind, _, half = name.partition(" / ")
+    forest = {"n_estimators": N_TREES // 2, "min_samples_leaf": 2}
+    forest["random_state"] = 2 * seed + (half == "2")
     boosting = {
         "max_iter": 60,
         "max_leaf_nodes": 4,
@@ -164,8 +151,8 @@ def member(name: str, n_classes: int, n: int, seed: int) -> Any:
     if n_classes:
         models = {
             "logistic": LogisticRegression(max_iter=1000),
-            "forest": trees.RandomForestClassifier(N_TREES, **forest),
-            "extra trees": trees.ExtraTreesClassifier(N_TREES, **forest),
+            "forest": trees.RandomForestClassifier(**forest),
+            "extra trees": trees.ExtraTreesClassifier(**forest),
             "boosting": trees.HistGradientBoostingClassifier(**boosting),
             "process": GaussianProcessClassifier(1.0 * RBF(3.0)),
             "svm": SVC(),
@@ -175,16 +162,14 @@ def member(name: str, n_classes: int, n: int, seed: int) -> Any:
     else:
         models = {
             "logistic": Ridge(1.0),
-            "forest": trees.RandomForestRegressor(N_TREES, **forest),
-            "extra trees": trees.ExtraTreesRegressor(N_TREES, **forest),
+            "forest": trees.RandomForestRegressor(**forest),
+            "extra trees": trees.ExtraTreesRegressor(**forest),
             "boosting": trees.HistGradientBoostingRegressor(**boosting),
             "process": GaussianProcessRegressor(1.0 * RBF(3.0) + WhiteKernel(), normalize_y=True),
             "svm": SVR(),
             "neighbours": KNeighborsRegressor(neighbours),
         }
-    if name == "trees":
-        return Trees(models["forest"], models["extra trees"])
-    return models.get(name)
+    return models[kind]
 
 
 @dataclass(frozen=True)
@@ -226,6 +211,9 @@ class Sample:
 
     def member(self, name: str) -> tuple[np.ndarray, float]:
         """Predictions of the test rows (m, classes or 1), and seconds."""
+        if name in HALVES:
+            halves = [self.member(half) for half in HALVES[name]]
+            return np.mean([p for p, _ in halves], axis=0), sum(seconds for _, seconds in halves)
         if name not in self.done:
             began = time.process_time()
             predictions = self._fitted(name, np.ones(len(self.x), bool), self.test)
@@ -268,7 +256,8 @@ class Sample:
         for fold in np.unique(self.folds):
             out = self.folds == fold
             for k, part in enumerate(parts):
-                held_out[k, out] = self._fitted(part, ~out, self.x[out])
+                fits = [self._fitted(own, ~out, self.x[out]) for own in HALVES.get(part, (part,))]
+                held_out[k, out] = np.mean(fits, axis=0)
         return stacked(self._likelihoods(held_out))
 
     def _likelihoods(self, predictions: np.ndarray) -> np.ndarray:
