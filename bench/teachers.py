@@ -11,9 +11,10 @@ percent) and CPU seconds of fit and prediction. All models see the matrix of `En
   ``process`` (Gaussian, RBF kernel with the marginal likelihood at its best), ``svm``,
   ``neighbours``, ``naive bayes``.
 * Combinations: the mean of probabilities of members joined by `` + ``; ``logits of``: the mean of
-  their logarithms; ``stack of``: weights by out-of-fold log loss (numbers: squared error), with a
-  prior toward equal ones that is worth as many rows a member as `PRIOR_ROWS`. ``trees`` are halves
-  of forest and extra trees, together as many as in ``forest``.
+  their logarithms; ``stack of``: weights by the log loss (numbers: squared error) on rows that
+  were out of the fold, or of the bag of a tree, with a prior toward equal ones that is worth as
+  many rows a member as `PRIOR_ROWS`. ``trees`` are halves of forest and extra trees, together as
+  many as in ``forest``. Extra trees are grown on bootstrap samples as those of a forest are.
 
 Results are appended to --out, one JSON line a model of a cell; what stands there is not run again.
 
@@ -137,7 +138,8 @@ class Splines(Bayes):
 def member(name: str, n_classes: int, n: int, seed: int) -> Any:
     """A model to be fitted to n rows."""
     kind, _, half = name.partition(" / ")
-    forest = {"n_estimators": N_TREES // 2, "min_samples_leaf": 2}
+    forest = {"n_estimators": N_TREES // 2, "min_samples_leaf": 2, "bootstrap": True}
+    forest["oob_score"] = True
     forest["random_state"] = 2 * seed + (half == "2")
     boosting = {
         "max_iter": 60,
@@ -208,6 +210,7 @@ class Sample:
         self.truth = encode_labels(self.labels, target)
         self.folds = stratified_folds(self.y, N_FOLDS, rng)
         self.done: dict[str, tuple[np.ndarray, float]] = {}
+        self.out_of_bag: dict[str, np.ndarray] = {}
 
     def member(self, name: str) -> tuple[np.ndarray, float]:
         """Predictions of the test rows (m, classes or 1), and seconds."""
@@ -225,6 +228,8 @@ class Sample:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a kernel at its bounds is still a fair rival
             model.fit(self.x[train], self.y[train])
+        if " / " in name:
+            self.out_of_bag[name] = _out_of_bag(model)
         if not self.n_classes:
             return model.predict(at)[:, None]
         if name == "svm":
@@ -255,9 +260,11 @@ class Sample:
         held_out = np.zeros((len(parts), len(self.x), max(1, self.n_classes)))
         for fold in np.unique(self.folds):
             out = self.folds == fold
-            for k, part in enumerate(parts):
-                fits = [self._fitted(own, ~out, self.x[out]) for own in HALVES.get(part, (part,))]
-                held_out[k, out] = np.mean(fits, axis=0)
+            for k in [k for k, part in enumerate(parts) if part not in HALVES]:
+                held_out[k, out] = self._fitted(parts[k], ~out, self.x[out])
+        for k in [k for k, part in enumerate(parts) if part in HALVES]:
+            halves = [self.out_of_bag[half] for half in HALVES[parts[k]]]
+            held_out[k] = np.nan_to_num(np.mean(halves, axis=0), nan=1 / max(1, self.n_classes))
         return stacked(self._likelihoods(held_out))
 
     def _likelihoods(self, predictions: np.ndarray) -> np.ndarray:
@@ -287,6 +294,13 @@ class Sample:
             calibration = round(100 * float(np.mean(gaps)), 3)
         figures = round(float(own_skill), 3), round(float(loss), 3), calibration, round(seconds, 4)
         return Cell(self.own.name, len(self.x), self.seed, name, *figures)
+
+
+def _out_of_bag(forest: Any) -> np.ndarray:
+    """What trees say of the rows that they have not seen, (n, classes or 1)."""
+    if hasattr(forest, "oob_decision_function_"):
+        return forest.oob_decision_function_
+    return forest.oob_prediction_[:, None]
 
 
 def stacked(likelihoods: np.ndarray) -> np.ndarray:

@@ -140,9 +140,11 @@ def _classes(y: FloatArray, target: Column) -> tuple[IntArray, FloatArray]:
 
 
 def _forests(classify: bool, n_trees: int, seed: int, signs: IntArray) -> Iterator[Any]:
-    """A random forest and extremely randomised trees (Geurts et al. 2006), to be fitted.
+    """A random forest and extremely randomised trees, to be fitted.
 
-    Half of the trees of each kind go only up (1) or down (-1) along columns with a sign (d,).
+    The latter cut at random places (Geurts et al. 2006, doi 10.1007/s10994-006-6226-1); theirs are
+    bootstrap samples too. Half of the trees of each kind go only up (1) or down (-1) along columns
+    with a sign; (d,).
     """
     from sklearn import ensemble
 
@@ -154,13 +156,16 @@ def _forests(classify: bool, n_trees: int, seed: int, signs: IntArray) -> Iterat
         parts[Stream.DIRECTED_FOREST] = signs
     shares = np.diff(np.linspace(0, n_trees, len(kinds) * len(parts) + 1).astype(int)).tolist()
     for share, (kind, (stream, own)) in zip(shares, product(kinds, parts.items()), strict=True):
-        if not share:
-            continue
-        # Leaves of two rows: leaves of one give probabilities of 0 and 1 on the few rows that there
-        # are.
-        yield kind(
-            share, min_samples_leaf=2, random_state=random_state(seed, stream), monotonic_cst=own
-        )
+        if share:
+            # Leaves of two rows: leaves of one give probabilities of 0 and 1 on the few rows that
+            # there are.
+            yield kind(
+                share,
+                min_samples_leaf=2,
+                bootstrap=True,
+                random_state=random_state(seed, stream),
+                monotonic_cst=own,
+            )
 
 
 def predict_ensemble(models: Ensemble, x: FloatArray, target: Column) -> FloatArray:
