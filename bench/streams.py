@@ -41,10 +41,12 @@ class Stream(IntEnum):
     BELIEFS_SPLIT = 84  # which rows of a small table are test rows
     # Models of the columns (bench/densities.py), by number of the table and n
     DENSITY_ROWS = 90  # rows that they write
-    DENSITY_SPEED = 93  # made-up columns, and what is drawn of them, by their numbers
     # The product's rows beside them (bench/fidelity.py), by number of the table and n
     FIDELITY_SAMPLES = 91  # samples of real rows
-    FIDELITY_ROWS = 92  # rows of the models of the columns
+    # Models that predict (bench/teachers.py), by number of the table and n
+    TEACHERS = 92  # real rows, test rows, folds
+    DENSITY_SPEED = 93  # made-up columns, and what is drawn of them, by their numbers
+    FIDELITY_ROWS = 94  # rows of the models of the columns
     # Broken inputs (bench/fuzz)
     FUZZ = 95  # by number of the kind and of the input
 

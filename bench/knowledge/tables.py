@@ -105,14 +105,14 @@ class Table:
         if n_rows > len(self.pool_rows):
             raise Unavailable(f"{self.name} has {len(self.pool_rows)} rows in its pool")
         rng = generator(seed, Stream.KNOWLEDGE_REAL, self.number)
-        return self.values.iloc[_stratified(self.strata, self.pool_rows, n_rows, rng)]
+        return self.values.iloc[stratified(self.strata, self.pool_rows, n_rows, rng)]
 
     def fresh(self, n_rows: int, seed: int, real: pd.DataFrame) -> Fresh:
         """True rows that are neither test rows nor the real ones, each class by its share."""
         rng = generator(seed, Stream.KNOWLEDGE_FRESH, self.number)
         others = np.concatenate([self.population_rows, self.pool_rows, self.reserve_rows])
         others = np.setdiff1d(others, real.index)
-        drawn = _stratified(self.strata, others, min(n_rows, len(others)), rng)
+        drawn = stratified(self.strata, others, min(n_rows, len(others)), rng)
         repeated = rng.choice(others, n_rows - len(drawn))
         return Fresh(self.values.iloc[np.concatenate([drawn, repeated])], len(repeated))
 
@@ -157,7 +157,7 @@ def of_frame(frame: pd.DataFrame, source: Source, group: str) -> Table:
     n_pool = min(MAX_POOL, round(POOL_SHARE * len(values)))
     n_population = min(MAX_POPULATION, len(values) - n_test - n_pool)
     for n_rows in (n_population, n_pool, n_test):
-        parts.append(_stratified(strata, rest, n_rows, rng))
+        parts.append(stratified(strata, rest, n_rows, rng))
         rest = np.setdiff1d(rest, parts[-1])
     return Table(source, group, dictionary, values, strata, *parts, reserve_rows=rest)
 
@@ -172,9 +172,7 @@ def _strata(values: pd.DataFrame, dictionary: FeatureDictionary) -> IntArray:
     return ranks * _N_QUANTILES // len(ranks)
 
 
-def _stratified(
-    strata: IntArray, rows: IntArray, n_rows: int, rng: np.random.Generator
-) -> IntArray:
+def stratified(strata: IntArray, rows: IntArray, n_rows: int, rng: np.random.Generator) -> IntArray:
     """``n_rows`` of the rows, mixed, each stratum by its share among them (largest remainders).
 
     **Parameters:**
