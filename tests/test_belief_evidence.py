@@ -34,7 +34,7 @@ def believed(sign):
         Belief(
             feature=name,
             direction="raises" if sign * effect >= 0 else "lowers",
-            strength=abs(effect),
+            strength=max(abs(effect), 0.05),  # 0 would say that there is no effect
         )
         for name, effect in EFFECTS.items()
     ]
