@@ -215,7 +215,10 @@ def opinions(table: Table, group: str) -> dict[str, Knowledge]:
         for name, by_table in stored_answers().items()
         if table.name in by_table
     }
-    nobody = {"everything raises": everything_raises(table), "means of columns": column_means(table)}
+    nobody = {
+        "everything raises": everything_raises(table),
+        "means of columns": column_means(table),
+    }
     return {**asked, **nobody, **larger}
 
 
