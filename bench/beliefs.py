@@ -4,14 +4,17 @@ A model is asked once for each table; its answers stand in bench/results/beliefs
 that the statistics need no model. Of each sample of n real rows: the AUC (in percent, on test rows)
 of the plain ensemble, of the one whose prior has the mean zero, and of the one that knows the
 beliefs; then the same with the beliefs permuted among the columns. "everything raises" is no model:
-it believes that all numbers and yes-or-no columns raise the risk. Recorded answers of larger models
-(AutoElicit, arXiv 2411.17284) are there for Cleveland's heart patients.
+it believes that all numbers and yes-or-no columns raise the risk. "means of columns" is what small
+models write when they are asked in free text. Recorded answers of larger models (AutoElicit, arXiv
+2411.17284) are there for Cleveland's heart patients.
 
-Results are appended to --out, one JSON line a cell; what stands there is not run again.
+Results are appended to bench/results/beliefs_GROUP.jsonl, one JSON line a cell; what stands there
+is not run again.
 
-python -m bench.beliefs ask --name starter --model starter [--group choose]
+python -m bench.beliefs ask --models starter qwen-1.5b=/models/q15.gguf [--group choose]
 python -m bench.beliefs run [--group choose] [--seeds 0-9]
 python -m bench.beliefs report [--group choose]
+python -m bench.beliefs all --models starter --group report --seeds 100-109
 """
 
 import argparse
@@ -27,10 +30,11 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import roc_auc_score
 
-from bench.effects import N_TREES, OWN, SIZES, Table
+from bench.effects import N_TREES, OWN, Table
 from bench.knowledge.tables import GROUPS, frames
 from bench.streams import Stream, generator
 from bench.tables import interval, real_table
+from t2local.run.belief_evidence import LEAST_RANK
 from t2local.settings import DecoderSettings
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
@@ -39,8 +43,8 @@ from t2local.tables.belief_file import Belief, Knowledge, with_beliefs
 from t2local.team.beliefs import ask, is_yes_or_no
 
 ANSWERS = Path("bench/results/beliefs_answers.json")
-#: Beliefs are used where so many of their permutations explain the labels worse.
-LEAST_RANK = 0.3
+#: Real rows; tables with fewer rows to draw from are left out.
+SIZES = (20, 30, 60, 100)
 #: Tables of at most so many rows have other test rows for each seed.
 MAX_SPLIT = 600
 HEART = {
@@ -89,16 +93,16 @@ class Cell:
 
 
 def tables(group: str) -> Iterator[Table]:
-    """Tables of two classes with readable names."""
+    """Tables of two classes with readable names; Cleveland's also where recorded answers count."""
     for source, frame in frames(group):
         if frame[source.target].nunique() == 2:
             yield _described(Table.of(source.name, frame, source.target), source.description)
+    path = real_table("cleveland_heart.csv")
+    if group != "extra" and path.is_file():
+        heart = pd.read_csv(path).rename(columns=HEART)
+        about = "Patients examined for chest pain, Cleveland Clinic"
+        yield _described(Table.of("cleveland", heart, "heart_disease"), about)
     if group == "choose":
-        path = real_table("cleveland_heart.csv")
-        if path.is_file():
-            heart = pd.read_csv(path).rename(columns=HEART)
-            about = "Patients examined for chest pain, Cleveland Clinic"
-            yield _described(Table.of("cleveland", heart, "heart_disease"), about)
         frame = OWN["diabetes"][0]().rename(columns=DIABETES)
         frame["sex"] = frame["sex"].map({1: "female", 2: "male"})
         about = "Diabetes patients, one year after the first examination"
@@ -156,33 +160,66 @@ def recorded(table: Table) -> dict[str, Knowledge]:
     return answers
 
 
-def ask_model(name: str, model: str, group: str, force: bool) -> None:
-    """Ask a model about each table; what it answered already stays."""
+def ask_models(models: list[str], group: str, again: bool) -> None:
+    """Ask each model (NAME, or NAME=FILE) about each table; what it answered already stays."""
     from t2local.llm.backbone import Backbone
     from t2local.llm.store import find
 
-    answers = json.loads(ANSWERS.read_text()) if ANSWERS.is_file() else {}
-    with closing(Backbone(find(model))) as backbone:
-        for table in tables(group):
-            if table.name in answers.get(name, {}) and not force:
-                continue
-            began = time.perf_counter()
-            knowledge = ask(backbone, table.dictionary, DecoderSettings())
-            seconds = time.perf_counter() - began
-            answers.setdefault(name, {})[table.name] = knowledge.model_dump(mode="json")
-            ANSWERS.write_text(json.dumps(answers, indent=1) + "\n")
-            print(f"{name} {table.name}: {len(knowledge.beliefs)} beliefs in {seconds:.1f} s")
+    answers = stored_answers()
+    asked = [table for table in tables(group) if group == "choose" or not recorded(table)]
+    for name, _, file in (model.partition("=") for model in models):
+        by_table = answers.setdefault(name, {})
+        missing = [table for table in asked if again or table.name not in by_table]
+        if not missing:
+            continue
+        with closing(Backbone(find(file or name))) as backbone:
+            for table in missing:
+                began = time.perf_counter()
+                knowledge = ask(backbone, table.dictionary, DecoderSettings())
+                seconds = time.perf_counter() - began
+                by_table[table.name] = knowledge.model_dump(mode="json")
+                ANSWERS.write_text(json.dumps(answers, indent=1) + "\n")
+                n_beliefs = len(knowledge.beliefs)
+                print(f"{name} {table.name}: {n_beliefs} beliefs in {seconds:.1f} s", flush=True)
 
 
-def opinions(table: Table) -> dict[str, Knowledge]:
-    """All that is believed of a table, by who believes it."""
-    answers = json.loads(ANSWERS.read_text()) if ANSWERS.is_file() else {}
+def stored_answers() -> dict[str, dict]:
+    """What models answered, by model and table."""
+    return json.loads(ANSWERS.read_text()) if ANSWERS.is_file() else {}
+
+
+def column_means(table: Table) -> Knowledge:
+    """What small models write in free text: the mean of a column where its effect is asked for.
+
+    Of yes-or-no columns it is "everything raises", with a coefficient of 0.3.
+    """
+    beliefs = []
+    for belief in everything_raises(table).beliefs:
+        size = 0.3
+        if not belief.level:
+            size = min(abs(float(table.pool[belief.feature].mean())), 100.0)
+        beliefs.append(belief.model_copy(update={"strength": size}))
+    return Knowledge(target=table.target.name, beliefs=tuple(beliefs))
+
+
+def opinions(table: Table, group: str) -> dict[str, Knowledge]:
+    """All that is believed of a table, by who believes it.
+
+    Cleveland's is a table to choose by: elsewhere only the recorded answers are about it.
+    """
+    larger = recorded(table)
+    if larger and group != "choose":
+        return larger
     asked = {
         name: Knowledge.model_validate(by_table[table.name])
-        for name, by_table in answers.items()
+        for name, by_table in stored_answers().items()
         if table.name in by_table
     }
-    return {**asked, "everything raises": everything_raises(table), **recorded(table)}
+    nobody = {
+        "everything raises": everything_raises(table),
+        "means of columns": column_means(table),
+    }
+    return {**asked, **nobody, **larger}
 
 
 def effects_of(table: Table, knowledge: Knowledge, real: pd.DataFrame) -> np.ndarray:
@@ -223,17 +260,20 @@ class Sample:
         return round(100 * float(roc_auc_score(self.truth, scores)), 3)
 
 
-def cells(table: Table, n: int, seed: int, done: set[tuple]) -> Iterator[Cell]:
+def cells(
+    table: Table, believed: dict[str, Knowledge], n: int, seed: int, done: set[tuple]
+) -> Iterator[Cell]:
     """The cells of a sample that are not done."""
     wanted = [
         (model, knowledge, permuted)
-        for model, knowledge in opinions(table).items()
+        for model, knowledge in believed.items()
         for permuted in (False, True)
         if (table.name, n, seed, model, permuted) not in done
     ]
-    if not wanted:
+    own = split(table, seed)
+    if not wanted or n > len(own.pool):
         return
-    sample = Sample(split(table, seed), n, seed)
+    sample = Sample(own, n, seed)
     plain, zero = sample.auc(None), sample.auc(np.full(sample.x.shape[1], np.nan))
     for model, knowledge, permuted in wanted:
         effects = effects_of(table, knowledge, sample.real)
@@ -258,28 +298,37 @@ def report(results: list[Cell], group: str) -> None:
     frame["change"] = frame["auc"] - frame["zero"]
     frame["guarded"] = (frame["auc"] - frame["plain"]) * (frame["rank"] > LEAST_RANK)
     every = list(tables(group))
-    by_table = {table.name: opinions(table) for table in every}
-    print("alone".ljust(28), *(table.name[:10].rjust(10) for table in every))
+    by_table = {table.name: opinions(table, group) for table in every}
+    print("AUC with no real row".ljust(28), "mean", *(table.name[:10].rjust(10) for table in every))
     for model in frame["model"].unique():
-        aucs = [
-            f"{alone(table, by_table[table.name][model]):10.1f}"
+        of_tables = [
+            alone(table, by_table[table.name][model])
             if model in by_table[table.name]
-            else " " * 10
+            else float("nan")
             for table in every
         ]
-        print(model[:27].ljust(28), *aucs)
-    for (model, permuted, n), part in frame.groupby(["model", "permuted", "n"]):
-        figures = []
-        for what in ("change", "guarded"):
-            mean, half = interval(part.groupby("seed")[what].mean().to_list())
-            worst = part.groupby("table")[what].mean()
-            figures.append(f"{mean:+.2f} ± {half:.2f} ({worst.min():+.1f} {worst.idxmin()})")
-        words = f"{model[:27]}{', permuted' if permuted else ''}".ljust(38)
-        used = f"used in {100 * (part['rank'] > LEAST_RANK).mean():.0f} %"
-        print(
-            f"{words} n = {n}: over mean zero {figures[0]}; "
-            f"guarded, over plain {figures[1]}, {used}"
-        )
+        figures = (f"{auc:10.1f}" for auc in of_tables)
+        print(model[:27].ljust(28), f"{np.nanmean(of_tables):4.1f}", *figures)
+    titles = {
+        "change": "all beliefs, over a prior of mean zero",
+        "guarded": "beliefs that pass the guard, over the plain ensemble",
+    }
+    for what, title in titles.items():
+        print(f"\nChange of the AUC: {title}; 95 % interval over the seeds (worst table)")
+        print(" " * 38, *(f"n = {n}".ljust(28) for n in SIZES))
+        for (model, permuted), part in frame.groupby(["model", "permuted"], sort=False):
+            words = f"{model[:27]}{', permuted' if permuted else ''}".ljust(38)
+            figures = [_change(part[part["n"] == n], what) for n in SIZES]
+            print(words, *(figure.ljust(28) for figure in figures))
+
+
+def _change(part: pd.DataFrame, what: str) -> str:
+    """Mean, interval and worst table of the cells of one n."""
+    if part.empty:
+        return "-"
+    mean, half = interval(part.groupby("seed")[what].mean().to_list())
+    worst = part.groupby("table")[what].mean()
+    return f"{mean:+.2f} ± {half:.2f} ({worst.min():+.1f} {worst.idxmin()[:11]})"
 
 
 def read(path: Path) -> list[Cell]:
@@ -293,8 +342,9 @@ def run(group: str, seeds: range, out: Path) -> None:
     done = {cell.key for cell in read(out)}
     with out.open("a") as file:
         for table in tables(group):
+            believed = opinions(table, group)
             for n, seed in [(n, seed) for n in SIZES for seed in seeds]:
-                for cell in cells(table, n, seed, done):
+                for cell in cells(table, believed, n, seed, done):
                     print(json.dumps(asdict(cell)), file=file, flush=True)
 
 
@@ -302,22 +352,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["ask", "run", "report"])
-    parser.add_argument("--name", default="starter", help="what the answers are filed under")
-    parser.add_argument("--model", default="starter", help="name of the catalogue, or a file")
+    parser.add_argument("what", choices=["ask", "run", "report", "all"])
+    words = "a name of the catalogue, or NAME=FILE; answers are filed under NAME"
+    parser.add_argument("--models", nargs="*", default=[], help=words)
     parser.add_argument("--group", default="choose", choices=list(GROUPS))
     parser.add_argument("--seeds", default="0-9", help="first and last; 0-9 for development")
     parser.add_argument("--again", action="store_true", help="ask what was asked before")
-    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    out = options.out or Path(f"bench/results/beliefs_{options.group}.jsonl")
-    if options.what == "ask":
-        ask_model(options.name, options.model, options.group, options.again)
-        return
+    out = Path(f"bench/results/beliefs_{options.group}.jsonl")
     first, last = map(int, options.seeds.split("-"))
-    if options.what == "run":
+    if options.what in ("ask", "all"):
+        ask_models(options.models, options.group, options.again)
+    if options.what in ("run", "all"):
         run(options.group, range(first, last + 1), out)
-    report(read(out), options.group)
+    if options.what != "ask":
+        seeds = range(first, last + 1)
+        report([cell for cell in read(out) if cell.seed in seeds], options.group)
 
 
 if __name__ == "__main__":

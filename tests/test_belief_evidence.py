@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from t2local.events import Decision, Notice
-from t2local.run.belief_evidence import belief_event, hold_against
+from t2local.run.belief_evidence import LEAST_RANK, belief_event, hold_against
 from t2local.tables.belief_file import Belief, Knowledge
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
@@ -34,7 +34,7 @@ def believed(sign):
         Belief(
             feature=name,
             direction="raises" if sign * effect >= 0 else "lowers",
-            strength=abs(effect),
+            strength=max(abs(effect), 0.05),  # 0 would say that there is no effect
         )
         for name, effect in EFFECTS.items()
     ]
@@ -48,7 +48,7 @@ def test_right_beliefs_are_used_and_wrong_ones_are_not(numeric):
     assert right.used
     assert right.rank > 0.9
     assert not wrong.used
-    assert wrong.rank <= 0.3
+    assert wrong.rank <= LEAST_RANK
 
 
 def test_a_run_says_what_became_of_beliefs():
@@ -59,6 +59,16 @@ def test_a_run_says_what_became_of_beliefs():
     unused = belief_event(hold_against(believed(-1), dictionary, values, 1))
     assert isinstance(unused, Notice)
     assert "of oracle are not used" in unused.message
+
+
+def test_a_run_says_how_many_beliefs_no_effect_can_be():
+    dictionary, values = table()
+    beliefs = [b for b in believed(1).beliefs if b.feature != "f"]
+    mean = Belief(feature="f", direction="raises", strength=99.0)
+    knowledge = Knowledge(target="y", model="oracle", beliefs=(*beliefs, mean))
+    event = belief_event(hold_against(knowledge, dictionary, values, 1))
+    assert event.value == "about 5 columns"
+    assert "1 are left out" in event.reason
 
 
 def test_a_persons_words_are_not_in_question():

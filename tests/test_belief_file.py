@@ -67,7 +67,7 @@ def test_a_file_comes_back_equal(knowledge):
 def test_a_feature_has_the_effects_that_are_believed(knowledge):
     believed = with_beliefs(DICTIONARY, knowledge)
     for feature in believed.features:
-        by_level = {b.level: b.effect for b in knowledge.beliefs if b.feature == feature.name}
+        by_level = {b.level: b.effect for b in knowledge.plausible if b.feature == feature.name}
         for level, effect in zip(feature.levels or ("",), feature.effects, strict=True):
             expected = by_level.get(level, math.nan)
             assert effect == expected or (math.isnan(effect) and math.isnan(expected))
@@ -122,6 +122,18 @@ def test_what_a_person_says_beats_what_a_model_believes():
     assert believed["age"].effects == (-1.0,)
     assert believed["ward"].effects == pytest.approx((math.nan, 0.0, math.nan), nan_ok=True)
     assert believed["sex"].effects == pytest.approx((math.nan, 1.0), nan_ok=True)
+
+
+@pytest.mark.parametrize("strength", [29.0, 31.0])
+def test_what_is_far_stronger_than_the_others_is_no_effect(strength):
+    beliefs = (
+        Belief(feature="age", direction="raises", strength=strength),
+        Belief(feature="ward", level="a", direction="raises"),
+        Belief(feature="sex", level="M", direction="lowers", strength=0.2),
+    )
+    believed = with_beliefs(DICTIONARY, Knowledge(target="died", beliefs=beliefs))
+    assert math.isnan(believed["age"].effects[0]) == (strength > 30)
+    assert believed["sex"].effects == pytest.approx((math.nan, -0.2), nan_ok=True)
 
 
 def test_beliefs_stand_in_no_dictionary_file():

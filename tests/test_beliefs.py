@@ -116,3 +116,13 @@ def test_a_table_of_codes_alone_asks_nothing():
     frame = pd.DataFrame({"V1": np.arange(40) % 17, "V2": np.arange(40) % 13, "y": [0, 1] * 20})
     dictionary = describe(from_frame(frame).cells, target="y")
     assert ask(believing(), dictionary, DecoderSettings()).beliefs == ()
+
+
+@pytest.mark.parametrize(
+    ("target", "labels", "named"),
+    [("target", [0, 1], False), ("class", [0, 1], False), ("class", ["benign", "malignant"], True)],
+)
+def test_of_an_outcome_without_a_name_nothing_is_believed(target, labels, named):
+    frame = pd.DataFrame({"age": np.arange(60) % 31, target: labels * 30})
+    dictionary = describe(from_frame(frame).cells, target=target)
+    assert bool(beliefs(believing("higher age"), dictionary)) == named

@@ -46,11 +46,16 @@ def test_a_permutation_has_the_same_strengths_and_the_same_gaps(table):
 def test_a_sample_has_a_cell_for_each_opinion_and_none_twice(table, monkeypatch):
     monkeypatch.setattr(beliefs, "N_TREES", 10)
     own = {"everything raises": beliefs.everything_raises(table)}
-    monkeypatch.setattr(beliefs, "opinions", lambda _: own)
-    cells = list(beliefs.cells(table, 20, 0, set()))
+    cells = list(beliefs.cells(table, own, 20, 0, set()))
     assert [cell.permuted for cell in cells] == [False, True]
     assert all(0 <= cell.rank <= 1 and 40 < cell.auc < 100 for cell in cells)
-    assert not list(beliefs.cells(table, 20, 0, {cell.key for cell in cells}))
+    assert not list(beliefs.cells(table, own, 20, 0, {cell.key for cell in cells}))
+    assert not list(beliefs.cells(table, own, 201, 0, set()))
+
+
+def test_what_small_models_write_are_means_of_columns(table):
+    by_feature = {b.feature: b.effect for b in beliefs.column_means(table).beliefs}
+    assert by_feature == {"age": pytest.approx(50, abs=2), "smoker": 0.3}
 
 
 @pytest.mark.parametrize("name", ["starter", "qwen-0.5b", "qwen-1.5b"])

@@ -10,10 +10,10 @@ from t2local.stats.prior_effects import evidence_rank
 from t2local.tables.belief_file import BeliefEvidence, Knowledge, with_beliefs
 from t2local.tables.dictionary import FeatureDictionary
 
-#: Beliefs are used where more than so many of their permutations explain the labels worse. With 0.5
-#: a third of the worth of a small model's is lost by chance: they are much alike for all columns;
-#: with 0.3 all harm of answers that were feature means is gone (docs/method.md, "Beliefs").
-_LEAST_RANK = 0.3
+#: Beliefs are used unless nine in ten of their permutations explain the labels better. At 20 to 60
+#: rows a stricter test takes from true beliefs and not from permuted ones: with 0.3, a sixth of the
+#: worth of a small model's (docs/method.md, "Beliefs").
+LEAST_RANK = 0.1
 
 
 def hold_against(
@@ -34,7 +34,7 @@ def hold_against(
         labels = (labels == target.positive_class).astype(np.float64)
     x = encoder.transform(values)
     rank = evidence_rank(x, labels, effects, seed, binary=bool(target.levels))
-    return BeliefEvidence(knowledge, rank, used=rank > _LEAST_RANK)
+    return BeliefEvidence(knowledge, rank, used=rank > LEAST_RANK)
 
 
 def belief_event(evidence: BeliefEvidence) -> Event:
@@ -50,6 +50,8 @@ def belief_event(evidence: BeliefEvidence) -> Event:
             f"The beliefs {whose} are not used: {1 - rank:.0%} of their own permutations explain "
             "the real labels as well or better."
         )
-    n_columns = len({belief.feature for belief in knowledge.beliefs})
+    n_columns = len({belief.feature for belief in knowledge.plausible})
     reason = f"{whose}; they explain the real labels better than {rank:.0%} of their permutations"
+    if n_others := len(knowledge.beliefs) - len(knowledge.plausible):
+        reason += f"; {n_others} are left out, as no effect is so much stronger than the others"
     return Decision("beliefs", f"about {n_columns} columns", reason)

@@ -7,6 +7,7 @@ column with an ``effect`` or ``level_effects`` of its own takes no belief.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,6 +19,10 @@ from t2local.tables.files import yaml_text
 from t2local.tables.yaml_file import parse, place
 
 _NEXT_STEP = "mend the lines above; 'python -m t2local ask data.csv' writes a correct file"
+#: A belief so many times as strong as the middle one of its file is none. The strongest honest one
+#: of seven models on 14 tables is 23 times as strong; what was the mean of a column in place of an
+#: effect, 49 to 262 times (docs/method.md, "Beliefs").
+_IMPLAUSIBLE = 30.0
 #: Where in a file, and what is wrong there.
 _Fault = tuple[tuple[str | int, ...], str]
 
@@ -58,6 +63,13 @@ class Knowledge(BaseModel):
     model: str = ""
     sha256: str = ""
     beliefs: tuple[Belief, ...] = ()
+
+    @property
+    def plausible(self) -> tuple[Belief, ...]:
+        """The beliefs whose strength an effect can have beside that of the others."""
+        strengths = [belief.strength for belief in self.beliefs if belief.effect]
+        limit = _IMPLAUSIBLE * median(strengths or [0.0])
+        return tuple(belief for belief in self.beliefs if abs(belief.effect) <= limit)
 
     def to_yaml(self) -> str:
         """A file that a person can edit."""
@@ -126,8 +138,8 @@ def check_positive(dictionary: FeatureDictionary) -> None:
 
 
 def with_beliefs(dictionary: FeatureDictionary, knowledge: Knowledge) -> FeatureDictionary:
-    """The dictionary whose features have the effects that are believed, where none is stated."""
-    effects = {(belief.feature, belief.level): belief.effect for belief in knowledge.beliefs}
+    """The dictionary whose features have the plausible beliefs as effects, where none is stated."""
+    effects = {(belief.feature, belief.level): belief.effect for belief in knowledge.plausible}
     nothing = float("nan")
     features = [
         feature.with_beliefs(

@@ -6,7 +6,8 @@ a model says of any sentence alike is no belief. Levels are held against the mea
 No row of the table is shown (docs/method.md, "Beliefs"; after LoID, arXiv 2601.17609).
 
 What has a name without meaning gets no belief: a name or a level needs a word of three letters with
-a vowel in it ("age", not "V1" or "hgb"); a description takes the place of a column's name.
+a vowel in it ("age", not "V1" or "hgb"); a description takes the place of a column's name. Of an
+outcome that is called no more than "target" nothing is asked.
 """
 
 import re
@@ -57,6 +58,8 @@ _UNITS = {
 _YES, _NO = {"yes", "true", "1", "y"}, {"no", "false", "0", "n"}
 #: A word that a reader could say: three letters, one of them a vowel.
 _WORD = re.compile(r"(?=[^\W\d_]*[aeiouyäöüéèêáàíóúAEIOUYÄÖÜ])[^\W\d_]{3,}")
+#: Words that leave an outcome open: "a high target" can be anything.
+_EMPTY_WORDS = {"a", "high", "target", "label", "class"}
 #: Levels of a column that are asked about; a column of more is as good as free text.
 _MAX_LEVELS = 12
 #: Tokens of a topic and a sentence at most; a description may be long.
@@ -80,7 +83,7 @@ def ask(model: Model, dictionary: FeatureDictionary, settings: DecoderSettings) 
 
     **Raises** `DecodeError` when a sentence does not fit the model.
     """
-    subjects = list(_subjects(dictionary))
+    subjects = [s for s in _subjects(dictionary) if _names_outcome(dictionary)]
     opinions = np.zeros((len(_PHRASINGS), 0))  # (phrasings, subjects)
     if subjects:
         opinions = _opinions(subjects, _all_answers(model, dictionary, subjects, settings))
@@ -256,6 +259,11 @@ def _outcome(dictionary: FeatureDictionary) -> str:
     if positive.lower() in _YES:
         return name
     return f"{name} {positive.lower()}"
+
+
+def _names_outcome(dictionary: FeatureDictionary) -> bool:
+    """Whether it is said what the target is."""
+    return _means_something(" ".join(set(_outcome(dictionary).split()) - _EMPTY_WORDS))
 
 
 def _topic(dictionary: FeatureDictionary) -> str:
