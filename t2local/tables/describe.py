@@ -8,10 +8,12 @@ from itertools import permutations
 
 import pandas as pd
 
-from t2local.errors import InputError
+from t2local.errors import InputError, UsageError
 from t2local.settings import TableSettings
 from t2local.tables.dictionary import Feature, FeatureDictionary, LeftOut, Relation
+from t2local.tables.effects import states_effects
 from t2local.tables.guess import guess_column
+from t2local.tables.table_schema import means_no_target
 
 #: Names that mean "what is to be predicted" in the tables that people bring.
 _TARGET_NAMES = (
@@ -20,6 +22,8 @@ _TARGET_NAMES = (
 )  # fmt: skip
 #: Rows in which both of two dates stand, at least, before their order is taken for a rule.
 _MIN_DATE_PAIRS = 5
+#: What to do where the target is the only column.
+_GO_ON = "go on without a target: --target none"
 
 
 def describe(
@@ -34,12 +38,12 @@ def describe(
     **Parameters:**
 
     * **cells**: frame of text, None for missing (`files.read_table`).
-    * **target**: the column to predict; else one named like a label, else the last one that can be
-      generated.
+    * **target**: the column to predict, or ``none``; else one named like a label, else the last one
+      without a blank cell. A table that has no such column has no target.
     * **source**: how errors name the table.
 
-    **Raises** `InputError` for a target that is not there or cannot be one, and for fewer than two
-    usable columns.
+    **Raises** `InputError` for a target that is not there or cannot be one, and where no column, or
+    the target alone, can be generated.
     """
     settings = settings or TableSettings()
     _check_target(cells, target, source)
@@ -49,7 +53,7 @@ def describe(
         for name in cells.columns
     }
     chosen, reason = _choose_target(guesses, likely_target, required=target is not None)
-    if chosen != likely_target:
+    if chosen is not None and chosen != likely_target:
         guesses[chosen] = guess_column(cells[chosen], is_target=True, settings=settings)
     features = _features(guesses, chosen, source)
     return FeatureDictionary(
@@ -62,16 +66,18 @@ def describe(
 
 
 def _check_target(cells: pd.DataFrame, target: str | None, source: str) -> None:
-    if target is not None and target not in cells.columns:
+    if target is None or means_no_target(target, cells.columns):
+        return
+    if target not in cells.columns:
         raise InputError(
             f"{source} has no column {target!r}.",
             faults=[f"its columns: {', '.join(cells.columns)}"],
-            next_step="pass one of these with --target",
+            next_step="pass one of these with --target, or none",
         )
 
 
 def _features(
-    guesses: Mapping[str, Feature | LeftOut], target: str, source: str
+    guesses: Mapping[str, Feature | LeftOut], target: str | None, source: str
 ) -> tuple[Feature, ...]:
     """The columns that can be generated.
 
@@ -82,17 +88,44 @@ def _features(
         raise InputError(
             f"{source}: column {target!r} cannot be the target.",
             faults=[reasons[target]],
-            next_step="pass another column with --target",
+            next_step="pass another column with --target, or none",
         )
     features = tuple(guess for guess in guesses.values() if isinstance(guess, Feature))
-    if len(features) < 2:
+    if not features:
         raise InputError(
-            f"{source} has too few columns that can be generated: "
-            "a target and at least one more are needed.",
+            f"{source} has no column that can be generated.",
             faults=[f"{name}: {reason}" for name, reason in reasons.items()],
             next_step="add columns of numbers or categories",
         )
+    if [feature.name for feature in features] == [target]:
+        raise InputError(
+            f"{source} has no column beside the target that can be generated.",
+            faults=[f"{name}: {reason}" for name, reason in reasons.items()],
+            next_step=_GO_ON,
+        )
     return features
+
+
+def with_target(dictionary: FeatureDictionary, target: str | None) -> FeatureDictionary:
+    """The dictionary with another target, or with ``none``; none: as it is.
+
+    **Raises** `UsageError` for a column that is not there or is the only one, and where the effects
+    are on another one.
+    """
+    if target is None:
+        return dictionary
+    wanted = None if means_no_target(target, dictionary.names) else target
+    if wanted is not None and wanted not in dictionary.names:
+        next_step = f"pass one of: {', '.join(dictionary.names)}, or none"
+        raise UsageError(f"The dictionary has no feature {target!r}.", next_step=next_step)
+    if dictionary.names == [wanted]:
+        raise UsageError(f"The dictionary has no feature beside {target!r}.", next_step=_GO_ON)
+    if wanted != dictionary.target and any(map(states_effects, dictionary.features)):
+        raise UsageError(
+            f"The effects in the dictionary are on {dictionary.target!r}, not on {target!r}.",
+            next_step="take them out of the dictionary, or pass no other target",
+        )
+    return dictionary.model_copy(update={"target": wanted, "target_reason": "asked for"})
 
 
 def _named_like_a_label(cells: pd.DataFrame) -> str | None:
@@ -106,18 +139,23 @@ def _named_like_a_label(cells: pd.DataFrame) -> str | None:
 
 def _choose_target(
     guesses: Mapping[str, Feature | LeftOut], likely: str | None, *, required: bool
-) -> tuple[str, str]:
-    """The target and the reason for it."""
-    if required and likely is not None:
-        return likely, "asked for"
-    if likely is not None and isinstance(guesses[likely], Feature):
+) -> tuple[str | None, str]:
+    """The target and the reason for it; none where that is asked for or no column could be one."""
+    if required:
+        return (likely if likely in guesses else None), "asked for"
+    features = [
+        guess
+        for guess in guesses.values()
+        if isinstance(guess, Feature) and len(guess.levels) != 1  # one class: nothing to predict
+    ]
+    if any(feature.name == likely for feature in features):
         return likely, "named like a label; name another with --target"
-    features = [guess for guess in guesses.values() if isinstance(guess, Feature)]
     complete = [feature.name for feature in features if not feature.missing]
-    if complete and complete[-1] != features[-1].name:
+    if not complete or len(features) < 2:
+        return None, "no column without blank cells could be one; name one with --target"
+    if complete[-1] != features[-1].name:
         return complete[-1], "the last column without a blank cell; name another with --target"
-    usable = [feature.name for feature in features] or list(guesses)
-    return usable[-1], "the last column; name another with --target"
+    return complete[-1], "the last column; name another with --target"
 
 
 def _orders_of_dates(features: Sequence[Feature], cells: pd.DataFrame) -> Iterable[Relation]:

@@ -2,6 +2,7 @@
 
 from typing import Literal, TypeAlias
 
+from t2local.tables.dictionary import FeatureDictionary
 from t2local.trim.benefit import Benefit
 from t2local.trim.shifts import FindingKind, Shifts
 
@@ -37,6 +38,13 @@ def conclusion(
     if benefit is not None:
         sentences.append(benefit.verdict)
     return " ".join(sentences)
+
+
+def judged_sentence(dictionary: FeatureDictionary) -> str:
+    """What the rows were judged by, where that is not all; else blank."""
+    if dictionary.target is not None:
+        return ""
+    return " There is no target, so they were judged by their cells alone."
 
 
 def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:

@@ -15,7 +15,7 @@ import pandas as pd
 from t2local.stats.arrays import IntArray, Mask
 from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, generator
-from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.dictionary import FeatureDictionary
 from t2local.trim import shift_sentences as sentences
 from t2local.trim.distances import AssociationShift, Distance, distances
 from t2local.trim.losses import ClassShare, LostRange, class_shares, lost_ranges
@@ -77,7 +77,8 @@ def shifts(
 
     **Parameters:**
 
-    * **real**, **kept**: frames of values (n, d) and (m, d), every row with a label.
+    * **real**, **kept**: frames of values (n, d) and (m, d), every row with a label, if there is a
+      target.
     * **matches**: the real rows that are what was asked for (``--where``), shape (n,); by default
       all of them. The others are left aside.
     * **wanted_shares**: those of the classes that were asked for (``--balance``). The kept rows are
@@ -87,9 +88,11 @@ def shifts(
         real = real[matches]
     if real.empty or kept.empty:
         return Shifts(len(real), len(kept), (), (), (), None, ())
-    target = dictionary[dictionary.target]
-    classes = class_shares(real[target.name], kept[target.name], target, wanted_shares)
-    groups = [_groups(frame, target, wanted_shares) for frame in (real, kept)]
+    classes: tuple[ClassShare, ...] = ()
+    if dictionary.target is not None:
+        labels = (frame[dictionary.target] for frame in (real, kept))
+        classes = class_shares(*labels, dictionary.target_feature, wanted_shares)
+    groups = [_groups(frame, dictionary, wanted_shares) for frame in (real, kept)]
     ranges = lost_ranges(real, kept, dictionary.features, *groups)
     used = [_thinned(len(group), generator(seed, Stream.SHIFT_ROWS)) for group in groups]
     columns, association = distances(
@@ -100,16 +103,17 @@ def shifts(
         np.concatenate([group[places] for group, places in zip(groups, used, strict=True)]),
         wanted_shares,
     )
-    findings = tuple(_findings(target.name, classes, ranges, columns, association))
+    findings = tuple(_findings(dictionary.target or "", classes, ranges, columns, association))
     return Shifts(len(real), len(kept), classes, ranges, columns, association, findings)
 
 
 def _groups(
-    rows: pd.DataFrame, target: Feature, wanted_shares: Mapping[str, float] | None
+    rows: pd.DataFrame, dictionary: FeatureDictionary, wanted_shares: Mapping[str, float] | None
 ) -> IntArray:
     """What rows are compared within: their class where shares were asked for; shape (n,)."""
     if not wanted_shares:
         return np.zeros(len(rows), dtype=np.intp)
+    target = dictionary.target_feature
     return encode_labels(rows[target.name], target).astype(np.intp)
 
 
