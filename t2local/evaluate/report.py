@@ -10,12 +10,12 @@ from t2local.errors import InputError
 from t2local.evaluate import fidelity, privacy, utility
 from t2local.evaluate.metric import Better, Metric, measure
 from t2local.evaluate.table_pair import TablePair
-from t2local.settings import Settings
+from t2local.settings import TableSettings
 from t2local.stats.ensemble import encode_labels
 from t2local.stats.folds import stratified_folds
 from t2local.stats.streams import Stream, generator
 from t2local.system.json_text import JsonObject, to_json
-from t2local.tables.describe import describe, with_target
+from t2local.tables.describe import dictionary_of
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
 
@@ -110,28 +110,26 @@ def evaluate(
     **Raises** `InputError` when columns differ, labels are missing, or there are fewer than 10 rows
     of a kind.
     """
-    if dictionary is None:
-        cells = from_frame(real).cells
-        dictionary = describe(
-            cells, target=target, settings=Settings().table, source="the real rows"
-        )
-    else:
-        dictionary = with_target(dictionary, target)
+    cells = from_frame(real).cells
+    dictionary = dictionary_of(cells, dictionary, target, TableSettings(), "the real rows")
     frames = {"real": real, "synthetic": synthetic}
     if holdout is not None:
         frames["holdout"] = holdout
     values = {name: _values(dictionary, frame, name) for name, frame in frames.items()}
     pair = TablePair(dictionary, values["real"], values["synthetic"], seed)
-    figures = list(_pair_figures(pair, *_reference(pair, values.get("holdout"))))
-    notes = [_NO_PROOF]
-    if dictionary.target is None:
-        notes.append(_NO_TARGET)
-    else:
-        figures = [*_utility_figures(pair, _folds(pair, values.get("holdout"))), *figures]
-    if dictionary.target is not None and holdout is None:
-        notes.append(_NO_HOLDOUT)
+    figures = [
+        *_utility_figures(pair, values.get("holdout")),
+        *_pair_figures(pair, *_reference(pair, values.get("holdout"))),
+    ]
     n_rows = {name: len(frame) for name, frame in values.items()}
-    return Evaluation(n_rows, dictionary.target, seed, tuple(figures), tuple(notes))
+    notes = _notes(dictionary, holdout)
+    return Evaluation(n_rows, dictionary.target, seed, tuple(figures), notes)
+
+
+def _notes(dictionary: FeatureDictionary, holdout: pd.DataFrame | None) -> tuple[str, ...]:
+    if dictionary.target is None:
+        return _NO_PROOF, _NO_TARGET
+    return (_NO_PROOF, _NO_HOLDOUT) if holdout is None else (_NO_PROOF,)
 
 
 def _values(dictionary: FeatureDictionary, frame: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -197,12 +195,12 @@ def _folds(
     ]
 
 
-def _utility_figures(
-    pair: TablePair, folds: list[tuple[pd.DataFrame, pd.DataFrame]]
-) -> Iterator[Figure]:
+def _utility_figures(pair: TablePair, holdout: pd.DataFrame | None) -> Iterator[Figure]:
     """Models trained on real and synthetic rows, and on synthetic ones, beside real rows alone."""
+    if pair.dictionary.target is None:
+        return
     runs: dict[str, list[dict[str, float]]] = {}
-    for train, test in folds:
+    for train, test in _folds(pair, holdout):
         training_sets = {
             "real": train,
             "real + synthetic": pd.concat([train, pair.synthetic], ignore_index=True),

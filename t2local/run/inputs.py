@@ -21,7 +21,7 @@ from t2local.tables.belief_file import (
     read_knowledge,
     with_beliefs,
 )
-from t2local.tables.describe import describe, with_target
+from t2local.tables.describe import dictionary_of
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.effects import states_effects
@@ -223,12 +223,8 @@ def understand(
     run: Run, table: Table, target: str | None, given: DictionarySource | None
 ) -> tuple[Table, FeatureDictionary]:
     """The rows that have a label, and the dictionary of a run, checked against all their cells."""
-    if given is None:
-        dictionary = describe(
-            table.cells, target=target, settings=run.settings.table, source=table.source
-        )
-    else:
-        dictionary = with_target(load_dictionary(given), target)
+    loaded = None if given is None else load_dictionary(given)
+    dictionary = dictionary_of(table.cells, loaded, target, run.settings.table, table.source)
     table = _with_labels(run, table, dictionary)
     for warning in dictionary.check_table(table.cells, table.lines, table.source):
         run.tell(Notice(warning))

@@ -117,7 +117,7 @@ class SourceJudge:
         return [entry]
 
     def _pool(self, rows: pd.DataFrame, predictions: FloatArray | None) -> Pool:
-        """What the stages know of the rows (values, shape (m, d)); without a target their number."""
+        """What the stages know of rows (values, shape (m, d)); without a target their number."""
         if self._inputs.dictionary.target is None:
             return Pool(wanted=Wanted(None, self._run.ledger.wanted))
         return Pool(

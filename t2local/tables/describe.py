@@ -106,14 +106,24 @@ def _features(
     return features
 
 
-def with_target(dictionary: FeatureDictionary, target: str | None) -> FeatureDictionary:
-    """The dictionary with another target, or with ``none``; none: as it is.
+def dictionary_of(
+    cells: pd.DataFrame,
+    given: FeatureDictionary | None,
+    target: str | None,
+    settings: TableSettings,
+    source: str,
+) -> FeatureDictionary:
+    """The dictionary that was given, with the target that was asked for; else `describe`'s guess.
 
-    **Raises** `UsageError` for a column that is not there or is the only one, and where the effects
-    are on another one.
+    **Raises** `UsageError` for a target that the given one lacks or that is its only column, and
+    where its effects are on another one.
     """
-    if target is None:
-        return dictionary
+    if given is None:
+        return describe(cells, target=target, settings=settings, source=source)
+    return given if target is None else _with_target(given, target)
+
+
+def _with_target(dictionary: FeatureDictionary, target: str) -> FeatureDictionary:
     wanted = None if means_no_target(target, dictionary.names) else target
     if wanted is not None and wanted not in dictionary.names:
         next_step = f"pass one of: {', '.join(dictionary.names)}, or none"

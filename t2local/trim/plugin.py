@@ -12,7 +12,7 @@ from t2local.errors import InputError, UsageError
 from t2local.settings import Settings
 from t2local.stats.arrays import IntArray, Mask
 from t2local.system.json_text import JsonObject, to_json
-from t2local.tables.describe import describe, with_target
+from t2local.tables.describe import dictionary_of
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
 from t2local.trim import stages
@@ -112,10 +112,7 @@ def trim(
     _check_batch_size(batch_size)
     chosen = Settings.of(settings)
     table = from_frame(real)
-    if dictionary is None:
-        dictionary = describe(table.cells, target=target, settings=chosen.table, source=_REAL)
-    else:
-        dictionary = with_target(dictionary, target)
+    dictionary = dictionary_of(table.cells, dictionary, target, chosen.table, _REAL)
     dictionary.check_table(table.cells, table.lines, _REAL)
     _check_columns(dictionary, list(map(str, table.cells)), list(map(str, synthetic)))
     rows = _read(dictionary, cells_of(synthetic))

@@ -88,10 +88,7 @@ def shifts(
         real = real[matches]
     if real.empty or kept.empty:
         return Shifts(len(real), len(kept), (), (), (), None, ())
-    classes: tuple[ClassShare, ...] = ()
-    if dictionary.target is not None:
-        labels = (frame[dictionary.target] for frame in (real, kept))
-        classes = class_shares(*labels, dictionary.target_feature, wanted_shares)
+    classes = _classes(real, kept, dictionary, wanted_shares)
     groups = [_groups(frame, dictionary, wanted_shares) for frame in (real, kept)]
     ranges = lost_ranges(real, kept, dictionary.features, *groups)
     used = [_thinned(len(group), generator(seed, Stream.SHIFT_ROWS)) for group in groups]
@@ -105,6 +102,19 @@ def shifts(
     )
     findings = tuple(_findings(dictionary.target or "", classes, ranges, columns, association))
     return Shifts(len(real), len(kept), classes, ranges, columns, association, findings)
+
+
+def _classes(
+    real: pd.DataFrame,
+    kept: pd.DataFrame,
+    dictionary: FeatureDictionary,
+    wanted_shares: Mapping[str, float] | None,
+) -> tuple[ClassShare, ...]:
+    """The classes of the label; none without a target."""
+    if dictionary.target is None:
+        return ()
+    target = dictionary.target_feature
+    return class_shares(real[target.name], kept[target.name], target, wanted_shares)
 
 
 def _groups(
