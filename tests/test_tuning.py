@@ -1,6 +1,5 @@
 """The paper's k by cross-validation, and when there is nothing to choose."""
 
-
 import numpy as np
 import pytest
 

@@ -161,8 +161,10 @@ def _choose_target(
     if any(feature.name == likely for feature in features):
         return likely, "named like a label; name another with --target"
     complete = [feature.name for feature in features if not feature.missing]
-    if not complete or len(features) < 2:
-        return None, "no column without blank cells could be one; name one with --target"
+    if len(features) < 2:
+        return None, "there is no other column to predict one from"
+    if not complete:
+        return None, "no column without a blank cell could be one; name one with --target"
     if complete[-1] != features[-1].name:
         return complete[-1], "the last column without a blank cell; name another with --target"
     return complete[-1], "the last column; name another with --target"
