@@ -14,6 +14,7 @@ from t2local.tables.dictionary import Feature, FeatureDictionary, LeftOut, Relat
 from t2local.tables.effects import states_effects
 from t2local.tables.guess import guess_column
 from t2local.tables.table_schema import means_no_target
+from t2local.tables.zeros import with_doubt
 
 #: Names that mean "what is to be predicted" in the tables that people bring.
 _TARGET_NAMES = (
@@ -55,7 +56,7 @@ def describe(
     chosen, reason = _choose_target(guesses, likely_target, required=target is not None)
     if chosen is not None and chosen != likely_target:
         guesses[chosen] = guess_column(cells[chosen], is_target=True, settings=settings)
-    features = _features(guesses, chosen, source)
+    features = _features(guesses, cells, chosen, source)
     return FeatureDictionary(
         target=chosen,
         target_reason=reason,
@@ -77,7 +78,7 @@ def _check_target(cells: pd.DataFrame, target: str | None, source: str) -> None:
 
 
 def _features(
-    guesses: Mapping[str, Feature | LeftOut], target: str | None, source: str
+    guesses: Mapping[str, Feature | LeftOut], cells: pd.DataFrame, target: str | None, source: str
 ) -> tuple[Feature, ...]:
     """The columns that can be generated.
 
@@ -90,7 +91,11 @@ def _features(
             faults=[reasons[target]],
             next_step="pass another column with --target, or none",
         )
-    features = tuple(guess for guess in guesses.values() if isinstance(guess, Feature))
+    features = tuple(
+        with_doubt(guess, cells[name])
+        for name, guess in guesses.items()
+        if isinstance(guess, Feature)
+    )
     if not features:
         raise InputError(
             f"{source} has no column that can be generated.",
