@@ -48,7 +48,7 @@ from t2local.run.texts import texts_for
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import deferred
-from t2local.tables.belief_file import Knowledge, check_positive
+from t2local.tables.belief_file import Knowledge, check_positive, takes_beliefs
 from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
@@ -201,9 +201,9 @@ def with_own_beliefs(run: Run, inputs: Inputs, model: Model) -> Inputs:
 
     By itself it is asked only where its answers were measured to be worth it, and can be used.
     """
-    team, target = run.settings.team, inputs.dictionary[inputs.dictionary.target]
+    team = run.settings.team
     pays = worth_of_beliefs(model.sha256) and team.labels != "worker"
-    understood = len(target.levels) <= 2 or target.positive
+    understood = takes_beliefs(inputs.dictionary)
     wanted = {"auto": pays and understood, "always": True, "never": False}[team.beliefs]
     if inputs.beliefs is not None or not wanted:
         return inputs

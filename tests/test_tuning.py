@@ -1,7 +1,5 @@
 """The paper's k by cross-validation, and when there is nothing to choose."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -62,9 +60,9 @@ def test_the_k_to_begin_with():
 
 
 def with_labels(y):
-    """The reference of the patients with other labels of its folds."""
-    real = reference(**PAPER)
-    return replace(real, fold=replace(real.fold, y=y))
+    """The reference of as many patients with these labels."""
+    real = real_rows().head(len(y)).assign(outcome=y.astype(str))
+    return new_inspector(real, dictionary(), **PAPER).state.reference
 
 
 def test_rows_and_rows_of_each_class_must_be_enough():

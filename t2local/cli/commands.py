@@ -15,6 +15,7 @@ from t2local.cli.doctor import doctor
 from t2local.cli.exits import EXIT_CODES, ErrorGroup, show_bugs_without_messages
 from t2local.cli.models import bundle, models
 from t2local.cli.options import read_settings, render, write
+from t2local.cli.review import review
 from t2local.cli.sample import sample
 from t2local.cli.screen import Screen
 from t2local.cli.text import forecast_text, run_summary, trim_summary
@@ -337,11 +338,8 @@ def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **argumen
     render(evaluation.as_report(), text, form)
 
 
-main.add_command(ask)
-main.add_command(models)
-main.add_command(bundle)
-main.add_command(doctor)
-main.add_command(sample)
+for command in (ask, models, bundle, doctor, sample, review):
+    main.add_command(command)
 
 
 def _forecast(data: Path, form: str, quiet: bool, arguments: "JsonObject") -> None:

@@ -23,7 +23,7 @@ synthetic = click.argument("synthetic", type=PATH)
 target = click.option(
     "--target",
     metavar="COLUMN",
-    help="The column to predict [a column named like a label, else the last one].",
+    help="The column to predict, or none [named like a label, else the last without blank cells].",
 )
 dictionary = click.option(
     "--dictionary", type=PATH, help="A feature dictionary [guessed from the data]."

@@ -10,13 +10,13 @@ from t2local.errors import InputError
 from t2local.evaluate import fidelity, privacy, utility
 from t2local.evaluate.metric import Better, Metric, measure
 from t2local.evaluate.table_pair import TablePair
-from t2local.settings import Settings
+from t2local.settings import TableSettings
 from t2local.stats.ensemble import encode_labels
 from t2local.stats.folds import stratified_folds
 from t2local.stats.streams import Stream, generator
 from t2local.system.json_text import JsonObject, to_json
-from t2local.tables.describe import describe
-from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.describe import dictionary_of
+from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
 
 #: The metrics of a pair of tables, in the order of the report. A new one is added here.
@@ -28,6 +28,7 @@ _N_FOLDS = 5
 _NO_PROOF = (
     "No figure proves that rows are anonymous: they say what was looked at, beside a reference."
 )
+_NO_TARGET = "Without a target there is nothing to predict, so utility is not measured."
 _NO_HOLDOUT = (
     "Without --holdout the tests of utility use real rows that the synthetic ones may have seen: "
     "the most to be hoped for."
@@ -58,7 +59,7 @@ class Evaluation:
     """The ``figures``, and ``notes`` on what they cannot say; ``rows``: how many of each table."""
 
     rows: Mapping[str, int]
-    target: str
+    target: str | None
     seed: int
     figures: tuple[Figure, ...]
     notes: tuple[str, ...]
@@ -94,9 +95,12 @@ def evaluate(
 ) -> Evaluation:
     """Measure synthetic rows: utility, fidelity and privacy (docs/method.md, "Evaluation").
 
+    Without a target there is no utility.
+
     **Parameters:**
 
     * **real**: the rows from which the synthetic ones were made.
+    * **target**: the column to predict, or ``none``; else a guess.
     * **holdout**: real rows that had no part in that, the best reference there is. Without it
       models are cross-fitted on the real rows, and one half of these is the reference for the
       other.
@@ -106,27 +110,30 @@ def evaluate(
     **Raises** `InputError` when columns differ, labels are missing, or there are fewer than 10 rows
     of a kind.
     """
-    dictionary = dictionary or describe(
-        from_frame(real).cells, target=target, settings=Settings().table, source="the real rows"
-    )
+    cells = from_frame(real).cells
+    dictionary = dictionary_of(cells, dictionary, target, TableSettings(), "the real rows")
     frames = {"real": real, "synthetic": synthetic}
     if holdout is not None:
         frames["holdout"] = holdout
     values = {name: _values(dictionary, frame, name) for name, frame in frames.items()}
     pair = TablePair(dictionary, values["real"], values["synthetic"], seed)
     figures = [
-        *_utility_figures(pair, _folds(pair, values.get("holdout"))),
+        *_utility_figures(pair, values.get("holdout")),
         *_pair_figures(pair, *_reference(pair, values.get("holdout"))),
     ]
-    notes = [_NO_PROOF]
-    if holdout is None:
-        notes.append(_NO_HOLDOUT)
     n_rows = {name: len(frame) for name, frame in values.items()}
-    return Evaluation(n_rows, dictionary.target, seed, tuple(figures), tuple(notes))
+    notes = _notes(dictionary, holdout)
+    return Evaluation(n_rows, dictionary.target, seed, tuple(figures), notes)
+
+
+def _notes(dictionary: FeatureDictionary, holdout: pd.DataFrame | None) -> tuple[str, ...]:
+    if dictionary.target is None:
+        return _NO_PROOF, _NO_TARGET
+    return (_NO_PROOF, _NO_HOLDOUT) if holdout is None else (_NO_PROOF,)
 
 
 def _values(dictionary: FeatureDictionary, frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    """A table as values of the dictionary, a label in every row."""
+    """A table as values of the dictionary, a label in every row if there is a target."""
     if missing := [column for column in dictionary.names if column not in frame.columns]:
         raise InputError(
             f"The {name} rows lack columns:",
@@ -139,8 +146,13 @@ def _values(dictionary: FeatureDictionary, frame: pd.DataFrame, name: str) -> pd
             next_step="evaluate more rows",
         )
     values = dictionary.values(cells_of(frame)).reset_index(drop=True)
-    target = dictionary[dictionary.target]
-    labels = values[target.name]
+    if dictionary.target is not None:
+        _check_labels(values[dictionary.target], dictionary.target_feature, name)
+    return values
+
+
+def _check_labels(labels: pd.Series, target: Feature, name: str) -> None:
+    """**Raises** `InputError` where a label is missing, or one that the dictionary lacks."""
     if n_blank := int(labels.isna().sum()):
         raise InputError(
             f"{n_blank} {name} rows have no label in {target.name!r}.",
@@ -152,7 +164,6 @@ def _values(dictionary: FeatureDictionary, frame: pd.DataFrame, name: str) -> pd
             "that the dictionary does not have.",
             next_step="add the label to a dictionary, and pass it",
         )
-    return values
 
 
 def _reference(pair: TablePair, holdout: pd.DataFrame | None) -> tuple[TablePair, str]:
@@ -173,7 +184,7 @@ def _folds(
     """Training and test rows; without a holdout five folds, each with its share of every class."""
     if holdout is not None:
         return [(pair.real, holdout)]
-    target = pair.dictionary[pair.dictionary.target]
+    target = pair.dictionary.target_feature
     labels = encode_labels(pair.real[target.name], target)
     rng = generator(pair.seed, Stream.EVALUATION_FOLDS)
     folds = stratified_folds(labels, _N_FOLDS, rng)
@@ -184,12 +195,12 @@ def _folds(
     ]
 
 
-def _utility_figures(
-    pair: TablePair, folds: list[tuple[pd.DataFrame, pd.DataFrame]]
-) -> Iterator[Figure]:
+def _utility_figures(pair: TablePair, holdout: pd.DataFrame | None) -> Iterator[Figure]:
     """Models trained on real and synthetic rows, and on synthetic ones, beside real rows alone."""
+    if pair.dictionary.target is None:
+        return
     runs: dict[str, list[dict[str, float]]] = {}
-    for train, test in folds:
+    for train, test in _folds(pair, holdout):
         training_sets = {
             "real": train,
             "real + synthetic": pd.concat([train, pair.synthetic], ignore_index=True),
@@ -198,7 +209,7 @@ def _utility_figures(
         for name, rows in training_sets.items():
             scores = utility.downstream(pair.dictionary, rows, test, pair.seed, scale=train)
             runs.setdefault(name, []).append(scores)
-    for metric in utility.metrics_of(pair.dictionary[pair.dictionary.target]):
+    for metric in utility.metrics_of(pair.dictionary.target_feature):
         # A fold whose test rows have one class has no AUC; the mean is over the others.
         means = {
             name: float(np.nanmean([run[metric.name] for run in scores]))

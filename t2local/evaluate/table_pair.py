@@ -35,7 +35,7 @@ class TablePair:
     @property
     def columns(self) -> list[str]:
         """The names of all columns, the target last."""
-        return [*self.dictionary.inputs, self.dictionary.target]
+        return sorted(self.dictionary.names, key=lambda name: name == self.dictionary.target)
 
     @cached_property
     def rank_coded_inputs(self) -> Matrices:
@@ -47,7 +47,7 @@ class TablePair:
 
     @cached_property
     def rank_coded(self) -> Matrices:
-        """By `rank_coded`, all columns; shapes (n, d + 1) and (m, d + 1)."""
+        """By `rank_coded`, all columns; shapes (n, width) and (m, width)."""
         real, synthetic = rank_coded(self.dictionary, self.columns, self.real, self.synthetic)
         return real, synthetic
 
@@ -68,7 +68,9 @@ class TablePair:
         return Gower(self.dictionary, self.columns, self.real)
 
     def _one_hot(self, encoder: Encoder, rows: pd.DataFrame) -> FloatArray:
-        target = self.dictionary[self.dictionary.target]
+        if self.dictionary.target is None:
+            return encoder.transform(rows)
+        target = self.dictionary.target_feature
         labels = encode_labels(rows[target.name], target)[:, None]  # (n, 1)
         if target.levels:
             labels = np.eye(len(target.levels))[labels[:, 0].astype(np.intp)]  # (n, levels)

@@ -136,7 +136,7 @@ def downstream(
     * **train**, **test**: frames of values with a label in every row.
     * **scale**: the rows that give means and deviations, ``train`` by default.
     """
-    target = dictionary[dictionary.target]
+    target = dictionary.target_feature
     if scale is None:
         scale = train
     encoder = Encoder(dictionary.input_features, scale)

@@ -28,7 +28,7 @@ def hold_against(
         effects = np.where(np.isnan(stated), effects, np.nan)
     if effects is None or not np.nan_to_num(effects).any():
         return BeliefEvidence(knowledge, None, used=False)
-    target = believed[believed.target]
+    target = believed.target_feature
     labels = encode_labels(values[target.name], target)  # (n,)
     if target.levels:
         labels = (labels == target.positive_class).astype(np.float64)

@@ -100,10 +100,12 @@ def _rehearse(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Rehearsal:
 
 
 def _time_judging(run: Run, inputs: Inputs) -> None:
-    """Make the inspector and the verdict; real rows take as long as those that will be kept."""
-    inspector_for(run, inputs)
+    """Judge labels and make the verdict; real rows take as long as those that will be kept."""
+    inspector = inspector_for(run, inputs)
     kept = inputs.values.head(run.ledger.wanted)
-    benefit(inputs.values, kept, inputs.dictionary, run.seed, ensemble_label_share=1.0)
+    if inputs.dictionary.target is not None:
+        _ = inspector.state.reference.fold  # it is fitted when it is asked for
+        benefit(inputs.values, kept, inputs.dictionary, run.seed, ensemble_label_share=1.0)
     run.ledger.clock.lap("judging")
 
 

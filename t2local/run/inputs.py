@@ -22,12 +22,13 @@ from t2local.tables.belief_file import (
     read_knowledge,
     with_beliefs,
 )
-from t2local.tables.describe import describe
+from t2local.tables.describe import dictionary_of
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.effects import states_effects
 from t2local.tables.files import Table, from_frame
 from t2local.tables.reading import read_table, read_text
+from t2local.tables.table_schema import NO_TARGET
 from t2local.team.conditions import Conditions, read_conditions
 from t2local.team.plan import Plan, read_plan
 
@@ -93,9 +94,9 @@ class Inputs:
 
         It is the share of its label among the wanted rows over that among the real ones.
         """
-        labels = self.values[self.dictionary.target]
         if not self.conditions.shares:
-            return np.ones(len(labels))
+            return np.ones(len(self.values))
+        labels = self.values[self.dictionary.target_feature.name]
         ratios = labels.map(self.conditions.shares).fillna(0.0) / labels.map(labels.value_counts())
         weights = ratios.to_numpy(dtype=np.float64)
         weights = np.maximum(weights, _LEAST_WEIGHT * weights.max())
@@ -223,16 +224,10 @@ def understand(
     run: Run, table: Table, target: str | None, given: DictionarySource | None
 ) -> tuple[Table, FeatureDictionary]:
     """The rows that have a label, and the dictionary of a run, checked against all their cells."""
-    if given is None:
-        dictionary = describe(
-            table.cells,
-            target=target,
-            settings=run.settings.table,
-            source=table.source,
-            other_cells=table.other_cells,
-        )
-    else:
-        dictionary = _with_target(load_dictionary(given), target)
+    loaded = None if given is None else load_dictionary(given)
+    dictionary = dictionary_of(
+        table.cells, loaded, target, run.settings.table, table.source, table.other_cells
+    )
     # From here on the rows are numbered from 0, also those of a sample.
     table = replace(table, cells=table.cells.reset_index(drop=True))
     table = _with_labels(run, table, dictionary)
@@ -241,7 +236,7 @@ def understand(
     for message in rare_level_notices(dictionary, table.cells, run.settings.table):
         run.tell(Notice(message))
     reason = dictionary.target_reason or "from the dictionary"
-    run.tell(Decision("target", dictionary.target, reason))
+    run.tell(Decision("target", dictionary.target or NO_TARGET, reason))
     _tell_effects(run, dictionary)
     for column in dictionary.left_out:
         run.tell(Decision("left out", column.name, column.reason))
@@ -258,7 +253,9 @@ def rare_level_notices(
 
 def _with_labels(run: Run, table: Table, dictionary: FeatureDictionary) -> Table:
     """The rows that have a label: the others show nothing of what is to be predicted."""
-    target = dictionary[dictionary.target]
+    if dictionary.target is None:
+        return table
+    target = dictionary.target_feature
     labels = table.cells.get(target.name, pd.Series(dtype=object))
     has_label = (labels.notna() & ~labels.isin(target.missing_values)).to_numpy()
     n_blank = int((~has_label).sum())
@@ -278,7 +275,7 @@ def _tell_effects(run: Run, dictionary: FeatureDictionary) -> None:
     n_effects = sum(map(states_effects, dictionary.features))
     if not n_effects:
         return
-    target = dictionary[dictionary.target]
+    target = dictionary.target_feature
     reason = f"on the size of {target.name}"
     if target.positive:
         reason = f"on the risk of the level of {target.name} that the dictionary calls positive"
@@ -295,20 +292,6 @@ def load_dictionary(source: DictionarySource) -> FeatureDictionary:
     if isinstance(source, FeatureDictionary):
         return source
     return read_dictionary(read_text(Path(source), DictionaryError), Path(source).name)
-
-
-def _with_target(dictionary: FeatureDictionary, target: str | None) -> FeatureDictionary:
-    if target is None:
-        return dictionary
-    if target not in dictionary.names:
-        next_step = f"pass one of: {', '.join(dictionary.names)}"
-        raise UsageError(f"The dictionary has no feature {target!r}.", next_step=next_step)
-    if target != dictionary.target and any(map(states_effects, dictionary.features)):
-        raise UsageError(
-            f"The effects in the dictionary are on {dictionary.target!r}, not on {target!r}.",
-            next_step="take them out of the dictionary, or pass no other target",
-        )
-    return dictionary.model_copy(update={"target": target})
 
 
 def check_counts(**numbers: int | None) -> None:

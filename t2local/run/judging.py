@@ -111,19 +111,24 @@ class SourceJudge:
         noise = self._draw_noise(predictions)
         if predictions is not None and self._relabels:
             rows = rows.assign(**{self._target: self._labels(predictions, noise)})
-        pool = Pool(
-            trusted=predictions is not None or self._target in self._inputs.conditions.given,
-            wanted=self._wanted(rows, predictions),
-            clearness=self._clearness(rows, predictions),
-        )
-        verdict = self._inspector.judge_source(rows, pool)
+        verdict = self._inspector.judge_source(rows, self._pool(rows, predictions))
         entry = self._run.ledger.settle(block, rows, verdict, self._run.seed, predictions, noise)
         self._run.ledger.end_block(block)
         return [entry]
 
+    def _pool(self, rows: pd.DataFrame, predictions: FloatArray | None) -> Pool:
+        """What the stages know of rows (values, shape (m, d)); without a target their number."""
+        if self._inputs.dictionary.target is None:
+            return Pool(wanted=Wanted(None, self._run.ledger.wanted))
+        return Pool(
+            trusted=predictions is not None or self._target in self._inputs.conditions.given,
+            wanted=self._wanted(rows, predictions),
+            clearness=self._clearness(rows, predictions),
+        )
+
     @property
     def _target(self) -> str:
-        return self._inputs.dictionary.target
+        return self._inputs.dictionary.target_feature.name
 
     @property
     def _relabels(self) -> bool:
@@ -144,7 +149,7 @@ class SourceJudge:
 
     def _labels(self, predictions: FloatArray, noise: FloatArray | None) -> pd.Series:
         """Labels that keep the shares; with noise they are drawn."""
-        target = self._inputs.dictionary[self._target]
+        target = self._inputs.dictionary.target_feature
         if not target.levels:
             return number_values(target, self._numbers_to_share(predictions[:, 0]))
         shares = self._shares(predictions)
@@ -160,7 +165,7 @@ class SourceJudge:
 
     def _never_lost(self) -> Mask:
         """The classes that are in every result, shape (levels,)."""
-        levels = self._inputs.dictionary[self._target].levels
+        levels = self._inputs.dictionary.target_feature.levels
         matches = self._inputs.conditions.matches_conditions(self._inputs.values)
         return _counts(self._inputs.values[self._target][matches], levels) >= _LEAST_REAL_ROWS
 
@@ -170,9 +175,9 @@ class SourceJudge:
 
         A row's noise is the same whatever comes after it.
         """
-        target = self._inputs.dictionary[self._target]
-        if predictions is None or not (target.levels and self._relabels):
+        if predictions is None or not (self._inputs.dictionary.classification and self._relabels):
             return None
+        target = self._inputs.dictionary.target_feature
         blocks = [
             gumbel_noise(
                 (len(block.rows), len(target.levels)),
@@ -193,7 +198,7 @@ class SourceJudge:
         They are those asked for, else those of the real rows. Where only some real rows are what
         ``--where`` asks for, their shares count together with those that are predicted.
         """
-        levels = list(self._inputs.dictionary[self._target].levels)
+        levels = list(self._inputs.dictionary.target_feature.levels)
         if wanted := self._inputs.conditions.shares:
             return np.array([wanted.get(level, 0.0) for level in levels])
         matches = self._inputs.conditions.matches_conditions(self._inputs.values)
@@ -214,7 +219,7 @@ class SourceJudge:
         conditions = self._inputs.conditions
         if conditions.shares:
             return Wanted(self._target, total, conditions.quotas(total))
-        target = self._inputs.dictionary[self._target]
+        target = self._inputs.dictionary.target_feature
         if self._target in conditions.given or not (target.levels and self._relabels):
             return Wanted(self._target, total)
         shares = self._shares(predictions)
@@ -227,7 +232,7 @@ class SourceJudge:
 
     def _clearness(self, rows: pd.DataFrame, predictions: FloatArray | None) -> FloatArray | None:
         """Log-probability of each row's label, (m,); none: the first rows are as good as others."""
-        target = self._inputs.dictionary[self._target]
+        target = self._inputs.dictionary.target_feature
         if self._shares_purpose or not target.levels:
             return None
         state = self._inspector.state

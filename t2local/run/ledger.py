@@ -113,11 +113,11 @@ class Ledger:
     generated: int = 0
     failed: int = 0
     interrupted: bool = False
-    target: str = ""
+    target: str | None = None
     quotas: dict[str, int] = field(default_factory=dict)
     passed_labels: Counter[str] = field(default_factory=Counter)
 
-    def want_labels(self, target: str, quotas: dict[str, int]) -> None:
+    def want_labels(self, target: str | None, quotas: dict[str, int]) -> None:
         """Ask for so many rows of each label; without quotas labels come as they come."""
         self.target = target
         self.quotas = quotas

@@ -20,7 +20,9 @@ ClassShares = dict[str, dict[str, float | str]]
 
 @dataclass(frozen=True)
 class Measured:
-    """What a model gains by the kept rows, and what distinguishes them; none without any.
+    """What a model gains by the kept rows, and what distinguishes them; none without any rows.
+
+    Without a target no model gains anything.
 
     * ``class_shares``: for ``real`` and ``kept`` rows, the share of each class; empty for a number.
       Of real rows only shares that may leave (`disclosure.open_shares`).
@@ -49,7 +51,7 @@ def measure(run: Run, inputs: Inputs, calibration: Calibration, kept: pd.DataFra
 def _benefit(
     run: Run, inputs: Inputs, calibration: Calibration, kept: pd.DataFrame
 ) -> Benefit | None:
-    if kept.empty:
+    if kept.empty or inputs.dictionary.target is None:
         return None
     # How much of the labels is the word of an ensemble that had seen the held-out rows.
     ensemble_share = calibration.labels.ensemble_weight if calibration.labels else 0.0
@@ -115,7 +117,7 @@ def _class_shares(inputs: Inputs, kept: pd.DataFrame) -> ClassShares:
     """The share of each class."""
     if not inputs.dictionary.classification or kept.empty:
         return {}
-    target = inputs.dictionary.target
+    target = inputs.dictionary.target_feature.name
     shares = kept[target].value_counts(normalize=True)
     return {
         "real": open_shares(inputs.values[target]),

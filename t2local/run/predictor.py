@@ -48,7 +48,7 @@ class _EnsembleModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
 
         **Raises** `InputError` for columns that are not there and cells that cannot be read.
         """
-        target = self.dictionary[self.dictionary.target]
+        target = self.dictionary.target_feature
         table = _table(X)
         labels = cells_of(pd.DataFrame({target.name: np.asarray(y)}))
         check_cells([target], labels, table.lines, "y")
@@ -59,7 +59,7 @@ class _EnsembleModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
 
     def fit_values(self, values: pd.DataFrame, sample_weight: FloatArray | None = None) -> Self:
         """Fit on rows that are values already (n, d), with their labels."""
-        target = self.dictionary[self.dictionary.target]
+        target = self.dictionary.target_feature
         self._encoder = Encoder(self.dictionary.input_features, values)
         self._models = fit_ensemble(
             self._encoder.transform(values),
@@ -75,7 +75,7 @@ class _EnsembleModel(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
     def _predictions(self, rows: TableSource) -> FloatArray:
         """Log-probabilities (m, levels), or numbers (m, 1)."""
         x = self._encoder.transform(self._values(_table(rows)))
-        return predict_ensemble(self._models, x, self.dictionary[self.dictionary.target])
+        return predict_ensemble(self._models, x, self.dictionary.target_feature)
 
     def _values(self, table: Table) -> pd.DataFrame:
         """The features without the target as values, (m, d - 1)."""
@@ -92,7 +92,7 @@ class EnsembleClassifier(ClassifierMixin, _EnsembleModel):  # type: ignore[misc]
 
     def fit_values(self, values: pd.DataFrame, sample_weight: FloatArray | None = None) -> Self:
         """As for all ensembles, with ``classes_``."""
-        target = self.dictionary[self.dictionary.target]
+        target = self.dictionary.target_feature
         present = [level for level in target.levels if (values[target.name] == level).any()]
         labels = target.native(pd.Series(present, dtype=object)).to_numpy()
         order = np.argsort(labels)
@@ -115,7 +115,7 @@ class EnsembleRegressor(RegressorMixin, _EnsembleModel):  # type: ignore[misc]  
 
     def predict(self, X: TableSource) -> Any:  # noqa: N803
         """The number of each row, (m,); a date or a duration where the target is one."""
-        target = self.dictionary[self.dictionary.target]
+        target = self.dictionary.target_feature
         numbers = self._predictions(X)[:, 0]
         if not target.written_as_text:
             return numbers

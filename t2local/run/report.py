@@ -15,7 +15,7 @@ from t2local.system.json_text import JsonObject
 from t2local.team.calibration import Calibration
 from t2local.team.label_calibration import LabelCalibration
 from t2local.trim.benefit import Benefit
-from t2local.trim.conclusion import Answers, Purpose, answers, conclusion
+from t2local.trim.conclusion import Answers, Purpose, answers, conclusion, judged_sentence
 from t2local.trim.shifts import Shifts
 from t2local.trim.stage_effects import StageEffect, stage_effects
 from t2local.trim.verdict import joined, overruled_sentence, reasons
@@ -176,6 +176,7 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
     ledger = run.ledger
     whole = joined([verdict for _, verdict in ledger.judged])
     counted = _counted(ledger) + overruled_sentence(whole.overruled)
+    counted += judged_sentence(inputs.dictionary)
     findings = (counted, measured.shifts, measured.benefit, _purpose(run, inputs))
     return RunReport(
         rows=_row_counts(ledger),
@@ -207,11 +208,14 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
 
 
 def _purpose(run: Run, inputs: Inputs) -> Purpose | None:
-    """What the rows are for; batches are judged in the same way for every purpose."""
+    """What the rows are for; batches are judged in the same way for every purpose.
+
+    Without a target there is no model to train.
+    """
     settings = run.settings.trim
     if settings.gate != "source":
         return None
-    if settings.purpose == "share":
+    if settings.purpose == "share" or inputs.dictionary.target is None:
         return "share"
     # Numbers are not chosen among: there the choice rejects what is more than was wanted.
     chosen = inputs.dictionary.classification and run.ledger.rejected_by[CHOICE] > 0

@@ -121,16 +121,26 @@ class BeliefEvidence:
 
 def positive_level(dictionary: FeatureDictionary) -> str:
     """The class whose risk effects are on; blank for a number."""
-    target = dictionary[dictionary.target]
+    target = dictionary.target_feature
     if not target.levels:
         return ""
     return target.levels[target.positive_class]
 
 
+def takes_beliefs(dictionary: FeatureDictionary) -> bool:
+    """Whether it is clear what a column could raise or lower: a number, or one class."""
+    if dictionary.target is None:
+        return False
+    target = dictionary.target_feature
+    return len(target.levels) <= 2 or bool(target.positive)
+
+
 def check_positive(dictionary: FeatureDictionary) -> None:
-    """**Raises** `DictionaryError` where a target of three or more classes names none of them."""
-    target = dictionary[dictionary.target]
-    if len(target.levels) > 2 and not target.positive:
+    """**Raises** `DictionaryError` where a target of three or more classes names none of them;
+    `UsageError` where there is no target.
+    """
+    target = dictionary.target_feature
+    if not takes_beliefs(dictionary):
         raise DictionaryError(
             f"Beliefs are on one of {len(target.levels)} classes.",
             next_step="name it in the dictionary, as in positive: LEVEL",

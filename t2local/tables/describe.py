@@ -9,17 +9,22 @@ from typing import Any
 
 import pandas as pd
 
-from t2local.errors import InputError
+from t2local.errors import InputError, UsageError
 from t2local.settings import TableSettings
 from t2local.tables.dictionary import Feature, FeatureDictionary, LeftOut, Relation
+from t2local.tables.effects import states_effects
 from t2local.tables.guess import guess_column
 from t2local.tables.rule_search import search_rules
+from t2local.tables.table_schema import means_no_target
+from t2local.tables.zeros import with_doubt
 
 #: Names that mean "what is to be predicted" in the tables that people bring.
 _TARGET_NAMES = (
     "y", "label", "labels", "target", "class", "outcome", "response", "diagnosis", "survived",
     "survival", "died", "death", "death_event", "mortality", "readmitted", "event",
 )  # fmt: skip
+#: What to do where the target is the only column.
+_GO_ON = "go on without a target: --target none"
 
 
 def describe(
@@ -35,13 +40,13 @@ def describe(
     **Parameters:**
 
     * **cells**: frame of text, None for missing (`files.read_table`).
-    * **target**: the column to predict; else one named like a label, else the last one that can be
-      generated.
+    * **target**: the column to predict, or ``none``; else one named like a label, else the last one
+      without a blank cell. A table that has no such column has no target.
     * **source**: how errors name the table.
     * **other_cells**: for a sample of rows, cells of others by column (`files.Table`).
 
-    **Raises** `InputError` for a target that is not there or cannot be one, and for fewer than two
-    usable columns.
+    **Raises** `InputError` for a target that is not there or cannot be one, and where no column, or
+    the target alone, can be generated.
     """
     settings = settings or TableSettings()
     _check_target(cells, target, source)
@@ -52,9 +57,9 @@ def describe(
         for name, column in columns.items()
     }
     chosen, reason = _choose_target(guesses, likely_target, required=target is not None)
-    if chosen != likely_target:
+    if chosen is not None and chosen != likely_target:
         guesses[chosen] = guess_column(columns[chosen], is_target=True, settings=settings)
-    features = _features(guesses, chosen, source)
+    features = _features(guesses, cells, chosen, source)
     return FeatureDictionary(
         target=chosen,
         target_reason=reason,
@@ -74,16 +79,18 @@ def _column(column: pd.Series, other_cells: Mapping[str, Sequence[str | None]] |
 
 
 def _check_target(cells: pd.DataFrame, target: str | None, source: str) -> None:
-    if target is not None and target not in cells.columns:
+    if target is None or means_no_target(target, cells.columns):
+        return
+    if target not in cells.columns:
         raise InputError(
             f"{source} has no column {target!r}.",
             faults=[f"its columns: {', '.join(cells.columns)}"],
-            next_step="pass one of these with --target",
+            next_step="pass one of these with --target, or none",
         )
 
 
 def _features(
-    guesses: Mapping[str, Feature | LeftOut], target: str, source: str
+    guesses: Mapping[str, Feature | LeftOut], cells: pd.DataFrame, target: str | None, source: str
 ) -> tuple[Feature, ...]:
     """The columns that can be generated.
 
@@ -94,17 +101,61 @@ def _features(
         raise InputError(
             f"{source}: column {target!r} cannot be the target.",
             faults=[reasons[target]],
-            next_step="pass another column with --target",
+            next_step="pass another column with --target, or none",
         )
-    features = tuple(guess for guess in guesses.values() if isinstance(guess, Feature))
-    if len(features) < 2:
+    features = tuple(
+        with_doubt(guess, cells[name])
+        for name, guess in guesses.items()
+        if isinstance(guess, Feature)
+    )
+    if not features:
         raise InputError(
-            f"{source} has too few columns that can be generated: "
-            "a target and at least one more are needed.",
+            f"{source} has no column that can be generated.",
             faults=[f"{name}: {reason}" for name, reason in reasons.items()],
             next_step="add columns of numbers or categories",
         )
+    if [feature.name for feature in features] == [target]:
+        raise InputError(
+            f"{source} has no column beside the target that can be generated.",
+            faults=[f"{name}: {reason}" for name, reason in reasons.items()],
+            next_step=_GO_ON,
+        )
     return features
+
+
+def dictionary_of(
+    cells: pd.DataFrame,
+    given: FeatureDictionary | None,
+    target: str | None,
+    settings: TableSettings,
+    source: str,
+    other_cells: Mapping[str, Sequence[str | None]] | None = None,
+) -> FeatureDictionary:
+    """The dictionary that was given, with the target that was asked for; else `describe`'s guess.
+
+    **Raises** `UsageError` for a target that the given one lacks or that is its only column, and
+    where its effects are on another one.
+    """
+    if given is None:
+        return describe(
+            cells, target=target, settings=settings, source=source, other_cells=other_cells
+        )
+    return given if target is None else _with_target(given, target)
+
+
+def _with_target(dictionary: FeatureDictionary, target: str) -> FeatureDictionary:
+    wanted = None if means_no_target(target, dictionary.names) else target
+    if wanted is not None and wanted not in dictionary.names:
+        next_step = f"pass one of: {', '.join(dictionary.names)}, or none"
+        raise UsageError(f"The dictionary has no feature {target!r}.", next_step=next_step)
+    if dictionary.names == [wanted]:
+        raise UsageError(f"The dictionary has no feature beside {target!r}.", next_step=_GO_ON)
+    if wanted != dictionary.target and any(map(states_effects, dictionary.features)):
+        raise UsageError(
+            f"The effects in the dictionary are on {dictionary.target!r}, not on {target!r}.",
+            next_step="take them out of the dictionary, or pass no other target",
+        )
+    return dictionary.model_copy(update={"target": wanted, "target_reason": "asked for"})
 
 
 def _named_like_a_label(cells: pd.DataFrame) -> str | None:
@@ -118,15 +169,22 @@ def _named_like_a_label(cells: pd.DataFrame) -> str | None:
 
 def _choose_target(
     guesses: Mapping[str, Feature | LeftOut], likely: str | None, *, required: bool
-) -> tuple[str, str]:
-    """The target and the reason for it."""
-    if required and likely is not None:
-        return likely, "asked for"
-    if likely is not None and isinstance(guesses[likely], Feature):
+) -> tuple[str | None, str]:
+    """The target and the reason for it; none where that is asked for or no column could be one."""
+    if required:
+        return (likely if likely in guesses else None), "asked for"
+    features = [
+        guess
+        for guess in guesses.values()
+        if isinstance(guess, Feature) and len(guess.levels) != 1  # one class: nothing to predict
+    ]
+    if any(feature.name == likely for feature in features):
         return likely, "named like a label; name another with --target"
-    features = [guess for guess in guesses.values() if isinstance(guess, Feature)]
     complete = [feature.name for feature in features if not feature.missing]
-    if complete and complete[-1] != features[-1].name:
+    if len(features) < 2:
+        return None, "there is no other column to predict one from"
+    if not complete:
+        return None, "no column without a blank cell could be one; name one with --target"
+    if complete[-1] != features[-1].name:
         return complete[-1], "the last column without a blank cell; name another with --target"
-    usable = [feature.name for feature in features] or list(guesses)
-    return usable[-1], "the last column; name another with --target"
+    return complete[-1], "the last column; name another with --target"

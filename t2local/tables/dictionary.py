@@ -4,12 +4,12 @@ Inside t2local a table is a frame of *values*: numbers are float64 (NaN is missi
 is the text of a level (None is missing). This file knows no CSV, no model and no prompt.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from t2local.errors import DictionaryError
+from t2local.errors import DictionaryError, UsageError
 from t2local.system.json_text import JsonObject, as_json
 from t2local.tables import check, table_schema
 from t2local.tables.characters import Text
@@ -66,29 +66,29 @@ class Relation(BaseModel):
     support: int = Field(0, ge=0)
 
 
+def _plain_rules(rules: Any) -> Any:
+    """A rule without a reason may be a plain text."""
+    if not isinstance(rules, list | tuple):
+        return rules
+    return [{"rule": rule} if isinstance(rule, str) else rule for rule in rules]
+
+
 class FeatureDictionary(BaseModel):
     """All features of a table, its target, the rules between them, and the columns left out.
 
-    The features stand in the order of the columns.
+    The features stand in the order of the columns. Without a target nothing is to be predicted:
+    rows are written and judged by their cells alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     description: Text = ""
-    target: str
+    target: str | None
     target_reason: str = ""
-    features: tuple[Feature, ...] = Field(min_length=2)
-    rules: tuple[Relation, ...] = ()
+    features: tuple[Feature, ...] = Field(min_length=1)
+    rules: Annotated[tuple[Relation, ...], BeforeValidator(_plain_rules)] = ()
     derived: tuple[Derived, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
-
-    @field_validator("rules", mode="before")
-    @classmethod
-    def _plain_rules(cls, rules: Any) -> Any:
-        """A rule without a reason may be a plain text."""
-        if not isinstance(rules, list | tuple):
-            return rules
-        return [{"rule": rule} if isinstance(rule, str) else rule for rule in rules]
 
     def parsed_rules(self) -> dict[str, Rule]:
         """The rules by what is said of a row that breaks one: its reason, else its text.
@@ -124,24 +124,37 @@ class FeatureDictionary(BaseModel):
         return next(feature for feature in self.features if feature.name == name)
 
     @property
+    def target_feature(self) -> Feature:
+        """The feature that is to be predicted.
+
+        **Raises** `UsageError` where there is none.
+        """
+        if self.target is None:
+            raise UsageError(
+                "This needs a column to predict, and the table has no target.",
+                next_step="name one with --target COLUMN, or as target in the dictionary",
+            )
+        return self[self.target]
+
+    @property
     def names(self) -> list[str]:
         """Names of the generated columns, in the order of the table."""
         return [feature.name for feature in self.features]
 
     @property
     def inputs(self) -> list[str]:
-        """Names of the features without the target."""
+        """Names of the features without the target; all of them where there is none."""
         return [name for name in self.names if name != self.target]
 
     @property
     def input_features(self) -> tuple[Feature, ...]:
-        """The features without the target."""
+        """The features without the target; all of them where there is none."""
         return tuple(feature for feature in self.features if feature.name != self.target)
 
     @property
     def classification(self) -> bool:
-        """Whether the target is a class (else it is a number: regression)."""
-        return not self[self.target].numeric
+        """Whether the target is a class (else it is a number: regression; or there is none)."""
+        return self.target is not None and not self.target_feature.numeric
 
     def values(self, cells: pd.DataFrame) -> pd.DataFrame:
         """The generated columns of a frame of cells (text, None for missing) as values."""
@@ -175,7 +188,8 @@ class FeatureDictionary(BaseModel):
         """
         check_effects(self.target, self.features)
         warnings = check.check_cells(self.features, cells, lines, source)
-        check.check_labels(cells[self.target], lines, source)
+        if self.target is not None:
+            check.check_labels(cells[self.target], lines, source)
         values = self.values(cells)
         demoted = binding(self.parsed_rules(), values)[1]
         decimals = {derived.name: derived.decimals for derived in self.derived}

@@ -51,7 +51,7 @@ def _field_faults(fields: JsonObject) -> Iterable[_Fault]:
     try:
         FeatureDictionary.model_validate(fields)
     except ValidationError as error:
-        enough = len(_entries(fields, "features")) > 1
+        enough = len(_entries(fields, "features")) > 0
         for fault in error.errors(include_input=False, include_url=False):
             # pydantic takes faulty entries out of a list and then finds it too short: no fault.
             too_short = fault["type"] == "too_short" and fault["loc"] == ("features",)
@@ -70,9 +70,14 @@ def _cross_faults(fields: JsonObject) -> Iterable[_Fault]:
     }
     yield from _rule_faults(_entries(fields, "rules"), columns)
     yield from _formula_faults(_entries(fields, "derived"), columns)
-    yield from target_faults(str(fields.get("target")), entries)
-    if "target" in fields and str(fields["target"]) not in columns:
-        yield ("target",), f"the target {str(fields['target'])!r} is not among the features"
+    target = fields.get("target")
+    if target is not None:
+        target = str(target)
+    yield from target_faults(target, entries)
+    if target is not None and target not in columns:
+        yield ("target",), f"the target {target!r} is not among the features"
+    if list(columns) == [target]:
+        yield ("target",), "a target needs a field beside it; 'none' needs no other"
 
 
 def _entries(fields: JsonObject, key: str) -> list[Any]:

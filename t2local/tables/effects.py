@@ -116,7 +116,7 @@ def states_effects(feature: StatedEffects) -> bool:
     return bool(feature.effect or feature.level_effects)
 
 
-def check_effects(target: str, features: Sequence[StatedEffects]) -> None:
+def check_effects(target: str | None, features: Sequence[StatedEffects]) -> None:
     """**Raises** `DictionaryError` with all that is wrong between the features of a dictionary."""
     entries = [feature.model_dump() for feature in features]
     if faults := [what for _, what in target_faults(target, entries)]:
@@ -127,11 +127,12 @@ def check_effects(target: str, features: Sequence[StatedEffects]) -> None:
         )
 
 
-def target_faults(target: str, entries: Sequence[Any]) -> Iterable[_Fault]:
+def target_faults(target: str | None, entries: Sequence[Any]) -> Iterable[_Fault]:
     """What is wrong between the features of a dictionary.
 
     **Parameters:**
 
+    * **target**: its name; none: there is nothing that an effect could be on.
     * **entries**: the features as a file has them, in our words; what is no mapping is passed over.
     """
     features = [
@@ -139,12 +140,14 @@ def target_faults(target: str, entries: Sequence[Any]) -> Iterable[_Fault]:
     ]
     any_effect = any(_says_effect(entry) for _, entry in features)
     for position, entry in features:
+        key = "effect" if entry.get("effect") else "level_effects"
+        if target is None and _says_effect(entry):
+            yield ("features", position, key), "effects are on the target, and there is none"
         if str(entry.get("name")) != target:
             if entry.get("positive"):
                 yield ("features", position, "positive"), "only the target has a positive level"
             continue
         if _says_effect(entry):
-            key = "effect" if entry.get("effect") else "level_effects"
             yield ("features", position, key), "effects are on the target; it has none itself"
         levels = entry.get("levels")
         n_levels = len(levels) if isinstance(levels, list | tuple) else 0

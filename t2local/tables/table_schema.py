@@ -5,7 +5,7 @@ a Table Schema with some words more: ``target``, ``unit``, ``decimals``, ``pool`
 guess), ``effect``, ``level_effects``, ``positive``, ``rules``, ``left_out``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from t2local.system.json_text import JsonObject
@@ -28,6 +28,8 @@ _PLACES: Mapping[str, Path] = {
 }
 #: What a person knows (`t2local.tables.effects`), in a file as in our words.
 _EFFECT_WORDS = ("effect", "level_effects", "positive")
+#: How a file and the command line say that no column is to be predicted.
+NO_TARGET = "none"
 #: Words of a file that say nothing about its columns.
 _UNUSED_IN_FILE = ("$schema", "primaryKey", "foreignKeys", "missingValues")
 #: Words of Table Schema that say nothing about what a column may hold here.
@@ -39,6 +41,11 @@ _UNUSED_CONSTRAINTS = (
     "unique", "pattern", "minLength", "maxLength", "jsonSchema", "exclusiveMinimum",
     "exclusiveMaximum",
 )  # fmt: skip
+
+
+def means_no_target(target: object, names: Iterable[object]) -> bool:
+    """Whether a target says that there is none; a column of that name is a target all the same."""
+    return target == NO_TARGET and NO_TARGET not in map(str, names)
 
 
 def from_file(raw: Mapping[str, Any]) -> JsonObject:
@@ -55,7 +62,16 @@ def from_file(raw: Mapping[str, Any]) -> JsonObject:
             field_from_file(entry, shared) if isinstance(entry, Mapping) else entry
             for entry in fields["features"]
         ]
+    if means_no_target(fields.get("target"), _names(fields.get("features"))):
+        fields["target"] = None
     return fields
+
+
+def _names(entries: Any) -> list[Any]:
+    """The names of the columns of a file; of what is no list of mappings none."""
+    if not isinstance(entries, list):
+        return []
+    return [entry.get("name") for entry in entries if isinstance(entry, Mapping)]
 
 
 def field_from_file(entry: Mapping[str, Any], shared: list[str]) -> JsonObject:
@@ -108,7 +124,10 @@ def _booleans(entry: Mapping[str, Any]) -> list[str] | None:
 def to_file(fields: Mapping[str, Any]) -> JsonObject:
     """A dictionary (as ``model_dump`` gives it) in the words of a file."""
     entries = [field_to_file(entry) for entry in fields["features"]]
-    return _renamed({**fields, "features": entries})
+    target = fields["target"]
+    if target is None and means_no_target(NO_TARGET, _names(entries)):
+        target = NO_TARGET  # else null, as the word is a column's name
+    return _renamed({**fields, "target": target, "features": entries})
 
 
 def _renamed(fields: Mapping[str, Any]) -> JsonObject:

@@ -41,9 +41,9 @@ def _by_class(feature: Feature, real: pd.DataFrame, dictionary: FeatureDictionar
 
     The figure of the small class would follow from those of the others and of all rows.
     """
-    target = dictionary[dictionary.target]
-    if feature.name == target.name or not target.levels:
+    if not dictionary.classification or feature.name == dictionary.target:
         return
+    target = dictionary.target_feature
     classes = {
         str(level): group.dropna() for level, group in real.groupby(target.name)[feature.name]
     }

@@ -251,7 +251,7 @@ def is_yes_or_no(feature: Feature) -> bool:
 
 def _outcome(dictionary: FeatureDictionary) -> str:
     """What the columns raise or lower, in words."""
-    target = dictionary[dictionary.target]
+    target = dictionary.target_feature
     name = _name(target)
     if not target.levels:
         return f"a high {name}"

@@ -110,9 +110,15 @@ def column_mixture(team: Team, real: pd.DataFrame) -> ColumnMixture:
 
 
 def label_folds(team: Team) -> IntArray:
-    """The fold of each real row, shape (n,): what predicts a row has not seen its fold."""
-    target = team.dictionary[team.dictionary.target]
-    return calibration_folds(encode_labels(team.real[target.name], target), team.seed)
+    """The fold of each real row, shape (n,): what predicts a row has not seen its fold.
+
+    Each fold has its share of every class; without a target all rows are alike.
+    """
+    labels = np.zeros(len(team.real))
+    if team.dictionary.target is not None:
+        target = team.dictionary.target_feature
+        labels = encode_labels(team.real[target.name], target)
+    return calibration_folds(labels, team.seed)
 
 
 class Question(NamedTuple):

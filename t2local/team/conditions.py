@@ -46,15 +46,17 @@ class Conditions:
     * **shares**: the share of each label; empty: as the label worker has it.
     """
 
-    target: str
+    target: str | None
     restricted: dict[str, Feature] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
 
     @property
     def given(self) -> tuple[str, ...]:
         """The features that are written first; the label before all others."""
-        label = (self.target,) if self.target in self.restricted or self.shares else ()
-        return (*label, *(name for name in self.restricted if name != self.target))
+        others = (name for name in self.restricted if name != self.target)
+        if self.target is not None and (self.target in self.restricted or self.shares):
+            return (self.target, *others)
+        return tuple(others)
 
     def order(self, components: Sequence[Component]) -> list[Component]:
         """The components with the given features first, which all others see.
@@ -221,7 +223,9 @@ def _number(feature: Feature, sign: str, value: str) -> float:
 
 def _shares(dictionary: FeatureDictionary, balance: str | Mapping[str, float]) -> dict[str, float]:
     """The share of each label that is to be written, with the sum 1."""
-    levels = dictionary[dictionary.target].levels
+    if dictionary.target is None:
+        raise _Fault("there is no target whose labels could have shares")
+    levels = dictionary.target_feature.levels
     if not levels:
         raise _Fault(f"{dictionary.target!r} is a number; only classes have shares")
     if balance == "uniform":

@@ -68,7 +68,7 @@ class LabelEnsemble:
     def __init__(
         self, real: pd.DataFrame, dictionary: FeatureDictionary, folds: IntArray, seed: int
     ) -> None:
-        self.target: Feature = dictionary[dictionary.target]
+        self.target: Feature = dictionary.target_feature
         self._encoder = Encoder(dictionary.input_features, real)
         self._seed = seed
         x = self._encoder.transform(real)

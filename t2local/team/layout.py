@@ -47,7 +47,7 @@ class RowLayout:
     **Parameters:**
 
     * **components**: of the plan, those of the given features first.
-    * **label_policy**: ``given``, or who decides the label (`label_policy`).
+    * **label_policy**: ``given``, who decides the label, or ``none`` (`label_policy`).
     * **label_segments**: the first segment of a row whose label is wanted, by that label.
     """
 
@@ -148,7 +148,12 @@ class RowLayout:
 
 
 def label_policy(conditions: Conditions, settings: TeamSettings, n_examples: int) -> str:
-    """Who decides the label of a row: ``given``, ``worker``, ``calibrated`` or ``classifier``."""
+    """Who decides the label of a row: ``given``, ``worker``, ``calibrated`` or ``classifier``.
+
+    Without a target it is ``none``.
+    """
+    if conditions.target is None:
+        return "none"
     if conditions.target in conditions.given:
         return "given"
     # The label worker is weighed on real rows; without examples none may be shown to it.
@@ -204,7 +209,7 @@ def _label_segments(
     segments = {}
     for label in conditions.shares:
         one_level = {"type": "category", "levels": (label,), "missing": False}
-        target = dictionary[dictionary.target].model_copy(update=one_level)
+        target = dictionary.target_feature.model_copy(update=one_level)
         restricted = {**conditions.restricted, target.name: target}
         grammar = _grammar(model, first.features, restricted)
         segments[label] = replace(first.segment, grammar=grammar)

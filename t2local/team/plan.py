@@ -41,12 +41,12 @@ class Component(BaseModel):
 
 
 class Plan(BaseModel):
-    """A DAG of components; the last one writes the label."""
+    """A DAG of components; the last one writes the label, if there is one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: Literal["manager", "data", "file"]
-    components: tuple[Component, ...] = Field(min_length=2)
+    components: tuple[Component, ...] = Field(min_length=1)
 
     def _graph(self) -> "nx.DiGraph[str]":
         graph: nx.DiGraph[str] = nx.DiGraph()
@@ -112,7 +112,7 @@ class Plan(BaseModel):
             cycle = " -> ".join(edge[0] for edge in nx.find_cycle(graph))
             yield f"these roles wait for each other: {cycle}"
 
-    def _label_faults(self, target: str) -> Iterable[str]:
+    def _label_faults(self, target: str | None) -> Iterable[str]:
         roles = {component.role for component in self.components}
         for component in self.components:
             if target not in component.features:
@@ -142,7 +142,7 @@ def with_label(
     dictionary: FeatureDictionary,
     source: Literal["manager", "data"],
 ) -> Plan:
-    """A plan with the label's component last, after all others.
+    """A plan with the label's component last, after all others; none where there is no target.
 
     **Parameters:**
 
@@ -162,9 +162,10 @@ def with_label(
         all_parents = tuple(dict.fromkeys([*parents, *by_rule]))
         components.append(Component(role=role, features=tuple(features), parents=all_parents))
     names = tuple(component.role for component in components)
-    label_role = f"{LABEL_ROLE} of the table" if LABEL_ROLE in names else LABEL_ROLE
-    label = Component(role=label_role, features=(dictionary.target,), parents=names)
-    return Plan(source=source, components=(*components, label))
+    if dictionary.target is not None:
+        role = f"{LABEL_ROLE} of the table" if LABEL_ROLE in names else LABEL_ROLE
+        components.append(Component(role=role, features=(dictionary.target,), parents=names))
+    return Plan(source=source, components=tuple(components))
 
 
 def from_data(values: pd.DataFrame, dictionary: FeatureDictionary) -> Plan:

@@ -67,7 +67,7 @@ class TeamPrompt:
         self._records = records(real)
         self._strata: FloatArray | IntArray = np.zeros(len(real), dtype=np.intp)
         if dictionary.classification:
-            self._strata = pd.factorize(real[dictionary.target], sort=True)[0]
+            self._strata = pd.factorize(real[dictionary.target_feature.name], sort=True)[0]
         # A prompt that shows no real row says their means and shares instead.
         statistics = {} if self.n_examples else aggregates(real, dictionary)
         self._head_text = _head(dictionary, layout, statistics)

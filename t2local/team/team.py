@@ -101,7 +101,7 @@ class Team:
 
     @property
     def label_policy(self) -> str:
-        """Who decides the label of a row: ``given``, ``worker``, ``calibrated``, ``classifier``."""
+        """Who decides the label of a row, as `t2local.team.layout.label_policy` says it."""
         return self.layout.label_policy
 
     @property

@@ -196,7 +196,7 @@ class RowWriter:
         team = self._team
         rng = generator(team.seed, Stream.DRAWN_LABELS, block)
         labels = pool.labels(predictions, team.settings.label_choice, rng)
-        return rows.assign(**{team.dictionary.target: labels})
+        return rows.assign(**{team.dictionary.target_feature.name: labels})
 
     def _label_predictions(self, completions: Sequence[Completion]) -> FloatArray | None:
         """What the label worker predicts for each row; none where it is not asked."""

@@ -206,7 +206,7 @@ class _Data:
         candidates: Candidates | None,
     ) -> "_Data":
         """Encode frames of values."""
-        target = dictionary[dictionary.target]
+        target = dictionary.target_feature
         encoder = Encoder(dictionary.input_features, real)
         rows, wanted = kept, None
         predictions, draw_noise = None, None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from t2local.tables.dictionary import FeatureDictionary
 from t2local.trim.benefit import Benefit
 from t2local.trim.shifts import FindingKind, Shifts
 
@@ -92,6 +93,13 @@ def answers(
     return Answers(
         light, f"{_USE[light]} {counts}", " ".join(what_for), " ".join(losses) or _NOTHING_LOST
     )
+
+
+def judged_sentence(dictionary: FeatureDictionary) -> str:
+    """What the rows were judged by, where that is not all; else blank."""
+    if dictionary.target is not None:
+        return ""
+    return " There is no target, so they were judged by their cells alone."
 
 
 def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:

@@ -20,7 +20,7 @@ from t2local.trim.information import (
     costs,
     null_threshold,
 )
-from t2local.trim.result import Rejection, StageResult
+from t2local.trim.result import Rejection, Skipped, StageResult
 from t2local.trim.state import Batch, Reference, TrimState
 from t2local.trim.threshold import Threshold
 from t2local.trim.utility import randomization_p_value, utility, utility_control
@@ -66,6 +66,8 @@ class GateResult:
 
 def judge(batch: Batch, state: TrimState) -> StageResult:
     """The evidence of a source; or a batch against a control, then its costliest rows."""
+    if batch.reference.dictionary.target is None:
+        return StageResult((), Skipped("there is no target, so no row has a label to judge"))
     if batch.reference.settings.gate == "source":
         return source.judge(batch, state)
     result = gate(batch, state)

@@ -128,11 +128,11 @@ def distances(
     pooled = _Pooled(real, kept)
     splits = Splits.of(len(real), groups, _N_SPLITS, generator(seed, Stream.SHIFT_SPLITS))
     measured = [*_columns(pooled, dictionary.input_features, splits)]
-    target = dictionary[dictionary.target]
     if wanted_shares:
+        target = dictionary.target_feature
         measured += _wanted_classes(kept[target.name], target, wanted_shares, seed)
-    else:
-        measured += _columns(pooled, [target], splits, label=target.name)
+    elif dictionary.target is not None:
+        measured += _columns(pooled, [dictionary.target_feature], splits, label=dictionary.target)
     correlations = Correlations.of(_blocks(pooled, dictionary.features), splits.masks)
     n_smaller = min(len(real), len(kept))
     return _with_bands(measured, n_smaller, correlations, dictionary.names)

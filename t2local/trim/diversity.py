@@ -10,18 +10,11 @@ import numpy as np
 
 from t2local.trim.clusters import MIN_ROWS, Clusters
 from t2local.trim.entropy import chance_loss, entropy
-from t2local.trim.result import Rejection, StageResult
+from t2local.trim.result import Rejection, Skipped, StageResult
 from t2local.trim.state import Batch, TrimState
 
 #: Above this share of ln M there is nothing left to gain.
 _FULL = 0.95
-
-
-@dataclass(frozen=True)
-class Skipped:
-    """Why diversity was not judged."""
-
-    skipped: str
 
 
 @dataclass(frozen=True)

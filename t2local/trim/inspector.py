@@ -33,7 +33,7 @@ class Inspector:
 
     **Parameters:**
 
-    * **real**: frame of values (n, d), every row with a label.
+    * **real**: frame of values (n, d), every row with a label, if there is a target.
     * **weights**: what each real row counts for, shape (n,), mean 1, where the wanted rows are to
       have other shares of labels.
     * **matches**: which of them are what was asked of all rows, shape (n,); the diversity of a

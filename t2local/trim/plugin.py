@@ -12,12 +12,12 @@ from t2local.errors import InputError, UsageError
 from t2local.settings import Settings
 from t2local.stats.arrays import IntArray, Mask
 from t2local.system.json_text import JsonObject, to_json
-from t2local.tables.describe import describe
+from t2local.tables.describe import dictionary_of
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
 from t2local.trim import stages
 from t2local.trim.benefit import Benefit, benefit
-from t2local.trim.conclusion import conclusion
+from t2local.trim.conclusion import conclusion, judged_sentence
 from t2local.trim.inspector import Inspector
 from t2local.trim.result import StageFigures
 from t2local.trim.shifts import Shifts, shifts
@@ -67,7 +67,7 @@ class TrimReport:
     verdict: str
     rounded: Mapping[str, int]
     batches: tuple[BatchReport, ...]
-    target: str
+    target: str | None
     seed: int
 
 
@@ -100,6 +100,8 @@ def trim(
 
     * **real**, **synthetic**: frames with the same columns; neither is changed. A number with more
       decimals than the real ones is judged as the nearest value that the dictionary allows.
+    * **target**: the column to predict, or ``none`` for rows that are judged by their cells alone;
+      else that of the dictionary, or a guess.
     * **dictionary**: what columns may hold, else a guess; those that it leaves out are not judged.
     * **batch_size**: rows judged together where ``trim.gate`` judges batches; all by default.
     * **settings**: names and values, as ``{"trim.gate": "ig_refit"}``.
@@ -110,8 +112,7 @@ def trim(
     _check_batch_size(batch_size)
     chosen = Settings.of(settings)
     table = from_frame(real)
-    if dictionary is None:
-        dictionary = describe(table.cells, target=target, settings=chosen.table, source=_REAL)
+    dictionary = dictionary_of(table.cells, dictionary, target, chosen.table, _REAL)
     dictionary.check_table(table.cells, table.lines, _REAL)
     _check_columns(dictionary, list(map(str, table.cells)), list(map(str, synthetic)))
     rows = _read(dictionary, cells_of(synthetic), table.cells)
@@ -142,13 +143,15 @@ def _report(
     gained, shifted = None, None
     if kept:
         kept_values = rows.values[verdict.kept]
-        gained = benefit(real, kept_values, dictionary, seed)
+        if dictionary.target is not None:
+            gained = benefit(real, kept_values, dictionary, seed)
         shifted = shifts(real, kept_values, dictionary, seed)
     rejected_by = verdict.rejected_by()
     refused = ", ".join(f"{stage} {count}" for stage, count in rejected_by.items())
     counts = f"{kept} of {verdict.size} rows were kept"
     if refused:
         counts += f" (rejected by {refused})"
+    counts += f".{overruled_sentence(verdict.overruled)}{judged_sentence(dictionary)}"
     return TrimReport(
         rows=Counts(verdict.size, kept, verdict.size - kept),
         rejected_by={stage.name: rejected_by[stage.name] for stage in stages.STAGES},
@@ -157,7 +160,7 @@ def _report(
         reasons=reasons([verdict]),
         benefit=gained,
         shifts=shifted,
-        verdict=conclusion(f"{counts}.{overruled_sentence(verdict.overruled)}", shifted, gained),
+        verdict=conclusion(counts, shifted, gained),
         rounded=rows.rounded,
         batches=batches,
         target=dictionary.target,

@@ -35,6 +35,13 @@ class StageResult:
     figures: StageFigures
 
 
+@dataclass(frozen=True)
+class Skipped:
+    """Figures of a stage that had nothing to judge, and why."""
+
+    skipped: str
+
+
 def n_rejected(rejections: Sequence[Rejection]) -> int:
     """How many rows of a batch are rejected by at least one of these."""
     if not rejections:

@@ -15,7 +15,7 @@ import pandas as pd
 from t2local.stats.arrays import IntArray, Mask
 from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, generator
-from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.disclosure import hidden_shares, is_small
 from t2local.trim import shift_sentences as sentences
 from t2local.trim.distances import AssociationShift, Distance, distances
@@ -78,7 +78,8 @@ def shifts(
 
     **Parameters:**
 
-    * **real**, **kept**: frames of values (n, d) and (m, d), every row with a label.
+    * **real**, **kept**: frames of values (n, d) and (m, d), every row with a label, if there is a
+      target.
     * **matches**: the real rows that are what was asked for (``--where``), shape (n,); by default
       all of them. The others are left aside.
     * **wanted_shares**: those of the classes that were asked for (``--balance``). The kept rows are
@@ -88,9 +89,8 @@ def shifts(
         real = real[matches]
     if real.empty or kept.empty:
         return Shifts(len(real), len(kept), (), (), (), (), ())
-    target = dictionary[dictionary.target]
-    classes = class_shares(real[target.name], kept[target.name], target, wanted_shares)
-    groups = [_groups(frame, target, wanted_shares) for frame in (real, kept)]
+    classes = _classes(real, kept, dictionary, wanted_shares)
+    groups = [_groups(frame, dictionary, wanted_shares) for frame in (real, kept)]
     ranges = lost_ranges(real, kept, dictionary.features, *groups)
     used = [_thinned(len(group), generator(seed, Stream.SHIFT_ROWS)) for group in groups]
     columns, pairs = distances(
@@ -101,7 +101,7 @@ def shifts(
         np.concatenate([group[places] for group, places in zip(groups, used, strict=True)]),
         wanted_shares,
     )
-    findings = tuple(_findings(target.name, classes, ranges, columns, pairs))
+    findings = tuple(_findings(dictionary.target or "", classes, ranges, columns, pairs))
     shown = columns if wanted_shares else tuple(_shown(one, real, dictionary) for one in columns)
     return Shifts(len(real), len(kept), classes, ranges, shown, pairs, findings)
 
@@ -117,12 +117,26 @@ def _shown(distance: Distance, real: pd.DataFrame, dictionary: FeatureDictionary
     return replace(distance, distance=None, band=None) if hidden else distance
 
 
+def _classes(
+    real: pd.DataFrame,
+    kept: pd.DataFrame,
+    dictionary: FeatureDictionary,
+    wanted_shares: Mapping[str, float] | None,
+) -> tuple[ClassShare, ...]:
+    """The classes of the label; none without a target."""
+    if dictionary.target is None:
+        return ()
+    target = dictionary.target_feature
+    return class_shares(real[target.name], kept[target.name], target, wanted_shares)
+
+
 def _groups(
-    rows: pd.DataFrame, target: Feature, wanted_shares: Mapping[str, float] | None
+    rows: pd.DataFrame, dictionary: FeatureDictionary, wanted_shares: Mapping[str, float] | None
 ) -> IntArray:
     """What rows are compared within: their class where shares were asked for; shape (n,)."""
     if not wanted_shares:
         return np.zeros(len(rows), dtype=np.intp)
+    target = dictionary.target_feature
     return encode_labels(rows[target.name], target).astype(np.intp)
 
 

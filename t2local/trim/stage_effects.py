@@ -79,7 +79,7 @@ def _effect(
 def _shares(rows: pd.DataFrame, dictionary: FeatureDictionary) -> dict[str, float]:
     if not dictionary.classification:
         return {}
-    shares = rows[dictionary.target].value_counts(normalize=True)
+    shares = rows[dictionary.target_feature.name].value_counts(normalize=True)
     return {str(label): float(share) for label, share in shares.items()}
 
 

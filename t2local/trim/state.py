@@ -49,9 +49,10 @@ class LabelCode:
 class Reference:
     """All that follows from the real rows.
 
+    * ``real``: the real rows, a frame of values (n, d); ``x``: encoded, (n, columns).
     * ``weights``: what each real row counts for, shape (n,), mean 1.
     * ``matches``: which of them are what was asked of all rows, shape (n,).
-    * ``classes``: the labels that real rows have.
+    * ``classes``: the labels that real rows have; none where the label is a number, or none.
     * ``rules``: those that bind, by what is said of a row that breaks one.
     * ``hashes``: of the real rows; ``copies_by_chance``: whether chance explains copies of them.
     """
@@ -59,9 +60,9 @@ class Reference:
     dictionary: FeatureDictionary
     settings: TrimSettings
     seed: int
+    real: pd.DataFrame
     encoder: Encoder
-    labels: LabelCode
-    fold: Crossfit
+    x: FloatArray
     weights: FloatArray
     matches: Mask
     clusters: Clusters | None
@@ -80,68 +81,77 @@ class Reference:
         weights: FloatArray | None = None,
         matches: Mask | None = None,
     ) -> "Reference":
-        """Encode, fit and cluster the real rows (values, shape (n, d), every row with a label)."""
+        """Encode and cluster the real rows (values, shape (n, d), every row with a label)."""
         if weights is None:
             weights = np.ones(len(real))
         if matches is None:
             matches = np.ones(len(real), dtype=np.bool_)
-        target = dictionary[dictionary.target]
         encoder = Encoder(dictionary.input_features, real)
         x = encoder.transform(real)
-        labels, fold = _crossfit(x, LabelCode.of(target, real), real, settings, seed, weights)
         return cls(
             dictionary=dictionary,
             settings=settings,
             seed=seed,
+            real=real,
             encoder=encoder,
-            labels=labels,
-            fold=fold,
+            x=x,
             weights=weights,
             matches=matches,
             clusters=Clusters.of(x, seed),
-            classes=frozenset(real[target.name].dropna().unique()),
+            classes=_classes(real, dictionary),
             rules=binding(dictionary.parsed_rules(), real)[0],
             hashes=frozenset(row_hashes(real)),
             copies_by_chance=few_rows_possible(dictionary, len(real)),
         )
 
     @property
+    def labels(self) -> LabelCode:
+        """How labels are encoded; ``fold`` has those of the real rows. Both need a target."""
+        return self._label_model[0]
+
+    @property
+    def fold(self) -> Crossfit:
+        """Models of the label that have not seen the rows which they judge."""
+        return self._label_model[1]
+
+    @cached_property
+    def _label_model(self) -> tuple[LabelCode, Crossfit]:
+        """Folds and fits; a numeric label is in units of its out-of-fold error, as costs are."""
+        labels = LabelCode.of(self.dictionary.target_feature, self.real)
+        y = labels.encode(self.real)
+        model = learner(self.settings.model, self.n_classes, self.seed)
+        fold = crossfit(self.x, y, model, self.seed, self.weights)
+        if self.n_classes:
+            return labels, fold
+        # log density = -residual^2 / 2 - ln(2 pi) / 2: the mean of -2 log density gives the scale^2
+        error = float(np.sqrt(max(-2 * fold.held_out.mean() - np.log(2 * np.pi), 1e-12)))
+        rescaled = replace(labels, scale=labels.scale * error)
+        return rescaled, crossfit(self.x, y / error, model, self.seed, self.weights)
+
+    @property
     def n_classes(self) -> int:
         """Classes of the label; 0 for a number."""
-        return len(self.labels.target.levels)
+        return len(self.dictionary.target_feature.levels)
 
     def unverified(self, rows: pd.DataFrame) -> Mask:
         """Rows of a class that no real row has: no model of these can judge them; shape (m,)."""
-        if not self.n_classes:
+        if not self.dictionary.classification:
             return np.zeros(len(rows), dtype=np.bool_)
-        return ~rows[self.labels.target.name].isin(self.classes).to_numpy()
+        return ~rows[self.dictionary.target_feature.name].isin(self.classes).to_numpy()
 
 
-def _crossfit(
-    x: FloatArray,
-    labels: LabelCode,
-    real: pd.DataFrame,
-    settings: TrimSettings,
-    seed: int,
-    weights: FloatArray,
-) -> tuple[LabelCode, Crossfit]:
-    """Folds and fits; a numeric label is in units of its out-of-fold error, as costs are."""
-    y = labels.encode(real)
-    model = learner(settings.model, len(labels.target.levels), seed)
-    fold = crossfit(x, y, model, seed, weights)
-    if labels.target.levels:
-        return labels, fold
-    # log density = -residual^2 / 2 - ln(2 pi) / 2: the mean of -2 log density gives the scale^2.
-    error = float(np.sqrt(max(-2 * fold.held_out.mean() - np.log(2 * np.pi), 1e-12)))
-    rescaled = replace(labels, scale=labels.scale * error)
-    return rescaled, crossfit(x, y / error, model, seed, weights)
+def _classes(real: pd.DataFrame, dictionary: FeatureDictionary) -> frozenset[str]:
+    """The labels that real rows have."""
+    if not dictionary.classification:
+        return frozenset()
+    return frozenset(real[dictionary.target_feature.name].dropna().unique())
 
 
 @dataclass(frozen=True)
 class Wanted:
     """How many rows are wanted: ``total``, and of each class (none: classes as they come)."""
 
-    target: str
+    target: str | None
     total: int
     by_class: Mapping[str, int] = field(default_factory=dict)
 

@@ -53,9 +53,11 @@ def untuned_k(settings: TrimSettings) -> float:
 
 def can_tune(reference: Reference) -> bool:
     """Whether k is to be chosen, and there are rows enough to choose it by."""
-    settings, y = reference.settings, reference.fold.y
-    if settings.gate_sd is not None or settings.gate in ("source", "utility") or len(y) < MIN_ROWS:
+    settings = reference.settings
+    tunes = settings.gate_sd is None and settings.gate not in ("source", "utility")
+    if not tunes or reference.dictionary.target is None or len(reference.real) < MIN_ROWS:
         return False
+    y = reference.fold.y
     if not reference.n_classes:
         return True
     return bool(np.unique(y, return_counts=True)[1].min() >= MIN_ROWS_OF_A_CLASS)
