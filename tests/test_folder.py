@@ -25,7 +25,9 @@ NAMES = ["journal.jsonl", "manifest.json", "rejected.csv", "report.json", "synth
 
 
 def finish(folder: RunFolder, cells=CELLS, **options) -> bool:
-    return folder.finish(TABLE, cells, NOTES, TEXTS, **options)
+    folder.write_rows(TABLE, cells, NOTES)
+    folder.write(TEXTS)
+    return folder.publish(**options)
 
 
 def names(path) -> list[str]:

@@ -1,6 +1,6 @@
 """What a run hands over: frames for Python, files for the folder."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from t2local.events import Notice
 from t2local.run.folder import RunFolder
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import JudgedRows
-from t2local.run.manifest import manifest_of
+from t2local.run.manifest import Manifest, manifest_of
 from t2local.run.report import RunReport, TeamFacts
 from t2local.run.texts import Texts
 from t2local.system.json_text import JsonObject, as_json, to_json
@@ -88,9 +88,8 @@ def hand_over(
             "plan.yaml": team.plan.plan.to_yaml(),
             **_knowledge_file(inputs),
             "report.json": as_json(report),
-            "manifest.json": as_json(manifest),
         }
-        _write(folder, run, inputs, delivery.cells, rows, files)
+        manifest = _write(folder, run, inputs, delivery.cells, rows, files, manifest)
     return Result(
         synthetic=delivery.synthetic,
         rejected=with_notes(rows.notes, dictionary.native(rows.rejected)),
@@ -110,12 +109,21 @@ def _write(
     cells: pd.DataFrame,
     rows: JudgedRows,
     texts: dict[str, str],
-) -> None:
-    """Write all files; ``cells`` are those of the kept rows."""
+    manifest: Manifest,
+) -> Manifest:
+    """Write all files, the manifest last; ``cells`` are those of the kept rows.
+
+    **Returns** the manifest with the hashes of the others.
+    """
     rejected = with_notes(rows.notes, inputs.dictionary.cells(rows.rejected))
-    complete = not run.ledger.interrupted and not rows.kept.empty
-    if folder.finish(inputs.table, cells, rejected, texts, complete=complete):
+    finished = run.ledger.finished
+    folder.write_rows(inputs.table, cells, rejected)
+    folder.write(texts)
+    manifest = replace(manifest, files=folder.hashes())
+    folder.write({"manifest.json": as_json(manifest)})
+    if folder.publish(complete=finished and not rows.kept.empty, finished=finished):
         run.tell(Notice(f"The result that was there before is kept in {folder.earlier}"))
+    return manifest
 
 
 def _knowledge_file(inputs: Inputs) -> dict[str, str]:
