@@ -48,7 +48,7 @@ from t2local.run.resumption import KeptScorer, KeptWriter
 from t2local.run.texts import texts_for
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
-from t2local.system.interrupts import deferred
+from t2local.system.interrupts import SecondInterrupt, deferred
 from t2local.tables.belief_file import Knowledge, check_positive
 from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
@@ -258,12 +258,15 @@ def write_and_trim(
                     trim(run, block, judge, folder)
                 ledger.interrupted |= bool(ctrl_c)
                 run.tell(_progress(run, team.counters, ledger.generated))
+        except SecondInterrupt:
+            raise
         except KeyboardInterrupt:
             ledger.interrupted = True
         except DecodeError:
             finish(run, inputs, facts, model, folder)
             raise
-        with deferred():
+        # Who has asked once to stop is not put off a second time.
+        with nullcontext() if ledger.interrupted else deferred():
             return finish(run, inputs, facts, model, folder)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import t2local
-from t2local.system.interrupts import deferred
+from t2local.system.interrupts import deferred, exit_code, held_back, stop_signals
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +100,35 @@ print(signals, signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
         env={"PYTHONPATH": str(Path(t2local.__file__).parents[1])},
     )
     assert done.stdout == "[] True\n"
+
+
+def test_ctrl_c_is_heard_after_the_block():
+    finished = []
+
+    def interrupted():
+        with held_back():
+            signal.raise_signal(signal.SIGINT)
+            finished.append(True)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert finished == [True]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_other_threads_leave_the_handler_alone():
+    handlers = []
+
+    def work():
+        with held_back():
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [before]

@@ -5,19 +5,21 @@ answers at once.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from t2local.cli import options
 from t2local.cli.ask import ask
 from t2local.cli.doctor import doctor
+from t2local.cli.group import Group
 from t2local.cli.models import bundle, models
 from t2local.cli.options import read_settings, render, write
 from t2local.cli.sample import sample
 from t2local.cli.screen import Screen
 from t2local.cli.text import forecast_text, run_summary, trim_summary
-from t2local.errors import Interrupted, NothingKept, ResourceError, T2LocalError
+from t2local.cli.verify import verify
+from t2local.errors import Interrupted, NothingKept
 from t2local.system.offline import seal
 
 if TYPE_CHECKING:
@@ -25,37 +27,12 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """
 Exit codes: 0 ok, 1 a bug, 2 usage, 3 input or dictionary, 4 model, 5 no row passed the quality
-stages (files are written), 6 out of memory or disk, 130 interrupted.
+stages (files are written), 6 out of memory or disk, 130 interrupted (143, 129: by SIGTERM, SIGHUP).
 """
 
 
-class _Group(click.Group):
-    """Turns errors into a message on stderr and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except T2LocalError as error:
-            _fail(ctx, error)
-        except MemoryError:
-            message = "There is not enough memory."
-            next_step = "write fewer rows side by side: --set decoder.slots=4"
-            _fail(ctx, ResourceError(message, next_step=next_step))
-        except KeyboardInterrupt:
-            message = "Interrupted before any row was written; nothing was written."
-            _fail(ctx, Interrupted(message, next_step="run the same command again"))
-
-
-def _fail(ctx: click.Context, error: T2LocalError) -> NoReturn:
-    # These two are results of a run that went well: there is no fault to trace.
-    if ctx.params.get("debug") and not isinstance(error, NothingKept | Interrupted):
-        raise error
-    click.echo(f"Error: {error}", err=True)
-    ctx.exit(error.exit_code)
-
-
 @click.group(
-    cls=_Group,
+    cls=Group,
     epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -90,9 +67,8 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
 @click.option(
     "--out", type=options.PATH, help="Folder of the result [DATA with the ending .t2local]."
 )
-@click.option(
-    "--replace", is_flag=True, help="Take the place of a finished result, once all is written."
-)
+@options.replace
+@options.resume
 @click.option(
     "--examples",
     type=click.IntRange(0),
@@ -148,6 +124,7 @@ def generate(
     data: Path,
     out: Path | None,
     replace: bool,
+    resume: bool,
     examples: int | None,
     purpose: str | None,
     keep: str | None,
@@ -179,7 +156,8 @@ def generate(
         return
     out = out or data.with_suffix(".t2local")
     with Screen(quiet=quiet) as screen:
-        result = pipeline.generate(data, out=out, replace=replace, on_event=screen, **arguments)
+        arguments |= {"out": out, "replace": replace, "resume": resume, "on_event": screen}
+        result = pipeline.generate(data, **arguments)
     report = result.report
     render(report, run_summary(report, out), form)
     _check_outcome(report, out)
@@ -364,6 +342,7 @@ main.add_command(models)
 main.add_command(bundle)
 main.add_command(doctor)
 main.add_command(sample)
+main.add_command(verify)
 
 
 def _forecast(data: Path, form: str, quiet: bool, arguments: "JsonObject") -> None:
@@ -382,7 +361,7 @@ def _check_outcome(report: "JsonObject", out: Path) -> None:
     if report["interrupted"]:
         raise Interrupted(
             f"Interrupted; {n_kept} kept rows are in {out}.",
-            next_step="run the same command again for all rows",
+            next_step="run the same command again: it goes on with the blocks that are complete",
         )
     if not n_kept:
         raise NothingKept(

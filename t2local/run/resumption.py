@@ -49,9 +49,12 @@ class KeptScorer:
         if answer is None:
             before = replace(self._counters)
             scores = self._scorer.score(rows, prompt=prompt, with_cells=with_cells)
-            answer = {"cells": _split(scores.cells), "labels": _split(scores.labels)}
+            answer = {"cells": _split(scores.cells), "labels": None}
+            if scores.labels is not None:
+                answer["labels"] = _split(scores.labels)
             answer = _kept(self._run, name, request, answer, self._counters.since(before))
-        return RowScores(_frame(answer["cells"]), _frame(answer["labels"]))
+        labels = answer["labels"]
+        return RowScores(_frame(answer["cells"]), labels and _frame(labels))
 
 
 class KeptWriter:
@@ -104,7 +107,7 @@ def _answer(block: Block) -> JsonObject:
         "rows": block.rows.astype(object).where(block.rows.notna(), None).to_numpy().tolist(),
         "failed": block.failed,
         "prompt_sha256": block.prompt_sha256,
-        "predictions": None if predictions is None else predictions.tolist(),
+        "predictions": predictions if predictions is None else predictions.tolist(),
     }
 
 
@@ -128,10 +131,10 @@ def _kept(run: Run, name: str, request: str, answer: object, tokens: Counters) -
     return run.checkpoint.put(name, entry)["answer"]
 
 
-def _split(frame: pd.DataFrame | None) -> JsonObject | None:
+def _split(frame: pd.DataFrame) -> JsonObject:
     """A frame of numbers as what JSON can hold."""
-    return None if frame is None else frame.to_dict("split")
+    return frame.to_dict("split")
 
 
-def _frame(split: JsonObject | None) -> pd.DataFrame | None:
-    return None if split is None else pd.DataFrame(**split, dtype=np.float64)
+def _frame(split: JsonObject) -> pd.DataFrame:
+    return pd.DataFrame(**split, dtype=np.float64)
