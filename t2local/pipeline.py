@@ -15,7 +15,7 @@ from t2local.events import Decision, Listener, Notice, Progress, ignore
 from t2local.llm.catalog import worth_of_beliefs
 from t2local.llm.counters import Counters
 from t2local.llm.model import Model
-from t2local.run.fingerprint import fingerprint_of
+from t2local.run.fingerprint import check_machine, fingerprint_of
 from t2local.run.folder import RunFolder
 from t2local.run.inputs import (
     DictionarySource,
@@ -246,6 +246,7 @@ def write_and_trim(
     ledger.want_labels(inputs.dictionary.target, _label_quotas(inputs.conditions, ledger))
     ledger.clock.lap("trim")
     with _team(run, inputs, made.plan, model) as team:
+        check_machine(run)
         ledger.tokens["rows"] = team.counters
         facts = TeamFacts(made, ModelIdentity.of(model), team.label_policy)
         try:

@@ -14,7 +14,7 @@ from t2local.errors import ResourceError
 from t2local.system.atomic import atomic
 from t2local.system.json_text import JsonObject
 
-_FINGERPRINT = "fingerprint"
+_FINGERPRINT, MACHINE = "fingerprint", "machine"
 #: What to do when a run ends because the disk is full.
 GO_ON = "free some disk, then run the same command again"
 
@@ -92,7 +92,7 @@ class Checkpoint:
         """Whether no model has answered yet."""
         if self.folder is None:
             return True
-        return all(path.stem == _FINGERPRINT for path in self.folder.glob("[!.]*.json"))
+        return all(path.stem in (_FINGERPRINT, MACHINE) for path in self.folder.glob("[!.]*.json"))
 
     def differences(self, fingerprint: Mapping[str, str]) -> list[str]:
         """The names of what differs from another run."""
