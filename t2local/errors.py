@@ -11,7 +11,7 @@
   * NothingKept         5    the run is complete, its files are written, no row passed
   * ResourceError       6    out of memory or disk
   * NetworkRefused      1    a library tried to use the network, and was stopped
-  * Interrupted         130  Ctrl-C; what was there is written
+  * Interrupted         130  Ctrl-C; what was there is written (143, 129: SIGTERM, SIGHUP)
 
 Each error says what happened, lists every fault that was found, and ends with the next command to
 try. No message ever holds the value of a cell.
@@ -99,7 +99,7 @@ class NetworkRefused(T2LocalError):
 
 
 class Interrupted(T2LocalError):
-    """Ctrl-C: what was there is written."""
+    """Ctrl-C, or another signal that asks to stop: what was there is written."""
 
-    #: What shells use: 128 and the number of SIGINT.
+    #: What shells use: 128 and the number of SIGINT. The command line ends with that of the signal.
     exit_code = 130

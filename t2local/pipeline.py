@@ -15,6 +15,7 @@ from t2local.events import Decision, Listener, Notice, Progress, ignore
 from t2local.llm.catalog import worth_of_beliefs
 from t2local.llm.counters import Counters
 from t2local.llm.model import Model
+from t2local.run.fingerprint import check_machine, fingerprint_of
 from t2local.run.folder import RunFolder
 from t2local.run.inputs import (
     DictionarySource,
@@ -44,10 +45,11 @@ from t2local.run.models import (
 )
 from t2local.run.report import TeamFacts, report_of
 from t2local.run.result import Result, hand_over
+from t2local.run.resumption import KeptScorer, KeptWriter
 from t2local.run.texts import texts_for
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
-from t2local.system.interrupts import deferred
+from t2local.system.interrupts import SecondInterrupt, deferred
 from t2local.tables.belief_file import Knowledge, check_positive, takes_beliefs
 from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
@@ -57,6 +59,7 @@ from t2local.team.calibration import Calibration, calibrate
 from t2local.team.conditions import Conditions, draw_labels
 from t2local.team.drawing import Drawing
 from t2local.team.plan import Plan
+from t2local.team.scoring import RowScorer
 from t2local.team.team import Team
 from t2local.team.writer import Block, BlockRequest, RowWriter, Writer
 
@@ -159,6 +162,7 @@ def generate(
     settings: Settings | Mapping[str, Any] | None = None,
     out: Path | str | None = None,
     replace: bool = False,
+    resume: bool = False,
     on_event: Listener = ignore,
 ) -> Result:
     """Write synthetic rows for a small table, and keep those that pass the quality stages.
@@ -166,17 +170,16 @@ def generate(
     **Parameters:**
 
     * **data**: a DataFrame or a file; **target**: the column to predict; **rows**: wanted.
-    * **dictionary**, **knowledge** (`ask`), **plan**, **model**, **manager_model**: objects, files
-      or names; a plan may also be ``"manager"`` or ``"data"``.
+    * **dictionary**, **knowledge**, **plan**, **model**, **manager_model**: objects, files, names.
     * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.
     * **settings**: `Settings`, or names and values over ``preset``; **on_event** hears all events.
-    * **out**: folder; **replace**: instead of a finished result in it; **seed**: 1 or more.
+    * **out**: folder; **replace** a result in it, or **resume** its run; **seed**: 1 or more.
 
     **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
     """
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     run = new_run(Settings.of(settings, preset), seed, batch_size, on_event)
-    folder = RunFolder(Path(out), replace=replace) if out else None
+    folder = RunFolder(Path(out), replace=replace, resume=resume) if out else None
     inputs = read_inputs(run, data, target, dictionary, plan, where, balance, knowledge)
     want_rows(run, inputs, rows, max_batches)
     return with_models(run, inputs, model, manager_model, folder)
@@ -190,10 +193,30 @@ def with_models(
     folder: RunFolder | None,
 ) -> Result:
     """Have the plan made, then the rows written; one model is in memory at a time."""
-    made = plan_by_another_model(run, inputs, manager_model)
-    with load_workers(model, run) as loaded, folder or nullcontext():
-        made = made or make_plan(run, inputs, loaded)
-        return write_and_trim(run, with_own_beliefs(run, inputs, loaded), made, loaded, folder)
+    with folder or nullcontext():
+        run = begin(run, inputs, model, manager_model, folder)
+        made = plan_by_another_model(run, inputs, manager_model)
+        with load_workers(model, run) as loaded:
+            made = made or make_plan(run, inputs, loaded)
+            return write_and_trim(run, with_own_beliefs(run, inputs, loaded), made, loaded, folder)
+
+
+def begin(
+    run: Run,
+    inputs: Inputs,
+    model: Model | str | None,
+    manager_model: Model | str | None,
+    folder: RunFolder | None,
+) -> Run:
+    """The run with what is on disk of it: a part of it, where it did not come to its end."""
+    if folder is None:
+        return run
+    manager = manager_model and ModelIdentity.find(manager_model)
+    fingerprint = fingerprint_of(run, inputs, ModelIdentity.find(model), manager or None)
+    checkpoint = folder.start(fingerprint)
+    if not checkpoint.empty:
+        run.tell(Notice(f"{checkpoint.rows} rows of the earlier run are taken over"))
+    return replace(run, checkpoint=checkpoint)
 
 
 def with_own_beliefs(run: Run, inputs: Inputs, model: Model) -> Inputs:
@@ -208,7 +231,12 @@ def with_own_beliefs(run: Run, inputs: Inputs, model: Model) -> Inputs:
     if inputs.beliefs is not None or not wanted:
         return inputs
     check_positive(inputs.dictionary)
-    knowledge = ask_model(model, inputs.dictionary, run.settings.decoder)
+    knowledge = run.checkpoint.recall(
+        "beliefs",
+        lambda: ask_model(model, inputs.dictionary, run.settings.decoder),
+        lambda beliefs: beliefs.model_dump(mode="json"),
+        Knowledge.model_validate,
+    )
     run.ledger.clock.lap("calibration")
     return with_beliefs_of(run, inputs, knowledge)
 
@@ -221,29 +249,32 @@ def write_and_trim(
     What is there is delivered whatever happens: after Ctrl-C, and when the model fails.
     """
     ledger = run.ledger
-    if folder:
-        folder.start()
     judge = judge_of(run, inputs)
     ledger.want_labels(inputs.dictionary.target, _label_quotas(inputs.conditions, ledger))
     ledger.clock.lap("trim")
     with _team(run, inputs, made.plan, model) as team:
+        check_machine(run)
         ledger.tokens["rows"] = team.counters
         facts = TeamFacts(made, ModelIdentity.of(model), team.label_policy)
         try:
             facts = replace(facts, calibration=calibrate_team(run, team))
-            writer = RowWriter(team, facts.calibration)
+            rows = RowWriter(team, facts.calibration)
+            writer = KeptWriter(rows, run, inputs.dictionary, team.counters)
             while not ledger.done:
                 block = assemble(run, writer, team.counters)
                 with deferred() as ctrl_c:
                     trim(run, block, judge, folder)
                 ledger.interrupted |= bool(ctrl_c)
                 run.tell(_progress(run, team.counters, ledger.generated))
+        except SecondInterrupt:
+            raise
         except KeyboardInterrupt:
             ledger.interrupted = True
         except DecodeError:
             finish(run, inputs, facts, model, folder)
             raise
-        with deferred():
+        # Who has asked once to stop is not put off a second time.
+        with nullcontext() if ledger.interrupted else deferred():
             return finish(run, inputs, facts, model, folder)
 
 
@@ -274,7 +305,8 @@ def _team(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
 
 def calibrate_team(run: Run, team: Team) -> Calibration:
     """Measure on real rows how far the team's word can be trusted."""
-    calibration = calibrate(team, run.ledger.wanted)
+    scorer = KeptScorer(RowScorer(team), run, team.counters)
+    calibration = calibrate(team, run.ledger.wanted, scorer)
     labels, cells = calibration.labels, calibration.cells
     if labels:
         weights = (
@@ -290,7 +322,8 @@ def calibrate_team(run: Run, team: Team) -> Calibration:
         share = f"{mean:.0%} by the workers, the others by a model of the columns"
         reason = f"measured on {len(cells.worker)} real rows that neither had seen"
         run.tell(Decision("cells", share, reason))
-    run.ledger.calibration_tokens = team.counters.prefix_tokens + team.counters.row_tokens
+    decoded = team.counters + run.ledger.earlier_tokens
+    run.ledger.calibration_tokens = decoded.decoded_tokens
     run.ledger.clock.lap("calibration")
     return calibration
 
@@ -336,13 +369,13 @@ def _progress(run: Run, counters: Counters, written: int) -> Progress:
     ledger = run.ledger
     seconds = ledger.clock.seconds_with_current_lap("assembly")
     left = None
-    if written and seconds:
-        left = ledger.rows_left(written) * seconds / written
+    if (written_here := written - ledger.earlier_rows) and seconds:
+        left = ledger.rows_left(written) * seconds / written_here
     return Progress(
         wanted=ledger.wanted,
         written=written,
         kept=ledger.kept,
         rejected_by=dict(ledger.rejected_by),
-        tokens_per_second=(counters.prefix_tokens + counters.row_tokens) / max(seconds, 1e-9),
+        tokens_per_second=counters.decoded_tokens / max(seconds, 1e-9),
         seconds_left=left,
     )

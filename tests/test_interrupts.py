@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import t2local
-from t2local.system.interrupts import deferred
+from t2local.system.interrupts import SecondInterrupt, deferred, exit_code, held_back, stop_signals
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +100,74 @@ print(signals, signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
         env={"PYTHONPATH": str(Path(t2local.__file__).parents[1])},
     )
     assert done.stdout == "[] True\n"
+
+
+def test_ctrl_c_is_heard_after_the_block():
+    finished = []
+
+    def interrupted():
+        with held_back():
+            signal.raise_signal(signal.SIGINT)
+            finished.append(True)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert finished == [True]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_other_threads_leave_the_handler_alone():
+    handlers = []
+
+    def work():
+        with held_back():
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    before = signal.getsignal(signal.SIGINT)
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert handlers == [before]
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_in_a_program_each_signal_that_asks_to_stop_stops_as_ctrl_c_does(name):
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+
+    def stopped():
+        with stop_signals():
+            signal.raise_signal(number)
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert exit_code() == 128 + number
+    assert signal.getsignal(number) is before
+
+
+def test_in_a_program_the_work_of_seconds_is_finished_first_and_the_second_signal_stops_it():
+    work = []
+
+    def impatient():
+        with stop_signals(), deferred() as came:
+            signal.raise_signal(signal.SIGTERM)
+            work.append(list(came))
+            signal.raise_signal(signal.SIGHUP)
+            work.append("never")
+
+    with pytest.raises(SecondInterrupt):
+        impatient()
+    assert work == [[signal.SIGTERM]]
+    assert exit_code() == 128 + signal.SIGTERM
+
+
+def test_a_program_that_imports_t2local_keeps_its_own_end():
+    with deferred():
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    with stop_signals():
+        pass
+    assert exit_code() == 130  # of this program nothing has come

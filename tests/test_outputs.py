@@ -1,7 +1,5 @@
 """The output layer for allowed tokens: a product with the file's own matrix, a scale, a cap."""
 
-import signal
-import threading
 from contextlib import closing
 
 import numpy as np
@@ -9,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from t2local.llm.outputs import AllowedLogits, OutputLayer, ctrl_c_waits
+from t2local.llm.outputs import AllowedLogits, OutputLayer
 from tests.families import family
 from tests.tiny import TOKENS, WIDTH, load, shapes, tiny
 
@@ -136,35 +134,3 @@ def test_a_matrix_of_another_shape_is_not_used(path, tmp_path):
     (tmp_path / "no.gguf").write_bytes(b"no model")
     with pytest.raises(LookupError):
         OutputLayer(tmp_path / "no.gguf", N_VOCAB, WIDTH)
-
-
-def test_ctrl_c_is_heard_after_the_block():
-    finished = []
-
-    def interrupted():
-        with ctrl_c_waits():
-            signal.raise_signal(signal.SIGINT)
-            finished.append(True)
-
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            interrupted()
-        assert finished == [True]
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def test_other_threads_leave_the_handler_alone():
-    handlers = []
-
-    def work():
-        with ctrl_c_waits():
-            handlers.append(signal.getsignal(signal.SIGINT))
-
-    before = signal.getsignal(signal.SIGINT)
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert handlers == [before]

@@ -19,6 +19,7 @@ from t2local.cli.review import review
 from t2local.cli.sample import sample
 from t2local.cli.screen import Screen
 from t2local.cli.text import forecast_text, run_summary, trim_summary
+from t2local.cli.verify import verify
 from t2local.errors import Interrupted, NothingKept
 from t2local.system.offline import seal
 
@@ -63,9 +64,8 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
 @click.option(
     "--out", type=options.PATH, help="Folder of the result [DATA with the ending .t2local]."
 )
-@click.option(
-    "--replace", is_flag=True, help="Take the place of a finished result, once all is written."
-)
+@options.replace
+@options.resume
 @click.option(
     "--examples",
     type=click.IntRange(0),
@@ -122,6 +122,7 @@ def generate(
     data: Path,
     out: Path | None,
     replace: bool,
+    resume: bool,
     examples: int | None,
     purpose: str | None,
     keep: str | None,
@@ -154,7 +155,8 @@ def generate(
         return
     out = out or data.with_suffix(".t2local")
     with Screen(quiet=quiet) as screen:
-        result = pipeline.generate(data, out=out, replace=replace, on_event=screen, **arguments)
+        arguments |= {"out": out, "replace": replace, "resume": resume, "on_event": screen}
+        result = pipeline.generate(data, **arguments)
     report = result.report
     render(report, run_summary(report, out), form)
     _check_outcome(report, out)
@@ -338,7 +340,7 @@ def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **argumen
     render(evaluation.as_report(), text, form)
 
 
-for command in (ask, models, bundle, doctor, sample, review):
+for command in (ask, models, bundle, doctor, sample, review, verify):
     main.add_command(command)
 
 
@@ -358,7 +360,7 @@ def _check_outcome(report: "JsonObject", out: Path) -> None:
     if report["interrupted"]:
         raise Interrupted(
             f"Interrupted; {n_kept} kept rows are in {out}.",
-            next_step="run the same command again for all rows",
+            next_step="run the same command again: it goes on with the blocks that are complete",
         )
     if not n_kept:
         raise NothingKept(

@@ -3,6 +3,7 @@
 Nothing heavy is imported at the top: ``--help`` answers at once.
 """
 
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from t2local.errors import UsageError
+from t2local.errors import ResourceError, UsageError
 
 if TYPE_CHECKING:
     from t2local.settings import Settings
@@ -48,6 +49,17 @@ form = click.option(
     default="human",
     show_default=True,
     help="What is printed: sentences, or JSON for programs.",
+)
+replace = click.option(
+    "--replace",
+    is_flag=True,
+    help="Take the place of a finished result, once all is written; of an unfinished one at once.",
+)
+resume = click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with an unfinished run, or end with an error where there is none; the same command "
+    "without it goes on, or begins.",
 )
 output = click.option("-o", "--output", type=PATH, help="File to write [stdout].")
 no_header = click.option(
@@ -117,21 +129,29 @@ def render(figures: object, text: str, form: str) -> None:
     from t2local.system.json_text import as_json
 
     if form == "json":
-        click.echo(as_json(figures, indent=None), nl=False)
-    else:
-        click.echo(text)
+        text = as_json(figures, indent=None).rstrip("\n")
+    _print(f"{text}\n")
 
 
 def write(text: str, output: Path | None) -> None:
     """Write to the file of ``--output``, or to stdout."""
     if output is None:
-        click.echo(text, nl=False)
+        _print(text)
         return
     from t2local.system.atomic import atomic
 
     with atomic(output) as file:
         file.write(text)
     click.echo(f"Written to {output}", err=True)
+
+
+def _print(text: str) -> None:
+    """Print on stdout. **Raises** `ResourceError` where nobody would get it."""
+    if sys.stdout is None:
+        raise ResourceError(
+            "The result cannot be printed: stdout is closed.", next_step="write it to a file"
+        )
+    click.echo(text, nl=False)
 
 
 def _split(pairs: Sequence[str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 import click
@@ -42,15 +43,22 @@ class Screen:
 
     def __exit__(self, *_: object) -> None:
         """Clear the live line."""
-        if self._live is not None:
-            self._live.stop()
+        with suppress(OSError):
+            if self._live is not None:
+                self._live.stop()
 
     def __call__(self, event: "Event") -> None:
-        """Show an event."""
-        from t2local.events import Decision, Progress
-
+        """Show an event; a run goes on when nobody can see it any more."""
         if self._quiet:
             return
+        try:
+            self._print(event)
+        except OSError:
+            self._quiet = True
+
+    def _print(self, event: "Event") -> None:
+        from t2local.events import Decision, Progress
+
         if isinstance(event, Progress):
             self._show(event)
         elif isinstance(event, Decision):

@@ -9,8 +9,9 @@ import numpy as np
 
 from t2local.errors import DecodeError, ResourceError
 from t2local.llm.model import Int32Array, LogitArray, Logits, lasting
-from t2local.llm.outputs import AllowedLogits, HiddenStates, OutputLayer, ctrl_c_waits
+from t2local.llm.outputs import AllowedLogits, HiddenStates, OutputLayer
 from t2local.stats.arrays import Mask
+from t2local.system.interrupts import held_back
 
 #: llama.cpp pads its key-value cache to multiples of this.
 _CONTEXT_STEP = 256
@@ -139,7 +140,7 @@ class LlamaContext:
             )
         self._batch.fill(tokens, positions, sequences, outputs)
         self.hidden.expect(capture=bool(self._layer and n_outputs and not full))
-        with ctrl_c_waits():
+        with held_back():
             status = llama.llama_decode(self._context, self._batch.pointers)
         if status:
             reason = _DECODE_FAILURES.get(status, f"error {status}")

@@ -1,6 +1,6 @@
 """What decoding took: tokens, failures and seconds."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 
@@ -43,3 +43,8 @@ class Counters:
             for name in ("context_tokens", "context_bytes")
         }
         return type(self)(**{**sums, **largest})
+
+    def since(self, earlier: Self) -> Self:
+        """What was decoded since these counters were as in ``earlier``, a copy of them."""
+        names = [f.name for f in fields(self) if not f.name.startswith("context_")]
+        return replace(self, **{n: getattr(self, n) - getattr(earlier, n) for n in names})

@@ -12,8 +12,6 @@ used.
 import ctypes
 import mmap
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,23 +41,6 @@ _TOLERANCE, _SCALE_TOLERANCE = 0.05, 0.02
 _N_SPREAD, _N_LIKELIEST = 256, 16
 #: ggml's type of a float of 32 bits, and GGUF's of such a number in the metadata.
 _FLOAT32, _FLOAT32_KEY = 0, 6
-
-
-@contextmanager
-def ctrl_c_waits() -> Iterator[None]:
-    """Ctrl-C is heard after the block: in a function that C code calls, Python would drop it."""
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is None or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    signals: list[int] = []
-    signal.signal(signal.SIGINT, lambda number, _: signals.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-        if signals:
-            signal.raise_signal(signal.SIGINT)
 
 
 class HiddenStates:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from t2local.errors import DictionaryError, KnowledgeError, PlanError, UsageError
 from t2local.events import Decision, Event, Listener, Notice
 from t2local.run.belief_evidence import belief_event, hold_against
+from t2local.run.checkpoint import Checkpoint
 from t2local.run.ledger import Ledger
 from t2local.settings import Settings, TableSettings, TrimSettings
 from t2local.stats.arrays import FloatArray
@@ -49,12 +50,13 @@ KnowledgeSource = Knowledge | Path | str
 
 @dataclass(frozen=True)
 class Run:
-    """What a run was asked for and who listens; its ledger is the one thing that grows."""
+    """What a run was asked for and who listens; its ledger and its checkpoint grow."""
 
     settings: Settings
     seed: int
     ledger: Ledger
     listener: Listener
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
 
     def tell(self, event: Event) -> None:
         """Pass an event on; decisions are also kept for the manifest."""

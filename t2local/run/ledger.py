@@ -91,7 +91,8 @@ class Ledger:
 
     ``passed``: rows that no stage but the choice among them rejected. ``tokens`` has the counters
     of each part that used a model: plan, rows, texts; ``calibration_tokens``: how many of the rows'
-    tokens the questions about real rows took.
+    tokens the questions about real rows took. ``earlier_tokens``, ``earlier_rows``: of the rows,
+    what an earlier process had done that did not come to the end of the run.
     """
 
     wanted: int
@@ -101,6 +102,8 @@ class Ledger:
     clock: Clock = field(default_factory=Clock)
     decisions: list[Decision] = field(default_factory=list)
     tokens: dict[str, Counters] = field(default_factory=dict)
+    earlier_tokens: Counters = field(default_factory=Counters)
+    earlier_rows: int = 0
     calibration_tokens: int = 0
     batches: list[BatchEntry] = field(default_factory=list)
     judged: list[tuple[pd.DataFrame, Verdict]] = field(default_factory=list)
@@ -148,6 +151,11 @@ class Ledger:
     def done(self) -> bool:
         """Whether the wanted rows are kept, the batches are spent, or Ctrl-C came."""
         return self.full or self.tried >= self.max_batches * self.batch_size or self.interrupted
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to be written."""
+        return self.done and not self.interrupted
 
     @property
     def tried(self) -> int:

@@ -1,7 +1,8 @@
 """What must be known to repeat a run, for manifest.json: hashes and reasons, never a cell."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from t2local.events import Decision
@@ -57,6 +58,7 @@ class Manifest:
     manager: ModelIdentity | None
     seed: int
     decisions: tuple[Decision, ...]
+    files: Mapping[str, str] = field(default_factory=dict)  # SHA-256 of the others, by name
 
 
 def manifest_of(

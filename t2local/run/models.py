@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from t2local.errors import ModelError, UsageError
 from t2local.events import Decision
+from t2local.llm.counters import Counters
 from t2local.llm.model import Model
 from t2local.run.inputs import Inputs, Run
-from t2local.team.manager import propose
+from t2local.system.json_text import JsonObject
+from t2local.team.manager import ProposedPlan, propose
 from t2local.team.plan import Plan, from_data
 
 
@@ -23,6 +25,16 @@ class ModelIdentity:
     def of(cls, model: Model) -> "ModelIdentity":
         """The identity of a loaded model."""
         return cls(model.name, model.sha256)
+
+    @classmethod
+    def find(cls, model: Model | str | None) -> "ModelIdentity":
+        """The identity of a model that need not be loaded; its file is hashed."""
+        if model is not None and not isinstance(model, str):
+            return cls.of(model)
+        from t2local.llm.store import find
+
+        file = find(model)
+        return cls(file.name, file.sha256)
 
 
 @dataclass(frozen=True)
@@ -108,21 +120,39 @@ def make_plan(run: Run, inputs: Inputs, model: Model | None) -> MadePlan:
     return made
 
 
+def _as_entry(proposed: ProposedPlan) -> JsonObject:
+    return {
+        **vars(proposed),
+        "plan": proposed.plan.model_dump(mode="json"),
+        "counters": vars(proposed.counters),
+    }
+
+
+def _from_entry(entry: JsonObject) -> ProposedPlan:
+    plan = Plan.model_validate(entry["plan"])
+    return ProposedPlan(plan, Counters(**entry["counters"]), entry["thought_tokens"])
+
+
 def _plan(run: Run, inputs: Inputs, model: Model | None) -> MadePlan:
     if isinstance(inputs.plan, Plan):
         return MadePlan(inputs.plan)
     if inputs.plan == "data" or model is None:
         return MadePlan(from_data(inputs.values, inputs.dictionary))
     team = run.settings.team
-    proposed = propose(
-        inputs.values,
-        inputs.dictionary,
-        model,
-        seed=run.seed,
-        temperature=team.temperature,
-        attempts=team.attempts,
-        show=team.examples > 0,
-        thinking_tokens=team.thinking_tokens,
+    proposed = run.checkpoint.recall(
+        "plan",
+        lambda: propose(
+            inputs.values,
+            inputs.dictionary,
+            model,
+            seed=run.seed,
+            temperature=team.temperature,
+            attempts=team.attempts,
+            show=team.examples > 0,
+            thinking_tokens=team.thinking_tokens,
+        ),
+        _as_entry,
+        _from_entry,
     )
     if team.thinking_tokens:
         reason = f"of at most {team.thinking_tokens}, before the plan; they are not kept"

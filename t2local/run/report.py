@@ -228,8 +228,8 @@ def _row_counts(ledger: Ledger) -> RowCounts:
 
 
 def _token_counts(ledger: Ledger) -> TokenCounts:
-    team = ledger.tokens.get("rows", Counters())
-    decoded = {part: c.prefix_tokens + c.row_tokens for part, c in ledger.tokens.items()}
+    team = ledger.tokens.get("rows", Counters()) + ledger.earlier_tokens
+    decoded = {part: c.decoded_tokens for part, c in {**ledger.tokens, "rows": team}.items()}
     return TokenCounts(
         prefix=team.prefix_tokens,
         rows=team.row_tokens,

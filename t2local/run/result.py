@@ -1,6 +1,6 @@
 """What a run hands over: frames for Python, files for the folder."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,7 @@ def hand_over(
             **_knowledge_file(inputs),
             **_accounts(report, manifest),
         }
-        _write(folder, run, inputs, delivery.cells, rows, files)
+        manifest = _write(folder, run, inputs, delivery.cells, rows, files, manifest)
     return Result(
         synthetic=delivery.synthetic,
         rejected=with_notes(rows.notes, dictionary.native(rows.rejected)),
@@ -114,12 +114,21 @@ def _write(
     cells: pd.DataFrame,
     rows: JudgedRows,
     texts: dict[str, str],
-) -> None:
-    """Write all files; ``cells`` are those of the kept rows."""
+    manifest: Manifest,
+) -> Manifest:
+    """Write all files, the manifest last; ``cells`` are those of the kept rows.
+
+    **Returns** the manifest with the hashes of the others.
+    """
     rejected = with_notes(rows.notes, inputs.dictionary.cells(rows.rejected))
-    complete = not run.ledger.interrupted and not rows.kept.empty
-    if folder.finish(inputs.table, cells, rejected, texts, complete=complete):
+    finished = run.ledger.finished
+    folder.write_rows(inputs.table, cells, rejected)
+    folder.write(texts)
+    manifest = replace(manifest, files=folder.hashes())
+    folder.write({"manifest.json": as_json(manifest)})
+    if folder.publish(complete=finished and not rows.kept.empty, finished=finished):
         run.tell(Notice(f"The result that was there before is kept in {folder.earlier}"))
+    return manifest
 
 
 def _accounts(report: RunReport, manifest: Manifest) -> dict[str, str]:
@@ -127,7 +136,6 @@ def _accounts(report: RunReport, manifest: Manifest) -> dict[str, str]:
     return {
         "report.json": as_json(report),
         "report.html": page(to_json(report), to_json(manifest)),
-        "manifest.json": as_json(manifest),
     }
 
 

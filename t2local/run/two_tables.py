@@ -42,9 +42,9 @@ def trim_files(
     )
     with folder:
         folder.start()
-        folder.finish(
-            rows, trimmed.kept, trimmed.rejected, {"report.json": as_json(trimmed.report)}
-        )
+        folder.write_rows(rows, trimmed.kept, trimmed.rejected)
+        folder.write({"report.json": as_json(trimmed.report)})
+        folder.publish()
     return trimmed
 
 
@@ -74,6 +74,7 @@ def evaluate_files(
     with folder:
         folder.start()
         folder.write({"report.json": as_json(evaluation.as_report())})
+        folder.publish()
     return evaluation
 
 

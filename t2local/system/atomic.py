@@ -1,6 +1,8 @@
 """Files that appear whole, or not at all."""
 
+import errno
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +36,7 @@ def atomic(path: Path, encoding: str | None = "utf-8") -> Iterator[IO[Any]]:
             os.fsync(file.fileno())
         temporary.replace(path)
         temporary = None
+        sync_folder(path.parent)
     except OSError as error:
         raise ResourceError(
             f"{path} cannot be written: {error.strerror}.",
@@ -48,3 +51,18 @@ def _opened(handle: int, encoding: str | None) -> IO[Any]:
     if encoding is None:
         return os.fdopen(handle, "wb")
     return os.fdopen(handle, "w", encoding=encoding, newline="")
+
+
+def sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk: without it a power cut may undo a rename."""
+    if sys.platform == "win32":  # opens no folder; its renames are in the journal of the disk
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network disks know no such call; there is nothing to be done about it.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)
