@@ -78,7 +78,7 @@ class Codebook:
         )
 
     def _features(
-        self, guesses: Iterable[Feature], cells: pd.DataFrame, target: str, least: int
+        self, guesses: Iterable[Feature], cells: pd.DataFrame, target: str | None, least: int
     ) -> list[Feature]:
         features: list[Feature] = []
         faults: list[str] = []

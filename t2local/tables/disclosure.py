@@ -141,7 +141,7 @@ def _counts(labels: pd.Series) -> dict[str, int]:
 
 
 def notices(
-    features: Iterable[Feature], target: str, cells: pd.DataFrame, least: int
+    features: Iterable[Feature], target: str | None, cells: pd.DataFrame, least: int
 ) -> Iterator[str]:
     """What a person should know of rare levels: columns and numbers, and no level.
 

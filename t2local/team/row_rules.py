@@ -84,9 +84,9 @@ class RowRules:
 
         Where all labels of a row are forbidden, and for numbers, they stay as they are.
         """
-        target = self._dictionary[self._dictionary.target]
-        if not (self._of_labels and target.levels and len(rows)):
+        if not (self._of_labels and self._dictionary.classification and len(rows)):
             return predictions
+        target = self._dictionary.target_feature
         allowed = np.ones(predictions.shape, dtype=np.bool_)
         for place, level in enumerate(target.levels):
             labelled = rows.assign(**{target.name: pd.Series(level, rows.index, dtype=object)})
