@@ -15,6 +15,8 @@ import pytest
 from click.testing import CliRunner
 
 from t2local.cli import main
+from t2local.cli.exits import error_lines
+from t2local.errors import T2LocalError
 from tests.batches import patients as make_patients
 from tests.test_real_tables import ward
 from tests.tiny import tiny
@@ -263,22 +265,14 @@ def test_no_error_holds_a_planted_value(what, debug, workplace, monkeypatch):
             (folder / name).write_text(error[name].replace("{{", "{").replace("}}", "}"))
     if "d.yaml" in error:
         options += ["--dictionary", "d.yaml"]
-    begin = ["-m", "t2local", *(["--debug"] if debug else [])]
+    debugging = ["--debug"] if debug else []
     command = ["generate", "data.csv", "--model", "model.gguf", "--out", workplace / "exits" / "o"]
-    arguments = [*begin, *command, *options]
-    if debug:  # an error of Python is shown by Python itself
-        done = subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**dict(__import__("os").environ), "PYTHONPATH": str(ROOT)},
-        )
-        shown, code = done.stdout + done.stderr, done.returncode
-    else:
-        done = run(*command, *options)
-        shown, code = done.stdout + done.stderr, done.exit_code
-    assert code in (1, 2, 3) if debug else code in (2, 3), shown
+    done = run(*debugging, *command, *options)
+    shown = done.stdout + done.stderr
+    if debug:  # Python shows it
+        assert isinstance(done.exception, T2LocalError)
+        shown += "\n".join(error_lines(done.exception))
+    assert done.exit_code in ((1,) if debug else (2, 3)), shown
     typed = [*options, *(text for key, text in error.items() if key.endswith("yaml"))]
     canaries = [canary for canary in canaries if not any(canary in str(each) for each in typed)]
     assert hits(canaries, workplace / "exits", {"shown": shown}) == []
@@ -292,6 +286,8 @@ def test_a_bug_shows_its_place_and_no_message(tmp_path):
 import sys
 from t2local import pipeline
 from t2local.cli import main
+from t2local.cli.exits import error_lines
+from t2local.errors import T2LocalError
 def describe(*_, **__):
     try: float("Zqvilaax")
     except ValueError as error: raise KeyError("Zqvilabx") from error

@@ -68,13 +68,13 @@ def show_bugs_without_messages() -> None:
 
 
 def _show(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
-    click.echo("\n".join(_lines(error)), err=True)
+    click.echo("\n".join(error_lines(error)), err=True)
 
 
-def _lines(error: BaseException) -> Iterator[str]:
+def error_lines(error: BaseException) -> Iterator[str]:
     """An error and, before it, the one that it came from."""
     if cause := error.__cause__ or error.__context__:
-        yield from _lines(cause)
+        yield from error_lines(cause)
     yield "Traceback (most recent call last):"
     yield "".join(traceback.format_tb(error.__traceback__)).rstrip()
     message = "its message is not shown, as it may hold a cell"

@@ -1,8 +1,8 @@
 """What of a table may leave it: levels, bounds and shares that no few patients stand behind.
 
-The page docs/security.md says it in sentences, and `tests/test_disclosure.py` tests each of them.
-A level may leave when enough rows have it, when it is a word that everybody uses (`is_common`), or
-when a person's dictionary names it. The others are pooled: one level stands for all of them.
+The page docs/what-may-leave.md says it in sentences, and `tests/test_disclosure.py` tests each. A
+level may leave when enough rows have it, when it is a step of a scale (`is_common`), or when a
+person's dictionary names it. The others are pooled: one level stands for all of them.
 """
 
 import math
@@ -161,7 +161,8 @@ def notices(
     if any(hidden.values()):
         yield (
             f"levels of few rows are written as the pool of their column: {_listed(hidden)}; name "
-            "under enum which of them may leave: python -m t2local describe -o dictionary.yaml"
+            "those that may leave under enum in a dictionary: "
+            "python -m t2local describe data.csv -o dictionary.yaml"
         )
     if any(shown.values()):
         yield (

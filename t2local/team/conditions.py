@@ -188,7 +188,8 @@ def _restrict(feature: Feature, sign: str, value: str) -> Feature:
     if value not in feature.levels:
         hint = _did_you_mean(value, feature.levels)
         raise _Fault(f"not one of its levels, or excluded by another --where{hint}")
-    return feature.model_copy(update={"type": "category", "levels": (value,), "missing": False})
+    only = {"type": "category", "levels": (value,), "pool": "", "missing": False}
+    return feature.model_copy(update=only)
 
 
 def _restrict_number(feature: Feature, sign: str, value: str) -> Feature:
