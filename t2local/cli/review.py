@@ -4,6 +4,7 @@ Keys and prompts are click's, which is there already: no library of prompts is w
 for one key a screen.
 """
 
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -73,8 +74,8 @@ def review(
         next_step = "run the same command again, or take all guesses with --yes"
         raise Interrupted(message, next_step=next_step) from error
     write(text, output)
-    command = ["python -m t2local generate", str(data), *hints, "--dictionary", str(output)]
-    click.echo(f"Next: {' '.join(command)}", err=True)
+    command = shlex.join(["generate", str(data), *hints, "--dictionary", str(output)])
+    click.echo(f"Next: python -m t2local {command}", err=True)
 
 
 def _reviewed(
@@ -126,7 +127,7 @@ def _target(
 
     target = dictionary.target or NO_TARGET
     keys = {"t": "another column", "n": "none: nothing is to be predicted"}
-    key = _choose("The target", target, [dictionary.target_reason], keys)
+    key = _choose("The target", target, [dictionary.target_reason.partition(";")[0]], keys)
     if not key:
         return dictionary
     target = NO_TARGET
