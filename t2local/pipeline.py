@@ -158,7 +158,7 @@ def generate(
 
     **Parameters:**
 
-    * **data**: a DataFrame or a file; **target**: the column to predict; **rows**: wanted.
+    * **data**: a DataFrame or a file; **target**: what to predict, or ``none``; **rows**: wanted.
     * **dictionary**, **knowledge** (`ask`), **plan**, **model**, **manager_model**: objects, files
       or names; a plan may also be ``"manager"`` or ``"data"``.
     * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.

@@ -8,8 +8,8 @@ from t2local.tables.feature import Feature
 #: With fewer different values above 0 nobody can say how near to 0 they come.
 _MIN_VALUES = 8
 #: The step from 0 to the least other value is this many times the usual step between small values,
-#: and that value is at least this share of the median. Of 200 columns of 30 exponential numbers whose
-#: zeros are as good as any, 3 % or fewer are suspect with these bounds, of 100 or 300 none.
+#: and that value is at least this share of the median. Of 200 columns of 30 exponential numbers,
+#: whose zeros are as good as any, 3 % or fewer are suspect with these bounds; of 100 or 300 none.
 _STEPS = 5.0
 _SHARE_OF_MEDIAN = 0.1
 
