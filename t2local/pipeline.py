@@ -169,7 +169,7 @@ def generate(
 
     **Parameters:**
 
-    * **data**: a DataFrame or a file; **target**: the column to predict; **rows**: wanted.
+    * **data**: a DataFrame or a file; **target**: what to predict, or ``none``; **rows**: wanted.
     * **dictionary**, **knowledge**, **plan**, **model**, **manager_model**: objects, files, names.
     * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.
     * **settings**: `Settings`, or names and values over ``preset``; **on_event** hears all events.

@@ -4,6 +4,7 @@ Keys and prompts are click's, which is there already: no library of prompts is w
 for one key a screen.
 """
 
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -43,6 +44,7 @@ _NAMES = ["--set", "table.first_line=names"]
 @click.option("--yes", is_flag=True, help="Take all guesses without a question.")
 @options.no_header
 @options.sheet
+@options.min_count
 @options.setting
 def review(
     data: Path,
@@ -51,6 +53,7 @@ def review(
     yes: bool,
     no_header: bool,
     sheet: str | None,
+    min_count: int | None,
     pairs: tuple[str, ...],
 ) -> None:
     """Go through the guesses about the table DATA that may be wrong, one screen each, and write the
@@ -64,7 +67,7 @@ def review(
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
         next_step = "take all guesses with --yes, and edit the file"
         raise UsageError("A review asks questions, and there is no terminal.", next_step=next_step)
-    own = options.table_settings(no_header=no_header, sheet=sheet)
+    own = options.table_settings(no_header, sheet, min_count)
     settings = read_settings(pairs, options=own).table
     try:
         text, hints = _reviewed(data, target, settings, yes=yes)
@@ -73,8 +76,8 @@ def review(
         next_step = "run the same command again, or take all guesses with --yes"
         raise Interrupted(message, next_step=next_step) from error
     write(text, output)
-    command = ["python -m t2local generate", str(data), *hints, "--dictionary", str(output)]
-    click.echo(f"Next: {' '.join(command)}", err=True)
+    command = shlex.join(["generate", str(data), *hints, "--dictionary", str(output)])
+    click.echo(f"Next: python -m t2local {command}", err=True)
 
 
 def _reviewed(
@@ -126,7 +129,7 @@ def _target(
 
     target = dictionary.target or NO_TARGET
     keys = {"t": "another column", "n": "none: nothing is to be predicted"}
-    key = _choose("The target", target, [dictionary.target_reason], keys)
+    key = _choose("The target", target, [dictionary.target_reason.partition(";")[0]], keys)
     if not key:
         return dictionary
     target = NO_TARGET

@@ -39,7 +39,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Question:
-    """One screen; no text of it holds a cell of the table.
+    """One screen; no text of it holds a cell of the table, but for codes of missing values.
 
     * ``subject``: a column, or a rule; ``guess``: what it is taken for; ``doubts``: why to look.
     * ``answers``: beside keeping the guess.
