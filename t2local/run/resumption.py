@@ -95,7 +95,7 @@ class KeptWriter:
         rows = self._dictionary.values(pd.DataFrame(answer["rows"], columns=names, dtype=object))
         predictions = answer["predictions"]
         if predictions is not None:
-            n_columns = max(1, len(self._dictionary[self._dictionary.target].levels))
+            n_columns = max(1, len(self._dictionary.target_feature.levels))
             predictions = np.array(predictions, dtype=np.float64).reshape(len(rows), n_columns)
         return Block(**{**answer, "rows": rows, "predictions": predictions}, interrupted=False)
 
