@@ -28,7 +28,7 @@ def small(monkeypatch):
         }
     )
     table = of_frame(frame, SOURCE, "choose")
-    monkeypatch.setattr(densities, "CHOOSE", (SOURCE,))
+    monkeypatch.setattr(densities, "GROUPS", {"choose": (SOURCE,)})
     monkeypatch.setattr(densities, "SIZES", (30,))
     monkeypatch.setattr(densities, "N_WRITTEN", 60)
     monkeypatch.setattr(densities, "table", lambda name: table)
@@ -50,7 +50,17 @@ def test_what_is_done_is_not_done_again(small, tmp_path, monkeypatch, capsys):
     out = tmp_path / "densities.jsonl"
 
     def run(models):
-        options = ["densities", "--seeds", "0-1", "--out", str(out), "--models", models]
+        options = [
+            "densities",
+            "--groups",
+            "choose",
+            "--seeds",
+            "0-1",
+            "--out",
+            str(out),
+            "--models",
+            models,
+        ]
         monkeypatch.setattr(sys, "argv", options)
         densities.main()
         return [json.loads(line) for line in out.read_text().splitlines()]
@@ -61,3 +71,12 @@ def test_what_is_done_is_not_done_again(small, tmp_path, monkeypatch, capsys):
     assert [cell["model"] for cell in again[len(first) :]] == ["mixture", "mixture"]
     assert {cell["nats"] for cell in again if cell["model"] == "real rows"} == {None}
     assert "mixture" in capsys.readouterr().out
+
+
+def test_speed_is_that_of_columns_of_all_kinds(monkeypatch, capsys):
+    columns, real = densities.made_up(60, 4)
+    assert [len(column.levels) for column in columns] == [0, 0, 2, 4]
+    assert [int(real[column.name].isna().any()) for column in columns] == [1, 0, 0, 0]
+    monkeypatch.setattr(densities, "made_up", lambda *_: (columns, real))
+    densities.speed()
+    assert len(capsys.readouterr().out.splitlines()) == 5
