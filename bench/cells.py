@@ -41,7 +41,7 @@ from t2local.llm.store import find
 from t2local.settings import Settings
 from t2local.stats.densities import IndependentColumns
 from t2local.stats.encoding import Encoder
-from t2local.stats.ensemble import encode_labels, fit_ensemble, fit_linear, predict_ensemble
+from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
 from t2local.stats.folds import stratified_folds
 from t2local.stats.mixture_weights import mixture, mixture_weights
 from t2local.system.environment import environment
@@ -160,7 +160,9 @@ def judged(
     )[:, 1]
     x_real, y_real = encoder.transform(real), encode_labels(real[target.name], target)
     y = predict_ensemble(fit_ensemble(x_real, y_real, target, seed), x, target).argmax(axis=1)
-    linear = fit_linear(np.vstack([x_real, x]), np.concatenate([y_real, y]), target)
+    linear = fit_ensemble(
+        np.vstack([x_real, x]), np.concatenate([y_real, y]), target, seed, n_trees=1
+    )[:1]
     p = predict_ensemble(linear, x_test, target)
     return {
         "c2st": 100 * max(roc_auc_score(label, told), 0.5),
@@ -198,9 +200,13 @@ def one(
         for way, made in written(team, calibration, rows).items():
             result[way] = judged(known, real, test, made, seed)
         target_feature, encoder = known[known.target], Encoder(known.input_features, real)
-        base = fit_linear(
-            encoder.transform(real), encode_labels(real[target], target_feature), target_feature
-        )
+        base = fit_ensemble(
+            encoder.transform(real),
+            encode_labels(real[target], target_feature),
+            target_feature,
+            seed,
+            n_trees=1,
+        )[:1]
         p = predict_ensemble(base, encoder.transform(test), target_feature)
         result["real rows alone"] = {
             "auc": 100 * roc_auc_score(encode_labels(test[target], target_feature), p[:, 1])

@@ -2,7 +2,7 @@
 
 For each table, number of real rows and seed, on rows that are drawn anew for each: AUC in percent
 (a number: R²), mean log loss in hundredths of a nat (squared error in percent of the variance),
-calibration (two classes: mean distance of predicted from observed shares over ten equal parts, in
+calibration (classes: mean distance of predicted from observed shares over ten equal parts, in
 percent) and CPU seconds of fit and prediction. All models see the matrix of `Encoder`.
 
 * Members: ``logistic`` (scikit-learn's; a number: ridge), ``bayes`` (priors of three widths and
@@ -37,13 +37,14 @@ import sklearn.ensemble as trees
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, WhiteKernel
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import roc_auc_score
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.preprocessing import SplineTransformer
 from sklearn.svm import SVC, SVR
 
 from bench import beliefs
-from bench.knowledge.tables import GROUPS, Unavailable, skill, stratified, table
+from bench.knowledge.tables import Unavailable, stratified, table
 from bench.streams import Stream, generator
 from bench.tables import interval
 from t2local.stats.encoding import Encoder
@@ -53,8 +54,8 @@ from t2local.stats.prior_effects import fit_effects_regression
 from t2local.tables.dictionary import FeatureDictionary
 
 SIZES = (20, 30, 60, 100, 300)
-#: Tables beside those of `bench.beliefs`: three classes, and a number.
-OTHERS = {"choose": (), "extra": ("help", "insurance_charges")}
+#: A number to be predicted, beside the tables of two classes of `bench.beliefs`.
+NUMBERS = {"choose": (), "extra": ("insurance_charges",)}
 #: Half of the ensemble's own, as in `bench.effects`.
 N_TREES = 100
 MAX_TEST = 1500
@@ -84,27 +85,28 @@ COMBINATIONS = (
     "bayes + trees + boosting",
     "bayes + forest + extra trees",
     "bayes + trees + neighbours + naive bayes",
+    "stack of bayes + forest",
     "stack of bayes + trees",
-    "stack of bayes + forest + extra trees + process",
 )
 
 
 class Bayes:
-    """The linear models of the ensemble, on their own."""
+    """The linear models that know effects, with nothing stated."""
 
     def __init__(self, n_classes: int) -> None:
-        self.n_classes = n_classes
+        self.binary = n_classes == 2
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> "Bayes":
         nothing, ones = np.full(x.shape[1], np.nan), np.ones(len(x))
-        self.model = fit_effects_regression(x, y, nothing, ones, self.n_classes)
+        self.model = fit_effects_regression(x, y, nothing, ones, binary=self.binary)
         return self
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         return self.model.predict(x)
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
-        return self.model.predict_proba(x)
+        p = self.predict(x)
+        return np.stack([1 - p, p], axis=1)
 
 
 class Splines(Bayes):
@@ -118,9 +120,6 @@ class Splines(Bayes):
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         return super().predict(self._design(x))
-
-    def predict_proba(self, x: np.ndarray) -> np.ndarray:
-        return super().predict_proba(self._design(x))
 
     @staticmethod
     def _spline(cells: np.ndarray) -> SplineTransformer:
@@ -150,28 +149,23 @@ def member(name: str, n_classes: int, n: int, seed: int) -> Any:
     neighbours = int(np.clip(n // 5, 5, 30))
     if name in ("bayes", "splines"):
         return {"bayes": Bayes, "splines": Splines}[name](n_classes)
-    if n_classes:
-        models = {
-            "logistic": LogisticRegression(max_iter=1000),
-            "forest": trees.RandomForestClassifier(**forest),
-            "extra trees": trees.ExtraTreesClassifier(**forest),
-            "boosting": trees.HistGradientBoostingClassifier(**boosting),
-            "process": GaussianProcessClassifier(1.0 * RBF(3.0)),
-            "svm": SVC(),
-            "neighbours": KNeighborsClassifier(neighbours),
-            "naive bayes": GaussianNB(var_smoothing=0.1),
-        }
-    else:
-        models = {
-            "logistic": Ridge(1.0),
-            "forest": trees.RandomForestRegressor(**forest),
-            "extra trees": trees.ExtraTreesRegressor(**forest),
-            "boosting": trees.HistGradientBoostingRegressor(**boosting),
-            "process": GaussianProcessRegressor(1.0 * RBF(3.0) + WhiteKernel(), normalize_y=True),
-            "svm": SVR(),
-            "neighbours": KNeighborsRegressor(neighbours),
-        }
-    return models[kind]
+    models = {  # for classes, and for a number
+        "logistic": (LogisticRegression(max_iter=1000), Ridge(1.0)),
+        "forest": (trees.RandomForestClassifier(**forest), trees.RandomForestRegressor(**forest)),
+        "extra trees": (trees.ExtraTreesClassifier(**forest), trees.ExtraTreesRegressor(**forest)),
+        "boosting": (
+            trees.HistGradientBoostingClassifier(**boosting),
+            trees.HistGradientBoostingRegressor(**boosting),
+        ),
+        "process": (
+            GaussianProcessClassifier(1.0 * RBF(3.0)),
+            GaussianProcessRegressor(1.0 * RBF(3.0) + WhiteKernel(), normalize_y=True),
+        ),
+        "svm": (SVC(), SVR()),
+        "neighbours": (KNeighborsClassifier(neighbours), KNeighborsRegressor(neighbours)),
+        "naive bayes": (GaussianNB(var_smoothing=0.1), None),
+    }
+    return models[kind][not n_classes]
 
 
 @dataclass(frozen=True)
@@ -203,11 +197,10 @@ class Sample:
         rows = stratified(own.strata, np.arange(len(own.values)), n, rng)
         others = rng.permutation(np.setdiff1d(np.arange(len(own.values)), rows))[:MAX_TEST]
         real = own.values.iloc[rows]
-        self.labels = own.values[target.name].iloc[others]
         encoder = Encoder(own.dictionary.input_features, real)
         self.x, self.test = encoder.transform(real), encoder.transform(own.values.iloc[others])
         self.y = encode_labels(real[target.name], target)
-        self.truth = encode_labels(self.labels, target)
+        self.truth = encode_labels(own.values[target.name].iloc[others], target)
         self.folds = stratified_folds(self.y, N_FOLDS, rng)
         self.done: dict[str, tuple[np.ndarray, float]] = {}
         self.out_of_bag: dict[str, np.ndarray] = {}
@@ -234,11 +227,7 @@ class Sample:
             return model.predict(at)[:, None]
         if name == "svm":
             return _softmax(model.decision_function(at))
-        own, p = model.predict_proba(at), np.zeros((len(at), self.n_classes))
-        if own.shape[1] == self.n_classes:
-            return own
-        p[:, np.unique(self.y[train]).astype(int)] = own
-        return p
+        return model.predict_proba(at)
 
     def model(self, name: str) -> tuple[np.ndarray, float]:
         """The same of a member or a combination."""
@@ -284,15 +273,14 @@ class Sample:
         if self.n_classes:
             p = self._floored(p)
             loss = -100 * np.log(p[rows, self.truth.astype(int)]).mean()
-            own_skill = skill(np.log(p), self.labels, self.own.dictionary)
-        else:
-            loss = 100 * ((p[:, 0] - self.truth) ** 2).mean() / self.truth.var()
-            own_skill = 100 - loss
-        if self.n_classes == 2:
+            skill = 100 * roc_auc_score(self.truth, p[:, 1])
             order = np.array_split(np.argsort(p[:, 1], kind="stable"), 10)
             gaps = [abs(p[part, 1].mean() - self.truth[part].mean()) for part in order]
             calibration = round(100 * float(np.mean(gaps)), 3)
-        figures = round(float(own_skill), 3), round(float(loss), 3), calibration, round(seconds, 4)
+        else:
+            loss = 100 * ((p[:, 0] - self.truth) ** 2).mean() / self.truth.var()
+            skill = 100 - loss
+        figures = round(float(skill), 3), round(float(loss), 3), calibration, round(seconds, 4)
         return Cell(self.own.name, len(self.x), self.seed, name, *figures)
 
 
@@ -333,12 +321,12 @@ class Table:
 
 
 def tables(group: str) -> Iterator[Table]:
-    """Those of `bench.beliefs`, and `OTHERS`."""
+    """Those of `bench.beliefs`, and `NUMBERS`."""
     for own in beliefs.tables(group):
         values = pd.concat([own.pool, own.test])
         strata = encode_labels(values[own.target.name], own.target).astype(int)
         yield Table(own.name, own.dictionary, values, strata)
-    for name in OTHERS[group]:
+    for name in NUMBERS[group]:
         try:
             other = table(name)
             yield Table(name, other.dictionary, other.values, other.strata)
@@ -386,7 +374,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0-9", help="first and last; 0-9 for development")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)))
     parser.add_argument("--models", default=",".join((*MEMBERS, *COMBINATIONS)))
-    parser.add_argument("--group", default="choose", choices=[g for g in GROUPS if g in OTHERS])
+    parser.add_argument("--group", default="choose", choices=list(NUMBERS))
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     first, last = map(int, options.seeds.split("-"))

@@ -19,24 +19,24 @@ _MOST = 500
 class Fits:
     """The latest fits by `t2local.stats.ensemble._fit_one`, which ``fit`` is."""
 
-    def __init__(self, fit: Callable[..., Any]) -> None:
+    def __init__(self, fit: Callable[..., list[Any]]) -> None:
         self.fit = fit
-        self._models: OrderedDict[bytes, Any] = OrderedDict()
+        self._models: OrderedDict[bytes, list[Any]] = OrderedDict()
 
-    def __call__(self, model, x, y, weights):
+    def __call__(self, model, x, y, target, weights):
         """Fit, or find what was fitted."""
-        key = _key(model, x, y, weights)
+        key = _key(model, x, y, target, weights)
         if key not in self._models:
-            self._models[key] = self.fit(model, x, y, weights)
+            self._models[key] = self.fit(model, x, y, target, weights)
         self._models.move_to_end(key)
         if len(self._models) > _MOST:
             self._models.popitem(last=False)
-        return self._models[key]
+        return list(self._models[key])
 
 
-def _key(model, x, y, weights) -> bytes:
+def _key(model, x, y, target, weights) -> bytes:
     """Of all that a fit depends on: the model's kind and parameters, and the rows."""
-    parts = [type(model).__name__, repr(sorted(model.get_params().items()))]
+    parts = [type(model).__name__, repr(sorted(model.get_params().items())), str(target.levels)]
     digest = hashlib.sha256("\n".join(parts).encode())
     for array in (x, y, weights):
         digest.update(b"none" if array is None else str((array.shape, array.dtype)).encode())

@@ -5,8 +5,11 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from t2local.stats import ensemble
+from t2local.tables.dictionary import Feature
 from tests.fits import Fits
 
+CLASSES = Feature(name="y", type="category", levels=("a", "b"))
+OTHERS = Feature(name="y", type="category", levels=("a", "b", "c"))
 X = np.random.default_rng(1).normal(size=(20, 2))
 Y = (X[:, 0] > 0).astype(float)
 ONES = np.ones(20)
@@ -30,25 +33,26 @@ def counted(fits_anew):
 
 def test_the_same_fit_is_done_once_and_gives_the_same_model(counted):
     fits, done = counted
-    first, again = (fits(forest(), X.copy(), Y, None) for _ in range(2))
+    first, again = (fits(forest(), X.copy(), Y, CLASSES, None) for _ in range(2))
     assert len(done) == 1
-    assert first is again
-    fresh = ensemble._fit_one(forest(), X, Y, None)
-    assert np.array_equal(fresh.predict_proba(X), again.predict_proba(X))
+    assert first[0] is again[0]
+    (fresh,) = ensemble._fit_one(forest(), X, Y, CLASSES, None)
+    assert np.array_equal(fresh.predict_proba(X), again[0].predict_proba(X))
 
 
 @pytest.mark.parametrize(
     "other",
     [
-        (forest(2), X, Y, None),
-        (forest(1, 4), X, Y, None),
-        (forest(), X + 1, Y, None),
-        (forest(), X, 1 - Y, None),
-        (forest(), X, Y, ONES),
+        (forest(2), X, Y, CLASSES, None),
+        (forest(1, 4), X, Y, CLASSES, None),
+        (forest(), X + 1, Y, CLASSES, None),
+        (forest(), X, 1 - Y, CLASSES, None),
+        (forest(), X, Y, OTHERS, None),
+        (forest(), X, Y, CLASSES, ONES),
     ],
 )
 def test_what_differs_in_anything_is_fitted(counted, other):
     fits, done = counted
-    fits(forest(), X, Y, None)
+    fits(forest(), X, Y, CLASSES, None)
     fits(*other)
     assert len(done) == 2

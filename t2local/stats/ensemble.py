@@ -1,66 +1,27 @@
-"""An ensemble on a table: an averaged linear model and forests.
+"""A plain ensemble on a table: a regularised linear model and a random forest, averaged.
 
 This is what a user could train without any synthetic row: the labels of the team and the benefit of
-added rows are held against it. Where a person says which columns raise or lower the label, its
-models know it (docs/method.md, "Labels" and "Effects").
+added rows are held against it. Where a person says which columns raise or lower the label, both
+models know it (docs/method.md, "Effects").
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.columns import Column
-from t2local.stats.prior_effects import agreed_signs, fit_effects_regression
+from t2local.stats.prior_effects import EffectsRegression, agreed_signs, fit_effects_regression
 from t2local.stats.streams import Stream, random_state
 
+#: Fitted models: scikit-learn's, `OneAgainstOthers`, or the number of the only class that the
+#: training rows have.
+Ensemble: TypeAlias = list[Any]
 #: Share of a uniform guess in every probability, so that no logarithm is infinite. Small beside the
-#: 1/200 by which one tree of the forests moves a probability.
+#: 1/200 by which one tree of the forest moves a probability.
 FLOOR = 1e-4
-
-
-@dataclass(frozen=True)
-class Ensemble:
-    """Fitted models of equal weight.
-
-    * ``classes``: the numbers of the classes that rows have, in the order of the models'
-      probabilities; none for a number.
-    * ``models``: scikit-learn's, or with its methods; none where rows have a single class.
-    """
-
-    classes: IntArray
-    models: tuple[Any, ...]
-
-    def predict(self, x: FloatArray) -> FloatArray:
-        """Probabilities of ``classes`` (n, classes), or numbers (n,)."""
-        if not len(self.classes):
-            return np.mean([model.predict(x) for model in self.models], axis=0)
-        if not self.models:
-            return np.ones((len(x), 1))
-        return np.mean([model.predict_proba(x) for model in self.models], axis=0)
-
-
-@dataclass(frozen=True)
-class Forests:
-    """Fitted forests, whose trees have equal weights."""
-
-    forests: list[Any]
-
-    def predict(self, x: FloatArray) -> FloatArray:
-        """Numbers, (n,)."""
-        return self._mean([forest.predict(x) for forest in self.forests])
-
-    def predict_proba(self, x: FloatArray) -> FloatArray:
-        """Probabilities, (n, classes)."""
-        return self._mean([forest.predict_proba(x) for forest in self.forests])
-
-    def _mean(self, predictions: list[FloatArray]) -> FloatArray:
-        sizes = [len(forest) for forest in self.forests]
-        return np.average(predictions, axis=0, weights=sizes)
 
 
 def encode_labels(labels: pd.Series, target: Column) -> FloatArray:
@@ -80,7 +41,7 @@ def fit_ensemble(
     weights: FloatArray | None = None,
     effects: FloatArray | None = None,
 ) -> Ensemble:
-    """The linear model, then the forests. With a single class in ``y`` the ensemble is that class.
+    """The linear model, then the forest. With a single class in ``y`` the ensemble is that class.
 
     **Parameters:**
 
@@ -88,90 +49,159 @@ def fit_ensemble(
     * **weights**: how much each row counts, shape (n,); all alike by default.
     * **effects**: what a person says of the columns (`Encoder.effects`), shape (d,); none: nothing.
     """
-    classes, labels = _classes(y, target)
-    if len(classes) == 1:
-        return Ensemble(classes, ())
-    rows = np.ones(len(x)) if weights is None else weights
-    if effects is None or (len(classes) and target.positive_class not in classes):
-        effects = np.full(x.shape[1], np.nan)  # nothing is said of a class that no row has
-    linear = fit_effects_regression(x, labels, effects, rows, len(classes))
-    signs = agreed_signs(x, labels, effects, rows)
-    if len(classes) > 2:
-        signs[:] = 0  # trees keep to directions of two classes or a number only
-    forests = [
-        _fit_one(forest, x, labels, rows)
-        for forest in _forests(len(classes) > 0, n_trees, seed, signs)
-    ]
-    return Ensemble(classes, (linear, Forests(forests)))
+    if effects is not None:
+        return _fit_informed(x, y, target, seed, n_trees, weights, effects)
+    linear = fit_linear(x, y, target, weights)
+    if isinstance(linear[0], int):
+        return linear
+    return [*linear, *_fit_one(_forest(target, n_trees, seed), x, y, target, weights)]
 
 
 def fit_linear(
     x: FloatArray, y: FloatArray, target: Column, weights: FloatArray | None = None
 ) -> Ensemble:
-    """A linear model as it is commonly used, scikit-learn's with its defaults: it knows no effects.
+    """The linear model alone, as it is commonly used: it knows no effects.
 
     **Parameters:** as for `fit_ensemble`.
     """
+    return _fit_one(_linear(target), x, y, target, weights)
+
+
+def _fit_one(
+    model: Any, x: FloatArray, y: FloatArray, target: Column, weights: FloatArray | None
+) -> Ensemble:
+    """A fitted model, or the only class."""
+    if not target.levels:
+        return [model.fit(x, y, sample_weight=weights)]
+    classes = y.astype(np.intp)
+    if len(np.unique(classes)) < 2:
+        return [int(classes[0])]
+    return [model.fit(x, classes, sample_weight=weights)]
+
+
+def _linear(target: Column) -> Any:
     from sklearn.linear_model import LogisticRegression, Ridge
 
-    classes, labels = _classes(y, target)
-    if len(classes) == 1:
-        return Ensemble(classes, ())
-    model = LogisticRegression(max_iter=1000) if len(classes) else Ridge(1.0)
-    return Ensemble(classes, (_fit_one(model, x, labels, weights),))
+    if target.levels:
+        return LogisticRegression(max_iter=1000)
+    return Ridge(1.0)
 
 
-def _fit_one(model: Any, x: FloatArray, y: FloatArray, weights: FloatArray | None) -> Any:
-    """scikit-learn's model, fitted."""
-    return model.fit(x, y, sample_weight=weights)
+def _forest(
+    target: Column,
+    n_trees: int,
+    seed: int,
+    stream: Stream = Stream.ENSEMBLE,
+    signs: IntArray | None = None,
+) -> Any:
+    """A forest; with ``signs`` (d,) its trees go only up (1) or down (-1) along these columns."""
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+    kind = RandomForestClassifier if target.levels else RandomForestRegressor
+    # Leaves of two rows: leaves of one give probabilities of 0 and 1 on the few rows that there
+    # are.
+    return kind(
+        n_trees, min_samples_leaf=2, random_state=random_state(seed, stream), monotonic_cst=signs
+    )
 
 
-def _classes(y: FloatArray, target: Column) -> tuple[IntArray, FloatArray]:
-    """The classes of rows, the one that effects are on last, and the place of each row's in them.
+@dataclass(frozen=True)
+class EffectsForest:
+    """Two fitted forests of equal size, the second along signs on which rows and person agree."""
 
-    Of a number: no classes, and the numbers.
+    free: Any
+    directed: Any
+    binary: bool
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        """The probability of class 1, or the number; (m,)."""
+        forests = (self.free, self.directed)
+        if self.binary:
+            return np.mean([forest.predict_proba(x)[:, 1] for forest in forests], axis=0)
+        return np.mean([forest.predict(x) for forest in forests], axis=0)
+
+
+@dataclass(frozen=True)
+class OneAgainstOthers:
+    """A classifier of two steps: the class that effects are on or not, and if not, which other.
+
+    This is a nested dichotomy (Frank and Kramer 2004, doi 10.1145/1015330.1015363).
+
+    * ``classes_``: numbers of the classes that rows have, ``positive`` first.
+    * ``others``: scikit-learn's model of the other classes, or the only one.
     """
+
+    classes_: IntArray
+    positive: EffectsRegression | EffectsForest
+    others: Any
+
+    def predict_proba(self, x: FloatArray) -> FloatArray:
+        """Probabilities, shape (m, classes)."""
+        p = self.positive.predict(x)[:, None]  # (m, 1)
+        others = np.ones((len(x), 1))
+        if not isinstance(self.others, int):
+            others = self.others.predict_proba(x)  # (m, classes - 1)
+        return np.hstack([p, (1.0 - p) * others])
+
+
+def _fit_informed(
+    x: FloatArray,
+    y: FloatArray,
+    target: Column,
+    seed: int,
+    n_trees: int,
+    weights: FloatArray | None,
+    effects: FloatArray,
+) -> Ensemble:
+    """The ensemble whose models know effects. Without a row of their class there are none."""
+    rows = np.ones(len(x)) if weights is None else weights
     if not target.levels:
-        return np.array([], dtype=np.intp), y
-    classes = np.unique(y).astype(np.intp)
-    order = np.argsort(classes == target.positive_class, kind="stable")
-    places = np.argsort(order)[np.searchsorted(classes, y)]
-    return classes[order], places.astype(np.float64)
+        return _informed_models(x, y, target, seed, n_trees, rows, effects)
+    positive = y == target.positive_class
+    if positive.all() or not positive.any():
+        return fit_ensemble(x, y, target, seed, n_trees, weights)
+    is_positive = positive.astype(np.float64)
+    informed = _informed_models(x, is_positive, target, seed, n_trees, rows, effects)
+    plain = fit_ensemble(x[~positive], y[~positive], target, seed, n_trees, rows[~positive])
+    if len(plain) == 1:  # only one other class
+        plain = plain * len(informed)
+    classes = np.unique(y[~positive]).astype(np.intp)
+    classes = np.concatenate([[target.positive_class], classes])
+    return [
+        OneAgainstOthers(classes, model, others)
+        for model, others in zip(informed, plain, strict=True)
+    ]
 
 
-def _forests(classify: bool, n_trees: int, seed: int, signs: IntArray) -> Iterator[Any]:
-    """A random forest and extremely randomised trees, to be fitted.
-
-    The latter cut at random places (Geurts et al. 2006, doi 10.1007/s10994-006-6226-1); theirs are
-    bootstrap samples too. Half of the trees of each kind go only up (1) or down (-1) along columns
-    with a sign; (d,).
-    """
-    from sklearn import ensemble
-
-    kinds = [ensemble.RandomForestRegressor, ensemble.ExtraTreesRegressor]
-    if classify:
-        kinds = [ensemble.RandomForestClassifier, ensemble.ExtraTreesClassifier]
-    parts: dict[Stream, IntArray | None] = {Stream.ENSEMBLE: None}
-    if signs.any():
-        parts[Stream.DIRECTED_FOREST] = signs
-    shares = np.diff(np.linspace(0, n_trees, len(kinds) * len(parts) + 1).astype(int)).tolist()
-    for share, (kind, (stream, own)) in zip(shares, product(kinds, parts.items()), strict=True):
-        if share:
-            # Leaves of two rows: leaves of one give probabilities of 0 and 1 on the few rows that
-            # there are.
-            yield kind(
-                share,
-                min_samples_leaf=2,
-                bootstrap=True,
-                random_state=random_state(seed, stream),
-                monotonic_cst=own,
-            )
+def _informed_models(
+    x: FloatArray,
+    y: FloatArray,
+    target: Column,
+    seed: int,
+    n_trees: int,
+    weights: FloatArray,
+    effects: FloatArray,
+) -> list[EffectsRegression | EffectsForest]:
+    """The linear model and the forest of a number, or of a class (``y`` is 1) against others."""
+    binary = bool(target.levels)
+    signs = agreed_signs(x, y, effects, weights)
+    free = _forest(target, n_trees - n_trees // 2, seed)
+    directed = _forest(target, n_trees // 2, seed, Stream.DIRECTED_FOREST, signs)
+    labels = y.astype(np.intp) if binary else y
+    for forest in (free, directed):
+        forest.fit(x, labels, sample_weight=weights)
+    linear = fit_effects_regression(x, y, effects, weights, binary=binary)
+    return [linear, EffectsForest(free, directed, binary)]
 
 
 def predict_ensemble(models: Ensemble, x: FloatArray, target: Column) -> FloatArray:
     """The mean of the models: log-probabilities of classes (n, levels), or numbers (n, 1)."""
     if not target.levels:
-        return models.predict(x)[:, None]
+        return np.mean([model.predict(x) for model in models], axis=0)[:, None]
     p = np.zeros((len(x), len(target.levels)))  # (n, levels)
-    p[:, models.classes] = models.predict(x)
+    for model in models:
+        if isinstance(model, int):
+            p[:, model] += 1.0 / len(models)
+        else:
+            p[:, model.classes_] += model.predict_proba(x) / len(models)
     return np.log((1 - FLOOR) * p + FLOOR / len(target.levels))

@@ -1,12 +1,10 @@
-"""Regression that may know which columns raise or lower a label, as far as the rows agree.
+"""Regression that knows which columns raise or lower a label, and trusts it as far as rows agree.
 
-The coefficients have a normal prior with mean c z: z is what a person says (0 where nothing is
-said), c how far it is trusted. No threshold decides c, nor how wide the prior is. Models with
-different priors are averaged by their marginal likelihood (Bayesian model averaging: Hoeting et al.
-1999, doi 10.1214/ss/1009212519), so the rows decide.
+The coefficients have a normal prior with mean c z: z is what a person says, c how far it is
+trusted. No threshold decides c. Models with different c are averaged by their marginal likelihood
+(Bayesian model averaging: Hoeting et al. 1999, doi 10.1214/ss/1009212519), so the rows decide.
 
-docs/method.md, "Labels" and "Effects". Letters in the shapes: n rows, d columns, R models of one
-deviation.
+docs/method.md, "Effects". Letters in the shapes: n rows, d columns, R models of one deviation.
 """
 
 from dataclasses import dataclass
@@ -23,8 +21,6 @@ from t2local.stats.streams import Stream, generator
 #: it, and nothing with it.
 _SCALES = np.array([-0.3, 0.0, 0.3, 0.6])
 _LOG_PRIOR = np.log([0.05, 0.45, 0.3, 0.2])
-#: Where nothing is said c does not matter.
-_ONE_SCALE, _NO_LOG_PRIOR = np.zeros(1), np.zeros(1)
 #: The deviation for a column that is said to have no effect, as a share of the others'.
 _NO_EFFECT = 0.5
 #: Standard deviation of the intercept's prior: wide, as nobody has said how common the class is.
@@ -37,13 +33,14 @@ _STRONGEST = 2.5
 
 @dataclass(frozen=True)
 class _Kind:
-    """The models of a kind of label: each deviation with each noise and each scale c.
+    """The models of a kind of label: each deviation with each noise and each of `_SCALES`.
 
     * ``deviations``: standard deviations of the coefficients' prior in units of the noise, with
       their prior weights; ``noises``: what the columns do not explain, in deviations of the label.
     * ``unit``: what c counts in.
     """
 
+    n_classes: int
     deviations: dict[float, float]
     noises: tuple[float, ...]
     unit: float
@@ -51,11 +48,10 @@ class _Kind:
 
 #: With the deviation 0.6 alone effects that are all right bring 0.6 points of AUC less at n = 20;
 #: 1.5 is for classes that the columns nearly tell apart, where the others are not sure enough.
-#: The last class is the one without a logit: what speaks for it lowers those of all others.
-_CLASS = _Kind(deviations={0.3: 0.45, 0.6: 0.45, 1.5: 0.1}, noises=(1.0,), unit=-1.0)
+_CLASS = _Kind(n_classes=2, deviations={0.3: 0.45, 0.6: 0.45, 1.5: 0.1}, noises=(1.0,), unit=1.0)
 #: A deviation of 1 is scikit-learn's ridge. A logit has a noise of 1.8, so that a coefficient in
 #: deviations of the label is about 0.4 of that in logits where half of the variance is explained.
-_NUMBER = _Kind(deviations={0.3: 0.5, 1.0: 0.5}, noises=(0.3, 0.5, 0.7, 1.0), unit=0.4)
+_NUMBER = _Kind(n_classes=0, deviations={0.3: 0.5, 1.0: 0.5}, noises=(0.3, 0.5, 0.7, 1.0), unit=0.4)
 
 
 def directions(effects: FloatArray) -> FloatArray:
@@ -72,7 +68,7 @@ def agreed_signs(
 ) -> IntArray:
     """-1 or 1 for the columns whose covariance with the label has the stated sign, else 0; (d,).
 
-    **Parameters:** as for `fit_effects_regression`; of two classes the second one is 1.
+    **Parameters:** as for `fit_effects_regression`.
     """
     center = np.average(x, axis=0, weights=weights)
     covariance = (weights * (y - np.average(y, weights=weights))) @ (x - center)  # (d,)
@@ -98,13 +94,6 @@ class _Columns:
         looseness = np.where(effects == 0, _NO_EFFECT, 1.0)
         return cls(np.average(x, axis=0, weights=weights), directions(effects), looseness)
 
-    @property
-    def scales(self) -> tuple[FloatArray, FloatArray]:
-        """The values of c, and the logarithms of their prior weights; (R,)."""
-        if self.z.any():
-            return _SCALES, _LOG_PRIOR
-        return _ONE_SCALE, _NO_LOG_PRIOR
-
     def design(self, x: FloatArray, deviation: float) -> FloatArray:
         """Rows for `PenalizedRegression`, whose coefficients have deviation 1; (n, d + 1)."""
         scaled = deviation * self.looseness * (x - self.center)
@@ -115,12 +104,12 @@ class _Columns:
 
     def offsets(self, x: FloatArray, unit: float) -> FloatArray:
         """What the means of the priors add to the logits (or numbers) of rows; (R, 1, n)."""
-        return np.multiply.outer(unit * self.scales[0], (x - self.center) @ self.z)[:, None, :]
+        return np.multiply.outer(unit * _SCALES, (x - self.center) @ self.z)[:, None, :]
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """Models that differ in their scale c."""
+    """Models that differ in their scale c, one for each of `_SCALES`."""
 
     columns: _Columns
     deviation: float
@@ -129,9 +118,9 @@ class _Fit:
     fit: PenalizedFit
 
     def predict(self, x: FloatArray) -> FloatArray:
-        """Probabilities of all classes but the last, or numbers in deviations; (R, outputs, m)."""
+        """Probabilities of class 0, or numbers in deviations of the label; (R, m)."""
         offsets = self.columns.offsets(x, self.unit / self.noise)
-        return self.noise * self.fit.means(self.columns.design(x, self.deviation), offsets)
+        return self.noise * self.fit.means(self.columns.design(x, self.deviation), offsets)[:, 0]
 
 
 @dataclass(frozen=True)
@@ -140,8 +129,7 @@ class EffectsRegression:
 
     * ``label``: mean and deviation of a number; 0 and 1 for classes.
     * ``fits``: R models each; ``weights``: of each model, (fits, R).
-    * ``support``: log marginal likelihood of the labels under the models with c > 0; minus infinity
-      where nothing is said.
+    * ``support``: log marginal likelihood of the labels under the models with c > 0.
     """
 
     label: tuple[float, float]
@@ -150,47 +138,37 @@ class EffectsRegression:
     support: float
 
     def predict(self, x: FloatArray) -> FloatArray:
-        """The numbers of rows; (m,)."""
+        """The probability of the class that effects are on, or the number; (m,)."""
+        predictions = [fit.predict(x) for fit in self.fits]  # (fits, R, m)
         mean, deviation = self.label
-        return mean + deviation * self._means(x)[0]
-
-    def predict_proba(self, x: FloatArray) -> FloatArray:
-        """The probabilities of the classes, shape (m, classes); the last one has the effects."""
-        p = self._means(x).T  # (m, classes - 1)
-        return np.hstack([p, 1.0 - p.sum(axis=1, keepdims=True)])
-
-    def _means(self, x: FloatArray) -> FloatArray:
-        """What the models predict, averaged; (outputs, m)."""
-        predictions = [fit.predict(x) for fit in self.fits]  # (fits, R, outputs, m)
-        return np.einsum("fr,from->om", self.weights, predictions)
+        return mean + deviation * np.einsum("fr,frm->m", self.weights, predictions)
 
     @property
     def trust(self) -> float:
         """The posterior probability of all models with c > 0: that effects point the right way."""
-        return float(self.weights[:, self.fits[0].columns.scales[0] > 0].sum())
+        return float(self.weights[:, _SCALES > 0].sum())
 
 
 def fit_effects_regression(
-    x: FloatArray, y: FloatArray, effects: FloatArray, weights: FloatArray, n_classes: int
+    x: FloatArray, y: FloatArray, effects: FloatArray, weights: FloatArray, *, binary: bool
 ) -> EffectsRegression:
     """Fit all models and weigh them.
 
     **Parameters:**
 
-    * **x**: encoded rows (n, d), numbers standardised; **y**: class numbers, the last one for the
-      class that effects are on, or numbers; (n,).
+    * **x**: encoded rows (n, d), numbers standardised; **y**: 1 for the class that effects are on
+      and 0 for the others, or numbers; (n,).
     * **effects**: strengths, NaN where nothing is said, (d,); **weights**: how much each row
       counts, (n,).
-    * **n_classes**: 0 for a number.
     """
     columns = _Columns.of(x, effects, weights)
-    scales, log_prior = columns.scales
-    kind, label, targets = _CLASS, (0.0, 1.0), y
-    if not n_classes:
+    # The regression's first class, 0, is the one that it predicts.
+    kind, label, targets = _CLASS, (0.0, 1.0), 1.0 - y
+    if not binary:
         kind, label = _NUMBER, _mean_and_deviation(y, weights)
         targets = (y - label[0]) / label[1]
-    regression = PenalizedRegression(n_classes)
-    row_weights = np.tile(weights, (len(scales), 1))  # (R, n)
+    regression = PenalizedRegression(kind.n_classes)
+    row_weights = np.tile(weights, (len(_SCALES), 1))  # (R, n)
     fits, log_weights = [], []
     for (deviation, prior), noise in product(kind.deviations.items(), kind.noises):
         design, offsets = columns.design(x, deviation), columns.offsets(x, kind.unit / noise)
@@ -200,10 +178,10 @@ def fit_effects_regression(
         fits.append(_Fit(columns, deviation, noise, kind.unit, fit))
         # A label in units of the noise has a density that is as many times higher.
         log_density = evidence - weights.sum() * np.log(noise)
-        log_weights.append(log_prior + np.log(prior) + log_density)
+        log_weights.append(_LOG_PRIOR + np.log(prior) + log_density)
     joint = np.array(log_weights)  # (fits, R)
     posterior = np.exp(joint - np.logaddexp.reduce(joint, axis=None))
-    support = float(np.logaddexp.reduce(joint[:, scales > 0], axis=None))
+    support = float(np.logaddexp.reduce(joint[:, _SCALES > 0], axis=None))
     return EffectsRegression(label, fits, posterior, support)
 
 
@@ -215,17 +193,16 @@ def evidence_rank(
     Near 1 the columns are the right ones; at 0.5 any others would do as well. An equal one counts
     half. Columns change places among those of which something is said.
 
-    **Parameters:** as for `fit_effects_regression`; **binary**: two classes, else a number.
+    **Parameters:** as for `fit_effects_regression`.
     """
     rng = generator(seed, Stream.PERMUTED_EFFECTS)
     weights = np.ones(len(x))
     places = np.flatnonzero(~np.isnan(effects))
-    n_classes = 2 if binary else 0
 
     def support(order: IntArray) -> float:
         permuted = effects.copy()
         permuted[places] = effects[order]
-        return fit_effects_regression(x, y, permuted, weights, n_classes).support
+        return fit_effects_regression(x, y, permuted, weights, binary=binary).support
 
     own = support(places)
     others = np.array([support(rng.permutation(places)) for _ in range(_PERMUTATIONS)])

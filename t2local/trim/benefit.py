@@ -342,10 +342,10 @@ def _fit_joined(data: _Data, train: Mask, rows: FloatArray, labels: FloatArray) 
 
 
 def _fit(data: _Data, x: FloatArray, y: FloatArray, weights: FloatArray) -> _Models:
-    return _Models(
-        fit_linear(x, y, data.target, weights),
-        fit_ensemble(x, y, data.target, data.seed, _TREES, weights, data.effects),
-    )
+    ensemble = fit_ensemble(x, y, data.target, data.seed, _TREES, weights, data.effects)
+    if data.effects is None:
+        return _Models(ensemble[:1], ensemble)  # it is one of the ensemble
+    return _Models(fit_linear(x, y, data.target, weights), ensemble)
 
 
 def _training_masks(y: FloatArray, seed: int) -> Iterator[Mask]:
