@@ -9,6 +9,7 @@ import pytest
 
 beliefs = pytest.importorskip("bench.beliefs", reason="bench/ is not beside an installed package")
 
+from t2local.llm.scripted import ScriptedModel  # noqa: E402
 from t2local.tables.belief_file import Knowledge  # noqa: E402
 
 
@@ -66,3 +67,18 @@ def test_stored_answers_are_those_of_a_file_of_beliefs(name):
         knowledge = Knowledge.model_validate(answer)
         assert knowledge.beliefs
         assert len({(b.feature, b.level) for b in knowledge.beliefs}) == len(knowledge.beliefs)
+
+
+def test_a_line_under_a_grammar_is_a_belief(table):
+    grammar = pytest.importorskip("bench.belief_grammar")
+
+    def script(text):
+        sentence = text.decode().rpartition("\n")[2]
+        if sentence.endswith("strength "):
+            return b"3"
+        return b"r" if "a higher age" in sentence else b"l"
+
+    knowledge = grammar.ask_lines(ScriptedModel(script), table.dictionary)
+    by_subject = {(b.feature, b.level): b.effect for b in knowledge.beliefs}
+    assert by_subject["age", ""] > 0
+    assert by_subject["ward", "surgery"] == 0
