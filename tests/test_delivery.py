@@ -76,3 +76,13 @@ def test_types_are_those_of_the_callers_frame_where_no_cell_is_missing():
     assert delivery.synthetic["age"].dtype == FRAME["age"].dtype
     blank = deliver(DICTIONARY, from_frame(FRAME), FRAME, KEPT, {"story": ["s", "t"]}, seed=1)
     assert blank.synthetic["age"].isna().tolist() == [False, True]
+
+
+def test_a_pool_is_delivered_as_text_whatever_the_type_of_the_column():
+    frame = FRAME[["age", "died"]].assign(ward=pd.Categorical(["mill", "mill", "inn"]))
+    ward = Feature(name="ward", type="category", levels=("mill", "other"), pool="other")
+    dictionary = FeatureDictionary(target="died", features=(*DICTIONARY.features, ward))
+    kept = KEPT.assign(ward=["other", "mill"])
+    delivery = deliver(dictionary, from_frame(frame), frame, kept, {}, seed=1)
+    assert delivery.synthetic["ward"].tolist() == ["other", "mill"]
+    assert delivery.cells["ward"].tolist() == ["other", "mill"]

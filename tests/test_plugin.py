@@ -250,3 +250,12 @@ def test_rows_that_were_kept_against_a_stage_are_counted_in_the_report_and_the_v
     done = trim(real, wrong, settings={"trim.keep": "all"})
     assert len(done.kept) == done.report["overruled_by"]["cost"] == 60
     assert "rejected: cost 60." in done.report["verdict"]
+
+
+def test_a_rare_real_level_is_judged_as_the_pool_and_an_invented_one_is_refused():
+    real = patient_rows().assign(ward=["mill"] * 38 + ["port"] * 20 + ["inn", "farm"])
+    rows = smote(real, 20).assign(ward=[*["mill"] * 17, "inn", "other", "castle"])
+    result = trim(real, rows, settings={"trim.keep": "all"})
+    reasons = result.rejected["reason"].to_dict()
+    assert reasons["s19"] == "ward cannot be read as its type in the dictionary"
+    assert result.kept.loc[["s17", "s18"], "ward"].tolist() == ["inn", "other"]
