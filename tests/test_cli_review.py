@@ -17,6 +17,7 @@ from t2local.tables.dictionary_file import read_dictionary
 from tests.test_review import doubtful
 
 pty = pytest.importorskip("pty", reason="a pseudo-terminal is needed")
+termios = pytest.importorskip("termios", reason="a pseudo-terminal is needed")
 
 ROOT = Path(t2local.__file__).parents[1]
 #: The last line of a screen: only then a key is read.
@@ -46,7 +47,7 @@ def review(*arguments, keys=()):
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         text += _read(master)
-        if END in text and left:
+        if END in text and left and _waits_for_a_key(master):
             screens.append(text)
             text = ""
             os.write(master, left.pop(0).encode())
@@ -56,6 +57,11 @@ def review(*arguments, keys=()):
     process.kill()
     os.close(master)
     return [*screens, text], process.wait()
+
+
+def _waits_for_a_key(master):
+    """Whether keys are read one by one: what is typed before that is thrown away."""
+    return not termios.tcgetattr(master)[3] & termios.ICANON
 
 
 def _read(master):

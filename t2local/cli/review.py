@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 #: Columns of the narrowest terminal.
 _WIDTH = 80
 _ENTER = ("\r", "\n")
-#: How a run is told that the first line names the columns.
+#: How a run is told what the first line is: data, or names of the columns.
+_NO_HEADER = ["--no-header"]
 _NAMES = ["--set", "table.first_line=names"]
 
 
@@ -76,6 +77,8 @@ def review(
         next_step = "run the same command again, or take all guesses with --yes"
         raise Interrupted(message, next_step=next_step) from error
     write(text, output)
+    if sheet:
+        hints = [*hints, "--sheet", sheet]
     command = shlex.join(["generate", str(data), *hints, "--dictionary", str(output)])
     click.echo(f"Next: python -m t2local {command}", err=True)
 
@@ -90,10 +93,10 @@ def _reviewed(
     from t2local.tables.review import column_questions, rule_questions
 
     table = read(data, settings)
-    hints: list[str] = []
+    hints = _NO_HEADER if settings.first_line == "data" else []
     if not yes and settings.first_line == "auto":
         settings, hints = _header(table, settings)
-        table = read(data, settings)
+        table = read(data, settings) if hints else table
     dictionary = describe(table.cells, target=target, settings=settings, source=table.source)
     if not yes:
         if target is None:
@@ -111,7 +114,7 @@ def _header(table: "Table", settings: "TableSettings") -> tuple["TableSettings",
     for decision in table.decisions:
         if decision.what != "header":
             continue
-        words, first_line, hints = "it is a row of data", "data", ["--no-header"]
+        words, first_line, hints = "it is a row of data", "data", _NO_HEADER
         if table.header is None:
             words, first_line, hints = "it names the columns", "names", _NAMES
         guess = f"header: {decision.value}"
