@@ -39,7 +39,10 @@ def generate(tmp_path, monkeypatch):
     frame = pd.DataFrame({"age": age, "sex": rng.choice(["F", "M"], 24), "y": age > 75})
     frame.to_csv(tmp_path / "t.csv", index=False)
     tiny(tmp_path / "tiny.gguf")
-    fast = [f"--set=team.{s}" for s in ("labels=worker", "cells=worker", "block_rows=10")]
+    fast = [
+        f"--set=team.{s}"
+        for s in ("labels=worker", "cells=worker", "block_rows=10", "examples_for=10")
+    ]
     command = ["generate", tmp_path / "t.csv", "--model", tmp_path / "tiny.gguf", "--keep", "all"]
     return lambda *more: run(*command, *fast, "--rows", 24, "--set=trim.candidates=1", *more)
 
@@ -113,11 +116,15 @@ def test_a_full_disk_ends_with_one_clear_error_and_the_same_command_goes_on(
     assert stopped.exit_code == 6
     assert stopped.stderr.count("Error: ") == 1
     assert "No space left on device.\nNext: free some disk, then run the same" in stopped.stderr
-    done = generate()
-    assert done.exit_code == 0
+    done, whole = generate(), generate("--out", tmp_path / "whole")
+    assert done.exit_code == whole.exit_code == 0
     assert "10 rows of the earlier run are taken over" in done.stderr
+    # llama.cpp begins with the prompt of the second block, and gives the same numbers.
+    for name in ("synthetic.csv", "rejected.csv", "journal.jsonl"):
+        files = (tmp_path / folder / name for folder in ("t.t2local", "whole"))
+        assert len({file.read_bytes() for file in files}) == 1, name
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "home", "t.csv", "t.t2local", "tiny.gguf",
+        "home", "t.csv", "t.t2local", "tiny.gguf", "whole",
     ]  # fmt: skip
 
 

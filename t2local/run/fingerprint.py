@@ -64,7 +64,7 @@ def check_machine(run: Run) -> None:
     To be called once all of it is decided; the first process keeps what it decided.
     """
     now = {d.what: str(d.value) for d in run.ledger.decisions if d.what in _OF_THE_MACHINE}
-    then = run.checkpoint.recall(MACHINE, lambda: now, dict, dict)
+    then = run.checkpoint.recall(MACHINE, lambda: now, lambda decided: decided, dict)
     if then != now:
         names = [name for name in now.keys() | then.keys() if now.get(name) != then.get(name)]
         raise UsageError(

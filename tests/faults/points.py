@@ -13,6 +13,7 @@ import hashlib
 import importlib
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_name("preload.c")
 COUNT, KILL, FULL = range(3)
+NAMES = {KILL: "killed", FULL: "disk full"}
 #: What an unbroken run and one that went on have in common; the others hold times.
 SAME = ("synthetic.csv", "rejected.csv", "dictionary.yaml", "plan.yaml", "journal.jsonl")
 OPTIONS = {
@@ -120,7 +122,8 @@ def all_points(every: int, first: int) -> dict[str, int]:
             for module in (folder / "modules").read_text().splitlines():
                 with suppress(Exception):
                     importlib.import_module(module)
-        for mode, fault in ((KILL, "killed"), (FULL, "disk full")):
+        points = []
+        for mode in (KILL, FULL):
             for before in (None, old):
                 root = folder / "faults"
                 shutil.rmtree(root, ignore_errors=True)
@@ -129,16 +132,17 @@ def all_points(every: int, first: int) -> dict[str, int]:
                     shutil.copytree(before, root / "run")
                 never = 10**6
                 _, calls = child(root / "run", mode, never, replace=bool(before))
-                for point in range(first, calls + 1, every):
-                    counts["points"] += 1
-                    if wrong := faults(root, whole, before, mode, point):
-                        counts["wrong"] += 1
-                        print(
-                            f"{fault} at call {point} of {calls}, old={before is not None}: {wrong}"
-                        )
-                print(
-                    f"{fault}, {'over an old result' if before else 'a new folder'}: {calls} calls"
-                )
+                points += [(mode, before, point) for point in range(first, calls + 1, every)]
+        # In random order, so that a part of them says something about all.
+        random.Random(1).shuffle(points)
+        for mode, before, point in points:
+            wrong = faults(folder / "faults", whole, before, mode, point)
+            counts["points"] += 1
+            counts["wrong"] += bool(wrong)
+            place = "over an old result" if before else "in a new folder"
+            print(
+                f"{NAMES[mode]} at call {point} {place}: {wrong or 'as it should be'}", flush=True
+            )
     return counts
 
 
