@@ -95,7 +95,7 @@ def log_chance_of_order(lower: FloatArray, upper: FloatArray) -> float:
     return float(np.log(places).sum() - gammaln(n + 1))
 
 
-def log_chance_of_same_cells(cells: FloatArray) -> float:
+def log_chance_of_same_cells(cells: FloatArray | Mask) -> float:
     """The log-probability that cells (n,) that are dealt out anew come back as they are."""
     counts = np.unique(cells, return_counts=True)[1]
     return float(gammaln(counts + 1).sum() - gammaln(len(cells) + 1))

@@ -240,9 +240,8 @@ def _cut(cut: Cut, number: str, classes: _Classes) -> Proposal:
     bounds = [f"{bound:.12g}" for bound in cut.bounds]
     name = _name(number)
     if len(cut.classes) == 2:
-        low, high = cut.classes
-        rule = f"({name} > {bounds[0]}) == ({classes.condition([high])})"
-        return Proposal(rule, reason, cut.support)
+        upper = classes.condition([cut.classes[1]])
+        return Proposal(f"({name} > {bounds[0]}) == ({upper})", reason, cut.support)
     parts = []
     for k, low, high in zip(cut.classes, ["", *bounds], [*bounds, ""], strict=True):
         within = f"{low} < {name} < {high}".removeprefix(" < ").removesuffix(" < ")
