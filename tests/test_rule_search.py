@@ -64,7 +64,7 @@ def test_all_relations_of_a_table_are_found_and_nothing_else():
         "isna(sodium) == isna(potassium)",
         GROUP_BY_AGE,
         '(country == "Germany") == (city in ("Bonn", "Kiel"))',
-        '(isna(death)) == (died == "no")',
+        '(died == "yes") == (not isna(death))',
     ]
 
 

@@ -98,11 +98,18 @@ def _of_numbers(features: Sequence[Feature], values: pd.DataFrame) -> Iterator[P
     names = [feature.name for feature in numeric]
     numbers = _matrix(values, names)
     in_equations: list[set[int]] = []
+    copies: set[int] = set()
     for equation in equations(numbers):
         in_equations.append({equation.total, *equation.parts})
+        if len(equation.parts) == 1:
+            copies.add(equation.total)
         yield _equation(equation, names)
     for kinds, least in _COMPARABLE.items():
-        places = [place for place, feature in enumerate(numeric) if feature.type in kinds]
+        places = [
+            place
+            for place, feature in enumerate(numeric)
+            if feature.type in kinds and place not in copies
+        ]
         pairs = {
             (places[order.lower], places[order.upper]): order
             for order in orders(numbers[:, places], least)
