@@ -88,16 +88,19 @@ def test_no_prompt_shows_a_row_that_is_asked_about(patients, n, n_wanted, n_aske
         assert asked[-1].prompt == first_prompt
 
 
-def test_cells_that_a_rule_binds_are_never_given(patients):
+def test_cells_that_a_rule_binds_keep_it_and_come_together(patients):
     dictionary, real = dictionary_and_values(patients)
     ruled = type(dictionary).model_validate(
-        {**dictionary.model_dump(), "rules": ["weight > 20 or age > 3"]}
+        {**dictionary.model_dump(), "rules": ["weight > 70 or age > 40"]}
     )
     chosen = Settings.load({"team.labels": "worker"})
     with Team(ScriptedModel(), ruled, from_data(real, ruled), real, chosen, 1) as team:
         gate = calibrate(team).gate
     given = gate.sample(np.random.default_rng(0).random((60, gate.n_uniforms)))
-    assert {name for cells in given for name in cells} == {"sex", "smoker", "ward"}
+    assert all(("weight" in cells) == ("age" in cells) for cells in given)
+    together = [cells for cells in given if "age" in cells]
+    assert len(together) > 5
+    assert all(cells["weight"] > 70 or cells["age"] > 40 for cells in together)
 
 
 def test_before_the_team_is_asked_the_ensemble_decides_alone(patients):

@@ -53,10 +53,29 @@ ROWS = pd.DataFrame(
         ("`ejection fraction` / 10 > abs(-4)", [False, True, True, False]),
         ("max(a, b, 1) - min(a, b) <= 1", [True, False, True, True]),
         ("isna(0)", [False] * 4),
+        ("isna(sex) == isna(a)", [True, True, False, False]),
+        ('isna(`ejection fraction`) != (sex == "F")', [True, False, True, True]),
     ],
 )
 def test_a_rule_is_what_it_says(text, obeyed):
     assert Rule(text, COLUMNS).obeyed(ROWS).tolist() == obeyed
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "numbers", "total"),
+    [
+        ("a == b + 2", "a", [3, 7, 2.1, 4], "a"),
+        ("a == b + 2", "b", [-1, 0, -1.7, math.nan], "a"),
+        ("10 * b == `ejection fraction`", "b", [3, 6, math.nan, 2], None),
+        ("a == b * b", "b", [math.nan] * 4, "a"),  # not linear: nobody solves it
+        ("a <= b", "a", [math.nan] * 4, None),
+        ('sex == "F"', "a", [math.nan] * 4, None),
+    ],
+)
+def test_an_equation_gives_the_number_that_makes_it_hold(text, name, numbers, total):
+    rule = Rule(text, COLUMNS)
+    assert np.allclose(rule.solution(name, ROWS), numbers, equal_nan=True)
+    assert rule.total == total
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.effects import states_effects
 from t2local.tables.files import Table, from_frame
 from t2local.tables.reading import read_table, read_text
+from t2local.tables.rule_search import MOST_COLUMNS
 from t2local.tables.table_schema import NO_TARGET
 from t2local.team.conditions import Conditions, read_conditions
 from t2local.team.plan import Plan, read_plan
@@ -240,6 +241,7 @@ def understand(
     reason = dictionary.target_reason or "from the dictionary"
     run.tell(Decision("target", dictionary.target or NO_TARGET, reason))
     _tell_effects(run, dictionary)
+    _tell_rules(run, dictionary, given)
     for column in dictionary.left_out:
         run.tell(Decision("left out", column.name, column.reason))
     return table, dictionary
@@ -287,6 +289,20 @@ def _tell_effects(run: Run, dictionary: FeatureDictionary) -> None:
             "as positive"
         )
     run.tell(Decision("effects", f"of {n_effects} columns", f"from the dictionary, {reason}"))
+
+
+def _tell_rules(run: Run, dictionary: FeatureDictionary, given: DictionarySource | None) -> None:
+    """Say how many rules were read from the real rows, and how to drop one."""
+    n_proposed = sum(relation.support > 0 for relation in dictionary.rules)
+    if n_proposed and given is None:
+        reason = (
+            "no real row breaks them, and chance would; to drop one: 'python -m t2local describe "
+            "data.csv -o dictionary.yaml', delete it there, and pass --dictionary dictionary.yaml"
+        )
+        run.tell(Decision("rules between columns", f"{n_proposed} found", reason))
+    if given is None and len(dictionary.features) > MOST_COLUMNS:
+        message = f"rules were looked for between the first {MOST_COLUMNS} columns only"
+        run.tell(Notice(message))
 
 
 def load_dictionary(source: DictionarySource) -> FeatureDictionary:

@@ -122,6 +122,17 @@ class BeliefReport:
 
 
 @dataclass(frozen=True)
+class RuleReport:
+    """Rules of the dictionary: ``proposed`` from the real rows, and ``stated`` by a person.
+
+    One that is taken out of a dictionary does not come back: ``describe`` alone looks for them.
+    """
+
+    proposed: int
+    stated: int
+
+
+@dataclass(frozen=True)
 class Given:
     """What was asked of the rows: given features, and how many rows of each label."""
 
@@ -149,6 +160,7 @@ class RunReport:
     manager: ModelIdentity | None
     seed: int
     interrupted: bool
+    rules: RuleReport
     labels: LabelReport
     beliefs: BeliefReport | None
     cells: CellReport
@@ -194,6 +206,7 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
         manager=team.plan.manager,
         seed=run.seed,
         interrupted=ledger.interrupted,
+        rules=_rules(inputs),
         labels=_labels(team, measured.class_shares),
         beliefs=_beliefs(inputs),
         cells=_cells(team, run.settings),
@@ -271,6 +284,12 @@ def _labels(team: TeamFacts, shares: ClassShares) -> LabelReport:
     if calibration is None:
         return LabelReport(team.label_policy, shares)
     return LabelReport(team.label_policy, shares, **vars(calibration))
+
+
+def _rules(inputs: Inputs) -> RuleReport:
+    rules = inputs.dictionary.rules
+    n_proposed = sum(relation.support > 0 for relation in rules)
+    return RuleReport(n_proposed, len(rules) - n_proposed)
 
 
 def _beliefs(inputs: Inputs) -> BeliefReport | None:

@@ -95,7 +95,7 @@ def log_chance_of_order(lower: FloatArray, upper: FloatArray) -> float:
     return float(np.log(places).sum() - gammaln(n + 1))
 
 
-def log_chance_of_same_cells(cells: FloatArray) -> float:
+def log_chance_of_same_cells(cells: FloatArray | Mask) -> float:
     """The log-probability that cells (n,) that are dealt out anew come back as they are."""
     counts = np.unique(cells, return_counts=True)[1]
     return float(gammaln(counts + 1).sum() - gammaln(len(cells) + 1))
@@ -117,13 +117,15 @@ def orders(numbers: FloatArray, least_support: int = LEAST_SUPPORT) -> Iterator[
     """
     d = numbers.shape[1]
     limit = chance_limit(d * (d - 1))
-    scales = np.array([np.nanstd(column) for column in numbers.T])  # (d,)
+    sizes = np.maximum(1, (~np.isnan(numbers)).sum(axis=0))
+    centred = numbers - np.nansum(numbers, axis=0) / sizes
+    scales = np.sqrt(np.nansum(centred**2, axis=0) / sizes)  # (d,)
     for upper in range(d):
         differences = numbers - numbers[:, [upper]]  # (n, d)
         support = (~np.isnan(differences)).sum(axis=0)  # (d,)
         holds = ~(differences > 0).any(axis=0) & (differences < 0).any(axis=0)
-        apart = np.maximum(scales, scales[upper]) / np.minimum(scales, scales[upper])
-        holds &= (support >= least_support) & (apart <= _MOST_SCALES_APART)
+        nearest = _MOST_SCALES_APART * np.minimum(scales, scales[upper])
+        holds &= (support >= least_support) & (np.maximum(scales, scales[upper]) <= nearest)
         for lower in np.flatnonzero(holds).tolist():
             both = ~np.isnan(differences[:, lower])
             chance = log_chance_of_order(numbers[both, lower], numbers[both, upper])

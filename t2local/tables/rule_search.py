@@ -98,11 +98,18 @@ def _of_numbers(features: Sequence[Feature], values: pd.DataFrame) -> Iterator[P
     names = [feature.name for feature in numeric]
     numbers = _matrix(values, names)
     in_equations: list[set[int]] = []
+    copies: set[int] = set()
     for equation in equations(numbers):
         in_equations.append({equation.total, *equation.parts})
+        if len(equation.parts) == 1:
+            copies.add(equation.total)
         yield _equation(equation, names)
     for kinds, least in _COMPARABLE.items():
-        places = [place for place, feature in enumerate(numeric) if feature.type in kinds]
+        places = [
+            place
+            for place, feature in enumerate(numeric)
+            if feature.type in kinds and place not in copies
+        ]
         pairs = {
             (places[order.lower], places[order.upper]): order
             for order in orders(numbers[:, places], least)
@@ -240,9 +247,8 @@ def _cut(cut: Cut, number: str, classes: _Classes) -> Proposal:
     bounds = [f"{bound:.12g}" for bound in cut.bounds]
     name = _name(number)
     if len(cut.classes) == 2:
-        low, high = cut.classes
-        rule = f"({name} > {bounds[0]}) == ({classes.condition([high])})"
-        return Proposal(rule, reason, cut.support)
+        upper = classes.condition([cut.classes[1]])
+        return Proposal(f"({name} > {bounds[0]}) == ({upper})", reason, cut.support)
     parts = []
     for k, low, high in zip(cut.classes, ["", *bounds], [*bounds, ""], strict=True):
         within = f"{low} < {name} < {high}".removeprefix(" < ").removesuffix(" < ")

@@ -97,10 +97,10 @@ class RowRules:
         return weighed - np.logaddexp.reduce(weighed, axis=1, keepdims=True)
 
 
-def _totals_last(order: Sequence[str], rules: Sequence[Rule]) -> list[str]:
+def _totals_last(order: Sequence[str], rules: list[Rule]) -> list[str]:
     """The columns with the total of each equation right after the last of its parts."""
     order = list(order)
-    for rule in rules * 2:  # a total may be a part of another one
+    for rule in [*rules, *rules]:  # a total may be a part of another one
         if rule.total is None:
             continue
         parts = rule.names - {rule.total}

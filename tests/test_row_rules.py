@@ -1,0 +1,83 @@
+"""Rows keep the rules of the dictionary while they are written."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import t2local
+from t2local.llm.scripted import ScriptedModel
+from t2local.stats.column_mixture import ColumnMixture
+from t2local.tables.describe import describe
+from t2local.tables.files import from_frame
+from t2local.team.row_rules import RowRules
+from tests.test_rule_search import stays
+
+
+@pytest.fixture(scope="module")
+def table():
+    cells = from_frame(stays(150)).cells
+    dictionary = describe(cells, target="died")
+    return dictionary, dictionary.values(cells)
+
+
+def test_cells_of_the_model_of_the_columns_keep_all_rules(table):
+    dictionary, real = table
+    rules = RowRules(dictionary, real, dictionary.features)
+    model = ColumnMixture([dictionary[name] for name in rules.order], real, 0)
+    uniforms = np.random.default_rng(0).random((200, model.n_uniforms))
+    free, rows = model.rows(uniforms), model.rows(uniforms, rules)
+    bound = [rule for rule in dictionary.parsed_rules().values() if "died" not in rule.names]
+    assert len(bound) >= 5
+    assert all(rule.obeyed(rows).all() for rule in bound)
+    n_broken = sorted(int((~rule.obeyed(free)).sum()) for rule in bound)
+    assert n_broken[-2] > 150  # what is drawn without them hardly ever adds up
+    # A row depends on its own random numbers alone, however often its cells are drawn.
+    pd.testing.assert_frame_equal(
+        model.rows(uniforms[40:60], rules), rows[40:60].reset_index(drop=True)
+    )
+    # Columns without a rule are what they were.
+    assert rows["sodium"].isna().mean() == pytest.approx(real["sodium"].isna().mean(), abs=0.12)
+
+
+def test_a_total_follows_its_parts_whoever_writes_it(table):
+    dictionary, real = table
+    rules = RowRules(dictionary, real, dictionary.features[::-1])
+    for total, part in (("score", "motor"), ("score", "verbal"), ("discharged", "admitted")):
+        assert rules.order.index(total) > rules.order.index(part)
+    rows = rules.with_totals(real.assign(score=0.0))
+    assert (rows["score"] == real["score"]).all()
+    blank = rules.with_totals(real.assign(score=np.nan))
+    assert blank["score"].isna().all()
+
+
+def test_a_label_that_a_rule_forbids_gets_no_probability(table):
+    dictionary, real = table
+    rules = RowRules(dictionary, real, dictionary.features)
+    even = np.log(np.full((len(real), 2), 0.5))
+    probabilities = np.exp(rules.predictions(real, even))
+    alive = real["death"].isna().to_numpy()
+    assert np.allclose(probabilities[alive], (1, 0))
+    assert np.allclose(probabilities[~alive], (0, 1))
+    assert np.allclose(rules.predictions(real[:0], even[:0]).shape, (0, 2))
+
+
+def test_a_run_without_a_dictionary_keeps_what_it_finds_and_says_so():
+    frame = stays(120)
+    events = []
+    result = t2local.generate(
+        frame, target="died", rows=40, model=ScriptedModel(), plan="data", on_event=events.append,
+        settings={"trim.purpose": "share"},
+    )  # fmt: skip
+    decisions = {event.what: event for event in events if hasattr(event, "what")}
+    n_rules = len(describe(from_frame(frame).cells, target="died").rules)
+    assert decisions["rules between columns"].value == f"{n_rules} found"
+    assert "--dictionary" in decisions["rules between columns"].reason
+    assert result.report["rules"] == {"proposed": n_rules, "stated": 0}
+    kept = result.synthetic
+    assert len(kept) == 40
+    assert (kept["score"] == kept["motor"] + kept["verbal"]).all()
+    assert (kept["death"].isna() == (kept["died"] == "no")).all()
+    assert (kept["sodium"].isna() == kept["potassium"].isna()).all()
+    rejected = result.report["reasons"]
+    by_rule = sum(count for reason, count in rejected.items() if "breaks the rule" in reason)
+    assert by_rule <= 0.1 * result.report["rows"]["generated"]
