@@ -203,8 +203,9 @@ def _cell_calibration(team: Team, worker: pd.DataFrame) -> CellCalibration | Non
     """
     if worker.empty:
         return None
-    # Halves: the models of the columns are fitted for each, in a third of a second.
-    folds = label_folds(team) % 2
+    # A model of the columns that has not seen the fold: one of half the rows would be so much worse
+    # than that of all rows, which writes, that the workers' weights would be too large.
+    folds = label_folds(team)
     parts: list[CellCalibration] = []
     for fold in np.unique(folds[worker.index]).tolist():
         own = worker[folds[worker.index] == fold]
