@@ -203,6 +203,8 @@ def with_own_beliefs(run: Run, inputs: Inputs, model: Model) -> Inputs:
     check_positive(inputs.dictionary)
     knowledge = ask_model(model, inputs.dictionary, run.settings.decoder)
     run.ledger.clock.lap("calibration")
+    if team.beliefs == "auto" and not knowledge.beliefs:  # nobody asked for them
+        return inputs
     return with_beliefs_of(run, inputs, knowledge)
 
 
