@@ -238,6 +238,8 @@ def with_own_beliefs(run: Run, inputs: Inputs, model: Model) -> Inputs:
         Knowledge.model_validate,
     )
     run.ledger.clock.lap("calibration")
+    if team.beliefs == "auto" and not knowledge.beliefs:  # nobody asked for them
+        return inputs
     return with_beliefs_of(run, inputs, knowledge)
 
 

@@ -76,7 +76,8 @@ def test_of_three_classes_the_dictionary_has_to_name_one(patients):
 
 
 def beliefs_of_a_run(patients, **settings):
-    options = {"rows": 5, "plan": "data", "model": ScriptedModel(lambda text: b"")}
+    model = ScriptedModel(lambda text: b"l" * (b"with a lower" in text.rpartition(b"\n")[2]))
+    options = {"rows": 5, "plan": "data", "model": model}
     return t2local.generate(patients, **options, settings=settings).report["beliefs"]
 
 
@@ -87,6 +88,8 @@ def test_a_model_is_asked_by_itself_only_where_its_answers_are_worth_it(patients
     assert beliefs_of_a_run(patients)["model"] == "scripted"
     for never in ({"team.beliefs": "never"}, {"team.labels": "worker"}):
         assert beliefs_of_a_run(patients, **never) is None
+    nameless = patients.rename(columns={"outcome": "target"})
+    assert beliefs_of_a_run(nameless) is None
 
 
 def test_what_a_person_passes_on_is_not_asked_for_again(patients):
