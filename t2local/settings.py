@@ -372,5 +372,15 @@ def shipped(folder: str) -> Path:
 
 
 def state_home() -> Path:
-    """Where model files are kept: ``T2LOCAL_HOME``, else ``~/.cache/t2local``."""
-    return Path(os.environ.get("T2LOCAL_HOME") or Path.home() / ".cache" / "t2local")
+    """Where model files are kept: ``T2LOCAL_HOME``, else ``~/.cache/t2local``.
+
+    **Raises** `UsageError` for a user without a home, as in some containers.
+    """
+    if home := os.environ.get("T2LOCAL_HOME"):
+        return Path(home)
+    try:
+        return Path.home() / ".cache" / "t2local"
+    except RuntimeError:
+        raise UsageError(
+            "There is no home folder for model files.", next_step="name one as T2LOCAL_HOME"
+        ) from None

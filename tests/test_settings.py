@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -211,3 +212,16 @@ def test_folders(monkeypatch, tmp_path):
     monkeypatch.delenv("T2LOCAL_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert state_home() == tmp_path / ".cache" / "t2local"
+
+
+def test_without_a_home_the_variable_that_names_one_is_asked_for(monkeypatch, tmp_path):
+    def homeless():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.setenv("T2LOCAL_HOME", str(tmp_path))
+    assert state_home() == tmp_path
+    monkeypatch.delenv("T2LOCAL_HOME")
+    with pytest.raises(UsageError, match="no home folder") as caught:
+        state_home()
+    assert "T2LOCAL_HOME" in caught.value.next_step

@@ -156,8 +156,7 @@ def generate(
     out = out or data.with_suffix(".t2local")
     with Screen(quiet=quiet) as screen:
         arguments |= {"out": out, "replace": replace, "resume": resume, "on_event": screen}
-        result = pipeline.generate(data, **arguments)
-    report = result.report
+        report = pipeline.generate(data, **arguments).report
     render(report, run_summary(report, out), form)
     _check_outcome(report, out)
 

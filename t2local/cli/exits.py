@@ -35,7 +35,7 @@ class ErrorGroup(click.Group):
             _fail(ctx, ResourceError(message, next_step=next_step))
         except OSError as error:
             _drop_stdout()
-            message = f"{error.filename or 'The output'} cannot be used: {error.strerror}."
+            message = f"{error.filename or 'The output'} cannot be used: {error.strerror or error}."
             next_step = "check the disk, its rights, and where the output goes"
             _fail(ctx, ResourceError(message, next_step=next_step))
         except KeyboardInterrupt:

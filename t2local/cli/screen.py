@@ -28,11 +28,11 @@ class Screen:
     """
 
     def __init__(self, *, quiet: bool = False, seconds: float = _SECONDS) -> None:
-        self._quiet = quiet
+        self._quiet = quiet or sys.stderr is None  # closed
         self._seconds = seconds
         self._last_line = time.monotonic()
         self._live: Status | None = None
-        if not quiet and sys.stderr.isatty():
+        if not self._quiet and sys.stderr.isatty():
             # Imported only here: rich takes longer than all of --help.
             from rich.console import Console
 

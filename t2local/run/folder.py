@@ -233,7 +233,8 @@ class RunFolder:
         except ResourceError as error:
             raise ResourceError(error.message, next_step=next_step) from error
         except OSError as error:
-            message = f"{self.path} cannot be written: {error.strerror}."
+            reason = error.strerror or "some files cannot be copied"
+            message = f"{self.path} cannot be written: {reason}."
             raise ResourceError(message, next_step=next_step) from error
 
 

@@ -153,11 +153,6 @@ class Ledger:
         return self.full or self.tried >= self.max_batches * self.batch_size or self.interrupted
 
     @property
-    def finished(self) -> bool:
-        """Whether nothing is left to be written."""
-        return self.done and not self.interrupted
-
-    @property
     def tried(self) -> int:
         """Rows that were begun, those included that could not be written."""
         return self.generated + self.failed

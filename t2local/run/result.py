@@ -121,7 +121,7 @@ def _write(
     **Returns** the manifest with the hashes of the others.
     """
     rejected = with_notes(rows.notes, inputs.dictionary.cells(rows.rejected))
-    finished = run.ledger.finished
+    finished = run.ledger.done and not run.ledger.interrupted
     folder.write_rows(inputs.table, cells, rejected)
     folder.write(texts)
     manifest = replace(manifest, files=folder.hashes())
