@@ -100,13 +100,17 @@ def test_days_with_and_without_a_zero_in_front_are_written_with_one():
 def test_dates_in_several_forms_are_read_in_each_and_written_in_the_most_frequent():
     cells = ["24.12.2020", "01.02.2021", "2021-02-03", "5/28/21"]
     form, reason = recognize_dates(cells)
-    assert form == "%d.%m.%Y | %-m/%-d/%y | %Y-%m-%d"
+    assert form == "%d.%m.%Y | %Y-%m-%d | %-m/%-d/%y"
     assert "in 3 ways; new ones in the first" in reason
     numbers = to_numbers(pd.Series(cells), form)
     plain = [to_text(number, plain_format(form)) for number in numbers]
     assert plain == ["2020-12-24", "2021-02-01", "2021-02-03", "2021-05-28"]
     assert to_text(numbers[2], form) == "03.02.2021"
     assert to_bound("2021-02-03", form, last=True) == numbers[2]
+    # A year of four digits is not written with two.
+    form, _ = recognize_dates(["1/2/21", "5/28/22", "24.12.2105"])
+    assert form == "%d.%m.%Y | %-m/%-d/%y"
+    assert to_text(whole_days(0, 49_665, form)[1], form) == "24.12.2105"
     # A day that no form has, and a day beside a day with a time, are no dates.
     assert recognize_dates([*cells, "2021-02-31"]) is None
     assert recognize_dates(["24.12.2020", "2021-02-03 12:00"]) is None

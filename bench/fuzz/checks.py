@@ -15,6 +15,7 @@ from bench.fuzz import inputs
 from bench.streams import single
 from t2local.errors import DictionaryError, InputError, PlanError, T2LocalError
 from t2local.llm.gguf import read_header
+from t2local.tables import reading
 from t2local.tables.check import check_cells
 from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe
@@ -77,7 +78,23 @@ def check_csv(path: Path) -> None:
     table = read_table(path)
     n_rows = len(records(path, table)) - (table.header is not None)
     expect(n_rows == len(table.cells), "other count of rows than the file")
+    with every_file_is_large(), own("its sample"):
+        sample = read_table(path, all_rows=False)
+    expect(sample.cells.index.tolist() == table.lines, "other lines in a sample of all rows")
+    expect(equal(sample.cells.reset_index(drop=True), table.cells), "other cells in a sample")
+    expect(not any(sample.other_cells.values()), "a sample of all rows lacks cells")
     check_table(table, path)
+
+
+@contextmanager
+def every_file_is_large() -> Iterator[None]:
+    """A file of some bytes is read as one of 300 MB is."""
+    most = reading._MOST_BYTES_OF_ALL_ROWS
+    reading._MOST_BYTES_OF_ALL_ROWS = -1
+    try:
+        yield
+    finally:
+        reading._MOST_BYTES_OF_ALL_ROWS = most
 
 
 def check_lines(path: Path) -> None:

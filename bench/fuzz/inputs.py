@@ -46,8 +46,12 @@ ODD_CELLS = (
     "20210304", "25:61", "12:30", "a\nb", "a\rb", "a\r\nb", 'say "no"', '"', "a,b", "a;b",
     "a\tb", "a|b", "\x00", "\x0b", "\x1c", "a\u2028b", "a\x85b", "\u3000", "\u200b",
     "\U0001f600", "e\u0301", "\u0130", "ß", "true", "FALSE", "None", "inf", "-inf", "NaN",
-    "Infinity", "50s", "10-14", "x" * 300, SECRET, f"Dr. {SECRET}",
+    "Infinity", "50s", "10-14", "12 mg", "5%", "€ 7", "%", "mg",
+    "08:30", "x" * 300, SECRET, f"Dr. {SECRET}",
 )  # fmt: skip
+
+
+AFFIXES = (("", " mg"), ("", "%"), ("", " mmol/L"), ("€ ", ""), ("$", ""), ("", "€"))
 
 
 def small(rng: Rng) -> str:
@@ -91,6 +95,25 @@ def word(rng: Rng) -> str:
     return "".join(pick(rng, letters) for _ in range(int(rng.integers(1, 9))))
 
 
+def quantity(rng: Rng) -> str:
+    """A number with its unit, a currency or a percent sign, in ways that agree or do not."""
+    number = pick(rng, (small, decimal, thousands))(rng)
+    before, after = pick(rng, (("", " mg"), ("", "%"), ("€ ", ""), ("$", ""), ("", "")))
+    return f"{before}{number}{after}"
+
+
+def quantity_of(before: str, after: str) -> Callable[[Rng], str]:
+    return lambda rng: f"{before}{pick(rng, (small, decimal))(rng)}{after}"
+
+
+def padded_time(rng: Rng) -> str:
+    return f"{rng.integers(0, 24):02}:{rng.integers(0, 60):02}"
+
+
+def day_in_any(forms: Sequence[str]) -> Callable[[Rng], str]:
+    return lambda rng: moment(rng).strftime(pick(rng, forms))
+
+
 def level_of(levels: Sequence[str]) -> Callable[[Rng], str]:
     return lambda rng: pick(rng, levels)
 
@@ -112,6 +135,8 @@ def column_kind(rng: Rng) -> Callable[[Rng], str]:
     kinds = (
         small, small, large, decimal, decimal, scientific, thousands, day_in(pick(rng, forms)),
         day_in(pick(rng, forms)), duration, word, levels, levels, few_odd, names, booleans, odd,
+        quantity, quantity_of(*pick(rng, AFFIXES)), quantity_of(*pick(rng, AFFIXES)), padded_time,
+        day_in_any([pick(rng, forms), pick(rng, forms)]),
     )  # fmt: skip
     return pick(rng, kinds)
 

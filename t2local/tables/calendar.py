@@ -79,7 +79,8 @@ def _mixed_format(cells: Sequence[str], formats: Sequence[str]) -> tuple[str, st
     choices = [date_format(group, formats) for group in sorted(by_shape.values(), key=len)[::-1]]
     if not 1 < len(choices) <= _MOST_FORMATS or None in choices:
         return None
-    forms = [choice[0] for choice in choices if choice]
+    # Years of four digits first, as a form of two cannot write all that these say.
+    forms = sorted((choice[0] for choice in choices if choice), key=lambda form: "%y" in form)
     return _OR.join(forms), f"written in {len(forms)} ways; new ones in the first, {forms[0]}"
 
 
@@ -139,10 +140,15 @@ def to_numbers(cells: pd.Series, form: str) -> pd.Series:
 
 def to_text(number: float, form: str) -> str:
     """A number as it is written in a format."""
-    form = form.split(_OR, maxsplit=1)[0]
+    form = _first_form(form)
     moment = _EPOCH_UTC + timedelta(seconds=round(number * _unit(form).total_seconds()))
     # Not every system's strftime knows %-d.
     return moment.strftime(form.replace("%-d", str(moment.day)).replace("%-m", str(moment.month)))
+
+
+def _first_form(form: str) -> str:
+    """The form in which dates are written, where they are read in several."""
+    return form.split(_OR, maxsplit=1)[0]
 
 
 def plain_format(form: str) -> str:
@@ -191,7 +197,9 @@ def whole_days(low: float, high: float, form: str) -> tuple[float, float]:
     A guessed range ends where dates do; years of two digits mean 1969 to 2068.
     """
     day = _day_length(form)
-    first, last = (date(1969, 1, 1), date(2068, 12, 31)) if "%y" in form else (_FIRST, _LAST)
+    first, last = _FIRST, _LAST
+    if "%y" in _first_form(form):
+        first, last = date(1969, 1, 1), date(2068, 12, 31)
     low = max(low, (first - _EPOCH_DAY).days * day)
     high = min(high, (last - _EPOCH_DAY).days * day)
     return low // day * day, high // day * day + day - 1

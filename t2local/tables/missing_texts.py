@@ -1,6 +1,7 @@
 """Texts of a column of numbers or dates that mean "missing": words, and numbers such as -999."""
 
 import re
+from collections import Counter
 
 import pandas as pd
 
@@ -30,17 +31,19 @@ def missing_texts(cells: pd.Series) -> tuple[str, ...]:
 
     These are numbers such as -999 far from all others, and words.
     """
-    counts = cells.value_counts()
-    texts = list(map(str, counts.index))
-    words = [text for text in texts if text.casefold() in _MISSING_WORDS]
-    others = [text for text in texts if text not in words]
+    counts = dict(Counter(cells).most_common())
+    words = [text for text in counts if text.casefold() in _MISSING_WORDS]
+    others = [text for text in counts if text not in words]
     if words and len(others) >= _MIN_OTHER_VALUES:
         for shape in (DECIMAL, DATE_LIKE):
             if all(map(shape.fullmatch, others)):
                 return tuple(words)
-    if not all(map(DECIMAL.fullmatch, texts)):
+    if not all(map(DECIMAL.fullmatch, counts)):
         return ()
-    return _sentinels(counts)
+    # Most columns have none, and to build a frame of counts takes longer than to look.
+    if not any(float(text) in _SENTINELS for text in counts):
+        return ()
+    return _sentinels(pd.Series(counts))
 
 
 def _sentinels(counts: pd.Series) -> tuple[str, ...]:

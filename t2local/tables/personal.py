@@ -5,7 +5,9 @@ nobody can take a name back out of a file that has left the house.
 """
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 
 import pandas as pd
 
@@ -52,9 +54,11 @@ def personal_kind(name: str, cells: pd.Series) -> str:
 
     * **name**: of the column; **cells**: its present cells as text.
     """
-    counts = cells.value_counts()
-    levels = list(map(str, counts.index))
-    few_rows_each = len(levels) >= _MIN_NAMES and counts.median() <= _ROWS_OF_A_PERSON
+    counts = Counter(map(str, cells))
+    levels = list(counts)
+    if len(levels) < _MIN_NAMES:
+        return ""
+    few_rows_each = median(counts.values()) <= _ROWS_OF_A_PERSON
     signs = {
         "e-mail addresses": _most(_EMAIL, levels),
         "telephone numbers": _are_call_numbers(name, levels),
@@ -64,7 +68,7 @@ def personal_kind(name: str, cells: pd.Series) -> str:
         or (few_rows_each and _most(_FULL_NAME, levels)),
     }
     kinds = [kind for kind, sign in signs.items() if sign]
-    return kinds[0] if kinds and len(levels) >= _MIN_NAMES else ""
+    return kinds[0] if kinds else ""
 
 
 def _are_call_numbers(name: str, levels: Sequence[str]) -> bool:

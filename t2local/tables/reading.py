@@ -103,16 +103,19 @@ def read_table(
         table = _table(json_records(text, path.name), decisions, path.name, fewest, "names")
         check_characters(table.cells, path.name)  # JSON can spell half of one
         return table
-    encoding, decisions = _encoding(data, path.name)
+    return _csv_table(data, path.name, fewest, first_line, all_rows=all_rows)
+
+
+def _csv_table(data: bytes, source: str, fewest: int, first_line: str, *, all_rows: bool) -> Table:
+    encoding, decisions = _encoding(data, source)
     lines = partial(_lines, data, encoding)
     delimiter = _delimiter(lines)
-    rows, lacking = _csv_rows(lines(), delimiter, path.name), None
+    rows, lacking = _csv_rows(lines(), delimiter, source), None
     if not all_rows and len(data) > _MOST_BYTES_OF_ALL_ROWS:
         sample = row_sample(rows)
         rows, lacking = iter(sample.rows), sample.lacking
         decisions += _of_sample(sample)
-    records = _records(rows)
-    table = _table(records, decisions, path.name, fewest, first_line, delimiter, lacking)
+    table = _table(_records(rows), decisions, source, fewest, first_line, delimiter, lacking)
     return replace(table, encoding=encoding, bom=encoding == "utf-8" and data.startswith(_BOM))
 
 
@@ -251,8 +254,8 @@ def _csv_rows(lines: Iterable[str], delimiter: str, source: str) -> Iterator[Row
     line = 1
     try:
         for row in reader:
-            # The first cell shows it of most rows, and faster than all of them.
-            if (row and stripped(row[0])) or any(map(stripped, row)):
+            # The first letter shows it of most rows, and faster than all cells.
+            if (row and row[0][:1].isalnum()) or any(map(stripped, row)):
                 yield line, row
             line = reader.line_num + 1
     except csv.Error as error:
