@@ -1,5 +1,6 @@
 import time
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -136,12 +137,14 @@ def test_real_tables_are_described_as_a_person_would(name, real_table):
 
 
 def test_the_orders_of_many_dates_take_seconds():
-    days = [str(day.date()) for day in pd.date_range("2021-01-01", periods=140)]
-    rows = [days[row % 20 : row % 20 + 120] for row in range(40)]
+    rng = np.random.default_rng(0)
+    days = rng.integers(0, 300, (40, 1)) + rng.integers(0, 3, (40, 120)).cumsum(axis=1)
+    dates = pd.DataFrame(pd.Timestamp("2021-01-01") + pd.to_timedelta(days.T.ravel(), "D"))
+    rows = dates[0].dt.strftime("%Y-%m-%d").to_numpy().reshape(120, 40).T
     cells = pd.DataFrame(rows, columns=[f"d{place}" for place in range(120)], dtype=object)
     cells["y"] = ["a", "b"] * 20
     begin = time.process_time()
     rules = describe(cells, target="y").rules
     assert time.process_time() - begin < 15  # 3 seconds; 40 when each pair was looked up in a list
     assert len(rules) == 119
-    assert rules[0].rule == "`d0` <= `d1`"
+    assert rules[0].rule == "d0 <= d1"
