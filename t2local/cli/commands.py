@@ -137,9 +137,7 @@ def generate(
     quiet: bool,
     **arguments: Any,
 ) -> None:
-    """Write synthetic rows for the table DATA (CSV), and keep those that pass the quality
-    stages.
-    """
+    """Write synthetic rows for the table DATA, and keep those that pass the quality stages."""
     from t2local import pipeline
 
     own = {
