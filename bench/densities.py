@@ -294,7 +294,8 @@ def report_group(frame: pd.DataFrame) -> None:
                 if len(cells) > 1:
                     mean, half = interval(cells)
                     figures.append(f"{model} {mean:.3f} ± {half:.3f}")
-            print(f"  {name:<12}{n:>4}  " + "   ".join(figures))
+            if figures:
+                print(f"  {name:<18}{n:>4}  " + "   ".join(figures))
 
 
 def made_up(n_rows: int, n_columns: int) -> tuple[list[Feature], pd.DataFrame]:
