@@ -44,7 +44,7 @@ from sklearn.preprocessing import SplineTransformer
 from sklearn.svm import SVC, SVR
 
 from bench import beliefs
-from bench.knowledge.tables import Unavailable, stratified, table
+from bench.knowledge.tables import stratified, table
 from bench.streams import Stream, generator
 from bench.tables import interval
 from t2local.stats.encoding import Encoder
@@ -123,11 +123,11 @@ class Splines(Bayes):
 
     @staticmethod
     def _spline(cells: np.ndarray) -> SplineTransformer:
-        # Quantiles that are equal are no knots.
-        kind = "quantile" if (np.diff(np.quantile(cells, [0, 1 / 3, 2 / 3, 1])) > 0).all() else ""
-        return SplineTransformer(
-            n_knots=4, knots=kind or "uniform", extrapolation="linear", include_bias=False
-        ).fit(cells)
+        knots = np.unique(np.quantile(cells, [0, 1 / 3, 2 / 3, 1]))[:, None]
+        if len(knots) < 4:  # some quantiles are equal
+            knots = "uniform"
+        spline = SplineTransformer(4, knots=knots, extrapolation="linear", include_bias=False)
+        return spline.fit(cells)
 
     def _design(self, x: np.ndarray) -> np.ndarray:
         pairs = zip(self.splines, self.columns, strict=True)
@@ -221,10 +221,12 @@ class Sample:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # a kernel at its bounds is still a fair rival
             model.fit(self.x[train], self.y[train])
-        if " / " in name:
-            self.out_of_bag[name] = _out_of_bag(model)
         if not self.n_classes:
+            if " / " in name:
+                self.out_of_bag[name] = model.oob_prediction_[:, None]
             return model.predict(at)[:, None]
+        if " / " in name:
+            self.out_of_bag[name] = model.oob_decision_function_
         if name == "svm":
             return _softmax(model.decision_function(at))
         return model.predict_proba(at)
@@ -269,10 +271,10 @@ class Sample:
     def cell(self, name: str) -> Cell:
         """A model, measured."""
         p, seconds = self.model(name)
-        rows, calibration = np.arange(len(self.truth)), None
+        calibration = None
         if self.n_classes:
             p = self._floored(p)
-            loss = -100 * np.log(p[rows, self.truth.astype(int)]).mean()
+            loss = -100 * np.log(np.where(self.truth, p[:, 1], p[:, 0])).mean()
             skill = 100 * roc_auc_score(self.truth, p[:, 1])
             order = np.array_split(np.argsort(p[:, 1], kind="stable"), 10)
             gaps = [abs(p[part, 1].mean() - self.truth[part].mean()) for part in order]
@@ -282,13 +284,6 @@ class Sample:
             skill = 100 - loss
         figures = round(float(skill), 3), round(float(loss), 3), calibration, round(seconds, 4)
         return Cell(self.own.name, len(self.x), self.seed, name, *figures)
-
-
-def _out_of_bag(forest: Any) -> np.ndarray:
-    """What trees say of the rows that they have not seen, (n, classes or 1)."""
-    if hasattr(forest, "oob_decision_function_"):
-        return forest.oob_decision_function_
-    return forest.oob_prediction_[:, None]
 
 
 def stacked(likelihoods: np.ndarray) -> np.ndarray:
@@ -312,7 +307,7 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Table:
-    """All rows of a table as values, with class numbers or tenths of a number, (n,)."""
+    """All rows of a table as values; ``strata``: class numbers, or tenths of a number, (n,)."""
 
     name: str
     dictionary: FeatureDictionary
@@ -326,12 +321,8 @@ def tables(group: str) -> Iterator[Table]:
         values = pd.concat([own.pool, own.test])
         strata = encode_labels(values[own.target.name], own.target).astype(int)
         yield Table(own.name, own.dictionary, values, strata)
-    for name in NUMBERS[group]:
-        try:
-            other = table(name)
-            yield Table(name, other.dictionary, other.values, other.strata)
-        except Unavailable as error:
-            print(f"left out: {name} ({error})")
+    for other in map(table, NUMBERS[group]):
+        yield Table(other.name, other.dictionary, other.values, other.strata)
 
 
 def cells(own: Table, n: int, seed: int, wanted: list[str]) -> Iterator[Cell]:
@@ -345,20 +336,31 @@ def cells(own: Table, n: int, seed: int, wanted: list[str]) -> Iterator[Cell]:
 
 
 def report(results: list[Cell]) -> None:
-    """By n: the mean over tables less that of `TODAY`, 95 % intervals over seeds, worst table."""
+    """Mean over samples less that of `TODAY`, 95 % intervals over samples, and the worst table."""
     frame = pd.DataFrame([asdict(cell) for cell in results])
+    number = frame["calibration"].isna()
     for figure in ("skill", "loss", "calibration", "seconds"):
+        report_figure(frame[~number], figure, "classes")
+        if number.any() and figure != "calibration":
+            report_figure(frame[number], figure, "numbers")
+
+
+def report_figure(frame: pd.DataFrame, figure: str, kind: str) -> None:
+    """One figure of the tables of a kind of label."""
+    if len(frame):
         wide = frame.pivot_table(index=["table", "n", "seed"], columns="model", values=figure)
-        print(f"\n{figure}, less that of {TODAY}")
-        for n, part in wide.groupby(level="n"):
-            print(f"  n = {n}: {TODAY} {part[TODAY].mean():.2f}")
+        print(f"\n{kind}: {figure}, less that of {TODAY}")
+        parts = [("all n", wide), *((f"n = {n}", own) for n, own in wide.groupby(level="n"))]
+        for head, part in parts:
+            print(f"  {head}: {TODAY} {part[TODAY].mean():.2f}")
             change = part.sub(part[TODAY], axis=0)
             for name in [name for name in (*MEMBERS, *COMBINATIONS) if name in change]:
                 own = change[name].dropna()
-                mean, half = interval(own.groupby(level="seed").mean().to_list())
+                mean, half = interval(own.to_list()) if len(own) > 1 else (own.mean(), np.nan)
                 by_table = own.groupby(level="table").mean()
                 worst = by_table.idxmin() if figure == "skill" else by_table.idxmax()
-                print(f"    {name:<48}{mean:+.2f} ± {half:.2f} ({by_table[worst]:+.1f} {worst})")
+                figures = f"{mean:+.2f} ± {half:.2f} ({by_table[worst]:+.1f} {worst})"
+                print(f"    {name:<42}{figures:<34} {len(own)} samples")
 
 
 def read(path: Path) -> list[Cell]:
