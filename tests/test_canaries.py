@@ -38,6 +38,8 @@ TABLES = {
     "insurance_charges.csv": (["age", "sex", "bmi", "region"], "charges"),
     "cleveland_heart.csv": (["age", "sex", "cp"], None),
 }
+#: A run takes ten seconds or more, so the other tables go with the tests that take minutes.
+ALWAYS = ("patients", "ward", "titanic.csv")
 #: On this table all commands run; on the others those that read the table, write rows, judge.
 ALL_COMMANDS = ("patients",)
 
@@ -149,7 +151,10 @@ def hits(canaries, folder: Path, printed: dict[str, str]) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.model] * (name not in ALWAYS)) for name in TABLES],
+)
 def test_no_planted_value_leaves_any_command(name, real_table, workplace):
     """Names, addresses, telephone numbers, e-mail addresses, identifiers and free text leave
     nowhere: not in a file, on the terminal, in a cache or a temporary file.
