@@ -21,8 +21,8 @@ from t2local.stats.arrays import FloatArray, IntArray, Mask
 
 #: Of all tables without any dependence, the share in which a search may find one.
 SIGNIFICANCE = 0.01
-#: Rows that could be an exception, at least. Searched in 30 rows of one of 58 real tables, an order
-#: was broken by 0.5 % of the other rows on average, and no rule of 100 rows by more than 0.7 %.
+#: Rows that could be an exception, at least. An order found in 30 rows of one of 58 real tables was
+#: broken by 0.5 % of its other rows on average; all rules of 100 rows together by 0.7 %.
 LEAST_SUPPORT = 30
 #: The same of an equation, and of the order of dates: rows that add up by chance are much rarer.
 LEAST_SUPPORT_OF_EQUATIONS = 10
