@@ -114,6 +114,7 @@ def test_dates_in_several_forms_are_read_in_each_and_written_in_the_most_frequen
     # A day that no form has, and a day beside a day with a time, are no dates.
     assert recognize_dates([*cells, "2021-02-31"]) is None
     assert recognize_dates(["24.12.2020", "2021-02-03 12:00"]) is None
+    assert recognize_datetimes(["24.12.2020 12:00:01", "2021-02-03 12:00"]) is None
 
 
 def visits(rows=60):

@@ -81,6 +81,8 @@ def _mixed_format(cells: Sequence[str], formats: Sequence[str]) -> tuple[str, st
         return None
     # Years of four digits first, as a form of two cannot write all that these say.
     forms = sorted((choice[0] for choice in choices if choice), key=lambda form: "%y" in form)
+    if len({plain_format(form) for form in forms}) > 1:  # minutes in one, seconds in another
+        return None
     return _OR.join(forms), f"written in {len(forms)} ways; new ones in the first, {forms[0]}"
 
 
