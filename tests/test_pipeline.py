@@ -281,7 +281,7 @@ def test_ctrl_c_while_a_block_is_judged_or_delivered_loses_none_of_its_rows(
 
 def test_bad_input_is_refused_before_anything_is_written(patients, tmp_path):
     for wrong, error in [
-        ({"data": patients.assign(outcome=1)}, InputError),
+        ({"data": patients.assign(outcome=1), "target": "outcome"}, InputError),
         ({"data": patients, "target": "nope"}, InputError),
         ({"data": patients, "dictionary": tmp_path / "none.yaml"}, InputError),
         ({"data": patients, "plan": tmp_path / "none.yaml"}, PlanError),
