@@ -21,8 +21,8 @@ def test_a_range_is_widened_by_half_an_interquartile_range_on_the_grid():
     assert feature.bounds == (0, 60)
     assert feature.reason == "whole numbers, 21 different ones; the range is the data's, widened"
     # 10 is a step of a scale; 50 is the age of one patient.
-    assert guess([str(age) for age in range(10, 51, 2)], widen=0.0).bounds == (10, 52)
-    assert guess(["0.15", "0.25", "0.35", "0.45", "1"], widen=0.1).bounds == (0.12, 1.02)
+    assert guess([str(age) for age in range(10, 51, 2)], widen=0.0).bounds == (10, 51)
+    assert guess(["0.15", "0.25", "0.35", "0.45", "1"], widen=0.1).bounds == (0.13, 1.02)
 
 
 def test_a_widened_range_keeps_the_sign_of_the_data():

@@ -33,7 +33,7 @@ _NUMBERED = re.compile(r"([^\W\d]+[ _-]?)(?:10|[0-9])")
 #: What floating point may add to a bound before it is rounded.
 _ROUNDING = 1e-9
 #: A range is rounded to so many parts of it or more.
-_UNITS_OF_A_SPAN = 20
+_UNITS_OF_A_SPAN = 50
 #: Whole numbers up to this are steps of a scale too.
 _LAST_STEP = 10
 #: Words of closed scales. None of them is about one patient; a rare disease, a place or an employer
@@ -180,7 +180,7 @@ def outward_range(
 ) -> tuple[float, float]:
     """Bounds beyond the data by a margin on each side, of which none is a patient's own value.
 
-    They are rounded outwards to a twentieth of the span or less. A bound that enough rows have, or
+    They are rounded outwards to a fiftieth of the span or less. A bound that enough rows have, or
     that is a step of a scale from 0 to 10, may be the data's; it also keeps the sign of the data:
     an age is never negative.
 
@@ -201,7 +201,7 @@ def outward_range(
 
 
 def rounding_unit(span: float) -> float:
-    """The largest of 1, 2 or 5 times a power of ten that is at most a twentieth of a span."""
+    """The largest of 1, 2 or 5 times a power of ten that is at most a fiftieth of a span."""
     if not span > 0:
         return 0.0
     power = 10.0 ** math.floor(math.log10(span / _UNITS_OF_A_SPAN))

@@ -45,7 +45,7 @@ _FAR_FROM_ZERO = 10
 _LEAST_UNIQUE = 0.8
 #: A level of fewer rows may be one person who came twice.
 _ROWS_OF_A_GROUP = 3
-#: A bound is rounded by at most two steps of a twentieth of the span: of twice the largest number.
+#: A bound is rounded by less than two fiftieths of the span, which is at most twice the largest.
 _ROUNDED = 1.2
 
 

@@ -46,7 +46,7 @@ def extremes(
 
 
 def moved(row: Record, ends: Sequence[Extreme], rng: np.random.Generator) -> Record:
-    """A row whose extremes are moved inwards, by up to a twentieth of the span of their column."""
+    """A row whose extremes are moved inwards, by up to a fiftieth of the span of their column."""
     inside = {
         end.column: round(
             end.value - end.sign * end.grid * int(rng.integers(1, end.n_steps, endpoint=True)),
