@@ -145,7 +145,7 @@ def of_frame(frame: pd.DataFrame, source: Source, group: str) -> Table:
     dictionary = describe(
         cells_of(frame),
         target=source.target,
-        settings=TableSettings(widen=0),
+        settings=TableSettings(widen=0, min_count=1),
         source=source.name,
     ).model_copy(update={"description": source.description})
     values = dictionary.values(cells_of(frame))
