@@ -105,7 +105,7 @@ def test_the_program_and_the_module_are_one_command_line():
         (["generate", "t.csv"], "a\n1\n3\n", 3),
         (["generate", "t.csv"], "a,b,y\n1,,p\n2,,q\n3,,p\n", 3),
         (["generate", "t.csv", "--target", "z"], "a,y\n1,p\n2,q\n", 3),
-        (["generate", "t.csv"], "a,y\n5,p\n2,p\n9,p\n", 3),
+        (["generate", "t.csv", "--target", "y"], "a,y\n5,p\n2,p\n9,p\n", 3),
         (["generate", "t.csv", "--dictionary", "d.yaml"], "a,y\n1,p\n2,q\n", 3),
         (["generate", "t.csv", "--plan", "p.yaml"], "a,y\n5,p\n2,q\n9,q\n", 3),
         (["generate", "t.csv", "--model", "no such model"], "a,y\n5,p\n2,q\n9,q\n", 4),

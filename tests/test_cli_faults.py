@@ -82,7 +82,7 @@ def test_a_signal_delivers_what_is_there_and_the_same_command_goes_on(
     done = generate("--resume")
     assert done.exit_code == 0, done.output
     assert "10 rows of the earlier run are taken over" in done.stderr
-    assert run("verify", out).stdout == f"{out}: all 6 files are as they were written\n"
+    assert run("verify", out).stdout == f"{out}: all 7 files are as they were written\n"
 
 
 def test_a_second_signal_stops_at_once_and_no_block_is_lost(

@@ -81,3 +81,28 @@ def test_a_run_without_a_dictionary_keeps_what_it_finds_and_says_so():
     rejected = result.report["reasons"]
     by_rule = sum(count for reason, count in rejected.items() if "breaks the rule" in reason)
     assert by_rule <= 0.1 * result.report["rows"]["generated"]
+
+
+def test_a_total_that_was_asked_for_stays_and_a_numeric_target_has_no_rule():
+    frame = stays(80)
+    asked = t2local.generate(
+        frame, target="died", rows=20, model=ScriptedModel(), plan="data", where=["score=9"]
+    )
+    assert (asked.synthetic["score"] == 9).all()
+    cells = from_frame(frame).cells
+    assert "score" in " ".join(describe(cells, target="died").parsed_rules())
+    assert "score" not in " ".join(describe(cells, target="score").parsed_rules())
+
+
+def test_no_rule_says_what_a_few_rows_have():
+    stages = ["I"] * 60 + ["II"] * 50 + ["III"] * 49 + ["IV"]
+    frame = pd.DataFrame(
+        {
+            "stage": stages,
+            "hiv": ["positive" if stage in ("II", "IV") else "negative" for stage in stages],
+            "died": ["no", "yes"] * 80,
+        }
+    )
+    assert not any("IV" in rule for rule in describe(from_frame(frame).cells).parsed_rules())
+    frame = frame[frame["stage"] != "IV"]
+    assert any("hiv" in rule for rule in describe(from_frame(frame).cells).parsed_rules())

@@ -15,6 +15,7 @@ from t2local.run.ledger import SURPLUS, BatchEntry
 from t2local.stats.arrays import FloatArray, Mask
 from t2local.stats.quotas import none_lost, quotas
 from t2local.stats.streams import Stream, generator
+from t2local.team.extremes import extremes, moved_labels
 from t2local.team.labels import (
     gumbel_noise,
     labels_under_shares,
@@ -151,17 +152,20 @@ class SourceJudge:
         """Labels that keep the shares; with noise they are drawn."""
         target = self._inputs.dictionary.target_feature
         if not target.levels:
-            return number_values(target, self._numbers_to_share(predictions[:, 0]))
+            return self._numbers_to_share(predictions[:, 0])
         shares = self._shares(predictions)
         classes = labels_under_shares(predictions, shares, self._never_lost(), noise)
         return pd.Series([target.levels[place] for place in classes], dtype=object)
 
-    def _numbers_to_share(self, predictions: FloatArray) -> FloatArray:
+    def _numbers_to_share(self, predictions: FloatArray) -> pd.Series:
         """Numbers with the distribution of the real ones, by their predictions (m,)."""
-        real = self._inputs.values[self._target].to_numpy(dtype=np.float64)
+        inputs, target = self._inputs, self._inputs.dictionary.target_feature
+        real = inputs.values[target.name].to_numpy(dtype=np.float64)
         error = self._inspector.state.reference.labels.scale
         rng = generator(self._run.seed, Stream.DRAWN_LABELS, 0)
-        return numbers_like(real, predictions, error, rng)
+        labels = number_values(target, numbers_like(real, predictions, error, rng))
+        ends = extremes(inputs.dictionary, inputs.values, self._run.settings.table, ())
+        return moved_labels(labels, target, ends, rng)
 
     def _never_lost(self) -> Mask:
         """The classes that are in every result, shape (levels,)."""

@@ -28,6 +28,8 @@ LEAST_SUPPORT = 30
 LEAST_SUPPORT_OF_EQUATIONS = 10
 #: The same of a cut: in 30 rows a good predictor parts the classes, and 2.4 % of others break it.
 LEAST_SUPPORT_OF_CUTS = 100
+#: Rows of each class that a rule names, at least: a rule of fewer says what single patients have.
+LEAST_ROWS_OF_A_CLASS = 5
 #: Numbers of another scale do not compare: the larger standard deviation over the smaller one.
 _MOST_SCALES_APART = 10.0
 #: A cut between two values is certain up to this share of the range of the number.
@@ -231,7 +233,7 @@ def cuts(numbers: FloatArray, steps: FloatArray, partitions: Sequence[Partition]
             if column == partition.owner or sizes.sum() < LEAST_SUPPORT_OF_CUTS:
                 continue
             chance = gammaln(len(sizes) + 1) + gammaln(sizes + 1).sum() - gammaln(sizes.sum() + 1)
-            if chance < limit:
+            if chance < limit and sizes.min() >= LEAST_ROWS_OF_A_CLASS:
                 pairs = pairwise(groups.values())
                 bounds = tuple(float(low[-1] + high[0]) / 2 for low, high in pairs)
                 yield Cut(column, place, tuple(groups), bounds, int(sizes.sum()))
@@ -289,6 +291,8 @@ def _is_function(counts: IntArray, limit: float) -> bool:
     if ((counts > 0).sum(axis=1) > 1).any():
         return False
     sizes = counts.sum(axis=1)
+    if counts[counts > 0].min() < LEAST_ROWS_OF_A_CLASS:
+        return False
     repeats = int(sizes.sum() - (sizes > 0).sum())
     shares = counts.sum(axis=0) / counts.sum()  # (second,)
     chance = sum(log((shares ** int(size)).sum()) for size in sizes if size > 1)

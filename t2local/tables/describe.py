@@ -65,8 +65,19 @@ def describe(
         target_reason=reason,
         features=features,
         left_out=tuple(guess for guess in guesses.values() if isinstance(guess, LeftOut)),
-        rules=tuple(Relation(**vars(proposal)) for proposal in search_rules(features, cells)),
+        rules=_rules(features, chosen, cells),
     )
+
+
+def _rules(
+    features: Sequence[Feature], target: str | None, cells: pd.DataFrame
+) -> tuple[Relation, ...]:
+    """The rules that the rows keep (`search_rules`), but of a number that is to be predicted.
+
+    It follows from a model of the labels, which keeps no rule to the last digit.
+    """
+    searched = [feature for feature in features if feature.name != target or not feature.numeric]
+    return tuple(Relation(**vars(proposal)) for proposal in search_rules(searched, cells))
 
 
 def _column(column: pd.Series, other_cells: Mapping[str, Sequence[str | None]] | None) -> pd.Series:

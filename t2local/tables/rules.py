@@ -80,11 +80,10 @@ class Rule:
         # One row of nothing but missing cells runs through every node, and so checks all names,
         # types and levels.
         blank = {
-            name: pd.Series([None], dtype=object if levels else float)
-            for name, levels in columns.items()
+            name: pd.Series([None], dtype=object if columns[name] else float) for name in self.names
         }
         try:
-            self.obeyed(pd.DataFrame(blank))
+            self.obeyed(pd.DataFrame(blank, index=[0]))
         except (OverflowError, RecursionError):
             raise RuleFault("a number in it is too large, or it is too long") from None
 

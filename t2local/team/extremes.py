@@ -58,6 +58,17 @@ def moved(row: Record, ends: Sequence[Extreme], rng: np.random.Generator) -> Rec
     return {**row, **inside}
 
 
+def moved_labels(
+    labels: pd.Series, target: Feature, ends: Sequence[Extreme], rng: np.random.Generator
+) -> pd.Series:
+    """Labels (m,), of which numbers that are extremes of the target are moved as in `moved`."""
+    own = [end for end in ends if end.column == target.name]
+    if not own:
+        return labels
+    moved_rows = [moved({target.name: label}, own, rng) for label in labels]
+    return pd.Series([row[target.name] for row in moved_rows], labels.index, dtype=np.float64)
+
+
 def _ends(feature: Feature, numbers: FloatArray, least: int) -> Iterator[Extreme]:
     if len(np.unique(numbers)) < 2:  # nowhere to move to
         return

@@ -6,7 +6,7 @@ the total of an equation is computed. Labels that a rule forbids get no probabil
 no rules; of what it writes, totals alone are filled in.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -25,18 +25,24 @@ class RowRules:
     **Parameters:**
 
     * **real**: frame of values (n, d); **features**: those that are written, in that order.
+    * **given**: the columns that were asked for (``--where``): no total takes their place.
     """
 
     def __init__(
-        self, dictionary: FeatureDictionary, real: pd.DataFrame, features: Sequence[Feature]
+        self,
+        dictionary: FeatureDictionary,
+        real: pd.DataFrame,
+        features: Sequence[Feature],
+        given: Collection[str] = (),
     ) -> None:
         self._dictionary = dictionary
+        self._given = given
         order = [feature.name for feature in features if feature.name != dictionary.target]
         rules = binding(dictionary.parsed_rules(), real)[0].values()
         self._of_labels = [rule for rule in rules if dictionary.target in rule.names]
         others = [rule for rule in rules if rule.names and rule.names <= set(order)]
         #: The columns in the order of writing without the target, but each total after its parts.
-        self.order = _totals_last(order, others)
+        self.order = _totals_last(order, [rule for rule in others if rule.total not in given])
         #: By the last of its columns; rules of labels are not there.
         self._by_last: dict[str, list[Rule]] = {}
         for rule in others:
@@ -74,7 +80,7 @@ class RowRules:
     def with_totals(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows (m, d) with the numbers that equations give, in the order of writing."""
         for name in filter(self.completed_by, self.order):
-            if self._dictionary[name].numeric:
+            if self._dictionary[name].numeric and name not in self._given:
                 numbers = self.computed(name, rows)
                 rows = rows.assign(**{name: rows[name].where(np.isnan(numbers), numbers)})
         return rows

@@ -97,7 +97,7 @@ class Team:
     @cached_property
     def rules(self) -> RowRules:
         """The rules between cells, in the order in which these are written."""
-        return RowRules(self.dictionary, self.real, self.layout.features)
+        return RowRules(self.dictionary, self.real, self.layout.features, self.conditions.given)
 
     @property
     def label_policy(self) -> str:

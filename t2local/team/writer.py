@@ -18,7 +18,7 @@ from t2local.stats.arrays import FloatArray
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import deferred
 from t2local.team.calibration import Calibration
-from t2local.team.extremes import moved
+from t2local.team.extremes import moved, moved_labels
 from t2local.team.scoring import label_prediction
 from t2local.team.team import Team
 
@@ -196,6 +196,7 @@ class RowWriter:
         team = self._team
         rng = generator(team.seed, Stream.DRAWN_LABELS, block)
         labels = pool.labels(predictions, team.settings.label_choice, rng)
+        labels = moved_labels(labels, team.dictionary.target_feature, team.extremes, rng)
         return rows.assign(**{team.dictionary.target_feature.name: labels})
 
     def _label_predictions(self, completions: Sequence[Completion]) -> FloatArray | None:
