@@ -185,6 +185,12 @@ def test_bounds_are_no_patients_own(numbers, least, margin, decimals):
     assert low >= 0 or values.min() < 0
 
 
+@settings(deadline=None)
+@given(st.floats(1e-9, 1e12))
+def test_a_rounding_unit_is_near_a_fiftieth_of_any_span(span):
+    assert span / 126 <= disclosure.rounding_unit(span) <= span / 50 * (1 + 1e-8)
+
+
 def test_bounds_of_columns_with_a_far_single_number():
     gains = [0] * 90 + [7298, 7298, 99999]
     feature = described(gain=gains, n=np.arange(93) % 17)["gain"]

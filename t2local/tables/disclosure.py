@@ -204,8 +204,9 @@ def rounding_unit(span: float) -> float:
     """The largest of 1, 2 or 5 times a power of ten that is at most a fiftieth of a span."""
     if not span > 0:
         return 0.0
-    power = 10.0 ** math.floor(math.log10(span / _UNITS_OF_A_SPAN))
-    return max(step * power for step in (1, 2, 5) if step * power <= span / _UNITS_OF_A_SPAN)
+    largest = span / _UNITS_OF_A_SPAN * (1 + _ROUNDING)
+    power = 10.0 ** math.floor(math.log10(largest))
+    return max([power, *(step * power for step in (2, 5) if step * power <= largest)])
 
 
 def is_open(values: FloatArray, value: float, least: int) -> bool:
