@@ -240,7 +240,7 @@ def test_a_label_that_is_a_number():
 def test_columns_that_say_nothing_are_no_trouble():
     frame = patients(60, 2).assign(hospital="north", ward=np.where(np.arange(60) < 59, "a", "b"))
     frame["laboratory"] = np.where(np.arange(60) < 2, 3.5, np.nan)
-    known = describe(cells_of(frame), target="stroke", settings=TableSettings(widen=0))
+    known = describe(cells_of(frame), target="stroke", settings=TableSettings(widen=0, min_count=1))
     values = known.values(cells_of(frame))
     small = oracle_module.Oracle.fit(values, known, known.inputs, 0)
     assert np.isfinite(small.cells(values).to_numpy()).all()

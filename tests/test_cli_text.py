@@ -69,7 +69,7 @@ def test_the_summary_of_a_run():
     assert lines[1] == "      9  reason 0"
     assert len(lines) == 1 + 5 + 2  # the five most common reasons
     assert lines[-2] == "12 s, 123 tokens decoded"
-    assert lines[-1].startswith("Written to out: synthetic.csv, rejected.csv, report.json, ")
+    assert lines[-1].startswith("Written to out: synthetic.csv, report.html (open it in a browser)")
 
 
 def test_the_summary_of_trimmed_rows():

@@ -26,10 +26,10 @@ def measured(real, kept, wanted_shares=None, groups=None, dictionary=DICTIONARY)
 
 def beyond(result):
     """What is beyond its band: kind and column, with the class."""
-    columns, association = result
+    columns, pairs = result
     found = {(one.kind, one.column, one.label) for one in columns if one.distance > one.band}
-    if association is not None and association.distance > association.band:
-        found.add(("association", *association.columns))
+    if pairs and pairs[0].distance > pairs[0].band:
+        found.add(("association", *pairs[0].columns))
     return found
 
 
@@ -37,7 +37,7 @@ REAL, KEPT = visits(100, 4), visits(400, 2)
 
 
 def test_there_is_a_distance_for_each_column_class_and_column_with_missing_cells():
-    columns, association = measured(REAL, KEPT)
+    columns, pairs = measured(REAL, KEPT)
     assert [(one.kind, one.column, one.label) for one in columns] == [
         ("marginal", "age", ""),
         ("marginal", "bmi", ""),
@@ -54,7 +54,8 @@ def test_there_is_a_distance_for_each_column_class_and_column_with_missing_cells
     ]
     assert all(0 <= one.distance <= 1 for one in columns)
     assert all((one.sentence != "") == (one.distance > one.band) for one in columns)
-    assert association is not None
+    assert [pair.distance for pair in pairs] == sorted((p.distance for p in pairs), reverse=True)
+    assert len({frozenset(pair.columns) for pair in pairs}) == len(pairs) == 10
 
 
 def test_rows_of_the_same_population_are_within_all_bands():
@@ -101,7 +102,7 @@ def test_a_shift_is_found_where_it_is(kept, shift):
 def test_a_lost_association_is_found():
     shuffled = KEPT.assign(age=np.random.default_rng(1).permutation(KEPT["age"]))
     assert beyond(measured(REAL, shuffled)) == {("association", "age", "outcome")}
-    association = measured(REAL, shuffled)[1]
+    association = measured(REAL, shuffled)[1][0]
     assert abs(association.real) > 0.5 > 0.2 > abs(association.kept)
     assert association.sentence.startswith("age and outcome are related otherwise")
 
@@ -139,7 +140,7 @@ def test_a_column_of_one_value_or_of_none_is_no_shift():
     )
     dictionary = FeatureDictionary(target="y", features=features)
     rows = [pd.DataFrame({"one": 5.0, "none": np.nan, "y": ["a"] * n}) for n in (5, 9)]
-    columns, association = measured(*rows, dictionary=dictionary)
-    assert association is None
-    assert beyond((columns, association)) == set()
+    columns, pairs = measured(*rows, dictionary=dictionary)
+    assert pairs == ()
+    assert beyond((columns, pairs)) == set()
     assert [one.distance for one in columns] == [0.0] * len(columns)

@@ -122,3 +122,9 @@ def test_old_names_of_a_feature_still_work_and_say_so():
 def test_a_bound_that_is_part_of_a_day_is_refused():
     with pytest.raises(ValidationError, match="not of its format"):
         Feature(name="d", type="date", minimum=-1.5, maximum=20)
+
+
+def test_a_level_with_its_unit_is_this_level_beside_a_pool_too():
+    dose = Feature(name="dose", type="category", levels=("60", "other"), pool="other")
+    cells = pd.Series(["60 mg", "other", "60", "80 mg", None], dtype=object)
+    assert dose.values(cells).tolist() == ["60", "other", "60", "other", None]

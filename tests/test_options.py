@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from t2local.cli import options
 from t2local.cli.options import read_settings, render, write
 from t2local.errors import ResourceError, UsageError
 
@@ -69,3 +70,12 @@ def test_a_text_goes_to_stdout_or_into_a_file(tmp_path, capsys):
     assert (shown.out, shown.err) == ("", f"Written to {tmp_path / 't.txt'}\n")
     with pytest.raises(ResourceError, match="cannot be written"):
         write("a", tmp_path / "none" / "t.txt")
+
+
+def test_figures_about_the_rows_of_a_run_go_beside_its_folder(tmp_path):
+    alone = tmp_path / "made.csv"
+    assert options.beside(alone, ".evaluated") == tmp_path / "made.evaluated"
+    folder = tmp_path / "data.t2local"
+    folder.mkdir()
+    (folder / "journal.jsonl").touch()
+    assert options.beside(folder / "synthetic.csv", ".evaluated") == tmp_path / "data.evaluated"

@@ -127,8 +127,15 @@ def test_a_figure_says_where_it_stands_and_a_missing_one_is_a_dash():
     assert str(figures.percent("a/b", 0, "share")) == (
         '<data value="0.043" data-from="/a~1b/0/share">4.3 %</data>'
     )
-    assert ">–<" in str(figures.decimal("none"))
+    assert str(figures.decimal("none")) == '<span data-from="/none">–</span>'
 
 
 def test_a_place_on_a_scale_stays_within_it():
     assert (at(0.5), at(-1), at(9, 0, 3), at(1, 1, 1)) == ("50.00%", "0.00%", "100.00%", "50.00%")
+
+
+def test_a_class_of_one_row_has_no_interval_and_a_page(patients):
+    patients["outcome"] = ["single"] + ["common"] * 59
+    found = run(patients, rows=10)
+    assert found.report["benefit"]["auc"]["linear_real"]["low"] is None
+    assert "Do they help a model?" in page(found.report, found.manifest)

@@ -281,7 +281,7 @@ def plan(
 )
 @options.seed
 @click.option(
-    "--out", type=options.PATH, help="Folder of the result [SYNTHETIC with the ending .trimmed]."
+    "--out", type=options.PATH, help="Folder of the result [SYNTHETIC, or the run it is of, ending in .trimmed]."
 )
 @options.preset
 @options.setting
@@ -300,7 +300,7 @@ def trim(
     """
     from t2local.run.two_tables import trim_files
 
-    out = out or synthetic.with_suffix(".trimmed")
+    out = out or options.beside(synthetic, ".trimmed")
     settings = read_settings(pairs, preset)
     report = trim_files(real, synthetic, out=out, settings=settings, **arguments).report
     render(report, trim_summary(report, out), form)
@@ -322,7 +322,7 @@ def trim(
 @click.option(
     "--out",
     type=options.PATH,
-    help="Folder of report.json [SYNTHETIC with the ending .evaluated].",
+    help="Folder of report.json [SYNTHETIC, or the run it is of, ending in .evaluated].",
 )
 @options.form
 def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **arguments: Any) -> None:
@@ -331,7 +331,7 @@ def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **argumen
     """
     from t2local.run.two_tables import evaluate_files
 
-    out = out or synthetic.with_suffix(".evaluated")
+    out = out or options.beside(synthetic, ".evaluated")
     evaluation = evaluate_files(real, synthetic, out=out, **arguments)
     text = f"{evaluation.text()}\nWritten to {out}: report.json"
     render(evaluation.as_report(), text, form)

@@ -87,6 +87,12 @@ preset = click.option(
 )
 
 
+def beside(synthetic: Path, ending: str) -> Path:
+    """Where figures about a file of rows go by default: never into the folder of a run."""
+    of_a_run = (synthetic.parent / "journal.jsonl").is_file()
+    return (synthetic.parent if of_a_run else synthetic).with_suffix(ending)
+
+
 def table_settings(
     no_header: bool,
     sheet: str | None,

@@ -43,9 +43,10 @@ class Figures:
 
     def _element(self, place: Sequence[str | int], form: str, factor: float = 1.0) -> Markup:
         value = self.value(*place)
-        text = _NO_NUMBER if value is None else form.format(factor * value)
+        if value is None:
+            return Markup('<span data-from="{}">{}</span>').format(pointer(place), _NO_NUMBER)
         return Markup('<data value="{}" data-from="{}">{}</data>').format(
-            value, pointer(place), text
+            value, pointer(place), form.format(factor * value)
         )
 
 

@@ -143,8 +143,12 @@ class Feature(_OldNames, StatedEffects):
         if not self.numeric:
             plain_levels = _plain_levels(self.levels)
             levels = cells.replace(plain_levels) if plain_levels else cells
-            is_pooled = levels.notna() & ~levels.isin(self.levels) & bool(self.pool)
-            return levels.mask(is_pooled, self.pool) if is_pooled.any() else levels
+            is_other = levels.notna() & ~levels.isin(self.levels)
+            if not (is_other.any() and self.pool):
+                return levels
+            # "6 mg" is the level 6 of a column in which other words stand too.
+            numbers = levels[is_other].map(_plain_number)
+            return levels.mask(is_other, numbers.where(numbers.isin(self.levels), self.pool))
         if self.written_as_text:
             # Bounds and draws are numbers already; only text has a format.
             is_text = cells.map(lambda cell: isinstance(cell, str))

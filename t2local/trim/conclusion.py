@@ -24,6 +24,7 @@ _USE: dict[Light, str] = {
     "care": "With care: read below what was lost.",
     "stop": "No, not as they are.",
 }
+_NOT_COMPARED = "That is not known: no real row is what was asked for."
 _NOTHING_LOST = "Nothing beyond chance: every class and every range of the real rows is there."
 
 
@@ -78,6 +79,8 @@ def answers(
     """
     if shifts is None:
         return Answers("stop", f"{_USE['stop']} {counts}", "For nothing.", "All rows.")
+    if not shifts.n_real:
+        return Answers("care", f"{_USE['care']} {counts}", _purpose(purpose), _NOT_COMPARED)
     losses = _told(shifts, purpose)
     light: Light = "go"
     kinds = {finding.kind for finding in shifts.findings}
@@ -87,11 +90,14 @@ def answers(
         light = "care"
     if "lost_class" in kinds:
         light = "stop"
-    what_for = [_PURPOSES[purpose]] if purpose is not None else []
+    what_for = [_purpose(purpose)]
     if benefit is not None:
         what_for.append(benefit.verdict)
     return Answers(
-        light, f"{_USE[light]} {counts}", " ".join(what_for), " ".join(losses) or _NOTHING_LOST
+        light,
+        f"{_USE[light]} {counts}",
+        " ".join(filter(None, what_for)),
+        " ".join(losses) or _NOTHING_LOST,
     )
 
 
@@ -100,6 +106,10 @@ def judged_sentence(dictionary: FeatureDictionary) -> str:
     if dictionary.target is not None:
         return ""
     return " There is no target, so they were judged by their cells alone."
+
+
+def _purpose(purpose: Purpose | None) -> str:
+    return "" if purpose is None else _PURPOSES[purpose]
 
 
 def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:
