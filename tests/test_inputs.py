@@ -248,7 +248,9 @@ def test_beliefs_that_they_do_not_support_are_reported_and_not_used(
     run, events, patients, tmp_path
 ):
     path = tmp_path / "knowledge.yaml"
-    path.write_text(KNOWLEDGE.replace("raises", "lowers"))
+    wrong = KNOWLEDGE.replace("age, direction: raises", "age, direction: lowers")
+    wrong = wrong.replace("weight, direction: lowers", "weight, direction: raises")
+    path.write_text(wrong.rpartition("- ")[0])
     inputs = inputs_of(run, patients, knowledge=path)
     assert not inputs.beliefs.used
     assert np.isnan(inputs.dictionary["age"].effects).all()

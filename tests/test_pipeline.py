@@ -148,6 +148,7 @@ def test_the_folder_has_all_files_and_they_agree(patients, tmp_path):
         "manifest.json",
         "plan.yaml",
         "rejected.csv",
+        "report.html",
         "report.json",
         "synthetic.csv",
     ]
@@ -181,7 +182,7 @@ def test_the_folder_has_all_files_and_they_agree(patients, tmp_path):
 def test_no_value_of_a_cell_reaches_log_report_manifest_or_journal(patients, tmp_path):
     canaries = [f"CANARY{i:02d}X" for i in range(60)]
     frame = patients.assign(
-        ward=[f"WARDCANARY{i % 3}" for i in range(60)],
+        ward=[f"WARDCANARY{i % 6}" for i in range(60)],  # ten rows each
         name=canaries,
         weight=patients["weight"] + 0.0098765,
     )
@@ -189,7 +190,7 @@ def test_no_value_of_a_cell_reaches_log_report_manifest_or_journal(patients, tmp
     generate(frame, target="outcome", out=tmp_path / "out", on_event=heard.append)
     texts = [
         (tmp_path / "out" / name).read_text()
-        for name in ("report.json", "manifest.json", "journal.jsonl", "plan.yaml")
+        for name in ("report.json", "report.html", "manifest.json", "journal.jsonl", "plan.yaml")
     ] + [str(heard)]
     weights = [
         repr(weight) for weight in frame["weight"].dropna()

@@ -281,7 +281,9 @@ def plan(
 )
 @options.seed
 @click.option(
-    "--out", type=options.PATH, help="Folder of the result [SYNTHETIC, or the run it is of, ending in .trimmed]."
+    "--out",
+    type=options.PATH,
+    help="Folder of the result [SYNTHETIC, or the run it is of, ending in .trimmed].",
 )
 @options.preset
 @options.setting

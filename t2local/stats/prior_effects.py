@@ -190,8 +190,9 @@ def evidence_rank(
 ) -> float:
     """The share of permutations of what is said that explain the labels worse than it does itself.
 
-    Near 1 the columns are the right ones; at 0.5 any others would do as well. An equal one counts
-    half. Columns change places among those of which something is said.
+    Near 1 the columns are the right ones; at 0.5 any others would do as well, and so it is where
+    the same is said of every column. An equal one counts half. Columns change places among those of
+    which something is said; permutations that change nothing are left out.
 
     **Parameters:** as for `fit_effects_regression`.
     """
@@ -205,7 +206,11 @@ def evidence_rank(
         return fit_effects_regression(x, y, permuted, weights, binary=binary).support
 
     own = support(places)
-    others = np.array([support(rng.permutation(places)) for _ in range(_PERMUTATIONS)])
+    orders = [rng.permutation(places) for _ in range(_PERMUTATIONS)]
+    # Of few columns many permutations are what was said: they say nothing of it.
+    others = np.array([support(o) for o in orders if (effects[o] != effects[places]).any()])
+    if not len(others):
+        return 0.5
     return float(np.mean((others < own) + 0.5 * (others == own)))
 
 
