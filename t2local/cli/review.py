@@ -100,7 +100,8 @@ def _reviewed(
     if not yes:
         if target is None:
             dictionary = _target(table, dictionary, settings)
-        dictionary = _answered(dictionary, column_questions(dictionary, table.cells, settings))
+        columns = column_questions(dictionary, table.cells, settings, table.other_cells)
+        dictionary = _answered(dictionary, columns)
         dictionary = _answered(dictionary, rule_questions(dictionary))
         click.clear()
     text = dictionary.to_yaml()
