@@ -97,6 +97,19 @@ def test_a_level_of_few_rows_is_shown_as_often_as_it_takes_to_be_a_group(tmp_pat
     assert own + list(table.other_cells["ward"]).count("rare") == 12
 
 
+def test_levels_of_enough_rows_of_the_file_are_no_reason_for_a_notice(tmp_path, small_sample):
+    frame = visits()
+    frame.loc[ROWS - 60 : ROWS - 31, "ward"] = "Zwettl"
+    frame.loc[ROWS - 30 : ROWS - 29, "ward"] = "Horn"
+    path = written(tmp_path / "t.csv", frame)
+    assert read_table(path, all_rows=False).cells["ward"].tolist().count("Zwettl") < 5
+    events = []
+    dictionary = pipeline.describe(path, on_event=events.append)
+    assert dictionary["ward"].levels == ("A", "B", "C", "Zwettl", "other")
+    (notice,) = [str(event) for event in events if "levels of" in str(event)]
+    assert "pool of their column: ward (1);" in notice
+
+
 def test_late_faults_are_named_by_line(tmp_path, small_sample):
     path = written(tmp_path / "t.csv", visits())
     lines = path.read_text().splitlines()
