@@ -33,16 +33,16 @@ def new_identifiers(
     * **others**: for a sample of rows, cells of others, the last number among them (`files.Table`).
     """
     ends = [text for text in others or () if text is not None]
-    known = [*real.dropna().tolist(), *ends]
-    if next_numbers := _next_numbers(known, rows, has_last=bool(ends)):
+    texts = [*real.dropna().tolist(), *ends]
+    if next_numbers := _next_numbers(texts, rows, has_last=bool(ends)):
         return next_numbers
     rng = generator(seed, Stream.IDENTIFIERS, zlib.crc32(str(real.name).encode()))
-    shapes = sorted(set(known)) or [_DEFAULT_SHAPE]
+    shapes = sorted(set(texts)) or [_DEFAULT_SHAPE]
     letters = _letters(shapes)
     if others is not None:
         length = max(map(len, shapes)) + 1
         shapes = [shape.ljust(length, "0") for shape in shapes]
-    taken = set(known)
+    taken = set(texts)
     identifiers: list[str] = []
     for _ in range(rows):
         shape = shapes[int(rng.integers(len(shapes)))]
@@ -52,18 +52,18 @@ def new_identifiers(
     return identifiers
 
 
-def _next_numbers(known: list[str], rows: int, *, has_last: bool) -> list[str]:
+def _next_numbers(texts: list[str], rows: int, *, has_last: bool) -> list[str]:
     """Numbers that go on from these, as wide as they are; none where these do not count on.
 
     Those of a sample have gaps: that the last one is among them (``has_last``) will do.
     """
-    if not known or not all(text.isdecimal() for text in known):
+    if not texts or not all(text.isdecimal() for text in texts):
         return []
-    numbers = [int(text) for text in known]
-    longest = max(map(len, known))
+    numbers = [int(text) for text in texts]
+    longest = max(map(len, texts))
     if longest > _EXACT_DIGITS if has_last else not (np.diff(numbers) == 1).all():
         return []
-    width = longest if any(text.startswith("0") for text in known) else 0
+    width = longest if any(text.startswith("0") for text in texts) else 0
     last = max(numbers)
     return [f"{number:0{width}}" for number in range(last + 1, last + 1 + rows)]
 
