@@ -10,6 +10,7 @@ import pytest
 from t2local import pipeline
 from t2local.errors import InputError
 from t2local.llm.scripted import ScriptedModel
+from t2local.settings import Settings
 from t2local.tables import reading, row_sample
 from t2local.tables.describe import describe
 from t2local.tables.reading import read_table
@@ -95,6 +96,15 @@ def test_a_level_of_few_rows_is_shown_as_often_as_it_takes_to_be_a_group(tmp_pat
     table = read_table(written(tmp_path / "t.csv", frame), all_rows=False)
     own = table.cells["ward"].tolist().count("rare")
     assert own + list(table.other_cells["ward"]).count("rare") == 12
+
+
+def test_a_level_of_as_many_rows_as_a_person_wants_is_not_pooled(tmp_path, small_sample):
+    frame = visits()
+    frame.loc[ROWS - 60 : ROWS - 36, "ward"] = "Zwettl"  # 25 rows
+    path = written(tmp_path / "t.csv", frame)
+    for least, is_level in ((20, True), (25, True), (26, False)):
+        dictionary = pipeline.describe(path, settings=Settings.load({"table.min_count": least}))
+        assert ("Zwettl" in dictionary["ward"].levels) == is_level
 
 
 def test_levels_of_enough_rows_of_the_file_are_no_reason_for_a_notice(tmp_path, small_sample):

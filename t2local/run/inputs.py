@@ -111,7 +111,13 @@ def read(data: TableSource, settings: TableSettings | None = None) -> Table:
     if isinstance(data, pd.DataFrame):
         return from_frame(data)
     settings = settings or TableSettings()
-    return read_table(data, first_line=settings.first_line, sheet=settings.sheet, all_rows=False)
+    return read_table(
+        data,
+        first_line=settings.first_line,
+        sheet=settings.sheet,
+        all_rows=False,
+        min_count=settings.min_count or 0,
+    )
 
 
 def read_inputs(
