@@ -98,6 +98,36 @@ def test_a_level_of_few_rows_is_shown_as_often_as_it_takes_to_be_a_group(tmp_pat
     assert own + list(table.other_cells["ward"]).count("rare") == 12
 
 
+@pytest.mark.parametrize(
+    ("affix", "cell", "least", "most"),
+    [
+        ("{} mg", "999.5 mg", 400, 999.5),
+        ("€ {}", " € 0.5", 0.5, 600),
+        ("{}%", "1234,5%", 400, 1234.5),
+        ("{} mg", "", 400, 600),
+    ],
+)
+def test_numbers_with_a_unit_have_their_ends(tmp_path, small_sample, affix, cell, least, most):
+    frame = visits()
+    numbers = frame["dose"] if "," in cell else frame["dose"].str.replace(",", ".")
+    frame["dose"] = [affix.format(number) for number in numbers]
+    frame.loc[ROWS - 7, "dose"] = cell
+    dose = described(written(tmp_path / "t.csv", frame, sep=";"))["dose"]
+    assert (dose.type, dose.missing) == ("decimal", not cell)
+    assert dose.minimum <= least
+    assert dose.maximum >= most
+
+
+def test_a_late_number_of_another_unit_is_not_missed(tmp_path, small_sample):
+    frame = visits()
+    frame["kg"] = [f"{number} mg" for number in frame["kg"]]
+    for cell in ("70.5", "70.5 kg", "much"):
+        frame.loc[ROWS - 7, "kg"] = cell
+        path = written(tmp_path / "t.csv", frame)
+        assert "kg" in [column.name for column in described(path).left_out]
+        assert "kg" in [c.name for c in describe(read_table(path).cells, target="died").left_out]
+
+
 def test_a_level_of_as_many_rows_as_a_person_wants_is_not_pooled(tmp_path, small_sample):
     frame = visits()
     frame.loc[ROWS - 60 : ROWS - 36, "ward"] = "Zwettl"  # 25 rows

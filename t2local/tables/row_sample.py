@@ -18,6 +18,7 @@ import numpy as np
 from t2local.events import Decision
 from t2local.stats.arrays import FloatArray
 from t2local.stats.streams import Stream, generator
+from t2local.tables.affixes import NO_AFFIX, affix_of, without_affix
 from t2local.tables.calendar import DATE_LIKE
 from t2local.tables.files import stripped
 from t2local.tables.number_styles import COMMAS_FOR_THOUSANDS, DECIMAL_COMMAS, is_number, to_plain
@@ -164,6 +165,8 @@ class _Column:
         #: All texts, once each is frequent.
         self._frequent: set[str] = set()
         self._has_range = self._is_free_text = False
+        #: What stands around most of its numbers, such as a unit; a text without it is a word.
+        self._affix = NO_AFFIX
         #: The lowest and the highest numbers with their texts, for each way to read these.
         self._ends: dict[str, dict[float, str]] = {}
 
@@ -181,6 +184,8 @@ class _Column:
             self._frequent = set(self._counts)
         if len(self._counts) > self._most_texts:
             self._has_range = True
+            affixes = Counter(affix_of([stripped(text)]) for text in self._counts)
+            self._affix = affixes.most_common(1)[0][0]
             for text in self._measures(list(self._counts)):
                 del self._counts[text]
             self._is_free_text = len(self._counts) > self._most_texts
@@ -202,7 +207,7 @@ class _Column:
         """Those of these texts that are numbers, dates or times; the ends of them are kept."""
         if self._keep_numbers(texts):
             return texts
-        numbers = [text for text in texts if is_number(text)]
+        numbers = [text for text in texts if is_number(self._bare(text))]
         moments = [text for text in texts if DATE_LIKE.fullmatch(text) or _TIME.fullmatch(text)]
         self._keep_numbers(numbers)
         self._keep_ends("moments", _moments(moments), moments)
@@ -211,12 +216,13 @@ class _Column:
     def _keep_numbers(self, texts: Sequence[str]) -> bool:
         """Whether all of these are numbers in one of the ways to write them; if so, keep ends."""
         is_one = False
+        bare = texts if self._affix == NO_AFFIX else [*map(self._bare, texts)]
         for style in ("", DECIMAL_COMMAS, COMMAS_FOR_THOUSANDS):
-            plain = texts
+            plain = bare
             if style:  # all at once, as each costs a microsecond by itself
-                if DATE_LIKE.fullmatch(texts[0]):  # 24.12.1987 has no points for thousands
+                if DATE_LIKE.fullmatch(bare[0]):  # 24.12.1987 has no points for thousands
                     return False
-                plain = to_plain("\n".join(texts), style).split("\n")
+                plain = to_plain("\n".join(bare), style).split("\n")
             try:
                 numbers = np.fromiter(map(float, plain), np.float64)
             except ValueError:
@@ -227,6 +233,15 @@ class _Column:
                     return True
                 is_one = True
         return is_one
+
+    def _bare(self, text: str) -> str:
+        """A text without the affix of the column; blank where another one stands there, or none."""
+        if self._affix == NO_AFFIX:
+            return text
+        before, after = self._affix
+        text = stripped(text)
+        has_affix = text.startswith(before) and text.endswith(after)
+        return without_affix(text, self._affix) if has_affix else ""
 
     def _keep_ends(self, reading: str, numbers: FloatArray, texts: Sequence[str]) -> None:
         """Keep the texts of the lowest and the highest numbers among these and earlier ones."""
