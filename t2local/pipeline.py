@@ -93,7 +93,7 @@ def describe(
         dictionary = book.apply(guess, table.cells, table_settings.min_count)
         for message in book.notes:
             on_event(Notice(message))
-    for message in rare_level_notices(dictionary, table.cells, table_settings):
+    for message in rare_level_notices(dictionary, table, table_settings):
         on_event(Notice(message))
     return dictionary
 

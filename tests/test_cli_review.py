@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import t2local
 from t2local.cli import main
+from t2local.tables import reading, row_sample
 from t2local.tables.dictionary_file import read_dictionary
 from tests.test_review import doubtful
 
@@ -135,3 +136,16 @@ def test_a_file_that_is_there_is_not_replaced(table):
     assert Path("dictionary.yaml").read_text() == "mine"
     assert run("--yes", "-o", "other.yaml", "--target", "none").exit_code == 0
     assert "target: none\n" in Path("other.yaml").read_text()
+
+
+def test_guesses_about_a_large_file_are_those_about_all_its_rows(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reading, "_MOST_BYTES_OF_ALL_ROWS", 0)
+    monkeypatch.setattr(row_sample, "_MOST_ROWS", 50)
+    rows = [f"{age % 60 + 20},{'AB'[age % 2]},{age % 3 % 2}" for age in range(2000)]
+    rows[1700:1707] = ["119,Zwettl,1"] * 7
+    Path("data.csv").write_text("\n".join(["age,ward,died", *rows]) + "\n")
+    assert run("--yes").exit_code == 0
+    dictionary = read_dictionary(Path("dictionary.yaml").read_text(), "dictionary.yaml")
+    assert dictionary["ward"].levels == ("A", "B", "Zwettl")
+    assert dictionary["age"].maximum >= 119

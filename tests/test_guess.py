@@ -232,14 +232,6 @@ def test_ranges_in_quotes_and_decades_have_an_order():
     assert guess(["20s", "10s", "100s"] * 6).levels == ("10s", "20s", "100s")
 
 
-def test_zeros_far_below_all_other_numbers_are_asked_about():
-    pressure = guess(["0", "0", *map(str, range(60, 90))])
-    assert "do its zeros mean missing?" in pressure.reason
-    assert (pressure.minimum, pressure.missing_values) == (0, ())
-    for numbers in (range(30), [0, *range(60, 90)], [0, 0, *range(5, 30)]):
-        assert "zeros" not in guess(list(map(str, numbers))).reason
-
-
 def test_numbers_of_many_digits_of_which_none_repeats_are_identifiers():
     numbers = [str(10**20 + 7 * place) for place in range(20)]
     assert guess(numbers).make == "identifier"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import t2local
 from t2local.llm.scripted import ScriptedModel
+from t2local.tables import reading, row_sample
 from t2local.tables.files import from_frame
 from t2local.tables.identifiers import new_identifiers
 from t2local.tables.reading import write_like
@@ -39,6 +40,26 @@ def test_they_look_like_the_real_ones():
     assert all(re.fullmatch(r"[A-Z]-\d{4}[a-z]", text) for text in made)
     assert new_identifiers(pd.Series(["7", "8", "9"], name="n"), 3, 1) == ["10", "11", "12"]
     assert new_identifiers(pd.Series(["007", "008"], name="n"), 2, 1) == ["009", "010"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}".format, "{:07}".format, "P{}".format, "1{:016}".format, "{:x}".format, "{}-ä".format],
+)
+def test_those_of_a_large_file_are_none_of_its_real_ones_outside_the_sample(
+    text, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(reading, "_MOST_BYTES_OF_ALL_ROWS", 0)
+    monkeypatch.setattr(row_sample, "_MOST_ROWS", 100)
+    numbers = np.random.default_rng(1).permutation(30_000)
+    real = [text(int(number)) for number in numbers]
+    rows = [f"{name},{number % 90}" for name, number in zip(real, numbers, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["id,age", *rows]))
+    table = reading.read_table(tmp_path / "t.csv", all_rows=False)
+    assert len(table.cells) < len(real)
+    made = new_identifiers(table.cells["id"], 200, 1, table.other_cells["id"])
+    assert len(made) == len(set(made)) == 200
+    assert not set(made) & set(real)
 
 
 def test_rows_get_new_identifiers_in_the_order_of_the_file(patients, tmp_path):

@@ -122,6 +122,15 @@ def test_runs_without_classes_rows_or_benefit_have_a_page(patients):
     assert "There are no kept rows to show" in page(nothing, none.manifest)
 
 
+def test_an_interval_that_nobody_knows_is_a_dash_and_has_no_picture(result):
+    report = json.loads(json.dumps(result.report))
+    report["benefit"]["auc"]["linear_real"].update(low=None, high=None)
+    html = page(report, result.manifest)
+    assert '/benefit/auc/linear_real/low">–<' in html
+    before = page(result.report, result.manifest)
+    assert html.count('class="interval"') == before.count('class="interval"') - 1
+
+
 def test_a_figure_says_where_it_stands_and_a_missing_one_is_a_dash():
     figures = Figures({"a/b": [{"share": 0.043}], "none": None})
     assert str(figures.percent("a/b", 0, "share")) == (

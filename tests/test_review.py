@@ -28,7 +28,7 @@ def doubtful() -> pd.DataFrame:
             "bmi": np.where(rng.random(N) < 0.2, 0, rng.normal(28, 3, N)).round(1),
             "children": rng.integers(0, 5, N),
             "dose": rng.choice([10, 20, 40], N),
-            "ward": ["Zwettl", *rng.choice(["A", "B"], N - 1)],
+            "ward": ["Zwettl", "C", *rng.choice(["A", "B"], N - 1)[1:]],
             "admitted": days.strftime("%Y-%m-%d"),
             "discharged": (days + pd.to_timedelta(rng.integers(0, 9, N), "D")).strftime("%Y-%m-%d"),
             "lab": np.where(rng.random(N) < 0.1, -999, rng.integers(3, 40, N)),
@@ -112,7 +112,7 @@ def test_answers_go_together_and_a_column_takes_its_rules_along():
     dates = CELLS.assign(discharged=CELLS["discharged"].where(CELLS.index > 0, "2021-01-05"))
     dictionary = describe(dates)
     (question,) = rule_questions(dictionary)
-    assert question.subject == "`admitted` <= `discharged`"
+    assert question.subject == "admitted <= discharged"
     assert question.answers[0].change(dictionary).rules == ()
 
 
@@ -120,3 +120,15 @@ def test_the_target_is_never_left_out():
     dictionary = describe(CELLS, target="dose")
     (question,) = [q for q in column_questions(dictionary, CELLS, SETTINGS) if q.subject == "dose"]
     assert [answer.key for answer in question.answers] == ["n"]
+
+
+def test_pooled_levels_are_not_asked_about_and_the_others_by_the_number_that_is_set():
+    words = ["A1x"] * 100 + ["B2x"] * 60 + [f"R{n}q" for n in range(20) for _ in "ab"] + ["C"] * 6
+    cells = pd.DataFrame({"w": words, "y": ["a", "b"] * 103}, dtype=object)
+    assert describe(cells)["w"].levels == ("A1x", "B2x", "C", "other")
+    assert not list(column_questions(describe(cells), cells, SETTINGS))
+    ten = TableSettings(min_count=10)
+    (question,) = column_questions(describe(cells, settings=ten), cells, ten)
+    assert "1 of 3 levels stand in fewer than 10 rows" in question.doubts[0]
+    others = {"w": ["C"] * 6, "y": ["a"] * 6}
+    assert not list(column_questions(describe(cells, settings=ten), cells, ten, others))

@@ -10,6 +10,7 @@ import pytest
 from t2local import pipeline
 from t2local.errors import InputError
 from t2local.llm.scripted import ScriptedModel
+from t2local.settings import Settings
 from t2local.tables import reading, row_sample
 from t2local.tables.describe import describe
 from t2local.tables.reading import read_table
@@ -95,6 +96,58 @@ def test_a_level_of_few_rows_is_shown_as_often_as_it_takes_to_be_a_group(tmp_pat
     table = read_table(written(tmp_path / "t.csv", frame), all_rows=False)
     own = table.cells["ward"].tolist().count("rare")
     assert own + list(table.other_cells["ward"]).count("rare") == 12
+
+
+@pytest.mark.parametrize(
+    ("affix", "cell", "least", "most"),
+    [
+        ("{} mg", "999.5 mg", 400, 999.5),
+        ("€ {}", " € 0.5", 0.5, 600),
+        ("{}%", "1234,5%", 400, 1234.5),
+        ("{} mg", "", 400, 600),
+    ],
+)
+def test_numbers_with_a_unit_have_their_ends(tmp_path, small_sample, affix, cell, least, most):
+    frame = visits()
+    numbers = frame["dose"] if "," in cell else frame["dose"].str.replace(",", ".")
+    frame["dose"] = [affix.format(number) for number in numbers]
+    frame.loc[ROWS - 7, "dose"] = cell
+    dose = described(written(tmp_path / "t.csv", frame, sep=";"))["dose"]
+    assert (dose.type, dose.missing) == ("decimal", not cell)
+    assert dose.minimum <= least
+    assert dose.maximum >= most
+
+
+def test_a_late_number_of_another_unit_is_not_missed(tmp_path, small_sample):
+    frame = visits()
+    frame["kg"] = [f"{number} mg" for number in frame["kg"]]
+    for cell in ("70.5", "70.5 kg", "much"):
+        frame.loc[ROWS - 7, "kg"] = cell
+        path = written(tmp_path / "t.csv", frame)
+        assert "kg" in [column.name for column in described(path).left_out]
+        assert "kg" in [c.name for c in describe(read_table(path).cells, target="died").left_out]
+
+
+def test_a_level_of_as_many_rows_as_a_person_wants_is_not_pooled(tmp_path, small_sample):
+    frame = visits()
+    frame.loc[ROWS - 60 : ROWS - 36, "ward"] = "Zwettl"  # 25 rows
+    path = written(tmp_path / "t.csv", frame)
+    for least, is_level in ((20, True), (25, True), (26, False)):
+        dictionary = pipeline.describe(path, settings=Settings.load({"table.min_count": least}))
+        assert ("Zwettl" in dictionary["ward"].levels) == is_level
+
+
+def test_levels_of_enough_rows_of_the_file_are_no_reason_for_a_notice(tmp_path, small_sample):
+    frame = visits()
+    frame.loc[ROWS - 60 : ROWS - 31, "ward"] = "Zwettl"
+    frame.loc[ROWS - 30 : ROWS - 29, "ward"] = "Horn"
+    path = written(tmp_path / "t.csv", frame)
+    assert read_table(path, all_rows=False).cells["ward"].tolist().count("Zwettl") < 5
+    events = []
+    dictionary = pipeline.describe(path, on_event=events.append)
+    assert dictionary["ward"].levels == ("A", "B", "C", "Zwettl", "other")
+    (notice,) = [str(event) for event in events if "levels of" in str(event)]
+    assert "pool of their column: ward (1);" in notice
 
 
 def test_late_faults_are_named_by_line(tmp_path, small_sample):

@@ -88,7 +88,6 @@ def _reviewed(
 ) -> tuple[str, list[str]]:
     """The dictionary as a file, and the options that a run needs to read the table in this way."""
     from t2local.run.inputs import read
-    from t2local.tables.describe import describe
     from t2local.tables.dictionary_file import read_dictionary
     from t2local.tables.review import column_questions, rule_questions
 
@@ -97,11 +96,12 @@ def _reviewed(
     if not yes and settings.first_line == "auto":
         settings, hints = _header(table, settings)
         table = read(data, settings) if hints else table
-    dictionary = describe(table.cells, target=target, settings=settings, source=table.source)
+    dictionary = _described(table, target, settings)
     if not yes:
         if target is None:
             dictionary = _target(table, dictionary, settings)
-        dictionary = _answered(dictionary, column_questions(dictionary, table.cells, settings))
+        columns = column_questions(dictionary, table.cells, settings, table.other_cells)
+        dictionary = _answered(dictionary, columns)
         dictionary = _answered(dictionary, rule_questions(dictionary))
         click.clear()
     text = dictionary.to_yaml()
@@ -127,7 +127,6 @@ def _target(
     table: "Table", dictionary: "FeatureDictionary", settings: "TableSettings"
 ) -> "FeatureDictionary":
     """The dictionary with the target that a person names."""
-    from t2local.tables.describe import describe
     from t2local.tables.table_schema import NO_TARGET
 
     target = dictionary.target or NO_TARGET
@@ -139,7 +138,22 @@ def _target(
     if key == "t":
         names = click.Choice(dictionary.names)
         target = click.prompt("  Column", type=names, show_choices=False)
-    return describe(table.cells, target=target, settings=settings, source=table.source)
+    return _described(table, target, settings)
+
+
+def _described(
+    table: "Table", target: str | None, settings: "TableSettings"
+) -> "FeatureDictionary":
+    """The guesses about all rows, also where the table is a sample of them."""
+    from t2local.tables.describe import describe
+
+    return describe(
+        table.cells,
+        target=target,
+        settings=settings,
+        source=table.source,
+        other_cells=table.other_cells,
+    )
 
 
 def _answered(

@@ -78,11 +78,10 @@ def _models(report: JsonObject) -> JsonObject:
     if not benefit or not benefit["auc"]:
         return {"rows": [], "low": 0.0, "high": 1.0}
     rows = [(name, words) for name, words in _MODELS.items() if name in benefit["auc"]]
-    # With one row of a class there is no interval.
+    # A class of one row has no interval.
     ends = [benefit["auc"][name][end] for name, _ in rows for end in ("low", "mean", "high")]
-    numbers = [end for end in ends if end is not None]
-    low, high = max(0.0, min([0.5, *numbers])), min(1.0, max([0.5, *numbers]))
-    return {"rows": rows, "low": low, "high": high}
+    numbers = [0.5, *(end for end in ends if end is not None)]
+    return {"rows": rows, "low": max(0.0, min(numbers)), "high": min(1.0, max(numbers))}
 
 
 def _stages(report: JsonObject) -> Iterator[JsonObject]:

@@ -23,7 +23,7 @@ from t2local.tables.belief_file import (
     read_knowledge,
     with_beliefs,
 )
-from t2local.tables.describe import dictionary_of
+from t2local.tables.describe import all_cells, dictionary_of
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.effects import states_effects
@@ -111,7 +111,13 @@ def read(data: TableSource, settings: TableSettings | None = None) -> Table:
     if isinstance(data, pd.DataFrame):
         return from_frame(data)
     settings = settings or TableSettings()
-    return read_table(data, first_line=settings.first_line, sheet=settings.sheet, all_rows=False)
+    return read_table(
+        data,
+        first_line=settings.first_line,
+        sheet=settings.sheet,
+        all_rows=False,
+        min_count=settings.min_count or 0,
+    )
 
 
 def read_inputs(
@@ -236,7 +242,7 @@ def understand(
     table = _with_labels(run, table, dictionary)
     for warning in dictionary.check_table(table.cells, table.lines, table.source):
         run.tell(Notice(warning))
-    for message in rare_level_notices(dictionary, table.cells, run.settings.table):
+    for message in rare_level_notices(dictionary, table, run.settings.table):
         run.tell(Notice(message))
     reason = dictionary.target_reason or "from the dictionary"
     run.tell(Decision("target", dictionary.target or NO_TARGET, reason))
@@ -248,10 +254,12 @@ def understand(
 
 
 def rare_level_notices(
-    dictionary: FeatureDictionary, cells: pd.DataFrame, settings: TableSettings
+    dictionary: FeatureDictionary, table: Table, settings: TableSettings
 ) -> Iterable[str]:
     """What a person should know of levels of few rows (`disclosure.notices`)."""
-    least = disclosure.min_count(settings.min_count, len(cells))
+    names = [feature.name for feature in dictionary.features if not feature.numeric]
+    cells = {name: all_cells(table.cells[name], table.other_cells) for name in names}
+    least = disclosure.min_count(settings.min_count, len(table.cells))
     return disclosure.notices(dictionary.features, dictionary.target, cells, least)
 
 

@@ -71,8 +71,11 @@ def _identifiers(
     dictionary: FeatureDictionary, table: Table, n_rows: int, seed: int
 ) -> dict[str, list[str]]:
     """New identifiers, by column."""
+    others = table.other_cells or {}
     return {
-        column.name: new_identifiers(table.cells[column.name], n_rows, seed)
+        column.name: new_identifiers(
+            table.cells[column.name], n_rows, seed, others.get(column.name)
+        )
         for column in dictionary.left_out
         if column.make == "identifier" and column.name in table.cells
     }

@@ -51,7 +51,7 @@ def describe(
     settings = settings or TableSettings()
     _check_target(cells, target, source)
     likely_target = target or _named_like_a_label(cells)
-    columns = {name: _column(cells[name], other_cells) for name in cells.columns}
+    columns = {name: all_cells(cells[name], other_cells) for name in cells.columns}
     guesses = {
         name: guess_column(column, is_target=name == likely_target, settings=settings)
         for name, column in columns.items()
@@ -59,7 +59,7 @@ def describe(
     chosen, reason = _choose_target(guesses, likely_target, required=target is not None)
     if chosen is not None and chosen != likely_target:
         guesses[chosen] = guess_column(columns[chosen], is_target=True, settings=settings)
-    features = _features(guesses, cells, chosen, source)
+    features = _features(guesses, columns, chosen, source)
     return FeatureDictionary(
         target=chosen,
         target_reason=reason,
@@ -80,7 +80,9 @@ def _rules(
     return tuple(Relation(**vars(proposal)) for proposal in search_rules(searched, cells))
 
 
-def _column(column: pd.Series, other_cells: Mapping[str, Sequence[str | None]] | None) -> pd.Series:
+def all_cells(
+    column: pd.Series, other_cells: Mapping[str, Sequence[str | None]] | None
+) -> pd.Series:
     """A column with the cells of other rows, which have no place: -1."""
     if other_cells is None:
         return column
@@ -101,7 +103,10 @@ def _check_target(cells: pd.DataFrame, target: str | None, source: str) -> None:
 
 
 def _features(
-    guesses: Mapping[str, Feature | LeftOut], cells: pd.DataFrame, target: str | None, source: str
+    guesses: Mapping[str, Feature | LeftOut],
+    cells: Mapping[str, pd.Series],
+    target: str | None,
+    source: str,
 ) -> tuple[Feature, ...]:
     """The columns that can be generated.
 

@@ -141,13 +141,17 @@ def _counts(labels: pd.Series) -> dict[str, int]:
 
 
 def notices(
-    features: Iterable[Feature], target: str | None, cells: pd.DataFrame, least: int
+    features: Iterable[Feature],
+    target: str | None,
+    cells: Mapping[str, pd.Series] | pd.DataFrame,
+    least: int,
 ) -> Iterator[str]:
     """What a person should know of rare levels: columns and numbers, and no level.
 
     **Parameters:**
 
-    * **features**: of a dictionary, guessed or a person's; **cells**: of the real rows, as text.
+    * **features**: of a dictionary, guessed or a person's; **cells**: of the real rows, as text,
+      by column.
     * **least**: rows that a level needs.
     """
     hidden, shown = {}, {}

@@ -39,8 +39,6 @@ _FEW_ROWS = 20
 _MORE_LEVELS = 4
 #: At most so many whole numbers with gaps are codes or doses; more are a quantity on a grid.
 _FEW_CODES = 4
-#: Counts and scores that begin with 0 leave out no ten numbers after it.
-_FAR_FROM_ZERO = 10
 #: An identifier that is not complete: at least this share of its values is different.
 _LEAST_UNIQUE = 0.8
 #: A level of fewer rows may be one person who came twice.
@@ -297,24 +295,12 @@ def _mixed_dates(column: _Column) -> _Guess:
 def _number(column: _Column) -> _Guess:
     if not column.all_match(DECIMAL) or column.most_decimals < 0:
         return None  # or codes of so many digits that no number tells them apart
-    note = _note_on_zeros(column)
     if column.all_match(_INTEGER):
-        return column.with_range(0, f"whole numbers, {column.n_levels} different ones{note}")
+        return column.with_range(0, f"whole numbers, {column.n_levels} different ones")
     decimals = min(max(map(_decimals, column.cells)), column.most_decimals)
     if not decimals:
-        return column.with_range(0, f"whole numbers, some written with a point{note}")
-    return column.with_range(decimals, f"numbers with up to {decimals} decimals{note}")
-
-
-def _note_on_zeros(column: _Column) -> str:
-    """A question about zeros far below all other numbers: a blood pressure is never 0.
-
-    Nothing is changed: a person may name them in ``missing_values``.
-    """
-    numbers = column.cells.to_numpy(dtype=np.float64)
-    others = numbers[numbers != 0]
-    is_suspect = len(numbers) - len(others) > 1 and others.size and others.min() >= _FAR_FROM_ZERO
-    return "; do its zeros mean missing? All other numbers are far above" if is_suspect else ""
+        return column.with_range(0, "whole numbers, some written with a point")
+    return column.with_range(decimals, f"numbers with up to {decimals} decimals")
 
 
 def _ordinal(column: _Column) -> _Guess:

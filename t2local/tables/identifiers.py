@@ -2,7 +2,7 @@
 
 import string
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,25 +14,35 @@ _DRAWS = 50
 #: The shape of new identifiers where no real one shows any.
 _DEFAULT_SHAPE = "A000000"
 _HEXADECIMAL = "abcdef"
+#: The last of longer numbers may be missing from a sample, which compares them as doubles.
+_EXACT_DIGITS = 15
 
 
-def new_identifiers(real: pd.Series, rows: int, seed: int) -> list[str]:
+def new_identifiers(
+    real: pd.Series, rows: int, seed: int, others: Sequence[str | None] | None = None
+) -> list[str]:
     """As many different identifiers that look like the real ones.
 
-    Numbers that count on go on counting; in any other the digits and letters are drawn anew.
+    Numbers that count on go on counting; in any other the digits and letters are drawn anew. Of a
+    sample not all real ones are known: new ones are larger than the last number, or longer.
 
     **Parameters:**
 
     * **real**: the cells of the column (None for missing); its name is its own.
     * **rows**: how many are needed.
+    * **others**: for a sample of rows, cells of others, the last number among them (`files.Table`).
     """
-    present = real.dropna().tolist()
-    if next_numbers := _next_numbers(present, rows):
+    ends = [text for text in others or () if text is not None]
+    texts = [*real.dropna().tolist(), *ends]
+    if next_numbers := _next_numbers(texts, rows, has_last=bool(ends)):
         return next_numbers
     rng = generator(seed, Stream.IDENTIFIERS, zlib.crc32(str(real.name).encode()))
-    shapes = sorted(set(present)) or [_DEFAULT_SHAPE]
+    shapes = sorted(set(texts)) or [_DEFAULT_SHAPE]
     letters = _letters(shapes)
-    taken = set(present)
+    if others is not None:
+        length = max(map(len, shapes)) + 1
+        shapes = [shape.ljust(length, "0") for shape in shapes]
+    taken = set(texts)
     identifiers: list[str] = []
     for _ in range(rows):
         shape = shapes[int(rng.integers(len(shapes)))]
@@ -42,15 +52,20 @@ def new_identifiers(real: pd.Series, rows: int, seed: int) -> list[str]:
     return identifiers
 
 
-def _next_numbers(present: list[str], rows: int) -> list[str]:
-    """Numbers that go on from these, as wide as they are; none where these do not count on."""
-    if not present or not all(text.isdecimal() for text in present):
+def _next_numbers(texts: list[str], rows: int, *, has_last: bool) -> list[str]:
+    """Numbers that go on from these, as wide as they are; none where these do not count on.
+
+    Those of a sample have gaps: that the last one is among them (``has_last``) will do.
+    """
+    if not texts or not all(text.isdecimal() for text in texts):
         return []
-    numbers = [int(text) for text in present]
-    if not (np.diff(numbers) == 1).all():
+    numbers = [int(text) for text in texts]
+    longest = max(map(len, texts))
+    if longest > _EXACT_DIGITS if has_last else not (np.diff(numbers) == 1).all():
         return []
-    width = len(present[0]) if present[0].startswith("0") else 0
-    return [f"{number:0{width}}" for number in range(numbers[-1] + 1, numbers[-1] + 1 + rows)]
+    width = longest if any(text.startswith("0") for text in texts) else 0
+    last = max(numbers)
+    return [f"{number:0{width}}" for number in range(last + 1, last + 1 + rows)]
 
 
 def _letters(shapes: list[str]) -> str:

@@ -35,7 +35,7 @@ from t2local.tables.files import MISSING, Table, from_frame, stripped, write_csv
 from t2local.tables.formulas import guarded, unguarded
 from t2local.tables.header import Header, Record, read_header
 from t2local.tables.number_styles import is_number, style_of, styled, to_plain
-from t2local.tables.row_sample import Row, RowSample, row_sample
+from t2local.tables.row_sample import Row, row_sample
 
 _DELIMITERS = (",", ";", "\t", "|")
 #: A patients' table is small; a file beyond this is a mistake that would fill the memory.
@@ -76,6 +76,7 @@ def read_table(
     first_line: str = "auto",
     sheet: str = "",
     all_rows: bool = True,
+    min_count: int = 0,
 ) -> Table:
     """Read a CSV file, compressed or not, or one of `t2local.tables.file_formats`.
 
@@ -85,7 +86,8 @@ def read_table(
     * **first_line**: of CSV and Excel: ``names``, ``data``, or ``auto`` for what it looks like.
     * **sheet**: of an Excel file; its first one where none is named.
     * **all_rows**: else a CSV file of more than 16 MB is read as a sample of its rows
-      (`t2local.tables.row_sample`).
+      (`t2local.tables.row_sample`), with as many cells of a level as **min_count** where the file
+      has them.
 
     **Raises** `InputError` that names file, line and column of every fault.
     """
@@ -103,18 +105,22 @@ def read_table(
         table = _table(json_records(text, path.name), decisions, path.name, fewest, "names")
         check_characters(table.cells, path.name)  # JSON can spell half of one
         return table
-    return _csv_table(data, path.name, fewest, first_line, all_rows=all_rows)
+    least = None if all_rows else min_count
+    return _csv_table(data, path.name, fewest, first_line, least)
 
 
-def _csv_table(data: bytes, source: str, fewest: int, first_line: str, *, all_rows: bool) -> Table:
+def _csv_table(
+    data: bytes, source: str, fewest: int, first_line: str, min_count: int | None
+) -> Table:
+    """The table in a CSV file; with a ``min_count`` a large one is read as a sample of rows."""
     encoding, decisions = _encoding(data, source)
     lines = partial(_lines, data, encoding)
     delimiter = _delimiter(lines)
     rows, lacking = _csv_rows(lines(), delimiter, source), None
-    if not all_rows and len(data) > _MOST_BYTES_OF_ALL_ROWS:
-        sample = row_sample(rows)
+    if min_count is not None and len(data) > _MOST_BYTES_OF_ALL_ROWS:
+        sample = row_sample(rows, min_count)
         rows, lacking = iter(sample.rows), sample.lacking
-        decisions += _of_sample(sample)
+        decisions += sample.decisions()
     table = _table(_records(rows), decisions, source, fewest, first_line, delimiter, lacking)
     return replace(table, encoding=encoding, bom=encoding == "utf-8" and data.startswith(_BOM))
 
@@ -272,18 +278,6 @@ def _csv_rows(lines: Iterable[str], delimiter: str, source: str) -> Iterator[Row
 
 def _records(rows: Iterable[Row]) -> list[Record]:
     return [Record(line, [unguarded(stripped(cell)) for cell in row]) for line, row in rows]
-
-
-def _of_sample(sample: RowSample) -> list[Decision]:
-    """What is said of a sample of rows; nothing where it has all."""
-    n_sample = len(sample.rows) - 1
-    if n_sample == sample.n_rows:
-        return []
-    reason = (
-        "drawn, each as likely as any other: the file is large. Missing cells, levels and the ends "
-        "of ranges are those of all rows; what else is guessed or written comes from these"
-    )
-    return [Decision("rows", f"{n_sample:,} of {sample.n_rows:,}", reason)]
 
 
 def _empty(source: str) -> InputError:

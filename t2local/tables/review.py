@@ -4,12 +4,14 @@ Knows no terminal: a question has its facts and its answers, and an answer chang
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from t2local.settings import TableSettings
+from t2local.tables import disclosure
+from t2local.tables.describe import all_cells
 from t2local.tables.dictionary import Feature, FeatureDictionary, LeftOut
 from t2local.tables.guess import guess_column
 from t2local.tables.rules import Rule, RuleFault
@@ -17,8 +19,6 @@ from t2local.tables.zeros import suspect_zeros
 
 _INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
-#: Levels of fewer rows may point at single persons.
-_FEW_ROWS = 5
 #: At most so many different whole numbers may be codes, as for `t2local.tables.guess`.
 _MOST_CODES = 10
 #: A count of fewer rows is not shown, as it is in no other place.
@@ -52,19 +52,25 @@ class Question:
 
 
 def column_questions(
-    dictionary: FeatureDictionary, cells: pd.DataFrame, settings: TableSettings
+    dictionary: FeatureDictionary,
+    cells: pd.DataFrame,
+    settings: TableSettings,
+    other_cells: Mapping[str, Sequence[str | None]] | None = None,
 ) -> Iterator[Question]:
     """A question for each column whose guess may be wrong, in the order of the table.
 
     **Parameters:**
 
-    * **cells**: frame of text, None for missing, as for `t2local.tables.describe.describe`.
+    * **cells** (frame of text, None for missing) and **other_cells**: as for
+      `t2local.tables.describe.describe`.
     """
     places = {str(name): place for place, name in enumerate(cells.columns)}
     guesses = _guesses(dictionary)
     for name in sorted(guesses, key=places.__getitem__):
         guess = guesses[name]
-        column = _Column(cells[name], name == dictionary.target, settings, places)
+        column = _Column(
+            all_cells(cells[name], other_cells), name == dictionary.target, settings, places
+        )
         if pairs := list(column.doubts(guess)):
             doubts, answers = zip(*pairs, strict=True)
             yield Question(name, _in_words(guess), tuple(filter(None, doubts)), answers)
@@ -190,12 +196,16 @@ class _Column:
             yield what, self._answer("n", words, self._as(fields, feature))
 
     def _rare_levels(self, feature: Feature) -> Iterator[_Doubt]:
-        counts = self.cells.value_counts()
-        n_rare = int((counts < _FEW_ROWS).sum())
-        if feature.numeric or self.is_target or not n_rare:
+        if feature.numeric or self.is_target:
             return
+        least = disclosure.min_count(self.settings.min_count, len(self.cells))
+        values = feature.values(self.cells)
+        n_rare = int((values[values != feature.pool].value_counts() < least).sum())
+        if not n_rare:
+            return
+        n_levels = len(set(feature.levels) - {feature.pool})
         what = (
-            f"{n_rare} of {len(feature.levels)} levels stand in fewer than {_FEW_ROWS} rows: "
+            f"{n_rare} of {n_levels} levels stand in fewer than {least} rows: "
             "they may point at persons"
         )
         words = "short texts: a model writes them from the row, having seen none"

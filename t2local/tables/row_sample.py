@@ -15,8 +15,10 @@ from itertools import islice
 
 import numpy as np
 
+from t2local.events import Decision
 from t2local.stats.arrays import FloatArray
 from t2local.stats.streams import Stream, generator
+from t2local.tables.affixes import NO_AFFIX, affix_of, without_affix
 from t2local.tables.calendar import DATE_LIKE
 from t2local.tables.files import stripped
 from t2local.tables.number_styles import COMMAS_FOR_THOUSANDS, DECIMAL_COMMAS, is_number, to_plain
@@ -29,7 +31,8 @@ _CELLS_OF_A_BLOCK, _ROWS_OF_A_BLOCK = 100_000, 100
 #: Different texts that are counted: a column of more has a range, or is free text. All columns of a
 #: wide table share 200 MB.
 _MOST_TEXTS, _MOST_TEXTS_OF_ALL = 250, 2_000_000
-#: A level of so many rows or more is shown with so many: no rule asks for a larger group.
+#: A level of so many rows or more is shown with so many: no rule asks for a larger group, unless a
+#: person does.
 _ROWS_OF_A_LEVEL = 12
 #: The furthest values on each side of a range: behind -999 and -99 there is a lowest number too.
 _ENDS = 10
@@ -56,6 +59,17 @@ class RowSample:
     n_rows: int
     lacking: list[list[str]]
 
+    def decisions(self) -> list[Decision]:
+        """What is said of a sample of rows; nothing where it has all."""
+        n_sample = len(self.rows) - 1
+        if n_sample == self.n_rows:
+            return []
+        reason = (
+            "drawn, each as likely as any other: the file is large. Missing cells, levels and the "
+            "ends of ranges are those of all rows; what else is guessed or written comes from these"
+        )
+        return [Decision("rows", f"{n_sample:,} of {self.n_rows:,}", reason)]
+
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
@@ -70,16 +84,21 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 @_no_garbage_collection()
-def row_sample(rows: Iterator[Row]) -> RowSample:
+def row_sample(rows: Iterator[Row], min_count: int = 0) -> RowSample:
     """Draw rows, each as likely as any other, and look at all of them.
 
     Rows of another length than the first one are always among them, and a row whose last cell is
     not blank: where there is none, every line ends with a delimiter.
+
+    **Parameters:**
+
+    * **min_count**: rows that a person wants of a level.
     """
     if (first := next(rows, None)) is None:
         return RowSample([], 0, [])
     width = len(first[1])
-    columns = [_Column(min(_MOST_TEXTS, _MOST_TEXTS_OF_ALL // width)) for _ in range(width)]
+    most_texts = min(_MOST_TEXTS, _MOST_TEXTS_OF_ALL // width)
+    columns = [_Column(most_texts, max(_ROWS_OF_A_LEVEL, min_count)) for _ in range(width)]
     draw = _Draw(max(1, min(_MOST_ROWS, _MOST_CELLS // width)))
     uneven: list[Row] = []
     last_cell: list[Row] = []
@@ -138,13 +157,16 @@ class _Draw:
 class _Column:
     """What one column holds: its levels with their counts, and the ends of its range."""
 
-    def __init__(self, most_texts: int) -> None:
+    def __init__(self, most_texts: int, rows_of_a_level: int) -> None:
         self._most_texts = most_texts
+        self._rows_of_a_level = rows_of_a_level
         #: Of all texts; once these are too many, of those that are neither number nor date.
         self._counts: Counter[str] = Counter()
         #: All texts, once each is frequent.
         self._frequent: set[str] = set()
         self._has_range = self._is_free_text = False
+        #: What stands around most of its numbers, such as a unit; a text without it is a word.
+        self._affix = NO_AFFIX
         #: The lowest and the highest numbers with their texts, for each way to read these.
         self._ends: dict[str, dict[float, str]] = {}
 
@@ -158,10 +180,12 @@ class _Column:
         if self._frequent.issuperset(cells):  # faster than to count them
             return
         self._counts.update(cells)
-        if min(self._counts.values()) >= _ROWS_OF_A_LEVEL:
+        if min(self._counts.values()) >= self._rows_of_a_level:
             self._frequent = set(self._counts)
         if len(self._counts) > self._most_texts:
             self._has_range = True
+            affixes = Counter(affix_of([stripped(text)]) for text in self._counts)
+            self._affix = affixes.most_common(1)[0][0]
             for text in self._measures(list(self._counts)):
                 del self._counts[text]
             self._is_free_text = len(self._counts) > self._most_texts
@@ -171,7 +195,7 @@ class _Column:
             return
         texts = set(cells)
         for text in texts & self._counts.keys():
-            if self._counts[text] < _ROWS_OF_A_LEVEL:
+            if self._counts[text] < self._rows_of_a_level:
                 self._counts[text] += cells.count(text)
         new = list(texts - self._counts.keys())
         words = set(new).difference(self._measures(new))
@@ -183,7 +207,7 @@ class _Column:
         """Those of these texts that are numbers, dates or times; the ends of them are kept."""
         if self._keep_numbers(texts):
             return texts
-        numbers = [text for text in texts if is_number(text)]
+        numbers = [text for text in texts if is_number(self._bare(text))]
         moments = [text for text in texts if DATE_LIKE.fullmatch(text) or _TIME.fullmatch(text)]
         self._keep_numbers(numbers)
         self._keep_ends("moments", _moments(moments), moments)
@@ -192,12 +216,13 @@ class _Column:
     def _keep_numbers(self, texts: Sequence[str]) -> bool:
         """Whether all of these are numbers in one of the ways to write them; if so, keep ends."""
         is_one = False
+        bare = texts if self._affix == NO_AFFIX else [*map(self._bare, texts)]
         for style in ("", DECIMAL_COMMAS, COMMAS_FOR_THOUSANDS):
-            plain = texts
+            plain = bare
             if style:  # all at once, as each costs a microsecond by itself
-                if DATE_LIKE.fullmatch(texts[0]):  # 24.12.1987 has no points for thousands
+                if DATE_LIKE.fullmatch(bare[0]):  # 24.12.1987 has no points for thousands
                     return False
-                plain = to_plain("\n".join(texts), style).split("\n")
+                plain = to_plain("\n".join(bare), style).split("\n")
             try:
                 numbers = np.fromiter(map(float, plain), np.float64)
             except ValueError:
@@ -208,6 +233,15 @@ class _Column:
                     return True
                 is_one = True
         return is_one
+
+    def _bare(self, text: str) -> str:
+        """A text without the affix of the column; blank where another one stands there, or none."""
+        if self._affix == NO_AFFIX:
+            return text
+        before, after = self._affix
+        text = stripped(text)
+        has_affix = text.startswith(before) and text.endswith(after)
+        return without_affix(text, self._affix) if has_affix else ""
 
     def _keep_ends(self, reading: str, numbers: FloatArray, texts: Sequence[str]) -> None:
         """Keep the texts of the lowest and the highest numbers among these and earlier ones."""
@@ -239,7 +273,7 @@ class _Column:
         levels = [
             text
             for text, count in counts.items()
-            for _ in range(min(count, _ROWS_OF_A_LEVEL) - own[text])
+            for _ in range(min(count, self._rows_of_a_level) - own[text])
         ]
         ends = {stripped(text) for by_number in self._ends.values() for text in by_number.values()}
         return [*levels, *sorted(ends - own.keys())]
