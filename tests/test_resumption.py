@@ -90,7 +90,7 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_bytes(generate, 
     assert content(tmp_path / "run") == content(tmp_path / "whole")
     assert plain(tmp_path / "run") == plain(tmp_path / "whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "whole"]
-    assert check_files(tmp_path / "run") == 6
+    assert check_files(tmp_path / "run") == 7
     assert not list((tmp_path / "run").glob(".*"))
 
 
@@ -159,7 +159,7 @@ def test_after_ctrl_c_the_same_command_goes_on_and_the_rows_so_far_stay_until_th
         patch.setattr(KeptWriter, "write", interrupting)
         assert generate().report["interrupted"]
     run = tmp_path / "run"
-    assert check_files(run) == 6
+    assert check_files(run) == 7
     before = content(run)
     with pytest.raises(UsageError, match="10 rows of an unfinished run that is not this one"):
         generate(seed=2)
