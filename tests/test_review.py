@@ -100,7 +100,8 @@ def test_what_is_left_out_may_be_made(key, make):
 def test_texts_become_levels_only_where_a_person_says_so():
     assert "name" not in DICTIONARY.names
     changed = answered("name", "l")
-    assert len(changed["name"].levels) == 16
+    assert changed["name"].pool == changed["name"].levels[-1] == "other"  # of names of few rows
+    assert len(changed["name"].levels) == 14
     assert changed.names[0] == "name"  # in the order of the table
 
 
@@ -132,3 +133,20 @@ def test_pooled_levels_are_not_asked_about_and_the_others_by_the_number_that_is_
     assert "1 of 3 levels stand in fewer than 10 rows" in question.doubts[0]
     others = {"w": ["C"] * 6, "y": ["a"] * 6}
     assert not list(column_questions(describe(cells, settings=ten), cells, ten, others))
+
+
+def test_codes_of_few_rows_are_pooled_and_bounds_are_no_patients_own():
+    wards = [101] * 60 + [102] * 50 + [203] * 8 + [777]
+    frame = pd.DataFrame({"ward": wards, "died": ["yes", "no", "no"] * 39 + ["no"] * 2})
+    cells = from_frame(frame).cells
+    dictionary = describe(cells)
+    assert dictionary["ward"].type == "integer"
+
+    def answer(key, guess):
+        questions = column_questions(guess, cells, SETTINGS)
+        changes = {answer.key: answer.change for one in questions for answer in one.answers}
+        return changes[key](guess)
+
+    codes = answer("l", dictionary)
+    assert codes["ward"].levels == ("101", "102", "203", "other")
+    assert answer("n", codes)["ward"].bounds[1] > 777

@@ -79,6 +79,9 @@ def review(
     write(text, output)
     if sheet:
         hints = [*hints, "--sheet", sheet]
+    if min_count is not None:
+        hints = [*hints, "--min-count", str(min_count)]
+    hints = [*hints, *(text for pair in pairs for text in ("--set", pair))]
     command = shlex.join(["generate", str(data), *hints, "--dictionary", str(output)])
     click.echo(f"Next: python -m t2local {command}", err=True)
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from t2local.settings import TableSettings
@@ -189,8 +190,9 @@ class _Column:
                 self._answer("l", "codes: each is a level of its own", self._levels(feature)),
             )
         elif not feature.numeric:
-            numbers = sorted(map(int, levels))
-            fields = {"type": "integer", "minimum": numbers[0], "maximum": numbers[-1]}
+            numbers = self.cells[self.cells.isin(levels)].to_numpy(np.float64)
+            low, high = disclosure.outward_range(numbers, 0.0, 0, self._least)
+            fields = {"type": "integer", "minimum": low, "maximum": high}
             what = f"{len(levels)} levels that are whole numbers: codes, or a quantity?"
             words = "a quantity: numbers between them are possible"
             yield what, self._answer("n", words, self._as(fields, feature))
@@ -198,7 +200,7 @@ class _Column:
     def _rare_levels(self, feature: Feature) -> Iterator[_Doubt]:
         if feature.numeric or self.is_target:
             return
-        least = disclosure.min_count(self.settings.min_count, len(self.cells))
+        least = self._least
         values = feature.values(self.cells)
         n_rare = int((values[values != feature.pool].value_counts() < least).sum())
         if not n_rare:
@@ -211,6 +213,11 @@ class _Column:
         words = "short texts: a model writes them from the row, having seen none"
         yield what, self._answer("t", words, self._left_out("text"))
 
+    @property
+    def _least(self) -> int:
+        """Rows that a level or a bound needs to leave the table."""
+        return disclosure.min_count(self.settings.min_count, len(self.cells))
+
     def _present(self, guess: Feature | LeftOut) -> set[str]:
         """The different texts that stand for no missing value."""
         missing = guess.missing_values if isinstance(guess, Feature) else ()
@@ -220,7 +227,10 @@ class _Column:
         levels = sorted(self._present(guess))
         if all(map(_INTEGER.fullmatch, levels)):
             levels.sort(key=int)
-        return self._as({"type": "category", "levels": tuple(levels)}, guess)
+        present = self.cells[self.cells.isin(levels)]
+        rare = [] if self.is_target else disclosure.rare_levels(present, self._least)
+        kept, pool = disclosure.pooled(levels, rare)
+        return self._as({"type": "category", "levels": kept, "pool": pool}, guess)
 
     def _as(self, fields: Mapping[str, object], guess: Feature | LeftOut) -> Feature:
         """The column as another kind; what is missing stays so."""
