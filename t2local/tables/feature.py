@@ -147,8 +147,9 @@ class Feature(_OldNames, StatedEffects):
             if not (is_other.any() and self.pool):
                 return levels
             # "6 mg" is the level 6 of a column in which other words stand too.
-            numbers = levels[is_other].map(_plain_number)
-            return levels.mask(is_other, numbers.where(numbers.isin(self.levels), self.pool))
+            numbers = {text: _plain_number(text) for text in levels[is_other].unique()}
+            others = {t: n if n in self.levels else self.pool for t, n in numbers.items()}
+            return levels.map(lambda text: others.get(text, text))
         if self.written_as_text:
             # Bounds and draws are numbers already; only text has a format.
             is_text = cells.map(lambda cell: isinstance(cell, str))
