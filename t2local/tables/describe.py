@@ -84,9 +84,9 @@ def all_cells(
     column: pd.Series, other_cells: Mapping[str, Sequence[str | None]] | None
 ) -> pd.Series:
     """A column with the cells of other rows, which have no place: -1."""
-    if other_cells is None:
+    others: list[Any] = [] if other_cells is None else list(other_cells[str(column.name)])
+    if not others:
         return column
-    others: list[Any] = list(other_cells[str(column.name)])
     without_place = pd.Series(others, index=[-1] * len(others), name=column.name, dtype=object)
     return pd.concat([column, without_place])
 

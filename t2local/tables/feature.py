@@ -149,7 +149,7 @@ class Feature(_OldNames, StatedEffects):
             # "6 mg" is the level 6 of a column in which other words stand too.
             numbers = {text: _plain_number(text) for text in levels[is_other].unique()}
             others = {t: n if n in self.levels else self.pool for t, n in numbers.items()}
-            return levels.map(lambda text: others.get(text, text))
+            return levels.where(~is_other, levels.map(others))
         if self.written_as_text:
             # Bounds and draws are numbers already; only text has a format.
             is_text = cells.map(lambda cell: isinstance(cell, str))
