@@ -13,6 +13,8 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.tables.belief_file import Belief, Knowledge, read_knowledge
 from tests.tiny import tiny
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 
 def run(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
@@ -78,6 +80,7 @@ def test_of_three_classes_the_dictionary_has_to_name_one(patients):
 def beliefs_of_a_run(patients, **settings):
     model = ScriptedModel(lambda text: b"l" * (b"with a lower" in text.rpartition(b"\n")[2]))
     options = {"rows": 5, "plan": "data", "model": model}
+    settings = {"team.cells": "worker", **settings}
     return t2local.generate(patients, **options, settings=settings).report["beliefs"]
 
 

@@ -60,7 +60,9 @@ def test_figures_of_classes_are_those_of_a_plain_computation():
     )
     pairs = p[y == 1][:, None] - p[y == 0][None, :]
     assert cell.skill == pytest.approx(100 * ((pairs > 0) + 0.5 * (pairs == 0)).mean(), abs=0.01)
-    assert 0 < cell.calibration < 40
+    tenths = np.argsort(p, kind="stable").reshape(10, 9)
+    gaps = [abs(p[rows].mean() - y[rows].mean()) for rows in tenths]
+    assert cell.calibration == pytest.approx(100 * np.mean(gaps), abs=0.1)
 
 
 def test_what_is_done_is_not_done_again(tmp_path, monkeypatch, capsys):

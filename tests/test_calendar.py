@@ -297,3 +297,10 @@ def test_a_guessed_range_holds_only_what_comes_back_from_its_format():
 def test_a_format_that_loses_the_bounds_is_a_fault(form, low, high):
     with pytest.raises(ValueError, match="format"):
         Feature(name="x", type="date", format=form, minimum=low, maximum=high)
+
+
+def test_dates_with_the_day_first_and_with_the_month_first_are_no_one_column():
+    assert recognize_dates(["03/04/2020", "05/06/2020", "12/25/20", "11/30/21"]) is None
+    _, reason = recognize_dates(["03/4/2020", "3/04/2020", "12/11/2021"])
+    assert "some without a zero" in reason
+    assert "the month could come first as well" in reason

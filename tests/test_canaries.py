@@ -110,9 +110,8 @@ def planted(frame: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[str], 
     columns["seen"] = seen
     frame = pd.DataFrame(columns).join(frame)
     texts = [text for kind in columns if kind not in ("income", "seen") for text in columns[kind]]
-    single = {
-        text for text in texts if "Zq" in text or "zq" in text or text.startswith(("ZQ", "Q"))
-    }
+    starts = ("ZQ", "Q", "+49 731 ")
+    single = {text for text in texts if "Zq" in text or "zq" in text or text.startswith(starts)}
     return frame, sorted(single), ["1234567.89", "123.47", "2013-02-27", "2024-11-19"]
 
 
@@ -160,6 +159,7 @@ def test_no_planted_value_leaves_any_command(name, real_table, workplace):
     """
     frame, target = table(name, real_table, workplace / "in")
     frame, canaries, ends = planted(frame, target)
+    assert set(values("phone")) <= set(canaries)
     data, model = workplace / "in" / "data.csv", workplace / "in" / "model.gguf"
     frame.to_csv(data, index=False)
     exits = workplace / "exits"

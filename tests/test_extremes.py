@@ -33,6 +33,14 @@ def test_what_is_moved_stays_on_its_grid_and_inside(seed):
     assert moved(other, ends, np.random.default_rng(seed)) == other
 
 
+def test_the_highest_number_is_moved_down_where_few_rows_have_it():
+    weights = pd.Series([40.5, 40.5, 40.5, 44.0, 47.5, 50.0, 60.5])
+    real = pd.DataFrame({"weight": weights, "n": weights})
+    ends = extremes(DICTIONARY, real, TableSettings(), given=["n"])
+    assert [(end.value, end.sign) for end in ends] == [(60.5, 1)]
+    assert moved({"weight": 60.5, "n": 1.0}, ends, np.random.default_rng(0))["weight"] == 60.0
+
+
 def test_steps_of_a_scale_and_a_column_of_one_number_are_not_moved():
     real = pd.DataFrame({"weight": [0.0, 3.0, 7.0, 10.0], "n": [50.5] * 4})
     assert extremes(DICTIONARY, real, TableSettings(), given=[]) == []

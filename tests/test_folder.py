@@ -161,7 +161,7 @@ os._exit(0)
 def test_a_run_that_is_killed_anywhere_leaves_one_whole_result_and_the_next_run_cleans_up(tmp_path):
     path, old, new = tmp_path / "run", "a,b\n1,x\n,y;z\n", "a,b\n1,x\n"
     seen = set()
-    # A few points of the folder alone; tests/faults has all of whole runs.
+    # A few points of the folder alone, as test_faults.py has a few of whole runs.
     for step in (*range(4, 24, 5), 99):
         shutil.rmtree(path, ignore_errors=True)
         folder = RunFolder(path, replace=True)

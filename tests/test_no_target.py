@@ -53,7 +53,7 @@ def test_a_run_writes_every_column_and_judges_by_the_cells(patients, plan, condi
     assert (report["benefit"], report["labels"]["shares"]) == (None, {})
     assert report["shifts"]["n_kept"] == 20
     assert "There is no target, so they were judged by their cells alone." in report["verdict"]
-    assert "what the table looks like" in report["verdict"] or gate != "source"
+    assert ("what the table looks like" in report["verdict"]) == (gate == "source")
     assert result.manifest["decisions"][0] == {
         "what": "target",
         "value": "none",
@@ -126,12 +126,11 @@ FIELD = "fields: [{name: NAME, type: integer, constraints: {minimum: 1, maximum:
 
 
 @pytest.mark.parametrize(
-    ("target", "name", "meant"),
-    [("none", "age", None), ("null", "age", None), ("", "age", None), ("null", "none", None)],
+    ("target", "name"), [("none", "age"), ("null", "age"), ("", "age"), ("null", "none")]
 )
-def test_how_a_file_says_it(target, name, meant):
+def test_how_a_file_says_it(target, name):
     dictionary = read_dictionary(f"target: {target}\n{FIELD}".replace("NAME", name), "d.yaml")
-    assert dictionary.target is meant
+    assert dictionary.target is None
     assert read_dictionary(dictionary.to_yaml(), "d.yaml") == dictionary
 
 

@@ -7,6 +7,8 @@ import pytest
 
 import t2local
 from t2local.errors import InputError, UsageError
+from t2local.evaluate import fidelity
+from t2local.evaluate import report as report_of_two
 from t2local.run.two_tables import evaluate_files, trim_files
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -45,7 +47,9 @@ def test_a_dictionary_file_decides_what_is_judged(files, patients, tmp_path):
     assert (trimmed.kept["age"].astype(float) <= 50).all()
 
 
-def test_evaluation_is_written_as_a_report(files, tmp_path):
+def test_evaluation_is_written_as_a_report(files, tmp_path, monkeypatch):
+    for module in (report_of_two, fidelity):  # what is measured is tested elsewhere
+        monkeypatch.setattr(module, "_N_FOLDS", 2)
     evaluation = evaluate_files(*files, out=tmp_path / "out", target="outcome")
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["rows"] == {"real": 60, "synthetic": 30}

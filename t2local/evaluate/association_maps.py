@@ -20,8 +20,8 @@ _MOST_MEASURED = 100
 class AssociationMaps:
     """The association of each pair of ``columns``, 0 to 1 (`t2local.stats.association`).
 
-    ``real``, ``kept``: one row for each column but the first, with those before it: (d - 1, 1 ...).
-    Of a table of more than 40 columns, those are shown that changed most (of the first hundred).
+    ``real``, ``kept``: a line for each column but the first, with a number for each column before
+    it. Of a table of more than 40 columns, those of the first hundred are shown that changed most.
     """
 
     columns: tuple[str, ...]

@@ -13,7 +13,7 @@ from scipy.special import ndtri
 
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.tables.dictionary import Feature, FeatureDictionary
-from t2local.tables.disclosure import MIN_ROWS, is_small
+from t2local.tables.disclosure import MIN_ROWS, is_small, rounding_unit
 
 #: More parts of a number show no more of its shape.
 _MOST_PARTS = 8
@@ -140,7 +140,9 @@ def _round_edges(feature: Feature, numbers: FloatArray) -> FloatArray:
         return np.empty(0)
     numbers = np.sort(numbers)
     cuts = np.quantile(numbers, np.linspace(0, 1, n_parts + 1)[1:-1])
-    step = max(_nice_step(numbers), 10.0**-feature.decimals)
+    # Of where the middle 90 % lie, not of single patients at the ends.
+    low, high = np.quantile(numbers, [0.05, 0.95])
+    step = max(rounding_unit(float(high - low)), 10.0**-feature.decimals)
     edges: list[float] = []
     start = 0
     for edge in np.unique(np.round(cuts / step) * step):
@@ -149,16 +151,6 @@ def _round_edges(feature: Feature, numbers: FloatArray) -> FloatArray:
             edges.append(float(np.round(edge, feature.decimals)))
             start = end
     return np.array(edges)
-
-
-def _nice_step(numbers: FloatArray) -> float:
-    """1, 2 or 5 times a power of ten: about a fortieth of where the middle 90 % lie."""
-    low, high = np.quantile(numbers, [0.05, 0.95])
-    wanted = float(high - low) / 40
-    if wanted <= 0:
-        return 0.0
-    power = 10.0 ** np.floor(np.log10(wanted))
-    return float(max(factor * power for factor in (1, 2, 5) if factor * power <= wanted))
 
 
 def _cut_levels(feature: Feature, real: pd.Series, kept: pd.Series) -> _Cut:

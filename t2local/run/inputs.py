@@ -304,8 +304,9 @@ def _tell_rules(run: Run, dictionary: FeatureDictionary, given: DictionarySource
     n_proposed = sum(relation.support > 0 for relation in dictionary.rules)
     if n_proposed and given is None:
         reason = (
-            "no real row breaks them, and chance would; to drop one: 'python -m t2local describe "
-            "data.csv -o dictionary.yaml', delete it there, and pass --dictionary dictionary.yaml"
+            "no real row breaks them, which chance would hardly do; to drop one: 'python -m "
+            "t2local describe data.csv -o dictionary.yaml', delete it there, and pass --dictionary "
+            "dictionary.yaml"
         )
         run.tell(Decision("rules between columns", f"{n_proposed} found", reason))
     if given is None and len(dictionary.features) > MOST_COLUMNS:

@@ -250,6 +250,8 @@ def _apart(cells: FloatArray, classes: IntArray, widest: float) -> dict[int, Flo
     """
     cells, classes = cells[classes >= 0], classes[classes >= 0]
     changes = np.flatnonzero(np.diff(classes)) + 1
+    if len(changes) > classes.max(initial=0):  # a class comes twice
+        return {}
     gaps = cells[changes] - cells[changes - 1]
     # A class that comes twice makes as many changes as there are classes, or more.
     overlap = len(changes) != len(np.unique(classes)) - 1
@@ -277,6 +279,8 @@ def exclusions(partitions: Sequence[Partition]) -> Iterator[Exclusion]:
         if partitions[first].owner == partitions[second].owner:
             continue
         counts = meetings[starts[first] : starts[first + 1], starts[second] : starts[second + 1]]
+        if counts.all():  # every class meets every other
+            continue
         if min((counts.sum(axis=0) > 0).sum(), (counts.sum(axis=1) > 0).sum()) < 2:
             continue
         if _is_function(counts, limit):

@@ -83,6 +83,9 @@ def _mixed_format(cells: Sequence[str], formats: Sequence[str]) -> tuple[str, st
     forms = sorted((choice[0] for choice in choices if choice), key=lambda form: "%y" in form)
     if len({plain_format(form) for form in forms}) > 1:  # minutes in one, seconds in another
         return None
+    months_first = {form.replace("%-", "%").startswith("%m/") for form in forms if "/" in form[:4]}
+    if len(months_first) > 1:  # the day first in one, the month in another
+        return None
     return _OR.join(forms), f"written in {len(forms)} ways; new ones in the first, {forms[0]}"
 
 
@@ -106,15 +109,15 @@ def date_format(
         return None
     numbers = to_numbers(pd.Series(cells), fitting[0])
     without_zeros = fitting[0].replace("%d", "%-d").replace("%m", "%-m")
-    for form in (fitting[0], without_zeros):
-        if [to_text(number, form) for number in numbers] == list(cells):
-            reason = f"written {form}"
-            if any(other != form and "%m/%d" in other for other in fitting[1:]):
-                reason += (
-                    " (the month could come first as well: if it does, say so in the dictionary)"
-                )
-            return form, reason
-    return fitting[0], f"written {fitting[0]}, some without a zero in front"
+    forms = (fitting[0], without_zeros)
+    exact = [f for f in forms if [to_text(number, f) for number in numbers] == list(cells)]
+    form = exact[0] if exact else fitting[0]
+    reason = f"written {form}"
+    if not exact:
+        reason += ", some without a zero in front"
+    if any(other != form and "%m/%d" in other for other in fitting[1:]):
+        reason += " (the month could come first as well: if it does, say so in the dictionary)"
+    return form, reason
 
 
 def _all_dates(cells: Sequence[str], form: str) -> bool:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
@@ -86,9 +87,9 @@ class Codebook:
             try:
                 present = cells[guess.name].dropna()
                 rare = []
-                if guess.name != target:
+                if guess.name != target and self.facts.get(guess.name):
                     rare = disclosure.rare_levels(present, least)
-                features.append(self._feature(guess, present, rare))
+                features.append(self._feature(guess, present, rare, least))
             except ValidationError as error:
                 faults += [
                     f"{self.source}: {guess.name}: {fault['msg']}"
@@ -102,11 +103,13 @@ class Codebook:
             )
         return features
 
-    def _feature(self, guess: Feature, present: pd.Series, rare: Sequence[str]) -> Feature:
+    def _feature(
+        self, guess: Feature, present: pd.Series, rare: Sequence[str], least: int
+    ) -> Feature:
         """A feature with the facts of the codebook.
 
         Codes that the rows do not use may be written all the same; ``rare`` ones only where the
-        codebook names them.
+        codebook names them. No bound is a number of fewer rows than ``least``.
         """
         facts = dict(self.facts.get(guess.name, {}))
         if not facts:
@@ -128,10 +131,11 @@ class Codebook:
             if kind == "boolean" and len(facts["levels"]) != 2:
                 facts["type"] = "category"
             guessed = {key: guessed[key] for key in _KEPT_WITH_LEVELS if key in guessed}
-        elif kind == "integer" and all(map(str.isdecimal, guess.levels)) and guess.levels:
+        elif kind == "integer" and guess.levels and all(map(str.isdecimal, texts)):
             # Few whole numbers look like codes; the codebook knows better.
-            numbers = sorted(map(int, guess.levels))
-            facts = {"minimum": numbers[0], "maximum": numbers[-1], **facts}
+            numbers = np.asarray(present, dtype=np.float64)
+            low, high = disclosure.outward_range(numbers, 0.0, 0, least)
+            facts = {"minimum": low, "maximum": high, **facts}
             guessed = {key: guessed[key] for key in _KEPT_WITH_LEVELS if key in guessed}
         elif not guess.numeric:
             # A number by the codebook, text in the rows: what the rows have is right.

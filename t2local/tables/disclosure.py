@@ -67,7 +67,7 @@ def min_count(setting: int | None, n_rows: int) -> int:
     """
     if setting is not None:
         return setting
-    share = -int(-n_rows * _SHARE_OF_ROWS // 1)  # rounded up
+    share = math.ceil(n_rows * _SHARE_OF_ROWS)
     return min(_ROWS_OF_A_LEVEL, max(_LEAST_ROWS_OF_A_LEVEL, share))
 
 
@@ -184,9 +184,9 @@ def outward_range(
 ) -> tuple[float, float]:
     """Bounds beyond the data by a margin on each side, of which none is a patient's own value.
 
-    They are rounded outwards to a fiftieth of the span or less. A bound that enough rows have, or
-    that is a step of a scale from 0 to 10, may be the data's; it also keeps the sign of the data:
-    an age is never negative.
+    They are rounded outwards to a fiftieth of the span or less, or to one step. A bound that enough
+    rows have, or that is a whole number from -10 to 10, may be the data's; it also keeps the sign
+    of the data: an age is never negative.
 
     **Parameters:**
 

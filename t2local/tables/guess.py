@@ -43,7 +43,7 @@ _FEW_CODES = 4
 _LEAST_UNIQUE = 0.8
 #: A level of fewer rows may be one person who came twice.
 _ROWS_OF_A_GROUP = 3
-#: A bound is rounded by less than two fiftieths of the span, which is at most twice the largest.
+#: A bound is rounded by a fiftieth of the span or one step; the span is at most twice the largest.
 _ROUNDED = 1.2
 
 

@@ -119,7 +119,7 @@ def _csv_table(
     rows, lacking = _csv_rows(lines(), delimiter, source), None
     if min_count is not None and len(data) > _MOST_BYTES_OF_ALL_ROWS:
         sample = row_sample(rows, min_count)
-        rows, lacking = iter(sample.rows), sample.lacking
+        rows, lacking = iter(sample.rows), [[*map(unguarded, own)] for own in sample.lacking]
         decisions += sample.decisions()
     table = _table(_records(rows), decisions, source, fewest, first_line, delimiter, lacking)
     return replace(table, encoding=encoding, bom=encoding == "utf-8" and data.startswith(_BOM))

@@ -22,8 +22,6 @@ _INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?", re.ASCII)
 #: At most so many different whole numbers may be codes, as for `t2local.tables.guess`.
 _MOST_CODES = 10
-#: A count of fewer rows is not shown, as it is in no other place.
-_LEAST_COUNT = 11
 _REASON = "as a person said in the review"
 
 Change = Callable[[FeatureDictionary], FeatureDictionary]
@@ -276,7 +274,8 @@ def _usable(rule: str, levels: Mapping[str, tuple[str, ...]]) -> bool:
 
 
 def _rows(count: int) -> str:
-    return f"{count} rows" if count >= _LEAST_COUNT else f"fewer than {_LEAST_COUNT} rows"
+    least = disclosure.MIN_ROWS  # as in all other places
+    return f"{count} rows" if count >= least else f"fewer than {least} rows"
 
 
 def _in_words(guess: Feature | LeftOut) -> str:

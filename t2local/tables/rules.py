@@ -123,15 +123,15 @@ class Rule:
                 sides = (left, right)
             case _:
                 return none
-        errors = []
-        for number in (0.0, 1.0, 2.0):
-            trial = rows.assign(**{name: number})
-            first, second = (self._operand(side, trial) for side in sides)
-            if isinstance(first, Truth | str) or isinstance(second, Truth | str):
-                return none
-            errors.append(np.broadcast_to(numbers(first) - numbers(second), len(rows)))
-        slope = errors[1] - errors[0]
         with np.errstate(all="ignore"):
+            errors = []
+            for number in (0.0, 1.0, 2.0):
+                trial = rows.assign(**{name: number})
+                first, second = (self._operand(side, trial) for side in sides)
+                if isinstance(first, Truth | str) or isinstance(second, Truth | str):
+                    return none
+                errors.append(np.broadcast_to(numbers(first) - numbers(second), len(rows)))
+            slope = errors[1] - errors[0]
             linear = np.isclose(errors[2] - errors[1], slope) & (np.abs(slope) > 0)
             return np.where(linear, -errors[0] / slope, np.nan)
 

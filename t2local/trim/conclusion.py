@@ -24,7 +24,7 @@ _USE: dict[Light, str] = {
     "care": "With care: read below what was lost.",
     "stop": "No, not as they are.",
 }
-_NOT_COMPARED = "That is not known: no real row is what was asked for."
+_NOT_COMPARED = "What was lost is not known: no real row is what was asked for."
 _NOTHING_LOST = "Nothing beyond chance: every class and every range of the real rows is there."
 
 
@@ -79,14 +79,13 @@ def answers(
     """
     if shifts is None:
         return Answers("stop", f"{_USE['stop']} {counts}", "For nothing.", "All rows.")
-    if not shifts.n_real:
-        return Answers("care", f"{_USE['care']} {counts}", _purpose(purpose), _NOT_COMPARED)
     losses = _told(shifts, purpose)
     light: Light = "go"
     kinds = {finding.kind for finding in shifts.findings}
     for_training = purpose not in (None, "share")
     matters = kinds.intersection(_LOSSES) if for_training else kinds
-    if matters or not complete or (benefit is not None and benefit.harms):
+    harms = benefit is not None and benefit.harms
+    if matters or harms or not (complete and shifts.n_real):
         light = "care"
     if "lost_class" in kinds:
         light = "stop"
@@ -114,6 +113,8 @@ def _purpose(purpose: Purpose | None) -> str:
 
 def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:
     """The findings in words. Rows to train with are shifted by design: of these, columns alone."""
+    if not shifts.n_real:
+        return [_NOT_COMPARED]
     if purpose in (None, "share"):
         return _limited([finding.sentence for finding in shifts.findings])
     losses = [finding.sentence for finding in shifts.findings if finding.kind in _LOSSES]
