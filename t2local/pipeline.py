@@ -45,7 +45,7 @@ from t2local.run.models import (
 )
 from t2local.run.report import TeamFacts, report_of
 from t2local.run.result import Result, hand_over
-from t2local.run.resumption import KeptScorer, KeptWriter
+from t2local.run.resumption import ResumableScorer, ResumableWriter
 from t2local.run.texts import texts_for
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
@@ -261,7 +261,7 @@ def write_and_trim(
         try:
             facts = replace(facts, calibration=calibrate_team(run, team))
             rows = RowWriter(team, facts.calibration)
-            writer = KeptWriter(rows, run, inputs.dictionary, team.counters)
+            writer = ResumableWriter(rows, run, inputs.dictionary, team.counters)
             while not ledger.done:
                 block = assemble(run, writer, team.counters)
                 with deferred() as ctrl_c:
@@ -307,7 +307,7 @@ def _team(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
 
 def calibrate_team(run: Run, team: Team) -> Calibration:
     """Measure on real rows how far the team's word can be trusted."""
-    scorer = KeptScorer(RowScorer(team), run, team.counters)
+    scorer = ResumableScorer(RowScorer(team), run, team.counters)
     calibration = calibrate(team, run.ledger.wanted, scorer)
     labels, cells = calibration.labels, calibration.cells
     if labels:

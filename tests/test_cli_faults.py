@@ -17,7 +17,7 @@ from click.testing import CliRunner
 import t2local
 from t2local import pipeline
 from t2local.cli import main
-from t2local.run.resumption import KeptWriter
+from t2local.run.resumption import ResumableWriter
 from t2local.system import atomic
 from tests.tiny import tiny
 
@@ -52,7 +52,7 @@ def at_second_block(monkeypatch):
     """Do something when the second block is begun, once."""
 
     def patched(action):
-        write, begun = KeptWriter.write, []
+        write, begun = ResumableWriter.write, []
 
         def writing(self, request, on_row):
             begun.append(request.number)
@@ -60,7 +60,7 @@ def at_second_block(monkeypatch):
                 action()
             return write(self, request, on_row)
 
-        monkeypatch.setattr(KeptWriter, "write", writing)
+        monkeypatch.setattr(ResumableWriter, "write", writing)
 
     return patched
 

@@ -15,7 +15,7 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.run.checkpoint import Checkpoint
 from t2local.run.fingerprint import check_machine
 from t2local.run.inputs import new_run
-from t2local.run.resumption import KeptScorer, KeptWriter
+from t2local.run.resumption import ResumableScorer, ResumableWriter
 from t2local.run.verification import check_files
 from t2local.settings import Settings
 from t2local.team.scoring import RowScores
@@ -147,7 +147,7 @@ def test_after_ctrl_c_the_same_command_goes_on_and_the_rows_so_far_stay_until_th
     generate, monkeypatch, tmp_path
 ):
     blocks = []
-    write = KeptWriter.write
+    write = ResumableWriter.write
 
     def interrupting(self, request, on_row):
         blocks.append(request.number)
@@ -156,7 +156,7 @@ def test_after_ctrl_c_the_same_command_goes_on_and_the_rows_so_far_stay_until_th
         return write(self, request, on_row)
 
     with monkeypatch.context() as patch:
-        patch.setattr(KeptWriter, "write", interrupting)
+        patch.setattr(ResumableWriter, "write", interrupting)
         assert generate().report["interrupted"]
     run = tmp_path / "run"
     assert check_files(run) == 7
@@ -188,7 +188,7 @@ def test_a_block_comes_back_with_the_types_that_it_had(patients, tmp_path):
     runs = [new_run(Settings(), 1, 10, ignore) for _ in range(2)]
     for run in runs:
         object.__setattr__(run, "checkpoint", Checkpoint(tmp_path))
-        again = KeptWriter(Writer(), run, dictionary, counters).write(request)
+        again = ResumableWriter(Writer(), run, dictionary, counters).write(request)
         pd.testing.assert_frame_equal(again.rows, block.rows)
         np.testing.assert_array_equal(again.predictions, block.predictions)
         assert (again.number, again.failed, again.prompt_sha256) == (0, 1, "sha")
@@ -206,7 +206,7 @@ def test_real_rows_are_not_kept_with_what_was_asked_about_them(patients, tmp_pat
 
     run = new_run(Settings(), 1, 10, ignore)
     object.__setattr__(run, "checkpoint", Checkpoint(tmp_path))
-    scorer = KeptScorer(Scorer(), run, Counters())
+    scorer = ResumableScorer(Scorer(), run, Counters())
     for _ in range(2):
         again = scorer.score(values.iloc[[3, 9]], prompt=list(b"[71,CANARY3]"))
         pd.testing.assert_frame_equal(again.cells, scores.cells)

@@ -22,7 +22,7 @@ from t2local.team.scoring import RowScores, Scorer
 from t2local.team.writer import Block, BlockRequest, Writer
 
 
-class KeptScorer:
+class ResumableScorer:
     """Scores real rows as another scorer does, and keeps what it says.
 
     **Parameters:**
@@ -57,7 +57,7 @@ class KeptScorer:
         return RowScores(_frame(answer["cells"]), labels and _frame(labels))
 
 
-class KeptWriter:
+class ResumableWriter:
     """Writes blocks as another writer does, and keeps each one that is complete.
 
     **Parameters:**
