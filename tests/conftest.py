@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from t2local.stats import ensemble
+from t2local.stats import column_mixture, ensemble
 from t2local.team import label_calibration
 from t2local.trim import benefit
 from tests.batches import patients as make_patients
@@ -75,6 +75,21 @@ def few_trees():
         patch.setattr(benefit, "_TREES", 2)
         patch.setattr(benefit, "_REPEATS", 1)
         patch.setattr(label_calibration, "_TREES_OF_A_FOLD", 10)
+        yield
+
+
+@pytest.fixture(scope="module")
+def fewest_fits(few_trees):
+    """For modules of many whole runs that ask only whether files, columns and texts are right."""
+    forest = ensemble._forest
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in (
+            (benefit, "_FOLDS"),
+            (label_calibration, "N_FOLDS"),
+            (column_mixture, "_N_FOLDS"),
+        ):
+            patch.setattr(module, name, 2)
+        patch.setattr(ensemble, "_forest", lambda t, n, *others: forest(t, min(n, 10), *others))
         yield
 
 

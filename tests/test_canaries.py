@@ -21,7 +21,7 @@ from tests.batches import patients as make_patients
 from tests.test_real_tables import ward
 from tests.tiny import tiny
 
-pytestmark = pytest.mark.usefixtures("few_trees")
+pytestmark = pytest.mark.usefixtures("fewest_fits")
 
 ROOT = Path(__file__).parents[1]
 ROWS = 150

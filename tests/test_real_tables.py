@@ -13,7 +13,7 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.tables.dictionary_file import read_dictionary
 from t2local.team import label_calibration
 
-pytestmark = pytest.mark.usefixtures("few_trees")
+pytestmark = pytest.mark.usefixtures("fewest_fits")
 
 LOOSE = {"trim.significance_level": 1, "trim.worst_share": 0, "trim.replicates": 20}
 

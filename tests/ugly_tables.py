@@ -1,12 +1,12 @@
 """Ugly tables, as strangers bring them: each has one fault or more, and the kinds a person sees.
 
-Kinds are the types of the dictionary, ``identifier`` (new ones are made) and ``blank`` (a column
-that is left out: it comes back without a cell).
+Kinds are the types of the dictionary, ``identifier`` (new ones are made), ``link`` (to a new one)
+and ``blank`` (a column that is left out: it comes back without a cell).
 """
 
 import gzip
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,8 @@ class UglyTable:
     name: str = "t.csv"
     #: The library that the file needs, beside those of t2local.
     library: str = ""
+    #: The ugly columns of a plain table, where that is all that is ugly.
+    columns: dict[str, list] = field(default_factory=dict)
 
 
 def plain(rows: int = ROWS) -> pd.DataFrame:
@@ -69,7 +71,8 @@ def csv(frame: pd.DataFrame, encoding: str = "utf-8", **options) -> Callable[[Pa
 
 def table(columns: dict[str, list], kinds: dict[str, str], **options) -> UglyTable:
     """The plain table with ugly columns, as CSV."""
-    return UglyTable(csv(with_column(**columns), **options), PLAIN | kinds)
+    write = csv(with_column(**columns), **options)
+    return UglyTable(write, PLAIN | kinds, columns={} if options else columns)
 
 
 def renamed(names: dict[str, str], columns: dict[str, list], **options) -> Callable[[Path], None]:
@@ -150,6 +153,65 @@ def headerless() -> Callable[[Path], None]:
         }
     )
     return csv(frame, header=False, quoting=1)
+
+
+def when(mask: np.ndarray, cells: object) -> np.ndarray:
+    """These cells, blank where the mask is false."""
+    return np.where(mask, np.asarray(cells, dtype=object), None)
+
+
+def births_and_deaths() -> pd.DataFrame:
+    """Nobody dies before birth, and only who is dead has a date of death."""
+    born = pd.Timestamp("1931-05-07") + pd.to_timedelta(whole(0, 20_000), unit="D")
+    death = born + pd.to_timedelta(whole(300, 9000), unit="D")
+    died = RNG.random(ROWS) < 0.5
+    frame = plain().assign(died=np.where(died, "1", "0"), born=born.strftime("%Y-%m-%d"))
+    return frame.assign(died_on=when(died, death.strftime("%Y-%m-%d")))
+
+
+def children() -> pd.DataFrame:
+    """No child smokes, and only who smokes has cigarettes."""
+    age = RNG.integers(0, 80, 3 * ROWS)
+    smokes = (age > 30) & (RNG.random(len(age)) < 0.8)
+    cigarettes = np.where(smokes, RNG.integers(1, 40, len(age)), 0)
+    died = np.where(age + RNG.normal(0, 9, len(age)) > 55, "1", "0")
+    return pd.DataFrame(
+        {"age": age, "smokes": np.where(smokes, "yes", "no"), "cigarettes": cigarettes,
+         "died": died}
+    )  # fmt: skip
+
+
+def cars() -> pd.DataFrame:
+    """Each make has its engines and its country, and one of three columns is 1."""
+    pairs = [("Fiat", "1.0 Fire"), ("Fiat", "1.2 Fire"), ("Ford", "1.6 TDCi"), ("Ford", "2.0 TDCi"),
+             ("Opel", "1.4 Turbo"), ("Audi", "2.0 TDI"), ("Audi", "3.0 TDI")]  # fmt: skip
+    make, engine = zip(*(pairs[n] for n in RNG.integers(0, len(pairs), 2 * ROWS)), strict=True)
+    country = {"Fiat": "Italy", "Ford": "USA", "Opel": "Germany", "Audi": "Germany"}
+    frame = pd.DataFrame({"make": make, "engine": engine}).assign(
+        country=[country[name] for name in make]
+    )
+    owner = RNG.integers(0, 3, 2 * ROWS)
+    for number, name in enumerate(("private", "company", "hire")):
+        frame[name] = (owner == number).astype(int)
+    return frame.assign(km=RNG.integers(0, 200_000, 2 * ROWS), broken=drawn("yes", "no") * 2)
+
+
+def tests_of_one_tube() -> pd.DataFrame:
+    """Two results are missing together, a third mostly with them, a fourth mostly in one ward."""
+    tested = RNG.random(ROWS) < 0.6
+    in_ward = RNG.random(ROWS) < 0.4
+    return with_column(
+        sodium=when(tested, whole(120, 160)),
+        potassium=when(tested, whole(30, 60)),
+        crp=when(tested ^ (RNG.random(ROWS) < 0.1), whole(1, 90)),
+        ward=np.where(in_ward, "A", "B"),
+        lactate=when(in_ward | (RNG.random(ROWS) < 0.2), whole(5, 40)),
+    )
+
+
+def mothers(person: list[str]) -> list[str | None]:
+    """Of most the identifier of an earlier person."""
+    return [person[n // 2] if n % 3 else None for n in range(len(person))]
 
 
 UGLY = {
@@ -270,4 +332,48 @@ UGLY = {
          "stage": sometimes(drawn("mild", "moderate", "severe"), "n/a")},
         {"crp": "integer", "hb": "integer", "stage": "ordinal"},
     ),
+    "an identifier with blanks": table(
+        {"case_no": sometimes([str(n) for n in RNG.permutation(9000)[:ROWS]], None)},
+        {"case_no": "identifier"},
+    ),
+    "mothers among the rows": table(
+        {"person_id": (person := [f"P{n:03}" for n in RNG.permutation(900)[:ROWS]]),
+         "mother": mothers(person)},
+        {"person_id": "identifier", "mother": "link"},
+    ),
+    "births and deaths": UglyTable(
+        csv(births_and_deaths()), PLAIN | {"born": "date", "died_on": "date"}
+    ),
+    "children who smoke": UglyTable(
+        csv(children()),
+        {"age": "integer", "smokes": "boolean", "cigarettes": "integer", "died": "boolean"},
+    ),
+    "engines of other makes": UglyTable(
+        csv(cars()),
+        {"make": "category", "engine": "category", "country": "category", "private": "boolean",
+         "company": "boolean", "hire": "boolean", "km": "integer", "broken": "boolean"},
+    ),
+    "results of one tube": UglyTable(
+        csv(tests_of_one_tube()),
+        PLAIN | {"sodium": "integer", "potassium": "integer", "crp": "integer",
+                 "ward": "category", "lactate": "integer"},
+    ),
 }  # fmt: skip
+
+
+def together(names: list[str]) -> UglyTable:
+    """One table with the ugly columns of several."""
+    columns, kinds = {}, {}
+    for name in names:
+        columns |= UGLY[name].columns
+        kinds |= UGLY[name].kinds
+    return table(columns, kinds)
+
+
+#: The tables of ugly columns, several in one: a run of each takes half a second.
+PLAIN_BUT_FOR_COLUMNS = [name for name in UGLY if UGLY[name].columns]
+TOGETHER = {
+    "; ".join(names): together(names)
+    for first in range(0, len(PLAIN_BUT_FOR_COLUMNS), 8)
+    if (names := PLAIN_BUT_FOR_COLUMNS[first : first + 8])
+}

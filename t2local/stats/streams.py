@@ -41,6 +41,7 @@ class Stream(IntEnum):
     PERMUTED_EFFECTS = 24  # beliefs of a model, held against their own permutations
     COLUMN_MIXTURE_FOLDS = 26  # which rows weigh the copula against the tree
     FILE_ROWS = 27  # rows of a file that is too large to keep
+    LINKS = 28  # new rows that point at each other, by column
     # The quality stages
     COST_FOLDS = 30
     COST_MODEL = 31  # scikit-learn models that judge

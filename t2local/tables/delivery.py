@@ -1,6 +1,6 @@
 """From values to what is delivered: the columns and types of the input.
 
-Identifiers are new ones, derived columns are computed, and a column that is left out is blank.
+Identifiers are new ones, links point at them, derived columns are computed, and a column that is left out is blank.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,7 @@ import pandas as pd
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import Table
 from t2local.tables.identifiers import new_identifiers, numbered
+from t2local.tables.links import new_links
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def deliver(
     * **left_out**: other columns come back ``blank``, or are ``dropped``.
     """
     identifiers = _identifiers(dictionary, table, len(kept), seed)
+    identifiers |= _links(dictionary, table, identifiers, seed)
     computed = dictionary.computed(kept)
     if left_out == "blank":
         others = {str(name) for name in table.cells} - {*dictionary.names, *identifiers, *computed}
@@ -69,15 +71,31 @@ def deliver(
 
 def _identifiers(
     dictionary: FeatureDictionary, table: Table, n_rows: int, seed: int
-) -> dict[str, list[str]]:
+) -> dict[str, list[str | None]]:
     """New identifiers, by column."""
     others = table.other_cells or {}
     return {
-        column.name: new_identifiers(
-            table.cells[column.name], n_rows, seed, others.get(column.name)
-        )
+        column.name: [
+            *new_identifiers(table.cells[column.name], n_rows, seed, others.get(column.name))
+        ]
         for column in dictionary.left_out
         if column.make == "identifier" and column.name in table.cells
+    }
+
+
+def _links(
+    dictionary: FeatureDictionary,
+    table: Table,
+    identifiers: Mapping[str, Sequence[str | None]],
+    seed: int,
+) -> dict[str, list[str | None]]:
+    """Columns whose new cells are new identifiers of other rows."""
+    return {
+        column.name: new_links(
+            table.cells[column.name], table.cells[column.to], identifiers[column.to], seed
+        )
+        for column in dictionary.left_out
+        if column.to in identifiers and column.name in table.cells
     }
 
 
@@ -100,7 +118,7 @@ def _columns(texts: Mapping[str, Sequence[str | None]], index: pd.Index) -> dict
 def _real_rows(
     dictionary: FeatureDictionary,
     table: Table,
-    identifiers: Mapping[str, list[str]],
+    identifiers: Mapping[str, Sequence[str | None]],
     written: Mapping[str, list[str | None]],
 ) -> pd.DataFrame:
     """The real rows with the types of the synthetic ones."""

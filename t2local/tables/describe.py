@@ -14,6 +14,7 @@ from t2local.settings import TableSettings
 from t2local.tables.dictionary import Feature, FeatureDictionary, LeftOut, Relation
 from t2local.tables.effects import states_effects
 from t2local.tables.guess import guess_column
+from t2local.tables.links import find_links
 from t2local.tables.rule_search import search_rules
 from t2local.tables.table_schema import means_no_target
 from t2local.tables.zeros import with_doubt
@@ -56,6 +57,7 @@ def describe(
         name: guess_column(column, is_target=name == likely_target, settings=settings)
         for name, column in columns.items()
     }
+    guesses |= {link.name: link for link in find_links(guesses, columns, likely_target)}
     chosen, reason = _choose_target(guesses, likely_target, required=target is not None)
     if chosen is not None and chosen != likely_target:
         guesses[chosen] = guess_column(columns[chosen], is_target=True, settings=settings)

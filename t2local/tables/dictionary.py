@@ -26,15 +26,17 @@ class LeftOut(BaseModel):
     """A column of which no model sees a cell, and why.
 
     ``make`` says what new rows get: ``identifier`` for new ones made by code
-    (`t2local.tables.identifiers`), ``text`` for short texts that a worker writes from the row and
-    from ``meaning``, ``max_length`` letters at most (`t2local.team.texts`).
+    (`t2local.tables.identifiers`), ``link`` for those of other new rows, in column ``to``
+    (`t2local.tables.links`), ``text`` for short texts that a worker writes from the row and from
+    ``meaning``, ``max_length`` letters at most (`t2local.team.texts`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
     name: Text
     reason: str
-    make: Literal["", "identifier", "text"] = ""
+    make: Literal["", "identifier", "link", "text"] = ""
+    to: Text = ""
     meaning: Text = ""
     max_length: int = Field(80, ge=1, le=1000)
 

@@ -70,6 +70,7 @@ def _cross_faults(fields: JsonObject) -> Iterable[_Fault]:
     }
     yield from _rule_faults(_entries(fields, "rules"), columns)
     yield from _formula_faults(_entries(fields, "derived"), columns)
+    yield from _link_faults(_entries(fields, "left_out"))
     target = fields.get("target")
     if target is not None:
         target = str(target)
@@ -105,6 +106,15 @@ def _rule_faults(relations: list[Any], columns: Mapping[str, tuple[str, ...]]) -
             Rule(str(rule), columns)
         except RuleFault as fault:
             yield ("rules", position), str(fault)
+
+
+def _link_faults(left_out: list[Any]) -> Iterable[_Fault]:
+    columns = [column for column in left_out if isinstance(column, dict)]
+    keys = {str(each.get("name")) for each in columns if each.get("make") == "identifier"}
+    for position, column in enumerate(left_out):
+        if column in columns and column.get("make") == "link" and str(column.get("to")) not in keys:
+            what = "a link needs the name of a column that is left out with make: identifier"
+            yield ("left_out", position, "to"), what
 
 
 def _formula_faults(

@@ -79,10 +79,12 @@ def _letters(shapes: list[str]) -> str:
 
 
 def numbered(cells: pd.Series) -> pd.Series:
-    """Identifiers as whole numbers where all of them are."""
-    if cells.empty or not all(map(_is_whole, cells)):
+    """Identifiers as whole numbers where all of them are; Int64 where some are missing."""
+    present = cells.dropna()
+    if present.empty or not all(map(_is_whole, present)):
         return cells
-    return cells.astype("int64")
+    numbers = cells.map(int, na_action="ignore")
+    return numbers.astype("int64" if len(present) == len(cells) else "Int64")
 
 
 def _is_whole(text: str) -> bool:

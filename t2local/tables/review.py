@@ -281,7 +281,12 @@ def _rows(count: int) -> str:
 def _in_words(guess: Feature | LeftOut) -> str:
     """What a column is taken for, with the reason."""
     if isinstance(guess, LeftOut):
-        made = {"identifier": "new identifiers", "text": "short texts"}.get(guess.make, "nothing")
+        makes = {
+            "identifier": "new identifiers",
+            "link": f"new ones of {guess.to}",
+            "text": "short texts",
+        }
+        made = makes.get(guess.make, "nothing")
         return f"left out, and {made} in its place ({guess.reason})"
     kind = guess.type
     if guess.numeric:

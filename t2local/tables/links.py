@@ -1,0 +1,97 @@
+"""Columns whose cells are identifiers of other rows: a mother, a referrer, the head of a household.
+
+Such a column never becomes levels or numbers: its cells are persons. New rows point at new rows.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from t2local.stats.streams import Stream, generator
+from t2local.tables.disclosure import is_common
+from t2local.tables.dictionary import Feature, LeftOut
+
+#: Where the chance that all numbers of a column are identifiers is smaller, they are.
+_CHANCE = 1e-6
+#: Identifiers that count the rows are numbers like others: there the name has to say it. "mother"
+#: alone may be her age.
+_NAME = re.compile(
+    r"(mother|father|parent|mutter|vater|sire|dam|spouse|partner|sibling|twin|household|head|source)"
+    r"[ _.-]?(id|no|nr|number|key)"
+    r"|(refer+er|refer+ed.?by|infector|infected.?by|manager|supervisor|reports.?to|index.?case"
+    r"|index.?patient|source.?case)([ _.-]?(id|no|nr|number|key))?",
+    re.IGNORECASE,
+)
+#: "patient_id" at the end of a name says so too, "id" does not.
+_LONG_NAME = 4
+#: At most so many different numbers that repeat are codes.
+_MOST_CODES = 10
+#: What stands in pedigrees for "none", beside a blank.
+_NO_ROW = "0"
+
+
+def find_links(
+    guesses: Mapping[str, Feature | LeftOut], cells: Mapping[str, pd.Series], target: str | None
+) -> Iterator[LeftOut]:
+    """The columns that point at a column of identifiers, each as it is left out.
+
+    **Parameters:**
+
+    * **guesses**: what each column is taken for; **cells**: its cells as text, None for missing.
+    * **target**: what is asked for as the target is no link.
+    """
+    others = [name for name in guesses if name != target]
+    for key, guess in guesses.items():
+        if not (isinstance(guess, LeftOut) and guess.make == "identifier"):
+            continue
+        identifiers = set(cells[key].dropna())
+        for name in others:
+            if name != key and _points_at(name, cells[name], key, identifiers):
+                reason = f"a link: each cell is one of {key}"
+                yield LeftOut(name=name, reason=reason, make="link", to=key)
+
+
+def _points_at(name: str, column: pd.Series, key: str, identifiers: set[str]) -> bool:
+    """Whether the cells of a column are identifiers of rows, and not by chance."""
+    links = set(column.dropna()) - ({_NO_ROW} - identifiers)
+    # A column that has each of them once is another identifier of the same rows.
+    if not links or not links < identifiers:
+        return False
+    is_named = bool(_NAME.fullmatch(name)) or (len(key) >= _LONG_NAME and name.endswith(key))
+    if is_named and not (len(links) <= _MOST_CODES and 2 * len(links) <= column.count()):
+        return True
+    if not all(text.isdecimal() for text in identifiers):
+        return not all(map(is_common, links))
+    numbers = [int(text) for text in identifiers]
+    density = len(numbers) / (max(numbers) - min(numbers) + 1)
+    return density ** len(links) < _CHANCE
+
+
+def new_links(
+    real: pd.Series, real_keys: pd.Series, keys: Sequence[str], seed: int
+) -> list[str | None]:
+    """Links of new rows: to an earlier one, so that they have no circles, or to none.
+
+    As many rows as in the real table point at none, and at themselves. The first row has no earlier
+    one: it points at none where any real row does, else at itself.
+
+    **Parameters:**
+
+    * **real**, **real_keys**: the real cells of the column and of that which it points at.
+    * **keys**: the identifiers of the new rows, shape (m,).
+    """
+    none = _NO_ROW if (real == _NO_ROW).any() and _NO_ROW not in set(real_keys) else None
+    points = real.notna() & (real != none)
+    share, share_of_self = points.mean(), (points & (real == real_keys)).mean()
+    rng = generator(seed, Stream.LINKS)
+    links: list[str | None] = []
+    for place, (chance, earlier) in enumerate(rng.random((len(keys), 2))):
+        if chance < share_of_self or not place and points.all():
+            links.append(keys[place])
+        elif chance < share and place:
+            links.append(keys[int(earlier * place)])
+        else:
+            links.append(none)
+    return links
