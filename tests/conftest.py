@@ -7,6 +7,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from t2local.evaluate import fidelity, utility
+from t2local.evaluate import report as evaluate_report
 from t2local.stats import column_mixture, ensemble
 from t2local.team import label_calibration
 from t2local.trim import benefit
@@ -81,15 +83,18 @@ def few_trees():
 @pytest.fixture(scope="module")
 def fewest_fits(few_trees):
     """For modules of many whole runs that ask only whether files, columns and texts are right."""
-    forest = ensemble._forest
+    forest, classifiers = ensemble._forest, utility._classifiers
     with pytest.MonkeyPatch.context() as patch:
         for module, name in (
             (benefit, "_FOLDS"),
             (label_calibration, "N_FOLDS"),
             (column_mixture, "_N_FOLDS"),
+            (fidelity, "_N_FOLDS"),
+            (evaluate_report, "_N_FOLDS"),
         ):
             patch.setattr(module, name, 2)
         patch.setattr(ensemble, "_forest", lambda t, n, *others: forest(t, min(n, 10), *others))
+        patch.setattr(utility, "_classifiers", lambda seed: classifiers(seed)[:1])
         yield
 
 

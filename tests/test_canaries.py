@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from t2local.cli import main
 from t2local.cli.exits import error_lines
 from t2local.errors import T2LocalError
+from t2local.run.resumption import ResumableWriter
 from tests.batches import patients as make_patients
 from tests.test_real_tables import ward
 from tests.tiny import tiny
@@ -57,15 +58,15 @@ def values(kind: str, n: int = 50) -> list[str]:
     """The planted values of a kind."""
     numbers = range(n)
     return {
-        "village": [word("vil", i) for i in numbers[:25]],
-        "employer": [f"{word('emp', i)} & sons, shoes" for i in numbers[:25]],
+        "village": [word("vil", i) for i in numbers],
+        "employer": [f"{word('emp', i)} & sons, shoes" for i in numbers],
         "name": [f"{word('first', i)} {word('last', i)}" for i in numbers],
         "mrn": [f"ZQ{730_000 + 37 * i}" for i in numbers],
         "story": [f"{word('told', i)} fell ill and came by bus" for i in numbers],
         "email": [f"{word('mail', i).lower()}@example.org" for i in numbers],
         "address": [f"{i + 1} {word('road', i)} Street" for i in numbers],
         "phone": [f"+49 731 {5_550_000 + 137 * i}" for i in numbers],
-        "diagnosis": [f"Q{i:02}.73{i % 10}" for i in numbers[:25]],
+        "diagnosis": [f"Q{i:02}.73{i % 10}" for i in numbers],
     }[kind]
 
 
@@ -100,7 +101,8 @@ def planted(frame: pd.DataFrame, target: str) -> tuple[pd.DataFrame, list[str], 
         columns[kind] = [cells[i] for i in rng.permutation(ROWS)]
     for kind in ("name", "email", "address", "phone", "story"):
         columns[kind] = np.tile(values(kind), 3)
-    columns["mrn"] = [f"ZQ{730_000 + 37 * i}" for i in range(ROWS)]
+    columns["mrn"] = values("mrn", ROWS)
+    columns["referrer"] = rng.choice(values("mrn"), ROWS)
     income = np.round(rng.lognormal(10, 1, ROWS), 2)
     income[[3, 77]] = 1234567.89, 123.47
     columns["income"] = income
@@ -149,31 +151,53 @@ def hits(canaries, folder: Path, printed: dict[str, str]) -> list[str]:
     ]
 
 
+def stopped(command, monkeypatch):
+    """The command, with Ctrl-C when its first block is on the disk."""
+    write = ResumableWriter.write
+
+    def interrupted(self, request, on_row):
+        write(self, request, on_row)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResumableWriter, "write", interrupted)
+        return run(*command)
+
+
 @pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[pytest.mark.model] * (name not in ALWAYS)) for name in TABLES],
 )
-def test_no_planted_value_leaves_any_command(name, real_table, workplace):
+def test_no_planted_value_leaves_any_command(name, real_table, workplace, monkeypatch):
     """Names, addresses, telephone numbers, e-mail addresses, identifiers and free text leave
     nowhere: not in a file, on the terminal, in a cache or a temporary file.
     """
     frame, target = table(name, real_table, workplace / "in")
     frame, canaries, ends = planted(frame, target)
-    assert set(values("phone")) <= set(canaries)
+    for kind in ("village", "employer", "name", "mrn", "story", "email", "address", "phone"):
+        assert set(values(kind)) <= set(canaries)
     data, model = workplace / "in" / "data.csv", workplace / "in" / "model.gguf"
     frame.to_csv(data, index=False)
     exits = workplace / "exits"
     out = exits / "out"
     every = name in ALL_COMMANDS
+    generate = [
+        *("generate", data, "--target", target, "--model", model, "--out", out),
+        *("--rows", "10", "--max-batches", "3", "--keep", "all"),
+        *([] if every else ["--plan", "data"]),
+    ]
+    if every:
+        done = stopped(generate, monkeypatch)
+        assert done.exit_code == 130
+        assert list((out / ".checkpoint").iterdir())
+        assert hits([*canaries, *ends], exits, {"stopped": done.stdout + done.stderr}) == []
     commands = [
         ["describe", data, "--target", target, "-o", exits / "d.yaml"],
+        *([["review", data, "--target", target, "--yes", "-o", exits / "r.yaml"]] * every),
         *([["ask", data, "--target", target, "--model", model, "-o", exits / "k.yaml"]] * every),
         *([["plan", data, "--target", target, "--model", model, "-o", exits / "p.yaml"]] * every),
-        [
-            *("generate", data, "--target", target, "--model", model, "--out", out),
-            *("--rows", "10", "--max-batches", "3", "--keep", "all"),
-            *([] if every else ["--plan", "data"]),
-        ],
+        generate,
+        *([["verify", out]] * every),
         ["trim", data, out / "synthetic.csv", "--target", target, "--out", exits / "trimmed"],
         *([["evaluate", data, out / "synthetic.csv", "--target", target]] * every),
     ]
@@ -183,6 +207,8 @@ def test_no_planted_value_leaves_any_command(name, real_table, workplace):
         assert done.exit_code in (0, 5), done.output
         printed[" ".join(map(str, command[:1]))] = done.stdout + done.stderr
     assert hits([*canaries, *ends], exits, printed) == []
+    for empty in ("home", "cache", "tmp"):
+        assert not list((exits / empty).iterdir())
     written = pd.read_csv(out / "synthetic.csv", dtype=str)
     assert list(written) == list(frame)
     for kind in ("village", "employer", "diagnosis"):

@@ -75,13 +75,15 @@ print([os.environ[name] for name in names], hooks)
     assert done.stdout == "['1', '1', '1', '1'] []\n", done.stderr
 
 
-def test_importing_the_library_seals_nothing():
-    code = "import sys, socket\nimport t2local, t2local.settings\nsocket.socket().close()"
+def test_importing_the_library_seals_nothing_and_opens_no_cache(tmp_path):
+    code = "import socket, t2local, t2local.llm.grammar, t2local.llm.backbone; socket.socket().close()"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         check=False,
-        env={"PYTHONPATH": str(Path(t2local.__file__).parents[1])},
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(Path(t2local.__file__).parents[1]), "HOME": str(tmp_path)},
     )
     assert done.returncode == 0, done.stderr
+    assert not list(tmp_path.iterdir())
