@@ -50,7 +50,11 @@ def test_lines_are_those_of_the_file_even_after_a_cell_with_a_newline(tmp_path):
         (b"a,b\n1," + b"x" * 200_000, ["line 2: field larger than field limit"]),
         (b"a,b\n", ["has no rows of data"]),
         (b"a,b\n1,2\n", ["has 1 row of data"]),
-        (b"abc\n1\n2\n", ["only one column"]),
+        (b"abc\n1\n2\n", ["only one column", "the delimiter must be"]),
+        (
+            b"Report 2024\n\nage;sex\n1;f\n2;m\n",
+            ["line 1: there is only one column, and in line 3 there are 2", "above the header"],
+        ),
         (b"a,b\n1,2\n3\n4,5,6\n", ["line 3: 1 cells", "line 4: 3 cells"]),
         (b"\xff\xfea\x00,", ["begins like UTF-16"]),
         (b'a,b\n1,"x\n2,3\n', ["line 2"]),

@@ -236,3 +236,10 @@ def test_numbers_of_many_digits_of_which_none_repeats_are_identifiers():
     numbers = [str(10**20 + 7 * place) for place in range(20)]
     assert guess(numbers).make == "identifier"
     assert guess([*numbers, numbers[0]]).make == ""
+
+
+def test_numbers_with_a_few_texts_are_said_to_be_that():
+    for few in (["Total", "Mean"], ["<5", "<5"]):
+        out = guess([*map(str, range(30)), *few])
+        assert out.reason.startswith("mostly numbers, but some cells are texts")
+    assert guess([f"said {n}" for n in range(30)]).reason.startswith("free text")

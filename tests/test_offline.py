@@ -76,7 +76,9 @@ print([os.environ[name] for name in names], hooks)
 
 
 def test_importing_the_library_seals_nothing_and_opens_no_cache(tmp_path):
-    code = "import socket, t2local, t2local.llm.grammar, t2local.llm.backbone; socket.socket().close()"
+    code = (
+        "import socket, t2local, t2local.llm.grammar, t2local.llm.backbone; socket.socket().close()"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -1,6 +1,7 @@
 """From values to what is delivered: the columns and types of the input.
 
-Identifiers are new ones, links point at them, derived columns are computed, and a column that is left out is blank.
+Identifiers are new ones, links point at them, derived columns are computed, and a column that is
+left out is blank.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +47,6 @@ def deliver(
     * **left_out**: other columns come back ``blank``, or are ``dropped``.
     """
     identifiers = _identifiers(dictionary, table, len(kept), seed)
-    identifiers |= _links(dictionary, table, identifiers, seed)
     computed = dictionary.computed(kept)
     if left_out == "blank":
         others = {str(name) for name in table.cells} - {*dictionary.names, *identifiers, *computed}
@@ -71,32 +71,24 @@ def deliver(
 
 def _identifiers(
     dictionary: FeatureDictionary, table: Table, n_rows: int, seed: int
-) -> dict[str, list[str | None]]:
-    """New identifiers, by column."""
+) -> Mapping[str, Sequence[str | None]]:
+    """New identifiers, and links to them, by column."""
     others = table.other_cells or {}
-    return {
-        column.name: [
-            *new_identifiers(table.cells[column.name], n_rows, seed, others.get(column.name))
-        ]
+    identifiers = {
+        column.name: new_identifiers(
+            table.cells[column.name], n_rows, seed, others.get(column.name)
+        )
         for column in dictionary.left_out
         if column.make == "identifier" and column.name in table.cells
     }
-
-
-def _links(
-    dictionary: FeatureDictionary,
-    table: Table,
-    identifiers: Mapping[str, Sequence[str | None]],
-    seed: int,
-) -> dict[str, list[str | None]]:
-    """Columns whose new cells are new identifiers of other rows."""
-    return {
+    links = {
         column.name: new_links(
             table.cells[column.name], table.cells[column.to], identifiers[column.to], seed
         )
         for column in dictionary.left_out
         if column.to in identifiers and column.name in table.cells
     }
+    return {**identifiers, **links}
 
 
 def _order(table: Table, columns: set[str], new_columns: Sequence[str]) -> list[str]:

@@ -53,11 +53,7 @@ def describe(
     _check_target(cells, target, source)
     likely_target = target or _named_like_a_label(cells)
     columns = {name: all_cells(cells[name], other_cells) for name in cells.columns}
-    guesses = {
-        name: guess_column(column, is_target=name == likely_target, settings=settings)
-        for name, column in columns.items()
-    }
-    guesses |= {link.name: link for link in find_links(guesses, columns, likely_target)}
+    guesses = _guesses(columns, likely_target, settings)
     chosen, reason = _choose_target(guesses, likely_target, required=target is not None)
     if chosen is not None and chosen != likely_target:
         guesses[chosen] = guess_column(columns[chosen], is_target=True, settings=settings)
@@ -69,6 +65,17 @@ def describe(
         left_out=tuple(guess for guess in guesses.values() if isinstance(guess, LeftOut)),
         rules=_rules(features, chosen, cells),
     )
+
+
+def _guesses(
+    columns: Mapping[str, pd.Series], target: str | None, settings: TableSettings
+) -> dict[str, Feature | LeftOut]:
+    """What each column is: by itself, or as a link to another one."""
+    guesses = {
+        name: guess_column(column, is_target=name == target, settings=settings)
+        for name, column in columns.items()
+    }
+    return guesses | {link.name: link for link in find_links(guesses, columns, target)}
 
 
 def _rules(

@@ -181,6 +181,11 @@ def guess_column(
     for rule in _RULES:
         if guess := rule(facts):
             return guess
+    if 2 * sum(map(bool, map(DECIMAL.fullmatch, facts.cells))) > len(facts.cells):
+        return facts.left_out(
+            "mostly numbers, but some cells are texts, such as those of a total row or below a "
+            "limit: make them numbers or blanks"
+        )
     return facts.left_out(
         f"free text: {facts.n_levels} different values in {len(facts.cells)} cells"
     )

@@ -41,15 +41,7 @@ def read_header(records: Sequence[Record], source: str, first_line: str = "auto"
     **Raises** `InputError` for a file of one column.
     """
     if len(records[0].cells) < 2:
-        fault = (
-            f"{source}, line 1: there is only one column; the delimiter must be a comma, "
-            "a semicolon, a tab or a bar"
-        )
-        raise InputError(
-            f"The header of {source} cannot be used:",
-            faults=[fault],
-            next_step="pass a table with two columns or more",
-        )
+        raise _one_column(records, source)
     records, decisions = _without_blank_last_column(records)
     first = [cell.strip() for cell in records[0].cells]
     reason = "asked for" if first_line == "data" else ""
@@ -67,6 +59,20 @@ def read_header(records: Sequence[Record], source: str, first_line: str = "auto"
         decisions.append(Decision("header", "the first line", reason))
     names, renamed = _names(first)
     return Header(names, list(records[1:]), [*decisions, *renamed], first)
+
+
+def _one_column(records: Sequence[Record], source: str) -> InputError:
+    """That the first line has one cell, which may be a title above the header."""
+    fault = f"{source}, line {records[0].line}: there is only one column"
+    next_step = "pass a table with two columns or more"
+    wide = [record for record in records if len(record.cells) > 1]
+    if 2 * len(wide) > len(records):
+        fault += f", and in line {wide[0].line} there are {len(wide[0].cells)}"
+        next_step = f"take the lines above the header out of {source}"
+    else:
+        fault += "; the delimiter must be a comma, a semicolon, a tab or a bar"
+    message = f"The header of {source} cannot be used:"
+    return InputError(message, faults=[fault], next_step=next_step)
 
 
 def _without_blank_last_column(

@@ -6,19 +6,18 @@ Such a column never becomes levels or numbers: its cells are persons. New rows p
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 
 from t2local.stats.streams import Stream, generator
-from t2local.tables.disclosure import is_common
 from t2local.tables.dictionary import Feature, LeftOut
+from t2local.tables.disclosure import is_common
 
 #: Where the chance that all numbers of a column are identifiers is smaller, they are.
 _CHANCE = 1e-6
 #: Identifiers that count the rows are numbers like others: there the name has to say it. "mother"
 #: alone may be her age.
 _NAME = re.compile(
-    r"(mother|father|parent|mutter|vater|sire|dam|spouse|partner|sibling|twin|household|head|source)"
+    r"(mother|father|parent|mutter|vater|spouse|partner|sibling|twin|household|head|source)"
     r"[ _.-]?(id|no|nr|number|key)"
     r"|(refer+er|refer+ed.?by|infector|infected.?by|manager|supervisor|reports.?to|index.?case"
     r"|index.?patient|source.?case)([ _.-]?(id|no|nr|number|key))?",
@@ -88,7 +87,7 @@ def new_links(
     rng = generator(seed, Stream.LINKS)
     links: list[str | None] = []
     for place, (chance, earlier) in enumerate(rng.random((len(keys), 2))):
-        if chance < share_of_self or not place and points.all():
+        if chance < share_of_self or (not place and points.all()):
             links.append(keys[place])
         elif chance < share and place:
             links.append(keys[int(earlier * place)])

@@ -248,7 +248,7 @@ def _delimiter(lines: Callable[[], Iterable[str]]) -> str:
         except csv.Error:
             whole = False
         if not counts or counts[0] < 2:
-            return False, 0.0, 0
+            return False, 0.0, max(counts, default=0)  # it shows where a table begins
         return whole, counts.count(counts[0]) / len(counts), counts[0]
 
     return max(_DELIMITERS, key=fit)
