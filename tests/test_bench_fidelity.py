@@ -10,6 +10,8 @@ from bench.knowledge.sources.source import Source  # noqa: E402
 from bench.knowledge.tables import of_frame  # noqa: E402
 from t2local.llm.scripted import ScriptedModel  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("fewest_fits")
+
 SOURCE = Source("small", "", "", "y", lambda raw: raw["y"], {}, {})
 
 
@@ -20,6 +22,7 @@ def small(monkeypatch):
     labels = np.where(x + rng.integers(0, 20, 160) > 30, "yes", "no")
     table = of_frame(pd.DataFrame({"x": x, "z": x // 2, "y": labels}), SOURCE, "choose")
     monkeypatch.setattr(fidelity, "table", lambda name: table)
+    monkeypatch.setattr(fidelity, "N_SAMPLES", 10)
     return table
 
 

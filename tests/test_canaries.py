@@ -169,8 +169,8 @@ def stopped(command, monkeypatch):
     [pytest.param(name, marks=[pytest.mark.model] * (name not in ALWAYS)) for name in TABLES],
 )
 def test_no_planted_value_leaves_any_command(name, real_table, workplace, monkeypatch):
-    """Names, addresses, telephone numbers, e-mail addresses, identifiers and free text leave
-    nowhere: not in a file, on the terminal, in a cache or a temporary file.
+    """Names, addresses, telephone numbers, e-mail addresses, identifiers, links to them and free
+    text leave nowhere: not in a file, on the terminal, in a cache or a temporary file.
     """
     frame, target = table(name, real_table, workplace / "in")
     frame, canaries, ends = planted(frame, target)
