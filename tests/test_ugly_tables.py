@@ -150,4 +150,4 @@ if __name__ == "__main__":
     for name in set(UGLY) - set(RUNS):
         with tempfile.TemporaryDirectory() as folder:
             check_run(UGLY[name], Path(folder))
-        print(f"{name}: right")
+        print(f"{name}: right")  # noqa: T201
