@@ -41,31 +41,40 @@ def find_links(
     * **guesses**: what each column is taken for; **cells**: its cells as text, None for missing.
     * **target**: what is asked for as the target is no link.
     """
-    others = [name for name in guesses if name != target]
-    for key, guess in guesses.items():
-        if not (isinstance(guess, LeftOut) and guess.make == "identifier"):
-            continue
-        identifiers = set(cells[key].dropna())
-        for name in others:
-            if name != key and _points_at(name, cells[name], key, identifiers):
-                reason = f"a link: each cell is one of {key}"
+    keys = {
+        name: set(cells[name].dropna())
+        for name, guess in guesses.items()
+        if isinstance(guess, LeftOut) and guess.make == "identifier"
+    }
+    if not keys:
+        return
+    for name, column in cells.items():
+        texts = set(column.dropna())
+        for key, identifiers in keys.items():
+            # A column that has each of them once is another identifier of the same rows.
+            links = texts - ({_NO_ROW} - identifiers)
+            if name == target or not links or not links < identifiers:
+                continue
+            if _is_named(name, key, len(links), column.count()) or _by_no_chance(
+                links, identifiers
+            ):
+                reason = f"a link to another row: its cells are those of {key}"
                 yield LeftOut(name=name, reason=reason, make="link", to=key)
 
 
-def _points_at(name: str, column: pd.Series, key: str, identifiers: set[str]) -> bool:
-    """Whether the cells of a column are identifiers of rows, and not by chance."""
-    links = set(column.dropna()) - ({_NO_ROW} - identifiers)
-    # A column that has each of them once is another identifier of the same rows.
-    if not links or not links < identifiers:
-        return False
-    is_named = bool(_NAME.fullmatch(name)) or (len(key) >= _LONG_NAME and name.endswith(key))
-    if is_named and not (len(links) <= _MOST_CODES and 2 * len(links) <= column.count()):
-        return True
+def _is_named(name: str, key: str, n_links: int, n_cells: int) -> bool:
+    """Whether a name says that a column points at a key, and its cells are no codes."""
+    says_so = bool(_NAME.fullmatch(name)) or (len(key) >= _LONG_NAME and name.endswith(key))
+    return says_so and (n_links > _MOST_CODES or 2 * n_links > n_cells)
+
+
+def _by_no_chance(links: set[str], identifiers: set[str]) -> bool:
+    """Whether texts that all are identifiers would hardly be some by chance."""
     if not all(text.isdecimal() for text in identifiers):
         return not all(map(is_common, links))
     numbers = [int(text) for text in identifiers]
     density = len(numbers) / (max(numbers) - min(numbers) + 1)
-    return density ** len(links) < _CHANCE
+    return bool(density ** len(links) < _CHANCE)
 
 
 def new_links(
