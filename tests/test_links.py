@@ -66,6 +66,15 @@ def test_codes_and_identifiers_of_others_are_no_links(kind, name, cells):
     assert not link(people(KEYS[kind], name, cells), name)
 
 
+def test_a_column_points_at_the_largest_of_several():
+    keys = KEYS["texts"]
+    second = [key if n % 9 else None for n, key in enumerate(keys)]
+    frame = people(keys).assign(second_id=second, third=[*second[:30], *[None] * 30])
+    frame = frame[["second_id", "person_id", "third", "mother_id", "age", "died"]]
+    for name in ("second_id", "third", "mother_id"):
+        assert link(frame, name) == "person_id"
+
+
 def test_a_zero_is_nobody_as_in_pedigrees():
     cells = [cell or "0" for cell in mothers(KEYS["texts"])]
     assert link(people(KEYS["texts"], "father", cells), "father") == "person_id"

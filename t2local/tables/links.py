@@ -48,18 +48,20 @@ def find_links(
     }
     if not keys:
         return
+    # The largest first: what it has of a smaller one, it points at in the largest.
+    by_size = sorted(keys.items(), key=lambda pair: -len(pair[1]))
     for name, column in cells.items():
         texts = set(column.dropna())
-        for key, identifiers in keys.items():
+        for key, identifiers in by_size:
             # A column that has each of them once is another identifier of the same rows.
             links = texts - ({_NO_ROW} - identifiers)
             if name == target or not links or not links < identifiers:
                 continue
-            if _is_named(name, key, len(links), column.count()) or _by_no_chance(
-                links, identifiers
-            ):
+            is_named = _is_named(name, key, len(links), column.count())
+            if is_named or _by_no_chance(links, identifiers):
                 reason = f"a link to another row: its cells are those of {key}"
                 yield LeftOut(name=name, reason=reason, make="link", to=key)
+                break
 
 
 def _is_named(name: str, key: str, n_links: int, n_cells: int) -> bool:
