@@ -143,7 +143,7 @@ def records(path: Path, table: Table) -> list[list[str]]:
     data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     text = data.decode(table.encoding).removeprefix("\ufeff")
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=table.delimiter)
-    return [row for row in rows if any(cell.strip() for cell in row)]
+    return [row for row in rows if any(map(stripped, row))]
 
 
 def check_file(dictionary: FeatureDictionary) -> None:
