@@ -24,6 +24,7 @@ from t2local.llm.manifest import (
     Part,
     check_name,
     folder,
+    make_folder,
     manifest_paths,
     manifests,
     now,
@@ -102,12 +103,10 @@ def add(
 ) -> Manifest:
     """Take a model file (the first, of several parts) into the store.
 
-    It is hashed, its header is read, and a file that nobody knows is first opened in a child
-    process. A manifest beside it is checked and kept.
-
     **Parameters:**
 
-    * **path**: the file; with **link** it stays where it is.
+    * **path**: the file; one that nobody knows is first opened in a child process. A manifest
+      beside it is checked and kept. With **link** it stays where it is.
     * **name**: what ``--model`` will take; **chat**: the name of a chat format or a Jinja file.
       None: the manifest's, the catalogue's or the file's own.
 
@@ -126,14 +125,13 @@ def add(
     name = name or (source and source.name) or as_name(gguf.stem(path.name))
     refuse_taken(name, digests)
     origin = _origin(manifest, entry, header.licence)
-    chat_format = format_of(path, header, chat, origin.chat)  # may fail: before a file is copied
-    missing = 0 if link else sum(map(_missing_bytes, paths, blob_names(digests)))
-    with store_to_change(missing):
+    origin = replace(origin, chat=format_of(path, header, chat, origin.chat))
+    with store_to_change():
         return _replace(
             Manifest(
                 name=name,
                 files=_parts(paths, digests, link=link),
-                **asdict(replace(origin, chat=chat_format)),
+                **asdict(origin),
                 context=header.context_length,
                 kv_bytes_per_token=header.kv_bytes_per_token,
                 source="link" if link else "file",
@@ -297,6 +295,7 @@ def _parts(paths: list[Path], digests: list[str], *, link: bool) -> tuple[Part, 
     names = [str(path.resolve()) for path in paths]
     if not link:
         names = blob_names(digests)
+        make_folder(sum(map(_missing_bytes, paths, names)))
         for path, name, digest in zip(paths, names, digests, strict=True):
             write_blob(chunks_of(path), name, digest)
     return tuple(
