@@ -34,13 +34,20 @@ OPTIONS = {
 }
 
 
+def small_table():
+    """40 patients."""
+    from tests.patients import patients
+
+    return patients()[["age", "sex", "outcome"]].head(40)
+
+
 def run(out: Path, **options) -> None:
     """A run of some blocks, with a manager and questions about real rows."""
     import t2local
-    from tests.patients import patients
 
-    table = patients()[["age", "sex", "outcome"]].head(40)
-    t2local.generate(table, model=t2local.ScriptedModel(), out=out, **{**OPTIONS, **options})
+    t2local.generate(
+        small_table(), model=t2local.ScriptedModel(), out=out, **{**OPTIONS, **options}
+    )
 
 
 def child(out: Path, mode: int = COUNT, point: int = 0, **options) -> tuple[int, int]:

@@ -1,14 +1,13 @@
 """A run that is told to stop, in each of its phases; then it goes on.
 
-    python -m tests.faults.signals                # 50 signals; minutes
-    python -m tests.faults.signals --n 3 --fast   # a sample with few trees, as in the suite
+    python -m tests.faults.signals                       # 50 signals; minutes
+    python -m tests.faults.signals --every 19 --cheap    # a sample with few trees, as in the suite
 
 The command line runs for real, with a scripted model that takes its time for each pass. Each run is
 a child of this process, so that nothing is imported twice. Linux only.
 """
 
 import argparse
-import hashlib
 import itertools
 import json
 import os
@@ -23,6 +22,9 @@ from unittest.mock import patch
 
 import numpy as np
 
+from tests.faults import points
+from tests.patients import patients
+
 #: The parts of a run, by the functions of `t2local.pipeline` that do them (the last is of the
 #: command line), and how often each is entered: a signal comes in one of these times.
 PHASES = {
@@ -30,8 +32,7 @@ PHASES = {
     "hand_over": 1, "render": 1,
 }  # fmt: skip
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: What an unbroken run and one that went on have in common; the others hold times.
-SAME = ("synthetic.csv", "rejected.csv", "dictionary.yaml", "plan.yaml", "journal.jsonl")
+N_SIGNALS = 50
 #: Seconds of a pass through the model.
 PASS = 0.01
 OPTIONS = [
@@ -164,10 +165,6 @@ def blocks(folder: Path) -> int:
     return max(Checkpoint(folder / name / ".checkpoint").rows for name in (".run.part", "run"))
 
 
-def content(folder: Path) -> dict[str, str]:
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in SAME}
-
-
 def faults(folder: Path, whole: Path, phase: str, code: int, number: int) -> list[str]:
     """What is wrong after a signal, and after the same command once more."""
     from t2local.errors import InputError
@@ -194,7 +191,7 @@ def faults(folder: Path, whole: Path, phase: str, code: int, number: int) -> lis
         wrong.append("rows of complete blocks were not delivered")
     if not finished and wait(start(folder)[0]):
         wrong.append(f"once more: {(folder / 'stderr').read_text()}")
-    elif content(out) != content(whole / "run"):
+    elif points.content(out) != points.content(whole / "run"):
         wrong.append("other bytes")
     left = {path.name for path in folder.iterdir()} - {"run", "data.csv", "stdout", "stderr"}
     if left or list(out.glob(".*")):
@@ -202,28 +199,18 @@ def faults(folder: Path, whole: Path, phase: str, code: int, number: int) -> lis
     return wrong
 
 
-def few_trees() -> None:
-    from t2local.team import label_calibration
-    from t2local.trim import benefit
-
-    benefit._TREES, benefit._REPEATS, label_calibration._TREES_OF_A_FOLD = 2, 1, 10
-
-
-def try_signals(n: int) -> dict[str, object]:
-    """Signals in all phases in turn; prints what is wrong, and counts."""
-    from tests.patients import patients
-
+def try_signals(table, every: int) -> dict[str, object]:
+    """Signals in all phases in turn, or every n-th; prints what is wrong, and counts."""
     rng = np.random.default_rng(1)
     seconds, n_wrong = [], 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         whole = folder / "whole"
         whole.mkdir()
-        patients().to_csv(whole / "data.csv", index=False)
-        durations(whole)  # what a run imports on its way is not imported in the next one
-        shutil.rmtree(whole / "run")
+        table.to_csv(whole / "data.csv", index=False)
+        points.run(folder / "first")  # so that no child imports anything
         spans = durations(whole)
-        for case in range(n):
+        for case in range(0, N_SIGNALS, every):
             phase = list(PHASES)[case % len(PHASES)]
             number = SIGNALS[case % len(SIGNALS)]
             entry = int(rng.integers(1, PHASES[phase] + 1))
@@ -244,7 +231,7 @@ def try_signals(n: int) -> dict[str, object]:
             )
     wall, processor = np.array(seconds).T
     return {
-        "signals": n,
+        "signals": len(seconds),
         "wrong": n_wrong,
         "seconds": [round(float(f(wall)), 2) for f in (np.median, np.max)],
         "processor_seconds": [round(float(f(processor)), 2) for f in (np.median, np.max)],
@@ -253,12 +240,14 @@ def try_signals(n: int) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--n", type=int, default=50, help="how many signals")
-    parser.add_argument("--fast", action="store_true", help="few trees")
+    parser.add_argument("--every", type=int, default=1, help="only every n-th signal")
+    parser.add_argument("--cheap", action="store_true", help="a smaller table, few trees")
     arguments = parser.parse_args()
-    if arguments.fast:
-        few_trees()
-    print(json.dumps(try_signals(arguments.n)))
+    table = patients()
+    if arguments.cheap:
+        points.cheap_fits()
+        table = points.small_table()
+    print(json.dumps(try_signals(table, arguments.every)))
 
 
 if __name__ == "__main__":
