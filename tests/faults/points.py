@@ -29,7 +29,7 @@ FEWEST = 60
 #: What an unbroken run and one that went on have in common; the others hold times.
 SAME = ("synthetic.csv", "rejected.csv", "dictionary.yaml", "plan.yaml", "journal.jsonl")
 OPTIONS = {
-    "rows": 24,
+    "rows": 14,
     "settings": {"trim.replicates": 20, "team.block_rows": 10, "team.examples": 8},
 }
 
