@@ -1,16 +1,23 @@
 """Install t2local from this kit, without a network: python3 install.py [FOLDER]
 
-FOLDER gets a virtual environment (default: t2local-env beside the place where you are). Every file
-of the kit is checked against SHA256SUMS first. Models go to the model store: $T2LOCAL_HOME, else
-~/.cache/t2local. Nothing but Python itself is needed.
+FOLDER gets a virtual environment (default: t2local-env in the folder where you are). Every file of
+the kit is checked against SHA256SUMS first, and there may be no other. Models go to the model
+store: $T2LOCAL_HOME, else ~/.cache/t2local. Nothing but Python itself is needed.
 """
+
+import os
+import sys
+
+if __name__ == "__main__":
+    # Python looks for modules beside its script first: an added hashlib.py would run unchecked.
+    # (These two are there before any script begins.)
+    own = os.path.realpath(__file__ + "/..")
+    sys.path = [entry for entry in sys.path if os.path.realpath(entry) != own]
 
 import hashlib
 import json
-import os
 import platform
 import subprocess
-import sys
 import venv
 from pathlib import Path
 
@@ -29,8 +36,10 @@ def main() -> int:
             faults,
             "run install.py with another Python, or make the kit on a machine like this one",
         )
+    if target.is_relative_to(KIT):
+        return stop(f"{target} would be inside the kit.", [], "pass a folder beside the kit")
     if faults := altered():
-        return stop("Some files of the kit are not what they were:", faults, "copy the kit again")
+        return stop("The kit is not what it was:", faults, "copy it anew, all of it and no more")
     if target.exists():
         return stop(f"{target} exists already.", [], "pass another folder")
     print(f"The kit is complete. Installing into {target} ...", flush=True)
@@ -64,16 +73,20 @@ def missing_instructions(needed: list[str], cpu: Path = Path("/proc/cpuinfo")) -
 
 
 def altered() -> list[str]:
-    """The files of the kit that are missing, or have another hash."""
-    faults = []
+    """The files of the kit that are missing or have another hash, and those that are not of it."""
+    faults, names = [], {"SHA256SUMS"}
     for line in (KIT / "SHA256SUMS").read_text(encoding="utf-8").splitlines():
         expected, name = line.split("  ", 1)
         path = KIT / name
+        names.add(name)
         if not path.is_file():
             faults.append(f"{name}: missing")
         elif sha256(path) != expected:
             faults.append(f"{name}: another hash")
-    return faults
+    # pip would take a wheel that somebody has put beside the others.
+    paths = (path for path in KIT.rglob("*") if path.is_symlink() or not path.is_dir())
+    present = {path.relative_to(KIT).as_posix() for path in paths}
+    return [*faults, *(f"{name}: not of the kit" for name in sorted(present - names))]
 
 
 def sha256(path: Path) -> str:

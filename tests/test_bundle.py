@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import requires, version
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from t2local.airgap import bundle
 from t2local.airgap.bundle import machine, make_kit, requirements
 from t2local.errors import ModelError, ResourceError, UsageError
 from t2local.llm import store
+from t2local.llm.catalog import entries
 from tests.tiny import tiny
 
 
@@ -74,7 +76,7 @@ def test_every_file_of_a_kit_has_its_hash(kit):
 def test_a_kit_says_for_which_machine_it_is(kit):
     facts = json.loads((kit[0] / "kit.json").read_text())
     assert facts["machine"] == machine()
-    assert facts["models"] == ["own.gguf"]
+    assert facts["models"] == ["mine.gguf"]
     assert facts["cpu"] == []  # of a llama.cpp that the user brought nothing is known
     assert "avx" in bundle._instruction_sets([]) or sys.platform != "linux"
     assert machine()["python"] == f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -82,18 +84,33 @@ def test_a_kit_says_for_which_machine_it_is(kit):
 
 def test_a_model_travels_with_a_manifest_that_fits_the_kit(kit, home, monkeypatch):
     folder, _ = kit
-    manifest = json.loads((folder / "models" / "own.gguf.json").read_text())
-    assert [part["path"] for part in manifest["files"]] == ["own.gguf"]
+    manifest = json.loads((folder / "models" / "mine.gguf.json").read_text())
+    assert [part["path"] for part in manifest["files"]] == ["mine.gguf"]
     assert manifest["source"] == "file"
     monkeypatch.setenv("T2LOCAL_HOME", str(home / "other"))
-    assert store.add(folder / "models" / "own.gguf").name == "mine"
+    assert store.add(folder / "models" / "mine.gguf").name == "mine"
+
+
+def test_a_model_that_came_with_pip_is_carried_under_the_catalogues_file_name(
+    home, wheels, monkeypatch
+):
+    path = tiny(home / "home" / "models" / "small.gguf", seed=4)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    entry = replace(entries()["qwen-1.5b"], file=path.name, sha256=digest)
+    monkeypatch.setitem(entries(), "qwen-1.5b", entry)
+    make_kit(home / "pip", ["mine", "qwen-1.5b"], wheels)
+    facts = json.loads((home / "pip" / "kit.json").read_text())
+    assert facts["models"] == ["mine.gguf", "small.gguf"]
+    monkeypatch.setenv("T2LOCAL_HOME", str(home / "other"))
+    # As install.py adds it: by its hash it is the model of the catalogue.
+    assert store.add(home / "pip" / "models" / "small.gguf").name == "qwen-1.5b"
 
 
 def test_a_linked_model_is_carried_as_a_file(home, wheels):
     store.add(tiny(home / "linked.gguf", seed=2), link=True, name="far")
     make_kit(home / "second", ["far"], wheels)
-    manifest = json.loads((home / "second" / "models" / "linked.gguf.json").read_text())
-    assert (manifest["source"], manifest["files"][0]["path"]) == ("file", "linked.gguf")
+    manifest = json.loads((home / "second" / "models" / "far.gguf.json").read_text())
+    assert (manifest["source"], manifest["files"][0]["path"]) == ("file", "far.gguf")
     store.remove("far")
 
 
@@ -171,7 +188,13 @@ def test_the_source_of_a_checkout_is_the_checkout():
     ("change", "words"),
     [
         (lambda kit: (kit / "catalog.toml").write_text("x"), "catalog.toml: another hash"),
-        (lambda kit: (kit / "models" / "own.gguf").unlink(), "models/own.gguf: missing"),
+        (lambda kit: (kit / "models" / "mine.gguf").unlink(), "models/mine.gguf: missing"),
+        (
+            lambda kit: (kit / "wheels" / "numpy-99.whl").write_text(""),
+            "wheels/numpy-99.whl: not of",
+        ),
+        (lambda kit: (kit / "wheels" / "more").symlink_to("/usr"), "wheels/more: not of"),
+        (lambda kit: (kit / "hashlib.py").write_text("print('run')"), "hashlib.py: not of"),
     ],
 )
 def test_the_script_of_a_damaged_kit_installs_nothing(kit, tmp_path, change, words):
@@ -185,5 +208,6 @@ def test_the_script_of_a_damaged_kit_installs_nothing(kit, tmp_path, change, wor
         check=False,
     )
     assert done.returncode == 1
-    assert f"  - {words}\n" in done.stderr
+    assert f"  - {words}" in done.stderr
+    assert done.stdout == ""
     assert not (tmp_path / "env").exists()

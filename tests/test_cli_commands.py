@@ -184,7 +184,7 @@ def group():
         (ModelError("No model.", next_step="pull it"), 4, "Error: No model.\nNext: pull it\n"),
         (DictionaryError("Bad.", next_step="edit", faults=["a @ 1"]), 3, "  - a @ 1\nNext: edit"),
         (MemoryError(), 6, "--set decoder.slots=4"),
-        (KeyboardInterrupt(), 130, "nothing was delivered"),
+        (KeyboardInterrupt(), 130, "Interrupted before the end"),
     ],
 )
 def test_each_failure_is_a_message_on_stderr_and_an_exit_code(group, error, code, words):

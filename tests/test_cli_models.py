@@ -1,6 +1,10 @@
 """The commands that carry models, with a llama of random weights (tests/tiny.py)."""
 
+import hashlib
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -54,8 +58,9 @@ def test_a_model_of_the_catalogue_that_is_not_here(home):
 
 def test_what_add_prints_leads_to_the_first_run(added, home):
     lines = added.stdout.splitlines()
-    assert lines[0] == f"mine: {home / 'home' / 'models' / 'own.gguf'}"
-    assert lines[1].startswith("sha256 ")
+    digest = hashlib.sha256((home / "own.gguf").read_bytes()).hexdigest()
+    assert lines[0] == f"mine: {home / 'home' / 'models' / f'sha256-{digest}.gguf'}"
+    assert lines[1].startswith(f"sha256 {digest}")
     assert lines[1].endswith("; licence: apache-2.0")
     assert lines[2] == "Next: python -m t2local generate data.csv --model mine"
 
@@ -75,8 +80,8 @@ def test_an_added_model_is_listed_after_the_catalogue_and_shown(added, home):
 def test_verify_names_every_model_that_changed(added, home):
     assert run("models", "verify", "mine").stdout == "mine: as it was\n"
     run("models", "add", tiny(home / "b.gguf", seed=2), "--name", "other")
-    for name in ("own", "b"):
-        tiny(home / "home" / "models" / f"{name}.gguf", seed=3)
+    for path in (home / "home" / "models").glob("*.gguf"):
+        tiny(path, seed=3)
     done = run("models", "verify", "mine", "other")
     assert done.exit_code == 4
     assert "  - mine: " in done.stderr
@@ -86,12 +91,39 @@ def test_verify_names_every_model_that_changed(added, home):
     assert "  - no\n  - nor this\n" in unknown.stderr
 
 
-def test_rm_says_what_it_deleted(added, home):
-    done = run("models", "rm", "mine")
-    assert sorted(line.partition(" ")[2] for line in done.stdout.splitlines()) == sorted(
-        str(home / "home" / "models" / name) for name in ("own.gguf", "own.gguf.json")
-    )
+def test_rm_says_what_it_frees_and_keeps_what_another_name_has(added, home):
+    blob = run("models", "path", "mine").stdout.strip()
+    run("models", "add", home / "own.gguf", "--name", "second")
+    folder = home / "home" / "models"
+    assert run("models", "rm", "mine").stdout.splitlines() == [
+        f"deleted {folder / 'mine.manifest.json'}",
+        "its files stay, as second has them too",
+        "freed 0 MB",
+    ]
+    assert run("models", "path", "second").stdout.strip() == blob
+    assert run("models", "rm", "second").stdout.splitlines() == [
+        f"deleted {folder / 'second.manifest.json'}",
+        f"deleted {blob}",
+        "freed 0 MB",
+    ]
     assert "mine" not in run("models", "list").stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo terminals")
+def test_on_a_terminal_rm_asks(added, home):
+    ours, theirs = os.openpty()
+    os.write(ours, b"n\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "t2local", "models", "rm", "mine"],
+        stdin=theirs,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 2
+    assert "Remove mine? It frees 0 MB" in done.stderr
+    assert (home / "home" / "models" / "mine.manifest.json").exists()
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_the_findings_stand_in_the_order_of_asking(findings):
 
 
 def test_the_model_is_named_with_file_hash_and_licence(findings, home):
-    path = home / "home" / "models" / "own.gguf"
+    path = store.find("mine").path
     first, digest, licence = findings["model"]
     assert first == f"mine: {path}"
     assert digest.startswith(f"sha256 {store.find('mine').sha256}, ")

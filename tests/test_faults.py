@@ -1,4 +1,4 @@
-"""A sample of the faults that tests/faults/points.py makes at every call (docs/reliability.md)."""
+"""A sample of the faults that tests/faults makes one after another (docs/reliability.md)."""
 
 import json
 import os
@@ -14,12 +14,10 @@ import t2local
 ROOT = str(Path(t2local.__file__).parents[1])
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux" or not shutil.which("cc"), reason="needs LD_PRELOAD and a C compiler"
-)
-def test_a_run_that_dies_or_finds_the_disk_full_leaves_one_whole_result_and_goes_on(tmp_path):
+def counts(tmp_path, *program):
+    """What a program of tests/faults counts."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.points", "--every", "60", "--first", "46"],
+        [sys.executable, "-m", *program],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[1],
@@ -27,5 +25,19 @@ def test_a_run_that_dies_or_finds_the_disk_full_leaves_one_whole_result_and_goes
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    counts = json.loads(done.stdout.splitlines()[-1])
-    assert counts == {"points": 4, "wrong": 0}, done.stdout
+    *lines, last = done.stdout.splitlines()
+    figures = json.loads(last)
+    assert figures.pop("wrong") == 0, lines
+    return figures
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("cc"), reason="needs LD_PRELOAD and a C compiler"
+)
+def test_a_run_that_dies_or_finds_the_disk_full_leaves_one_whole_result_and_goes_on(tmp_path):
+    assert counts(tmp_path, "tests.faults.points", "--one") == {"points": 4}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_run_that_is_told_to_stop_delivers_what_it_has_and_goes_on(tmp_path):
+    assert counts(tmp_path, "tests.faults.signals", "--every", "19", "--cheap")["signals"] == 3

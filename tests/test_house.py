@@ -191,6 +191,18 @@ def test_one_module_makes_the_random_generators():
     assert makers <= GENERATOR_MAKERS, listed(makers - GENERATOR_MAKERS)
 
 
+def test_nothing_runs_text_as_code_or_in_a_shell():
+    """Of frames too: ``DataFrame.eval`` and ``query`` run what stands in a column's name."""
+    calls = [
+        f"{place(path, node.lineno)} {ast.unparse(node)}"
+        for path, node in nodes(ast.Call)
+        if ast.unparse(node.func) in {"eval", "exec", "os.system", "os.popen"}
+        or ast.unparse(node.func).endswith((".eval", ".query"))
+        or "shell" in {keyword.arg for keyword in node.keywords}
+    ]
+    assert not calls, listed(calls)
+
+
 def test_the_readme_is_short_enough_to_be_read():
     readme = ROOT / "README.md"
     assert len(text(readme).splitlines()) <= MAX_README_LINES

@@ -41,3 +41,14 @@ def test_no_reader_waits_for_a_pipe_or_a_device(tmp_path, read):
     for path in (tmp_path / "data.csv", tmp_path, Path("/dev/zero")):
         with pytest.raises(InputError, match=r"a pipe or a device|a folder"):
             read(path)
+
+
+@pytest.mark.parametrize(
+    ("read", "most"),
+    [(read_table, 2 * 10**9), (lambda path: read_text(path, InputError), 20 * 10**6)],
+)
+def test_a_file_larger_than_any_of_its_kind_is_not_read(tmp_path, read, most):
+    with (tmp_path / "data.csv").open("wb") as file:  # with a hole: it takes no room on the disk
+        file.truncate(most + 1)
+    with pytest.raises(InputError, match=f"larger than {most / 1e6:,.0f} MB"):
+        read(tmp_path / "data.csv")

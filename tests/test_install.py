@@ -26,14 +26,18 @@ def install():
 
 @pytest.fixture
 def kit(tmp_path):
-    """A kit of one file."""
+    """A kit of two files."""
     folder = tmp_path / "kit"
     folder.mkdir()
     (folder / "install.py").write_bytes(SCRIPT.read_bytes())
     facts = {"machine": machine(), "cpu": [], "models": []}
     (folder / "kit.json").write_text(json.dumps(facts))
-    digest = hashlib.sha256((folder / "install.py").read_bytes()).hexdigest()
-    (folder / "SHA256SUMS").write_text(f"{digest}  install.py\n")
+    digests = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in ("install.py", "kit.json")
+    }
+    lines = [f"{digest}  {name}\n" for name, digest in digests.items()]
+    (folder / "SHA256SUMS").write_text("".join(lines))
     return folder
 
 
@@ -109,3 +113,9 @@ def test_a_folder_that_exists_is_not_installed_into(kit, tmp_path):
     assert done.returncode == 1
     assert "t2local-env exists already" in done.stderr
     assert list((tmp_path / "t2local-env").iterdir()) == []
+
+
+def test_nothing_is_installed_into_the_kit_itself(kit):
+    done = run(kit, str(kit / "env"))
+    assert (done.returncode, "would be inside the kit" in done.stderr) == (1, True)
+    assert {path.name for path in kit.iterdir()} == {"install.py", "kit.json", "SHA256SUMS"}

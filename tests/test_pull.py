@@ -1,5 +1,6 @@
 """``models pull`` with the real client of the hub, against a stand-in (tests/hub.py)."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -32,8 +33,10 @@ class Stand:
 
     def __init__(self, folder, content):
         self.folder, self.log = folder, folder / "log.txt"
-        (folder / "served.gguf").write_bytes(content)
-        command = [sys.executable, str(ROOT / "tests" / "hub.py"), folder / "served.gguf"]
+        self.served = folder / "served.gguf"
+        self.served.write_bytes(content)
+        self.blob = f"sha256-{hashlib.sha256(content).hexdigest()}.gguf"
+        command = [sys.executable, str(ROOT / "tests" / "hub.py"), self.served]
         self._server = subprocess.Popen(
             [*command, self.log, "model.gguf"], stdout=subprocess.PIPE, text=True
         )
@@ -111,7 +114,7 @@ def test_a_model_comes_with_its_manifest_and_is_checked(hub):
     done = hub.pull("good/x", "model.gguf", "--yes", "--name", "mine")
     assert done.returncode == 0, done.stderr
     assert "licence: apache-2.0" in done.stderr
-    manifest = json.loads((hub.home / "models" / "model.gguf.json").read_text())
+    manifest = json.loads((hub.home / "models" / "mine.manifest.json").read_text())
     assert {
         key: manifest[key] for key in ("name", "repository", "commit", "licence", "source")
     } == {
@@ -121,9 +124,7 @@ def test_a_model_comes_with_its_manifest_and_is_checked(hub):
         "licence": "apache-2.0",
         "source": "hub",
     }
-    assert (hub.home / "models" / "model.gguf").read_bytes() == (
-        hub.folder / "served.gguf"
-    ).read_bytes()
+    assert (hub.home / "models" / hub.blob).read_bytes() == hub.served.read_bytes()
     assert not [
         line for line in hub.requests("GET /") if "/resolve/" in line and COMMIT not in line
     ]
@@ -152,7 +153,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(tmp_path_factory, mode
             second = hub.pull("stops/x", "model.gguf", "--yes")
         assert second.returncode == 0, second.stderr
         assert f"bytes={10 << 20}-" in hub.requests("/resolve/")[-1]
-        assert hub.store() == ["model.gguf", "model.gguf.json"]
+        assert hub.store() == ["model.manifest.json", hub.blob]
 
 
 FAULTS = [
@@ -203,7 +204,7 @@ def test_the_format_of_prompts_is_chosen_before_or_after_the_download(hub):
     for choice in ([], ["--chat", "phi"], ["--chat", "gemma"], []):
         done = hub.pull("good/x", "model.gguf", "--yes", *choice)
         assert done.returncode == 0, done.stderr
-        chat = json.loads((hub.home / "models" / "model.gguf.json").read_text())["chat"]
+        chat = json.loads((hub.home / "models" / "model.manifest.json").read_text())["chat"]
         assert chat["name"] == (choice[-1:] or [chat["name"]])[0]
     assert chat["name"] == "gemma"  # a pull without a choice changes nothing
     assert len(hub.requests("/resolve/")) == 1
@@ -214,11 +215,11 @@ def test_a_model_whose_template_gives_no_format_waits_for_a_choice(tmp_path_fact
     content = tiny(tmp_path / "a.gguf", **broken).read_bytes()
     for hub in serve(tmp_path_factory, content):
         done = hub.pull("good/x", "model.gguf", "--yes")
-        assert (done.returncode, hub.store()) == (4, ["model.gguf"])
-        path = hub.home / "models" / "model.gguf"
-        assert f"models add '{path}' --chat NAME" in done.stderr
-        command = [sys.executable, "-m", "t2local", "models", "add", path, "--chat", "phi"]
-        assert hub.run(command).returncode == 0
+        assert (done.returncode, hub.store()) == (4, [])
+        assert "same command again with --chat NAME" in done.stderr
+        done = hub.pull("good/x", "model.gguf", "--yes", "--chat", "phi")
+        assert (done.returncode, hub.store()) == (0, ["model.manifest.json", hub.blob])
+        assert len(hub.requests("/resolve/")) == 1
 
 
 def test_two_pulls_at_once_fetch_it_once(hub):
@@ -226,7 +227,7 @@ def test_two_pulls_at_once_fetch_it_once(hub):
         done = list(pool.map(lambda _: hub.pull("good/x", "model.gguf", "--yes"), range(2)))
     assert [run.returncode for run in done] == [0, 0], done[0].stderr + done[1].stderr
     assert len(hub.requests("/resolve/")) == 1
-    assert hub.store() == ["model.gguf", "model.gguf.json"]
+    assert hub.store() == ["model.manifest.json", hub.blob]
 
 
 def test_no_network_no_space_and_a_store_that_cannot_be_written(hub):

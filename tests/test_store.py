@@ -30,6 +30,14 @@ def run(*arguments):
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
+def sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def in_store(home):
+    return {path.name for path in (home / "home" / "models").glob("[!.]*")}
+
+
 def fresh(code, folder):
     """What a new process says; the audit hook and the imports of this one are not in it."""
     environment = {
@@ -51,7 +59,8 @@ def test_models_are_added_shown_verified_and_removed(home):
     path = tiny(home / "My Model (v2).gguf")
     added = run("models", "add", path)
     assert added.exit_code == 0, added.output
-    assert store.find("my-model-v2").path == home / "home" / "models" / path.name
+    stored = store.find("my-model-v2").path
+    assert stored.name == f"sha256-{sha256(path)}.gguf"
     listed = {
         model["name"]: model
         for model in json.loads(run("models", "list", "--format", "json").stdout)
@@ -60,14 +69,14 @@ def test_models_are_added_shown_verified_and_removed(home):
     assert listed["my-model-v2"]["fits"]
     assert "GB" in listed["llama-3.3-70b"]["fits_reason"]
     assert "apache-2.0" in run("models", "show", "my-model-v2").stdout
-    assert run("models", "path", "my-model-v2").stdout.strip().endswith("My Model (v2).gguf")
+    assert run("models", "path", "my-model-v2").stdout.strip() == str(stored)
     assert run("models", "verify").exit_code == 0
-    tiny(home / "home" / "models" / path.name, seed=2)
+    tiny(stored, seed=2)
     verified = run("models", "verify")
     assert verified.exit_code == 4
     assert "sha256 expected" in verified.stderr
     assert run("models", "rm", "my-model-v2").exit_code == 0
-    assert list((home / "home" / "models").iterdir()) == []
+    assert in_store(home) == set()
     assert path.is_file()
     assert run("models", "rm", "my-model-v2").exit_code == 4
 
@@ -76,7 +85,7 @@ def test_a_linked_model_stays_where_it_is(home):
     path = tiny(home / "stick.gguf")
     assert run("models", "add", path, "--link", "--name", "mine").exit_code == 0
     assert store.find("mine").path == path
-    assert [p.name for p in (home / "home" / "models").iterdir()] == ["stick.gguf.json"]
+    assert in_store(home) == {"mine.manifest.json"}
     run("models", "rm", "mine")
     assert path.is_file()
     path.unlink()
@@ -85,7 +94,7 @@ def test_a_linked_model_stays_where_it_is(home):
 def test_a_manifest_beside_a_file_travels_with_it(home, monkeypatch):
     path = tiny(home / "a.gguf")
     run("models", "add", path, "--name", "one")
-    written = home / "home" / "models" / "a.gguf.json"
+    written = home / "home" / "models" / "one.manifest.json"
     manifest = {
         **json.loads(written.read_text()),
         "repository": "o/r",
@@ -310,7 +319,7 @@ def test_a_file_of_the_catalogue_without_a_named_format_has_its_own(home, monkey
     folder = home / "home" / "models"
     folder.mkdir(parents=True)
     path = tiny(folder / "own.gguf", **{"tokenizer.chat_template": (8, template)})
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = sha256(path)
     entry = replace(entries()["qwen3.5-4b"], name="own", file=path.name, sha256=digest)
     monkeypatch.setitem(entries(), "own", entry)
     chat = store.find("own").chat

@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from t2local.errors import ResourceError, UsageError
 from t2local.llm import store
 from t2local.llm.catalog import entries
+from t2local.llm.gguf import file_names
 from t2local.llm.manifest import manifests
 from t2local.settings import shipped
 from t2local.system.json_text import as_json
@@ -108,14 +109,13 @@ def _fill(target: Path, models: Sequence[store.ModelFile], wheels: Sequence[Path
     (target / "wheels").mkdir(parents=True)
     (target / "models").mkdir()
     n_packages = _collect(target / "wheels", wheels)
-    for model in models:
-        _copy_model(model, target / "models")
+    files = [_copy_model(model, target / "models") for model in models]
     for name in ("install.py", "catalog.toml"):
         shutil.copy(shipped("models") / name, target / name)
     facts = {
         "machine": machine(),
         "cpu": _instruction_sets(wheels),
-        "models": [model.path.name for model in models],
+        "models": files,
     }
     (target / "kit.json").write_text(as_json(facts), encoding="utf-8")
     return n_packages
@@ -205,8 +205,11 @@ def _source() -> str:
     return origin if origin.startswith("file:") else f"t2local=={package.version}"
 
 
-def _copy_model(model: store.ModelFile, folder: Path) -> None:
-    """Copy all parts of a model, with its manifest if it is a model of the store."""
+def _copy_model(model: store.ModelFile, folder: Path) -> str:
+    """Copy all parts of a model, with its manifest if it is a model of the store.
+
+    **Returns** the name of its first file there.
+    """
     manifest = manifests().get(model.name)
     if manifest is None and model.name not in entries():
         raise UsageError(
@@ -214,15 +217,21 @@ def _copy_model(model: store.ModelFile, folder: Path) -> None:
             next_step=f"python -m t2local models add '{model.path}'",
         )
     if manifest is None:
-        shutil.copy(model.path, folder)
-        return
-    for path in manifest.paths():
-        shutil.copy(path, folder)
-    # Behind the gap the files lie beside their manifest, wherever they are here.
-    files = tuple(part.model_copy(update={"path": Path(part.path).name}) for part in manifest.files)
+        name = entries()[model.name].file
+        shutil.copy(model.path, folder / name)
+        return name
+    # Behind the gap the files lie beside their manifest and have its name, whatever they have here.
+    names = file_names(manifest.name, len(manifest.files))
+    for path, name in zip(manifest.paths(), names, strict=True):
+        shutil.copy(path, folder / name)
+    files = tuple(
+        part.model_copy(update={"path": name})
+        for part, name in zip(manifest.files, names, strict=True)
+    )
     carried = manifest.model_copy(update={"files": files, "source": "file"})
     text = carried.model_dump_json(indent=2) + "\n"
-    (folder / f"{model.path.name}.json").write_text(text, encoding="utf-8")
+    (folder / f"{names[0]}.json").write_text(text, encoding="utf-8")
+    return names[0]
 
 
 def _sha256(path: Path) -> str:

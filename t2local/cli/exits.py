@@ -39,8 +39,9 @@ class ErrorGroup(click.Group):
             next_step = "check the disk, its rights, and where the output goes"
             _fail(ctx, ResourceError(message, next_step=next_step))
         except KeyboardInterrupt:
-            message = "Interrupted before there was a result; nothing was delivered."
-            next_step = "run the same command again: it goes on with what it had written"
+            message = "Interrupted before the end."
+            next_step = "run the same command again: it goes on with what it had written, or says "
+            next_step += "that the result is there"
             _fail(ctx, Interrupted(message, next_step=next_step))
 
 

@@ -32,6 +32,10 @@ def models(context: click.Context) -> None:
     """The models that t2local knows, and those that are here."""
     if context.invoked_subcommand != "pull":
         seal()
+    from t2local.llm.manifest import unreadable
+
+    for error in unreadable():
+        click.echo(f"Warning: {error}", err=True)
 
 
 @models.command("list")
@@ -115,8 +119,11 @@ def add(file: Path, link: bool, name: str | None, chat: str | None) -> None:
 def verify(names: tuple[str, ...]) -> None:
     """Hash the models of the store anew, all or those named."""
     from t2local.llm import store
+    from t2local.llm.manifest import unreadable
 
     faults = []
+    if not names:
+        faults = [error.message for error in unreadable()]
     checks = store.checkable()
     if unknown := [name for name in names if name not in checks]:
         raise ModelError(
@@ -164,12 +171,23 @@ def check(name: str, form: str) -> None:
 
 @models.command()
 @click.argument("name")
-def rm(name: str) -> None:
-    """Delete a model from the store; a linked file stays where it is."""
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rm(name: str, yes: bool) -> None:
+    """Take a NAME out of the store, and delete its files unless another name has them too; a linked
+    file stays where it is.
+    """
     from t2local.llm import store
 
-    for path in store.remove(name):
+    planned = store.removal(name)
+    question = f"Remove {name}? It frees {planned.bytes / 1e6:,.0f} MB"
+    if sys.stdin.isatty() and not yes and not click.confirm(question, err=True):
+        raise UsageError("Nothing was removed.", next_step="python -m t2local models list")
+    removed = store.remove(name)
+    for path in removed.paths:
         click.echo(f"deleted {path}")
+    if removed.shared:
+        click.echo(f"its files stay, as {', '.join(removed.shared)} has them too")
+    click.echo(f"freed {removed.bytes / 1e6:,.0f} MB")
 
 
 @models.command()
@@ -212,7 +230,7 @@ def bundle(output: Path, names: tuple[str, ...], wheels: tuple[Path, ...]) -> No
     kit = make_kit(output, names or ("starter",), wheels)
     size = f"{kit.bytes / 1e6:,.0f} MB"
     click.echo(f"{output}: {kit.n_packages} packages, {', '.join(kit.models)}, {size}")
-    click.echo("Carry the folder over, and run there: python3 install.py")
+    click.echo(f"Carry the folder over, and run beside it: python3 {output.name}/install.py")
 
 
 def _entry(name: str) -> "Entry":

@@ -2,7 +2,8 @@
 
 It is hashed, its header is read, and a file of unknown origin is opened in a child process. The
 result is remembered by size, times and inode of the file, so that the next start costs a look at
-its stamp. Nothing here knows llama.cpp: for a file that was altered it is not even imported.
+its stamp; after 30 days it is hashed again, whatever the stamp says. Nothing here knows llama.cpp:
+for a file that was altered it is not even imported.
 """
 
 import hashlib
@@ -10,7 +11,8 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, replace
+import time
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,9 @@ from t2local.system.json_text import JsonObject
 _OPENING_SECONDS, _SLOW_DISK = 10, 20_000_000
 #: Seconds on the clock for a template; the child itself ends after 5 of computing.
 _TEMPLATE_SECONDS = 30
+#: Seconds, 30 days: a stamp that somebody forged, or a disk that changed a bit, is noticed then.
+#: Hashing takes a second for so many gigabytes as the disk reads in it.
+_STAMP_HOLDS = 30 * 86_400
 #: What Python needs of the environment to find its packages.
 _ENVIRONMENT = ("APPDATA", "LD_LIBRARY_PATH", "PYTHONPATH", "SYSTEMROOT")
 #: Where ``-m t2local`` finds this package.
@@ -36,16 +41,18 @@ _ROOT = Path(__file__).parents[2]
 class Checked:
     """What a file is: its hash and its header.
 
-    ``opened_by``: the version of llama-cpp-python that opened it in a child process, if any did.
+    * ``hashed_at``: when it was, in seconds since 1970.
+    * ``opened_by``: the version of llama-cpp-python that opened it in a child process, if any did.
     """
 
     sha256: str
     header: Header
+    hashed_at: float = field(compare=False)
     opened_by: str = ""
 
 
 def check(path: Path, expected: str | None = None, *, anew: bool = False) -> Checked:
-    """Hash a file, then read its header; at a later call its stamp is enough, unless ``anew``.
+    """Hash a file, then read its header; for 30 days its stamp is enough, unless ``anew``.
 
     **Raises** `ModelError` for another hash than the expected one, for no GGUF, and for a file that
     changes meanwhile.
@@ -59,7 +66,7 @@ def check(path: Path, expected: str | None = None, *, anew: bool = False) -> Che
         return remembered
     digest = _digest(path)
     _compare(path, digest, expected)
-    checked = Checked(digest, read_header(path))
+    checked = Checked(digest, read_header(path), time.time())
     if _stamp(path) != stamp:
         raise ModelError(
             f"{path.name} changes while it is read.",
@@ -191,11 +198,17 @@ def _read_memory() -> JsonObject:
 def _remembered(path: Path, stamp: list[int]) -> Checked | None:
     entry = _read_memory().get(str(path.resolve()))
     try:
-        if entry and entry["stamp"] == stamp:
-            return Checked(entry["sha256"], Header(**entry["header"]), entry["opened_by"])
+        if entry and entry["stamp"] == stamp and _is_recent(entry["hashed_at"]):
+            header = Header(**entry["header"])
+            return Checked(entry["sha256"], header, entry["hashed_at"], entry["opened_by"])
     except (KeyError, TypeError):  # written by another version
         return None
     return None
+
+
+def _is_recent(hashed_at: float) -> bool:
+    """Whether a file was hashed in the last 30 days; a clock that was set back says no."""
+    return 0 <= time.time() - hashed_at < _STAMP_HOLDS
 
 
 def _remember(path: Path, stamp: list[int], checked: Checked) -> None:

@@ -105,11 +105,16 @@ def parts(path: Path) -> list[Path]:
 def part_names(name: str) -> list[str]:
     """The names of all files of a model, by the name of the first."""
     part = _PART.search(name)
-    if not part:
+    if not part or int(part[2]) == 1:
         return [name]
-    count = part[2]
-    beginning = name[: part.start()]
-    return [f"{beginning}-{i:05d}-of-{count}.gguf" for i in range(1, int(count) + 1)]
+    return file_names(name[: part.start()], int(part[2]))
+
+
+def file_names(beginning: str, count: int) -> list[str]:
+    """The names of all files of a model of so many parts, as llama.cpp looks for them."""
+    if count == 1:
+        return [f"{beginning}.gguf"]
+    return [f"{beginning}-{i:05d}-of-{count:05d}.gguf" for i in range(1, count + 1)]
 
 
 def stem(name: str) -> str:

@@ -1,9 +1,13 @@
-"""The manifests of the store: one beside each model (``NAME.gguf.json``), and the folder for both.
+"""The manifests of the store: ``NAME.manifest.json`` for each name that a model has there.
 
-A manifest says where a model comes from, its licence, and the hash of each of its files.
+A manifest says where a model comes from, its licence, and the hash of each of its files, which may
+be those of another name too (`t2local.llm.blobs`). Up to version 0.1 a store had ``FILE.gguf`` and
+``FILE.gguf.json`` instead; both are read as they are.
 """
 
+import re
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +16,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from t2local.errors import ModelError, ResourceError, UsageError
-from t2local.llm.catalog import ChatFormat, chat_formats
+from t2local.llm.catalog import ChatFormat, chat_formats, entries
 from t2local.llm.checks import Checked, check
 from t2local.settings import state_home
 from t2local.system.atomic import atomic
 
 UNKNOWN_LICENCE = "unknown: ask who gave you the file"
+#: What --model takes, and the name of a file.
+_NAME, _MAX_NAME = "[a-z0-9][a-z0-9._-]*", 100
 
 
 class Part(BaseModel):
@@ -70,7 +76,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
     format: Literal[1] = 1
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=100)
+    name: str = Field(pattern=f"^{_NAME}$", max_length=_MAX_NAME)
     files: tuple[Part, ...] = Field(min_length=1)
     repository: str = ""
     commit: str = ""
@@ -96,8 +102,8 @@ class Manifest(BaseModel):
 
     @property
     def path(self) -> Path:
-        """Where the manifest itself lies in the store."""
-        return folder() / f"{Path(self.files[0].path).name}.json"
+        """Where the manifest itself lies in the store, once it is recorded."""
+        return folder() / f"{self.name}.manifest.json"
 
     @property
     def bytes(self) -> int:
@@ -146,12 +152,27 @@ def make_folder(n_bytes: int = 0) -> Path:
 
 
 def manifests() -> dict[str, Manifest]:
-    """The models of the store, by name.
+    """The models of the store, by name; what cannot be read is left aside (`unreadable`)."""
+    return {manifest.name: manifest for _, manifest in _readable()}
 
-    **Raises** `ModelError` that names a manifest that cannot be read.
-    """
-    files = map(read_manifest, sorted(folder().glob("*.gguf.json")))
-    return {manifest.name: manifest for manifest in files}
+
+def unreadable() -> list[ModelError]:
+    """For each manifest that cannot be read: what is wrong with it."""
+    return [error for _, error in _read_all() if isinstance(error, ModelError)]
+
+
+def _readable() -> Iterator[tuple[Path, Manifest]]:
+    return ((path, content) for path, content in _read_all() if isinstance(content, Manifest))
+
+
+def _read_all() -> Iterator[tuple[Path, Manifest | ModelError]]:
+    """All manifests with their places; of two with one name the newer form comes last."""
+    for form in ("*.gguf.json", "*.manifest.json"):
+        for path in sorted(folder().glob(form)):
+            try:
+                yield path, read_manifest(path)
+            except ModelError as error:
+                yield path, error
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -175,21 +196,43 @@ def _unreadable(path: Path, faults: list[str]) -> ModelError:
 
 
 def record(manifest: Manifest) -> Manifest:
-    """Write the manifest of files that lie in their place."""
+    """Write the manifest of files that lie in their place, for its name alone."""
     make_folder()
     with atomic(manifest.path) as file:
         # What is none is left out: earlier versions refuse a key that they do not know.
         file.write(manifest.model_dump_json(indent=2, by_alias=True, exclude_none=True) + "\n")
+    for path in manifest_paths(manifest.name):
+        if path != manifest.path:
+            path.unlink(missing_ok=True)
     return manifest
 
 
+def manifest_paths(name: str) -> list[Path]:
+    """Where the manifests of a name lie: one, or two after a crash."""
+    return [path for path, manifest in _readable() if manifest.name == name]
+
+
+def check_name(name: str | None) -> None:
+    """**Raises** `UsageError` for what cannot be the name of a model; none is no name yet."""
+    if name is not None and not re.fullmatch(f"(?=.{{1,{_MAX_NAME}}}$){_NAME}", name):
+        raise UsageError(
+            f"{name!r} cannot be the name of a model.",
+            next_step=f"pass --name with at most {_MAX_NAME} small letters, digits, dots, hyphens "
+            "and underscores, the first of them a letter or a digit",
+        )
+
+
 def refuse_taken(name: str, digests: list[str]) -> None:
-    """**Raises** `UsageError` when the store has another model of this name."""
-    manifest = manifests().get(name)
+    """**Raises** `UsageError` when the store or the catalogue has another model of this name."""
+    manifest, entry = manifests().get(name), entries().get(name)
     if manifest and [part.sha256 for part in manifest.files] != digests:
         raise UsageError(
             f"The store has another model with the name {name!r}.",
             next_step=f"python -m t2local models rm {name}, or pass --name",
+        )
+    if entry and entry.sha256 not in ("", digests[0]):
+        raise UsageError(
+            f"The catalogue has another model with the name {name!r}.", next_step="pass --name"
         )
 
 

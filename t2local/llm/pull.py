@@ -29,12 +29,14 @@ from huggingface_hub.utils._headers import build_hf_headers
 
 from t2local.errors import ModelError, ResourceError, T2LocalError, UsageError
 from t2local.llm import gguf
-from t2local.llm.catalog import Entry
+from t2local.llm.blobs import blob_names, store_to_change
+from t2local.llm.catalog import ChatFormat, Entry, chat_formats
 from t2local.llm.chat_format import chosen_format, format_of
 from t2local.llm.checks import check, open_apart
 from t2local.llm.manifest import (
     Manifest,
     Part,
+    check_name,
     folder,
     make_folder,
     manifests,
@@ -78,14 +80,14 @@ def pull(
     * **repository**: OWNER/NAME on the hub; **file**: its name there.
     * **agree**: is shown the offer with its licence; without a yes nothing is fetched.
     * **entry**: the model of the catalogue that this is; **name**: what ``--model`` will take.
-    * **revision**: branch, tag or commit; resolved to a commit, which the manifest keeps. None: the
-      catalogue's commit, or main.
+    * **revision**: branch, tag or commit; none: the catalogue's commit, or main.
     * **chat**: the name of a chat format or a Jinja file; none: the catalogue's or the file's.
 
     **Raises** `ModelError`, `UsageError` or `ResourceError` with the hub's answer and what to do.
     """
     if chat:  # a mistake is better known before the download
         chosen_format(chat)
+    check_name(name)
     revision = revision or (entry and entry.commit) or "main"
     with _explained(repository):
         offer = _request_offer(repository, gguf.part_names(file), entry, name, revision)
@@ -115,38 +117,55 @@ def _present(offer: Offer, chat: str | None) -> Manifest | None:
 
 
 def _keep(offer: Offer, chat: str | None, *, catalogued: bool) -> Manifest:
-    """Give the files their names and the model its manifest.
-
-    Where no format can be made of the template, the files stay for ``models add --chat``.
-    """
-    paths = [_partial(part).replace(folder() / Path(part.path).name) for part in offer.files]
-    try:
-        files = zip(paths, offer.files, strict=True)
-        headers = [check(path, part.sha256).header for path, part in files]
-        if not catalogued:
-            open_apart(paths[0])
-    except ModelError:
-        for path in paths:
-            path.unlink()
-        raise
-    return record(
-        Manifest(
-            name=offer.name,
-            # On the hub a file may lie in a folder; in the store it lies beside its manifest.
-            files=tuple(
-                part.model_copy(update={"path": path.name})
-                for path, part in zip(paths, offer.files, strict=True)
-            ),
-            repository=offer.repository,
-            commit=offer.commit,
-            licence=offer.licence,
-            chat=format_of(paths[0], headers[0], chat, offer.chat),
-            context=headers[0].context_length,
-            kv_bytes_per_token=headers[0].kv_bytes_per_token,
-            source="hub",
-            added=now(),
+    """Give the files their names in the store, and the model its manifest."""
+    digests = [part.sha256 for part in offer.files]
+    header = check(_partial(offer.files[0]), digests[0]).header
+    chat_format = _format(offer, header, chat)
+    with store_to_change() as store:
+        refuse_taken(offer.name, digests)
+        names = blob_names(digests)
+        partial_files = map(_partial, offer.files)
+        paths = [
+            path.replace(store / name) for path, name in zip(partial_files, names, strict=True)
+        ]
+        try:
+            for path, digest in zip(paths, digests, strict=True):
+                check(path, digest)
+            if not catalogued:
+                open_apart(paths[0])
+        except ModelError:
+            for path in paths:
+                path.unlink()
+            raise
+        return record(
+            Manifest(
+                name=offer.name,
+                files=tuple(
+                    part.model_copy(update={"path": name})
+                    for part, name in zip(offer.files, names, strict=True)
+                ),
+                repository=offer.repository,
+                commit=offer.commit,
+                licence=offer.licence,
+                chat=chat_format,
+                context=header.context_length,
+                kv_bytes_per_token=header.kv_bytes_per_token,
+                source="hub",
+                added=now(),
+            )
         )
-    )
+
+
+def _format(offer: Offer, header: gguf.Header, chat: str | None) -> str | ChatFormat:
+    """The format for the manifest; without one, what was fetched waits for a choice."""
+    try:
+        return format_of(Path(offer.files[0].path), header, chat, offer.chat)
+    except ModelError as error:
+        raise ModelError(
+            f"{error.message} What was fetched is kept.",
+            next_step="run the same command again with --chat NAME, with a template FILE or one of "
+            f"{', '.join(chat_formats())}",
+        ) from error
 
 
 def _request_offer(
@@ -224,6 +243,9 @@ def _fetch(offer: Offer, part: Part) -> None:
     n_present = 0
     if path.is_file() and path.stat().st_size <= part.bytes:
         n_present = path.stat().st_size
+    if n_present == part.bytes:
+        _check_fetched(path, part)
+        return
     with path.open("r+b" if n_present else "wb") as file:
         file.seek(n_present)
         http_get(
@@ -234,6 +256,11 @@ def _fetch(offer: Offer, part: Part) -> None:
             expected_size=part.bytes,
             displayed_filename=Path(part.path).name,
         )
+    _check_fetched(path, part)
+
+
+def _check_fetched(path: Path, part: Part) -> None:
+    """**Raises** `ModelError`, and removes the file, where its hash is not the hub's."""
     try:
         check(path, part.sha256)
     except ModelError as error:

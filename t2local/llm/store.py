@@ -1,18 +1,19 @@
 """The model store: which files are here, how they came, and whether they are still the same.
 
-A model is one GGUF, or several parts of one, with a manifest beside it (``NAME.gguf.json``): where
-it comes from, its licence and its hash. Carry the two together, and the other machine knows all
-that this one knew. This file opens no socket.
+A model is one GGUF, or several parts of one, named by its hash (`t2local.llm.blobs`), with a
+manifest for each name that it has: where it comes from, its licence and its hashes. Carry file and
+manifest together, and the other machine knows all that this one knew. This file opens no socket.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from t2local.errors import ModelError
 from t2local.llm import gguf
+from t2local.llm.blobs import blob_names, chunks_of, store_to_change, write_blob
 from t2local.llm.catalog import ChatFormat, Entry, chat_formats, entries
 from t2local.llm.chat_format import format_of, own_format
 from t2local.llm.checks import Checked, check, open_apart
@@ -21,19 +22,18 @@ from t2local.llm.manifest import (
     Manifest,
     Origin,
     Part,
+    check_name,
     folder,
     make_folder,
+    manifest_paths,
     manifests,
     now,
     read_manifest,
     record,
     refuse_taken,
+    unreadable,
 )
 from t2local.settings import shipped
-from t2local.system.atomic import atomic
-
-#: Bytes that are copied at a time.
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def find(name_or_path: str | None = None) -> ModelFile:
     if not path.is_file():
         raise ModelError(
             f"{name!r} is neither a model that is known here nor a file.",
+            faults=[error.message for error in unreadable()],
             next_step="python -m t2local models list",
         )
     return _unlisted(path)
@@ -84,12 +85,17 @@ def checkable() -> dict[str, Callable[..., Checked]]:
 
 
 def present(entry: Entry) -> Path | None:
-    """The file of a catalogue entry that somebody copied to the store or to ``models/``.
+    """The file of a catalogue entry: in the store, or copied to it or to ``models/`` by somebody.
 
     Its hash is not compared.
     """
-    paths = (folder() / entry.file, shipped("models") / entry.file)
+    paths = (*_own_paths(entry), shipped("models") / entry.file)
     return next((path for path in paths if path.is_file()), None)
+
+
+def _own_paths(entry: Entry) -> list[Path]:
+    """Where the file of an entry may lie in the store."""
+    return [folder() / blob_names([entry.sha256])[0], folder() / entry.file]
 
 
 def add(
@@ -97,18 +103,17 @@ def add(
 ) -> Manifest:
     """Take a model file (the first, of several parts) into the store.
 
-    It is hashed, its header is read, and a file that nobody knows is first opened in a child
-    process. A manifest beside it is checked and kept.
-
     **Parameters:**
 
-    * **path**: the file; with **link** it stays where it is.
+    * **path**: the file; one that nobody knows is first opened in a child process. A manifest
+      beside it is checked and kept. With **link** it stays where it is.
     * **name**: what ``--model`` will take; **chat**: the name of a chat format or a Jinja file.
       None: the manifest's, the catalogue's or the file's own.
 
-    **Raises** `ModelError` for a file or a format that cannot be used, `UsageError` for a taken
-    name, `ResourceError` for a full disk.
+    **Raises** `ModelError` for a file or a format that cannot be used, `UsageError` for a name that
+    is none or is taken, `ResourceError` for a full disk.
     """
+    check_name(name)
     paths = gguf.parts(path)
     manifest = _manifest_beside(path, len(paths))
     checks = _check_all(paths, manifest)
@@ -120,38 +125,100 @@ def add(
     name = name or (source and source.name) or as_name(gguf.stem(path.name))
     refuse_taken(name, digests)
     origin = _origin(manifest, entry, header.licence)
-    chat_format = format_of(path, header, chat, origin.chat)  # may fail: before a file is copied
-    return record(
-        Manifest(
-            name=name,
-            files=_parts(paths, digests, link=link),
-            **asdict(replace(origin, chat=chat_format)),
-            context=header.context_length,
-            kv_bytes_per_token=header.kv_bytes_per_token,
-            source="link" if link else "file",
-            added=now(),
+    origin = replace(origin, chat=format_of(path, header, chat, origin.chat))
+    with store_to_change():
+        return _replace(
+            Manifest(
+                name=name,
+                files=_parts(paths, digests, link=link),
+                **asdict(origin),
+                context=header.context_length,
+                kv_bytes_per_token=header.kv_bytes_per_token,
+                source="link" if link else "file",
+                added=now(),
+            )
         )
-    )
 
 
-def remove(name: str) -> list[Path]:
-    """Take a model out of the store; a linked file stays where it is.
+def _replace(manifest: Manifest) -> Manifest:
+    """Record a manifest; files that only the earlier one of its name had are deleted."""
+    refuse_taken(manifest.name, [part.sha256 for part in manifest.files])  # meanwhile
+    earlier = manifests().get(manifest.name)
+    record(manifest)
+    if earlier:
+        _delete(_unused(earlier.paths()))
+    return manifest
 
-    **Returns** what was deleted. **Raises** `ModelError` when the store has no such model.
+
+@dataclass(frozen=True)
+class Removal:
+    """What it takes to remove a name from the store.
+
+    * ``paths``: files that go, its manifest among them; ``bytes``: of the models among them.
+    * ``shared``: other names that have the same files, which stay.
     """
-    paths: list[Path] = []
+
+    paths: tuple[Path, ...]
+    bytes: int
+    shared: tuple[str, ...]
+
+
+def removal(name: str) -> Removal:
+    """What would be removed with a name; nothing is.
+
+    **Raises** `ModelError` when the store has no such model.
+    """
+    own = manifest_paths(name)
     if manifest := manifests().get(name):
-        own = [path for path in manifest.paths() if path.parent == folder()]
-        paths = [*own, manifest.path]
-    elif entry := entries().get(name):
-        paths = [path for path in (folder() / entry.file,) if path.is_file()]
-    if not paths:
+        files = manifest.paths()
+    else:
+        files = [path for e in entries().values() if e.name == name for path in _own_paths(e)]
+    unused = _unused(files, besides=name)
+    if not own and not any(path.is_file() for path in files):
         raise ModelError(
             f"The store has no model {name!r}.", next_step="python -m t2local models list"
         )
+    shared = sorted(m.name for m in manifests().values() if {*m.paths()} & {*files})
+    return Removal(
+        (*own, *unused),
+        sum(path.stat().st_size for path in unused),
+        tuple(other for other in shared if other != name),
+    )
+
+
+def remove(name: str) -> Removal:
+    """Take a name out of the store, and the files that no other name has.
+
+    A linked file stays where it is.
+
+    **Returns** what was removed. **Raises** `ModelError` when the store has no such model.
+    """
+    removal(name)  # before a folder is made for a store that is not there
+    with store_to_change():
+        removed = removal(name)
+        _delete(removed.paths)
+    return removed
+
+
+def _unused(paths: Iterable[Path], besides: str = "") -> list[Path]:
+    """Those files in the folder of the store that no manifest names, but for that of one name."""
+    others = (manifest for manifest in manifests().values() if manifest.name != besides)
+    used = {path for manifest in others for path in manifest.paths()}
+    return [
+        path for path in paths if path.parent == folder() and path.is_file() and path not in used
+    ]
+
+
+def _delete(paths: Iterable[Path]) -> None:
     for path in paths:
         path.unlink(missing_ok=True)
-    return paths
+
+
+def _missing_bytes(path: Path, name: str) -> int:
+    """Bytes that a copy in the store would take; none where it is there."""
+    if (folder() / name).is_file():
+        return 0
+    return path.stat().st_size
 
 
 def as_name(text: str) -> str:
@@ -227,9 +294,10 @@ def _parts(paths: list[Path], digests: list[str], *, link: bool) -> tuple[Part, 
     """The files of a manifest; they are copied into the store unless they are linked."""
     names = [str(path.resolve()) for path in paths]
     if not link:
-        files = zip(paths, digests, strict=True)
-        paths = [_copy(path, folder() / path.name, digest) for path, digest in files]
-        names = [path.name for path in paths]
+        names = blob_names(digests)
+        make_folder(sum(map(_missing_bytes, paths, names)))
+        for path, name, digest in zip(paths, names, digests, strict=True):
+            write_blob(chunks_of(path), name, digest)
     return tuple(
         Part(path=name, bytes=path.stat().st_size, sha256=digest)
         for name, path, digest in zip(names, paths, digests, strict=True)
@@ -265,26 +333,7 @@ def _assemble(entry: Entry) -> Path:
             f"The model {entry.name!r} is not on this machine.",
             next_step=f"{command}, or python -m t2local models add FILE",
         )
-    make_folder(entry.bytes)
-    return _write((chunk for part in parts for chunk in _chunks(part)), folder() / entry.file)
-
-
-def _copy(source: Path, target: Path, sha256: str) -> Path:
-    """Copy a file into the store, and check the copy."""
-    if source.resolve() != target.resolve():
-        make_folder(source.stat().st_size)
-        _write(_chunks(source), target)
-    check(target, sha256)
-    return target
-
-
-def _write(chunks: Iterable[bytes], target: Path) -> Path:
-    with atomic(target, encoding=None) as file:
-        file.writelines(chunks)
-    return target
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+    (name,) = blob_names([entry.sha256])
+    with store_to_change(entry.bytes):
+        chunks = (chunk for part in parts for chunk in chunks_of(part))
+        return write_blob(chunks, name, entry.sha256)

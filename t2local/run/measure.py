@@ -22,7 +22,7 @@ ClassShares = dict[str, dict[str, float | str]]
 class Measured:
     """What a model gains by the kept rows, and what distinguishes them; none without any rows.
 
-    Without a target no model gains anything.
+    Without a target no model gains anything; for an interrupted run it is not measured.
 
     * ``class_shares``: for ``real`` and ``kept`` rows, the share of each class; empty for a number.
       Of real rows only shares that may leave (`disclosure.open_shares`).
@@ -51,7 +51,8 @@ def measure(run: Run, inputs: Inputs, calibration: Calibration, kept: pd.DataFra
 def _benefit(
     run: Run, inputs: Inputs, calibration: Calibration, kept: pd.DataFrame
 ) -> Benefit | None:
-    if kept.empty or inputs.dictionary.target is None:
+    # It takes seconds, and who has asked to stop is going on or wants another run.
+    if kept.empty or inputs.dictionary.target is None or run.ledger.interrupted:
         return None
     # How much of the labels is the word of an ensemble that had seen the held-out rows.
     ensemble_share = calibration.labels.ensemble_weight if calibration.labels else 0.0

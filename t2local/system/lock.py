@@ -2,7 +2,11 @@
 
 import os
 import sys
+import time
 from pathlib import Path
+
+#: Seconds between two attempts.
+_PAUSE = 0.1
 
 
 def try_lock(path: Path) -> int | None:
@@ -13,9 +17,20 @@ def try_lock(path: Path) -> int | None:
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _lock(handle)
-    except OSError:
+    except (BlockingIOError, PermissionError):  # what flock and msvcrt.locking say of a held one
         os.close(handle)
         return None
+    except OSError:  # a network disk without locks
+        os.close(handle)
+        raise
+    return handle
+
+
+def wait_lock(path: Path, seconds: float) -> int | None:
+    """Lock a file as `try_lock` does, as soon as it is free; none after so many seconds."""
+    end = time.monotonic() + seconds
+    while (handle := try_lock(path)) is None and time.monotonic() < end:
+        time.sleep(_PAUSE)
     return handle
 
 

@@ -1,7 +1,8 @@
 """A run that dies, or finds the disk full, at each call that changes its folder; then it goes on.
 
     python -m tests.faults.points                  # all points; minutes
-    python -m tests.faults.points --every 12       # a sample, as in the suite
+    python -m tests.faults.points --every 12       # only every twelfth call
+    python -m tests.faults.points --one            # one of each kind, as in the suite
 
 It starts itself once more with the library of preload.c in front of libc; each run is a child of
 that process, so that nothing is imported twice. Linux only.
@@ -10,7 +11,6 @@ that process, so that nothing is imported twice. Linux only.
 import argparse
 import ctypes
 import hashlib
-import importlib
 import json
 import os
 import random
@@ -19,26 +19,35 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from contextlib import suppress
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("preload.c")
 COUNT, KILL, FULL = range(3)
 NAMES = {KILL: "killed", FULL: "disk full"}
+#: A run makes at least so many calls of each kind.
+FEWEST = 60
 #: What an unbroken run and one that went on have in common; the others hold times.
 SAME = ("synthetic.csv", "rejected.csv", "dictionary.yaml", "plan.yaml", "journal.jsonl")
 OPTIONS = {
-    "rows": 24,
+    "rows": 14,
     "settings": {"trim.replicates": 20, "team.block_rows": 10, "team.examples": 8},
 }
+
+
+def small_table():
+    """40 patients."""
+    from tests.patients import patients
+
+    return patients()[["age", "sex", "outcome"]].head(40)
 
 
 def run(out: Path, **options) -> None:
     """A run of some blocks, with a manager and questions about real rows."""
     import t2local
-    from tests.batches import patients
 
-    t2local.generate(patients(), model=t2local.ScriptedModel(), out=out, **{**OPTIONS, **options})
+    t2local.generate(
+        small_table(), model=t2local.ScriptedModel(), out=out, **{**OPTIONS, **options}
+    )
 
 
 def child(out: Path, mode: int = COUNT, point: int = 0, **options) -> tuple[int, int]:
@@ -61,7 +70,6 @@ def child(out: Path, mode: int = COUNT, point: int = 0, **options) -> tuple[int,
             traceback.print_exc()
     calls = library.fault_calls()
     library.fault_arm(b"nothing", COUNT, 0)
-    (out.parent.parent / "modules").write_text("\n".join(sys.modules))
     os.write(writing, str(calls).encode())
     os._exit(code)
 
@@ -105,37 +113,55 @@ def faults(root: Path, whole: Path, old: Path | None, mode: int, point: int) -> 
     return wrong
 
 
-def all_points(every: int, first: int) -> dict[str, int]:
-    """Every point of four kinds of runs; prints what is wrong, and counts."""
+def cheap_fits() -> None:
+    """Few trees; what one run fits its children have, as they run on the same rows."""
+    from t2local.stats import ensemble
     from t2local.team import label_calibration
     from t2local.trim import benefit
+    from tests.fits import Fits
 
-    benefit._TREES, benefit._REPEATS, label_calibration._TREES_OF_A_FOLD = 2, 1, 10
+    benefit._TREES, benefit._REPEATS, label_calibration._TREES_OF_A_FOLD = 2, 1, 2
+    ensemble._fit_one = Fits(ensemble._fit_one)
+
+
+def points(folder: Path, old: Path, every: int) -> list[tuple[int, Path | None, int]]:
+    """All points of four kinds of runs, or every n-th, in random order."""
+    chosen = []
+    for mode in (KILL, FULL):
+        for before in (None, old):
+            root = folder / "faults"
+            shutil.rmtree(root, ignore_errors=True)
+            root.mkdir()
+            if before:
+                shutil.copytree(before, root / "run")
+            never = 10**6
+            _, calls = child(root / "run", mode, never, replace=bool(before))
+            chosen += [(mode, before, point) for point in range(1, calls + 1, every)]
+    # A part of them then says something about all.
+    random.Random(1).shuffle(chosen)
+    return chosen
+
+
+def one_of_each(old: Path) -> list[tuple[int, Path | None, int]]:
+    """A point of each kind of run, without a run to count them."""
+    rng = random.Random(1)
+    return [
+        (mode, before, rng.randint(1, FEWEST)) for mode in (KILL, FULL) for before in (None, old)
+    ]
+
+
+def try_points(every: int) -> dict[str, int]:
+    """Prints what is wrong at each point, and counts; ``every`` 0: at one of each kind."""
+    cheap_fits()
     counts = {"points": 0, "wrong": 0}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         whole, old = folder / "whole" / "run", folder / "old" / "run"
-        for path, seed in ((whole, 1), (old, 2)):
+        for path, seed in ((whole, 1), (old, 2)):  # here, so that no child imports anything
             path.parent.mkdir()
-            assert child(path, seed=seed)[0] == 0
-            # What a run imports on its way is imported once, for all children.
-            for module in (folder / "modules").read_text().splitlines():
-                with suppress(Exception):
-                    importlib.import_module(module)
-        points = []
-        for mode in (KILL, FULL):
-            for before in (None, old):
-                root = folder / "faults"
-                shutil.rmtree(root, ignore_errors=True)
-                root.mkdir()
-                if before:
-                    shutil.copytree(before, root / "run")
-                never = 10**6
-                _, calls = child(root / "run", mode, never, replace=bool(before))
-                points += [(mode, before, point) for point in range(first, calls + 1, every)]
-        # In random order, so that a part of them says something about all.
-        random.Random(1).shuffle(points)
-        for mode, before, point in points:
+            run(path, seed=seed)
+        chosen = points(folder, old, every) if every else one_of_each(old)
+        for mode, before, point in chosen:
             wrong = faults(folder / "faults", whole, before, mode, point)
             counts["points"] += 1
             counts["wrong"] += bool(wrong)
@@ -149,15 +175,16 @@ def all_points(every: int, first: int) -> dict[str, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="only every n-th call")
-    parser.add_argument("--first", type=int, default=1, help="the first of them")
+    parser.add_argument("--one", action="store_true", help="only one call of each kind of run")
     arguments = parser.parse_args()
     if "LD_PRELOAD" in os.environ:
-        print(json.dumps(all_points(arguments.every, arguments.first)))
+        print(json.dumps(try_points(0 if arguments.one else arguments.every)))
         return
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder) / "preload.so"
         subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, SOURCE, "-ldl"], check=True)
-        environment = {**os.environ, "LD_PRELOAD": str(library)}
+        # Threads of OpenMP do not survive a fork.
+        environment = {**os.environ, "LD_PRELOAD": str(library), "OMP_NUM_THREADS": "1"}
         command = [sys.executable, "-m", "tests.faults.points", *sys.argv[1:]]
         sys.exit(subprocess.run(command, env=environment, check=False).returncode)
 
