@@ -107,9 +107,8 @@ class Gower:
             ]
             return _ColumnPair(True, numbers[0], numbers[1])
         # Levels, or numbers of a column that is blank in all real rows.
-        both = pd.concat([rows, others], ignore_index=True).astype(object)
-        texts = both.where(both.notna(), "").astype(str).to_numpy(dtype=object)
-        codes = np.unique(texts, return_inverse=True)[1].astype(np.float64)
+        both = np.concatenate([rows.to_numpy(dtype=object), others.to_numpy(dtype=object)])
+        codes = pd.factorize(both)[0].astype(np.float64)  # -1 for all missing cells
         return _ColumnPair(False, codes[: len(rows)], codes[len(rows) :])
 
 
