@@ -22,6 +22,7 @@ def test_a_leak_is_said_first_and_its_rows_are_numbered():
     assert found.sentences[0].startswith("These rows give real rows away")
     assert "rows 61, 62, 63, 64, 65, 66, 67, 68 of 68: equal to a real row" in found.sentences[1]
     assert "not tested" in found.sentences[3]
+    assert found.warning == found.sentences[0]
 
 
 def test_a_single_copy_is_no_leak_of_the_generator_but_goes_out():
@@ -35,6 +36,7 @@ def test_new_rows_are_no_finding_and_no_proof():
     found = report_of(two(60, seed=2))
     assert found.finding == "none found"
     assert "no proof" in found.sentences[0]
+    assert found.warning == ""
     assert found.sentences[1] == "None of the 60 rows is a copy of a real row in all columns."
     assert found == report_of(two(60, seed=2))
 

@@ -219,8 +219,15 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
         association_maps=measured.association_maps,
         privacy=measured.privacy,
         answers=answers(*findings, complete=ledger.kept >= ledger.wanted),
-        verdict=conclusion(*findings),
+        verdict=_warned(conclusion(*findings), measured.privacy),
     )
+
+
+def _warned(verdict: str, privacy: PrivacyReport | None) -> str:
+    """The verdict, after what the rows give away."""
+    if privacy is None or not privacy.warning:
+        return verdict
+    return f"{privacy.warning} {verdict}"
 
 
 def _purpose(run: Run, inputs: Inputs) -> Purpose | None:
