@@ -43,14 +43,16 @@ N_NUMBERS = {"mixed": 7, "numbers": 11, "levels": 0}
 N_COLUMNS = {"mixed": 11, "numbers": 11, "levels": 9}
 SHARES = (1, 2, 5, 10)
 LEAKS = ("copied", "changed", "altered")
-EVERY = ("clean", "copula", *(f"{leak} {share}" for share in SHARES for leak in LEAKS))
+ARMS = ("clean", "copula", *(f"{leak} {share}" for share in SHARES for leak in LEAKS))
 FEW = ("clean", "copied 5", "changed 5")
-#: What is measured: kind, synthetic rows, arms.
+#: What is measured, the most important first: kind, synthetic rows, arms.
 STUDIES = (
-    ("mixed", 100, EVERY),
+    ("mixed", 100, FEW),
+    ("mixed", 100, ("copied 2", "changed 2", "copied 10", "changed 10")),
     ("numbers", 100, FEW),
-    ("levels", 100, FEW),
     ("mixed", 1000, FEW),
+    ("levels", 100, FEW),
+    ("mixed", 100, ("copied 1", "changed 1", "altered 5", "altered 10", "copula")),
 )
 #: Sets with a copula: to fit it takes longer than all else.
 N_COPULA_SETS = 50
@@ -141,7 +143,7 @@ def sets(kind: str, m: int, number: int, arms: tuple[str, ...]) -> Iterator[tupl
     real, fresh = population(kind, N_ROWS, rng), population(kind, m, rng)
     own = dictionary(kind)
     for arm in arms:
-        draws = generator(0, Stream.PRIVACY_LEAKS, KINDS.index(kind), m, number, EVERY.index(arm))
+        draws = generator(0, Stream.PRIVACY_LEAKS, KINDS.index(kind), m, number, ARMS.index(arm))
         rows = fresh
         if arm == "copula" and number >= N_COPULA_SETS:
             continue
@@ -227,8 +229,8 @@ def main() -> None:
     done = {line.key for line in lines}
     if not options.report:
         with options.out.open("a") as file:
-            for number in range(options.sets):
-                for kind, m, arms in STUDIES:
+            for kind, m, arms in STUDIES:
+                for number in range(options.sets):
                     for arm, pair in sets(kind, m, number, arms):
                         if (kind, m, number, arm) in done:
                             continue

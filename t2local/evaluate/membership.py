@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from t2local.evaluate.near_copies import half_a_step
 from t2local.evaluate.table_pair import TablePair
 from t2local.stats.arrays import FloatArray, Mask
 from t2local.stats.auc import auc_values
@@ -108,7 +107,7 @@ class _Records:
 
     @classmethod
     def of(cls, attacked: AttackedRows) -> "_Records":
-        gower = attacked.pair.gower
+        gower = attacked.pair.nearness
         rows = pd.concat([attacked.members, attacked.holdout], ignore_index=True)
         return cls(
             rows,
@@ -179,7 +178,7 @@ def _nearness_p_value(records: _Records, pair: TablePair) -> float:
 
     Distances to other real rows are the measure of what is near.
     """
-    step = half_a_step(pair)
+    step = pair.nearness.half_step
     nearness = (records.to_real + step) / (records.to_synthetic.min(axis=1) + step)
     weights = np.minimum(nearness, _NEAREST) ** _POWER  # (n,)
     return _exchange(weights, records.is_member, generator(pair.seed, Stream.MEMBERSHIP, 0))

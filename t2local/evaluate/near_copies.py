@@ -63,7 +63,8 @@ def near_copies(pair: TablePair, holdout: pd.DataFrame | None, level: float) -> 
     rng = generator(pair.seed, Stream.CHANGED_ROWS)
     real = pair.real.iloc[rng.permutation(len(pair.real))[:_MOST_REAL]].reset_index(drop=True)
     few = real.head(_MOST_REFERENCE)
-    gower, step = pair.gower, half_a_step(pair)
+    gower = pair.nearness
+    step = gower.half_step
     reference = gower.nearest(few, real, 3)[:, 1:]  # each real row is its own nearest one
     if holdout is not None:
         others = gower.nearest(holdout.head(_MOST_REFERENCE), real, 2)
@@ -89,17 +90,6 @@ def near_copies(pair: TablePair, holdout: pd.DataFrame | None, level: float) -> 
         level=level,
         smallest_leak=_smallest_leak(p_values <= level, share, min(n_rows, len(pair.real))),
     )
-
-
-def half_a_step(pair: TablePair) -> float:
-    """Half of the smallest distance between two rows that are not equal: what rounding hides."""
-    steps = [1.0]
-    for feature in pair.dictionary.features:
-        present = pair.real[feature.name].dropna()
-        if feature.numeric and len(present):
-            width = float(np.ptp(present.to_numpy(dtype=np.float64)))
-            steps.append(10.0**-feature.decimals / (width or 1.0))
-    return min(steps) / 2 / len(pair.columns)
 
 
 def _ratios(distances: FloatArray, step: float) -> FloatArray:

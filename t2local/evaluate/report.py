@@ -129,8 +129,9 @@ def evaluate(
         *_pair_figures(pair, *_reference(pair, values.get("holdout"))),
     ]
     n_rows = {name: len(frame) for name, frame in values.items()}
-    found = tuple(figures), privacy_report(pair, values.get("holdout"))
-    return Evaluation(n_rows, dictionary.target, seed, *found, _notes(dictionary, holdout))
+    attacks = privacy_report(pair, values.get("holdout"))
+    parts = tuple(figures), attacks, _notes(dictionary, holdout)
+    return Evaluation(n_rows, dictionary.target, seed, *parts)
 
 
 def _notes(dictionary: FeatureDictionary, holdout: pd.DataFrame | None) -> tuple[str, ...]:
