@@ -141,7 +141,7 @@ class _Attacks:
         """A function of a frame of values: numbers, and levels by their numbers, (n, d)."""
         pair = self.attacked.pair
         levels = {
-            name: pd.Index(pd.concat([pair.real[name], self.attacked.synthetic[name]]).unique())
+            name: pd.Index(pair.dictionary[name].levels, dtype=object)
             for name in pair.columns
             if not pair.dictionary[name].numeric
         }
