@@ -214,13 +214,14 @@ class _Guesses:
         """Guesses of rows (m, d) that are true of exactly one of them, each once."""
         chosen = np.empty((0, 3 * _N_COLUMNS))
         for _ in range(_N_ROUNDS):
+            n_before = len(chosen)
             drawn = cls.of_rows(rows, numeric, rng)
             single = drawn.matches(rows).sum(axis=1) == 1
             facts = np.hstack([drawn.columns, drawn.values, drawn.signs])[single]
             every = np.vstack([chosen, facts])
             _, first = np.unique(every, axis=0, return_index=True)
             chosen = every[np.sort(first)][:_N_GUESSES]
-            if len(chosen) == _N_GUESSES:
+            if len(chosen) in (n_before, _N_GUESSES):  # no new ones, or enough
                 break
         columns, values, signs = np.split(chosen, 3, axis=1)
         return cls(columns.astype(np.intp), values, signs)
