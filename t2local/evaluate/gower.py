@@ -1,5 +1,6 @@
 """Gower's distance between rows of numbers and levels (doi 10.2307/2528823)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,30 @@ class Gower:
         }
         # A constant column: any other value differs by 1 or more of its own units.
         self._ranges = {name: width or 1.0 for name, width in ranges.items()}
+        self._steps = {name: 10.0 ** -dictionary[name].decimals for name in ranges}
+
+    @classmethod
+    def of_mean_differences(
+        cls, dictionary: FeatureDictionary, names: list[str], real: pd.DataFrame
+    ) -> "Gower":
+        """The distance in which numbers count as much as levels, in the same form.
+
+        Two numbers differ by their share of twice the mean difference of two real ones (Gini's), at
+        most 1. With the range instead a single extreme number makes all others of its column alike.
+        """
+        gower = cls(dictionary, names, real)
+        for name in gower._ranges:
+            numbers = np.sort(real[name].dropna().to_numpy(dtype=np.float64))
+            weights = 2 * np.arange(len(numbers)) - len(numbers) + 1  # (n,)
+            n_pairs = max(len(numbers) * (len(numbers) - 1) / 2, 1)
+            gower._ranges[name] = 2 * float(weights @ numbers) / n_pairs or 1.0
+        return gower
+
+    @property
+    def half_step(self) -> float:
+        """Half of the smallest distance of two rows that are not equal: what rounding hides."""
+        steps = [min(step / self._ranges[name], 1.0) for name, step in self._steps.items()]
+        return min(steps, default=1.0) / 2 / self.n_columns
 
     @property
     def n_columns(self) -> int:
@@ -83,6 +108,21 @@ class Gower:
             nearest[part, :n_neighbours] = np.sort(closest, axis=1)
         return nearest
 
+    def differences(self, rows: pd.DataFrame, others: pd.DataFrame) -> Iterator[FloatArray]:
+        """The difference of each row from each other row, column by column, each (n, m).
+
+        Their mean is the distance.
+        """
+        for name in self._names:
+            yield self._pair(name, rows[name], others[name]).differences(slice(None))
+
+    def distances(self, rows: pd.DataFrame, others: pd.DataFrame) -> FloatArray:
+        """The distance of each row to each other row, (n, m); for tables that fit in memory."""
+        total = np.zeros((len(rows), len(others)))
+        for differences in self.differences(rows, others):
+            total += differences
+        return total / self.n_columns
+
     def _pair(self, name: str, rows: pd.Series, others: pd.Series) -> _ColumnPair:
         if name in self._ranges:
             numbers = [
@@ -91,9 +131,8 @@ class Gower:
             ]
             return _ColumnPair(True, numbers[0], numbers[1])
         # Levels, or numbers of a column that is blank in all real rows.
-        both = pd.concat([rows, others], ignore_index=True).astype(object)
-        texts = both.where(both.notna(), "").astype(str).to_numpy(dtype=object)
-        codes = np.unique(texts, return_inverse=True)[1].astype(np.float64)
+        both = np.concatenate([rows.to_numpy(dtype=object), others.to_numpy(dtype=object)])
+        codes = pd.factorize(both)[0].astype(np.float64)  # -1 for all missing cells
         return _ColumnPair(False, codes[: len(rows)], codes[len(rows) :])
 
 

@@ -7,6 +7,8 @@ import pandas as pd
 
 from t2local.evaluate.association_maps import AssociationMaps, association_maps
 from t2local.evaluate.marginals import Marginal, marginals
+from t2local.evaluate.privacy_report import PrivacyReport, privacy_report
+from t2local.evaluate.table_pair import TablePair
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import CHOICE
 from t2local.tables.disclosure import open_shares
@@ -27,6 +29,7 @@ class Measured:
     * ``class_shares``: for ``real`` and ``kept`` rows, the share of each class; empty for a number.
       Of real rows only shares that may leave (`disclosure.open_shares`).
     * ``marginals``, ``association_maps``: columns and pairs in both, for pictures.
+    * ``privacy``: what attacks find; no real row was held out, so only what needs none.
     """
 
     benefit: Benefit | None
@@ -34,6 +37,7 @@ class Measured:
     class_shares: ClassShares
     marginals: tuple[Marginal, ...] = ()
     association_maps: AssociationMaps | None = None
+    privacy: PrivacyReport | None = None
 
 
 def measure(run: Run, inputs: Inputs, calibration: Calibration, kept: pd.DataFrame) -> Measured:
@@ -43,6 +47,7 @@ def measure(run: Run, inputs: Inputs, calibration: Calibration, kept: pd.DataFra
         _shifts(run, inputs, kept),
         _class_shares(inputs, kept),
         *_pictures(inputs, kept),
+        _privacy(run, inputs, kept),
     )
     run.ledger.clock.lap("benefit")
     return measured
@@ -112,6 +117,11 @@ def _pictures(
         marginals(real, kept, inputs.dictionary, weights),
         association_maps(real, kept, inputs.dictionary),
     )
+
+
+def _privacy(run: Run, inputs: Inputs, kept: pd.DataFrame) -> PrivacyReport | None:
+    rows = kept.reset_index(drop=True)
+    return privacy_report(TablePair(inputs.dictionary, inputs.values, rows, run.seed))
 
 
 def _class_shares(inputs: Inputs, kept: pd.DataFrame) -> ClassShares:

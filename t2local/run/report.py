@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from t2local.evaluate.association_maps import AssociationMaps
 from t2local.evaluate.marginals import Marginal
+from t2local.evaluate.privacy_report import PrivacyReport
 from t2local.llm.counters import Counters
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import CHOICE, BatchEntry, Ledger, rows_written
@@ -169,6 +170,7 @@ class RunReport:
     shifts: Shifts | None
     marginals: tuple[Marginal, ...]
     association_maps: AssociationMaps | None
+    privacy: PrivacyReport | None
     answers: Answers
     verdict: str
 
@@ -215,9 +217,17 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
         shifts=measured.shifts,
         marginals=measured.marginals,
         association_maps=measured.association_maps,
+        privacy=measured.privacy,
         answers=answers(*findings, complete=ledger.kept >= ledger.wanted),
-        verdict=conclusion(*findings),
+        verdict=_warned(conclusion(*findings), measured.privacy),
     )
+
+
+def _warned(verdict: str, privacy: PrivacyReport | None) -> str:
+    """The verdict, after what the rows give away."""
+    if privacy is None or not privacy.warning:
+        return verdict
+    return f"{privacy.warning} {verdict}"
 
 
 def _purpose(run: Run, inputs: Inputs) -> Purpose | None:
