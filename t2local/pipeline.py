@@ -43,6 +43,7 @@ from t2local.run.models import (
     make_plan,
     plan_by_another_model,
 )
+from t2local.run.pictures import pictures_of
 from t2local.run.report import TeamFacts, report_of
 from t2local.run.result import Result, hand_over
 from t2local.run.resumption import ResumableScorer, ResumableWriter
@@ -360,9 +361,13 @@ def finish(
 ) -> Result:
     """Measure the kept rows, write their texts, report, and hand over."""
     rows = run.ledger.rows(inputs.dictionary)
-    measured = measure(run, inputs, team.calibration, rows.kept)
     texts = texts_for(run, inputs, model, rows.kept)
-    report = report_of(run, inputs, team, measured)
+    matches = inputs.conditions.matches_conditions(inputs.values)
+    pictures = pictures_of(
+        inputs.values[matches], *rows, inputs.dictionary, inputs.row_weights()[matches]
+    )
+    measured = measure(run, inputs, team.calibration, rows.kept)
+    report = report_of(run, inputs, team, measured, pictures)
     return hand_over(run, inputs, team, rows, texts, report, folder)
 
 

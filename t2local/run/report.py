@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 
 from t2local.evaluate.association_maps import AssociationMaps
 from t2local.evaluate.marginals import Marginal
+from t2local.evaluate.rejected_examples import RejectedExample
+from t2local.evaluate.subgroups import Subgroup
 from t2local.llm.counters import Counters
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import CHOICE, BatchEntry, Ledger, rows_written
 from t2local.run.measure import ClassShares, Measured
 from t2local.run.models import MadePlan, ModelIdentity
+from t2local.run.pictures import Pictures
 from t2local.settings import Settings
 from t2local.system.json_text import JsonObject
 from t2local.team.calibration import Calibration
@@ -169,6 +172,9 @@ class RunReport:
     shifts: Shifts | None
     marginals: tuple[Marginal, ...]
     association_maps: AssociationMaps | None
+    rejected_classes: Mapping[str, float] | None
+    subgroups: tuple[Subgroup, ...]
+    rejected_examples: tuple[RejectedExample, ...]
     answers: Answers
     verdict: str
 
@@ -183,7 +189,9 @@ class TeamFacts:
     calibration: Calibration = field(default_factory=Calibration)
 
 
-def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> RunReport:
+def report_of(
+    run: Run, inputs: Inputs, team: TeamFacts, measured: Measured, pictures: Pictures
+) -> RunReport:
     """Put the figures together."""
     ledger = run.ledger
     whole = joined([verdict for _, verdict in ledger.judged])
@@ -213,8 +221,7 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
         given=Given(inputs.conditions.given, inputs.conditions.quotas(ledger.wanted)),
         benefit=measured.benefit,
         shifts=measured.shifts,
-        marginals=measured.marginals,
-        association_maps=measured.association_maps,
+        **vars(pictures),
         answers=answers(*findings, complete=ledger.kept >= ledger.wanted),
         verdict=conclusion(*findings),
     )

@@ -17,7 +17,7 @@ from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
 from t2local.trim import stages
 from t2local.trim.benefit import Benefit, benefit
-from t2local.trim.conclusion import conclusion, judged_sentence
+from t2local.trim.conclusion import Answers, answers, conclusion, judged_sentence
 from t2local.trim.inspector import Inspector
 from t2local.trim.result import StageFigures
 from t2local.trim.shifts import Shifts, shifts
@@ -64,6 +64,7 @@ class TrimReport:
     reasons: Mapping[str, int]
     benefit: Benefit | None
     shifts: Shifts | None
+    answers: Answers
     verdict: str
     rounded: Mapping[str, int]
     batches: tuple[BatchReport, ...]
@@ -160,6 +161,7 @@ def _report(
         reasons=reasons([verdict]),
         benefit=gained,
         shifts=shifted,
+        answers=answers(counts, shifted, gained),
         verdict=conclusion(counts, shifted, gained),
         rounded=rows.rounded,
         batches=batches,
