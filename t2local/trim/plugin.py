@@ -147,6 +147,7 @@ def _report(
         if dictionary.target is not None:
             gained = benefit(real, kept_values, dictionary, seed)
         shifted = shifts(real, kept_values, dictionary, seed)
+    plain_counts = f"{kept} of {verdict.size} rows passed.{judged_sentence(dictionary)}"
     rejected_by = verdict.rejected_by()
     refused = ", ".join(f"{stage} {count}" for stage, count in rejected_by.items())
     counts = f"{kept} of {verdict.size} rows were kept"
@@ -161,7 +162,7 @@ def _report(
         reasons=reasons([verdict]),
         benefit=gained,
         shifts=shifted,
-        answers=answers(counts, shifted, gained),
+        answers=answers(plain_counts, shifted, gained),
         verdict=conclusion(counts, shifted, gained),
         rounded=rows.rounded,
         batches=batches,
