@@ -53,10 +53,10 @@ def of_a_number(tmp_path_factory):
 
 
 def test_every_figure_has_range_direction_and_reference(report):
-    assert list(report) == ["rows", "target", "seed", "figures", "notes"]
+    assert list(report) == ["rows", "target", "seed", "figures", "privacy", "notes"]
     assert report["rows"] == {"real": 24, "synthetic": 24, "holdout": 24}
     groups = {figure["group"] for figure in report["figures"]}
-    assert groups == {"utility (%)", "fidelity", "privacy"}
+    assert groups == {"utility (%)", "fidelity", "plausibility"}
     for figure in report["figures"]:
         lowest, highest = figure["lowest"], figure["highest"]  # None: no bound
         assert lowest is None or lowest <= figure["value"]
@@ -110,7 +110,7 @@ def test_halves_of_the_real_rows_are_the_reference_where_there_is_no_holdout(of_
 def test_the_report_has_one_line_for_a_figure_under_its_group():
     figure = Figure("g", "a_b", "a, b", 0.5, 0.0, 1.0, "higher", 0.25, "holdout")
     other = replace(figure, group="h", label="c", lowest=-np.inf)
-    text = Evaluation({"real": 10}, "y", 1, (figure, figure, other), ("a note",)).text()
+    text = Evaluation({"real": 10}, "y", 1, (figure, figure, other), None, ("a note",)).text()
     lines = text.splitlines()
     assert [line.split()[0] for line in lines] == ["value", "g", "a,", "a,", "h", "c", "note:"]
     assert lines[2].split() == ["a,", "b", "0.500", "0", "to", "1", "higher", "0.250", "holdout"]

@@ -1,5 +1,6 @@
 """Gower's distance between rows of numbers and levels (doi 10.2307/2528823)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,6 +83,21 @@ class Gower:
             closest = np.partition(distances, n_neighbours - 1, axis=1)[:, :n_neighbours]
             nearest[part, :n_neighbours] = np.sort(closest, axis=1)
         return nearest
+
+    def differences(self, rows: pd.DataFrame, others: pd.DataFrame) -> Iterator[FloatArray]:
+        """The difference of each row from each other row, column by column, each (n, m).
+
+        Their mean is the distance.
+        """
+        for name in self._names:
+            yield self._pair(name, rows[name], others[name]).differences(slice(None))
+
+    def distances(self, rows: pd.DataFrame, others: pd.DataFrame) -> FloatArray:
+        """The distance of each row to each other row, (n, m); for tables that fit in memory."""
+        total = np.zeros((len(rows), len(others)))
+        for differences in self.differences(rows, others):
+            total += differences
+        return total / self.n_columns
 
     def _pair(self, name: str, rows: pd.Series, others: pd.Series) -> _ColumnPair:
         if name in self._ranges:

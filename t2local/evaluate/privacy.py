@@ -1,7 +1,8 @@
-"""Metrics of privacy: copies, near copies, and how close synthetic rows come to real ones.
+"""Metrics of plausibility: copies, and how close synthetic rows come to real ones.
 
-None of them proves that rows are anonymous ("The DCR Delusion", arXiv 2505.01524). Each is shown
-beside a reference: the same for real rows that nobody has seen, or for rows drawn at random.
+Distances are no measure of privacy ("The DCR Delusion", arXiv 2505.01524): what is one is in
+`t2local.evaluate.privacy_report`. Each is shown beside a reference: the same for real rows that
+nobody has seen, or for rows drawn at random.
 """
 
 import numpy as np
@@ -92,18 +93,18 @@ def _random_cells(
 _AT_RANDOM = Reference("rows drawn at random", "between both", distance_of_random_rows)
 
 METRICS: tuple[Metric[TablePair], ...] = (
-    Metric("copies", "copies", "privacy", "not above", lambda pair: copies(pair.distances)),
+    Metric("copies", "copies", "plausibility", "not above", lambda pair: copies(pair.distances)),
     Metric(
         "near_copies",
         "near copies",
-        "privacy",
+        "plausibility",
         "not above",
         lambda pair: near_copies(pair.distances),
     ),
     Metric(
         "dcr",
         "distance",
-        "privacy",
+        "plausibility",
         "not below",
         lambda pair: distance_to_closest_record(pair.distances),
         second_reference=_AT_RANDOM,
@@ -111,21 +112,21 @@ METRICS: tuple[Metric[TablePair], ...] = (
     Metric(
         "dcr_5_percent",
         "distance, closest 5 %",
-        "privacy",
+        "plausibility",
         "not below",
         lambda pair: distance_to_closest_record(pair.distances, 0.05),
     ),
     Metric(
         "nndr",
         "nearest over second",
-        "privacy",
+        "plausibility",
         "not below",
         lambda pair: nearest_neighbour_distance_ratio(pair.distances),
     ),
     Metric(
         "identifiable",
         "identifiable",
-        "privacy",
+        "plausibility",
         "not above",
         lambda pair: identifiability(pair.distances),
     ),

@@ -9,6 +9,7 @@ import pandas as pd
 from t2local.errors import InputError
 from t2local.evaluate import fidelity, privacy, utility
 from t2local.evaluate.metric import Better, Metric, measure
+from t2local.evaluate.privacy_report import PrivacyReport, privacy_report
 from t2local.evaluate.table_pair import TablePair
 from t2local.settings import TableSettings
 from t2local.stats.ensemble import encode_labels
@@ -56,12 +57,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The ``figures``, and ``notes`` on what they cannot say; ``rows``: how many of each table."""
+    """The ``figures``, what attacks find (``privacy``), and ``notes`` on what they cannot say.
+
+    ``rows``: how many of each table.
+    """
 
     rows: Mapping[str, int]
     target: str | None
     seed: int
     figures: tuple[Figure, ...]
+    privacy: PrivacyReport | None
     notes: tuple[str, ...]
 
     def as_report(self) -> JsonObject:
@@ -81,6 +86,8 @@ class Evaluation:
                 f"  {figure.label:<32}{figure.value:>8.3f}{bounds:>14}   "
                 f"{figure.better:<16}{figure.reference:>9.3f}  {figure.against}"
             )
+        if self.privacy:
+            lines += ["privacy", *(f"  {sentence}" for sentence in self.privacy.sentences)]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
@@ -123,7 +130,8 @@ def evaluate(
     ]
     n_rows = {name: len(frame) for name, frame in values.items()}
     notes = _notes(dictionary, holdout)
-    return Evaluation(n_rows, dictionary.target, seed, tuple(figures), notes)
+    attacks = privacy_report(pair, values.get("holdout"))
+    return Evaluation(n_rows, dictionary.target, seed, tuple(figures), attacks, notes)
 
 
 def _notes(dictionary: FeatureDictionary, holdout: pd.DataFrame | None) -> tuple[str, ...]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from t2local.evaluate.privacy_report import PrivacyReport, privacy_report
+from t2local.evaluate.table_pair import TablePair
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import CHOICE
 from t2local.tables.disclosure import open_shares
@@ -24,11 +26,13 @@ class Measured:
 
     * ``class_shares``: for ``real`` and ``kept`` rows, the share of each class; empty for a number.
       Of real rows only shares that may leave (`disclosure.open_shares`).
+    * ``privacy``: what attacks find; no real row was held out, so only what needs none.
     """
 
     benefit: Benefit | None
     shifts: Shifts | None
     class_shares: ClassShares
+    privacy: PrivacyReport | None = None
 
 
 def measure(run: Run, inputs: Inputs, calibration: Calibration, kept: pd.DataFrame) -> Measured:
@@ -37,6 +41,7 @@ def measure(run: Run, inputs: Inputs, calibration: Calibration, kept: pd.DataFra
         _benefit(run, inputs, calibration, kept),
         _shifts(run, inputs, kept),
         _class_shares(inputs, kept),
+        _privacy(run, inputs, kept),
     )
     run.ledger.clock.lap("benefit")
     return measured
@@ -90,6 +95,11 @@ def _shifts(run: Run, inputs: Inputs, kept: pd.DataFrame) -> Shifts | None:
         matches=conditions.matches_conditions(inputs.values),
         wanted_shares=conditions.shares,
     )
+
+
+def _privacy(run: Run, inputs: Inputs, kept: pd.DataFrame) -> PrivacyReport | None:
+    rows = kept.reset_index(drop=True)
+    return privacy_report(TablePair(inputs.dictionary, inputs.values, rows, run.seed))
 
 
 def _class_shares(inputs: Inputs, kept: pd.DataFrame) -> ClassShares:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from t2local.evaluate.association_maps import AssociationMaps
 from t2local.evaluate.marginals import Marginal
+from t2local.evaluate.privacy_report import PrivacyReport
 from t2local.evaluate.rejected_examples import RejectedExample
 from t2local.evaluate.subgroups import Subgroup
 from t2local.llm.counters import Counters
@@ -175,6 +176,7 @@ class RunReport:
     rejected_classes: Mapping[str, float] | None
     subgroups: tuple[Subgroup, ...]
     rejected_examples: tuple[RejectedExample, ...]
+    privacy: PrivacyReport | None
     answers: Answers
     verdict: str
 
@@ -228,6 +230,7 @@ def report_of(
             complete=ledger.kept >= ledger.wanted,
         ),
         verdict=conclusion(counted, *findings),
+        privacy=measured.privacy,
     )
 
 
