@@ -131,7 +131,9 @@ def test_forty_columns_fit_into_400_kilobytes(result):
 
 def test_runs_without_classes_rows_or_benefit_have_a_page(patients):
     number = run(patients, target="weight", rows=10)
-    assert "The table has no classes to compare" in page(number.report, number.manifest)
+    assert "There are no classes, or no kept rows, to compare" in page(
+        number.report, number.manifest
+    )
     none = run(patients, rows=1, max_batches=1, settings={"trim.stages": ["sanity"]})
     nothing = {
         **none.report,

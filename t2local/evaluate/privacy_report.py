@@ -39,6 +39,11 @@ class PrivacyReport:
     rare_membership: Membership | None
     inferences: tuple[InferenceRisk, ...]
 
+    @property
+    def warning(self) -> str:
+        """What was found, in a sentence; blank where nothing was."""
+        return "" if self.finding == "none found" else self.sentences[0]
+
 
 def privacy_report(pair: TablePair, holdout: pd.DataFrame | None = None) -> PrivacyReport | None:
     """Attack the synthetic rows of a pair; none where there are too few rows.

@@ -228,6 +228,7 @@ def report_of(
             _plain_counts(ledger) + judged_sentence(inputs.dictionary),
             *findings,
             complete=ledger.kept >= ledger.wanted,
+            warning=measured.privacy.warning if measured.privacy else "",
         ),
         verdict=conclusion(counted, *findings),
         privacy=measured.privacy,

@@ -87,7 +87,8 @@ def evaluate_files(
         dictionary=agreed,
         seed=seed,
     )
-    report = {**evaluation.as_report(), **_comparison(agreed, table, rows, seed)}
+    warning = evaluation.privacy.warning if evaluation.privacy else ""
+    report = {**evaluation.as_report(), **_comparison(agreed, table, rows, seed, warning)}
     with folder:
         folder.start()
         folder.write(_accounts(report, table))
@@ -103,14 +104,16 @@ def _agreed(
     return dictionary_of(cells_of(table.cells), given, target, settings.table, "the real rows")
 
 
-def _comparison(dictionary: FeatureDictionary, table: Table, rows: Table, seed: int) -> JsonObject:
+def _comparison(
+    dictionary: FeatureDictionary, table: Table, rows: Table, seed: int, warning: str
+) -> JsonObject:
     """What the page says of the rows beside the figures: shifts, answers and pictures."""
     real, synthetic = (dictionary.values(cells_of(one.cells)) for one in (table, rows))
     shifted = shifts(real, synthetic, dictionary, seed)
     counts = f"{len(synthetic)} synthetic rows were measured, and none was rejected."
     return {
         "shifts": to_json(shifted),
-        "answers": to_json(answers(counts, shifted, None)),
+        "answers": to_json(answers(counts, shifted, None, warning=warning)),
         **to_json(_pictures(dictionary, table, rows)),
     }
 
