@@ -77,7 +77,7 @@ def test_the_summary_of_trimmed_rows():
     assert lines[0] == REPORT["verdict"]
     assert lines[1] == "      9  reason 0"
     assert len(lines) == 1 + 5 + 1  # the five most common reasons
-    assert lines[-1] == "Written to out: synthetic.csv, rejected.csv, report.json"
+    assert lines[-1].startswith("Written to out: synthetic.csv, report.html (open it in a browser)")
     every = {**REPORT, "rejected_by": {"cost": 0}, "reasons": {}}
     assert trim_summary(every, Path("out")).splitlines() == [REPORT["verdict"], lines[-1]]
 

@@ -71,6 +71,9 @@ def test_joined_parts_are_some_of_the_edges_of_those_that_were_there(numbers, mo
 
 
 def test_examples_tell_cells_by_their_parts_and_the_commonest_reason_comes_first():
+    """A rejected row stands in a report by the parts of its columns that 11 real rows or more have,
+    and no row that repeats a real one.
+    """
     dictionary = describe(from_frame(REAL).cells, target="y")
     real = dictionary.values(from_frame(REAL).cells)
     notes = pd.DataFrame(

@@ -335,7 +335,7 @@ def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **argumen
 
     out = out or options.beside(synthetic, ".evaluated")
     evaluation = evaluate_files(real, synthetic, out=out, **arguments)
-    text = f"{evaluation.text()}\nWritten to {out}: report.json"
+    text = f"{evaluation.text()}\nWritten to {out}: report.html (open it in a browser), report.json"
     render(evaluation.as_report(), text, form)
 
 

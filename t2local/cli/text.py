@@ -52,7 +52,7 @@ def trim_summary(report: "JsonObject", out: Path) -> str:
     lines = [
         report["verdict"],
         *_top_reasons(report),
-        f"Written to {out}: synthetic.csv, rejected.csv, report.json",
+        f"Written to {out}: synthetic.csv, report.html (open it in a browser), rejected.csv, report.json",
     ]
     return "\n".join(lines)
 
