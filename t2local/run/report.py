@@ -199,7 +199,6 @@ def report_of(
     whole = joined([verdict for _, verdict in ledger.judged])
     counted = _counted(ledger) + overruled_sentence(whole.overruled)
     counted += judged_sentence(inputs.dictionary)
-    findings = (measured.shifts, measured.benefit, _purpose(run, inputs))
     return RunReport(
         rows=_row_counts(ledger),
         rejected_by=ledger.rejected_by_stage(),
@@ -224,14 +223,21 @@ def report_of(
         benefit=measured.benefit,
         shifts=measured.shifts,
         **vars(pictures),
-        answers=answers(
-            _plain_counts(ledger) + judged_sentence(inputs.dictionary),
-            *findings,
-            complete=ledger.kept >= ledger.wanted,
-            warning=measured.privacy.warning if measured.privacy else "",
-        ),
-        verdict=conclusion(counted, *findings),
+        answers=_answers(run, inputs, measured),
+        verdict=conclusion(counted, measured.shifts, measured.benefit, _purpose(run, inputs)),
         privacy=measured.privacy,
+    )
+
+
+def _answers(run: Run, inputs: Inputs, measured: Measured) -> Answers:
+    ledger = run.ledger
+    return answers(
+        _plain_counts(ledger) + judged_sentence(inputs.dictionary),
+        measured.shifts,
+        measured.benefit,
+        _purpose(run, inputs),
+        complete=ledger.kept >= ledger.wanted,
+        warning=measured.privacy.warning if measured.privacy else "",
     )
 
 
