@@ -10,6 +10,7 @@ from t2local.run.remaining import Remaining
 def now(monkeypatch):
     clock = [0.0]
     monkeypatch.setattr(module.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(module.time, "process_time", lambda: clock[0] / 2)
     return clock
 
 
@@ -49,3 +50,10 @@ def test_a_run_without_a_plan_or_labels_is_shorter(now):
     remaining = known(plans=False, fits=False)
     assert remaining.seconds() == pytest.approx(100 * 0.15 + module._MORE_MEASURING)
     assert known().seconds() > remaining.seconds()
+
+
+def test_on_a_machine_that_is_half_busy_with_others_all_takes_twice_as_long(now):
+    busy = Remaining()
+    now[0] = 3
+    busy.expect(12 * 0.25e9, 2, 100, plans=False, fits=False)
+    assert busy.seconds() == pytest.approx(2 * 100 * 0.15 + module._MORE_MEASURING)

@@ -23,6 +23,13 @@ _STAGES = {
     "diversity": "are the rows different enough?",
     "choice": "is it among the clearest of those that passed?",
 }
+#: Decisions that are about the machine and not about the rows.
+_OF_THE_MACHINE = frozenset(
+    {
+        "GPU layers", "chat format", "chat marks", "flash attention", "memory", "output layer",
+        "rows side by side", "threads", "tokens a pass", "weight repacking",
+    }
+)  # fmt: skip
 #: The sections in their order: the place of each on the page, and its name in the list of them.
 _SECTIONS = {
     "verdict": ("verdict", "May I use them?"),
@@ -83,6 +90,7 @@ def _render(template: str, report: JsonObject, manifest: JsonObject) -> str:
         "report": report,
         "manifest": manifest,
         "figures": Figures(report),
+        "of_the_machine": _OF_THE_MACHINE,
         "sections": {n: own for n, own in _SECTIONS.items() if _NEEDS.get(n, "answers") in has},
         "every_column": _columns(report),
         "models": _models(report.get("benefit")),

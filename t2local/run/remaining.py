@@ -47,7 +47,8 @@ class Remaining:
         self._fit = 0.0
         self._plan_rows = 0.0
         self._part: Part = "reading"
-        self._since = time.perf_counter()
+        self._since = self._start = time.perf_counter()
+        self._cpu_start = time.process_time()
 
     def expect(
         self, cells_times_bytes: float, cores: int, n_rows: int, *, plans: bool, fits: bool
@@ -60,9 +61,10 @@ class Remaining:
         * **n_rows**: to be written; **plans**: whether the model makes the plan; **fits**: whether
           an ensemble learns the labels.
         """
-        self._row = _ROW_SECONDS * cells_times_bytes / 1e9 / cores
+        speed = cores / self._slowness()
+        self._row = _ROW_SECONDS * cells_times_bytes / 1e9 / speed
         self._plan_rows = _ROWS_OF_A_PLAN * plans
-        self._fit = _FIT_SECONDS / cores * fits
+        self._fit = _FIT_SECONDS / speed * fits
         self.rows_left = n_rows
 
     def enter(self, part: Part) -> None:
@@ -100,6 +102,11 @@ class Remaining:
         if self._part != "writing":  # there the rows are counted down
             cost = max(cost - self._seconds_of_part(), _LEAST_SHARE * cost)
         return left + cost
+
+    def _slowness(self) -> float:
+        """How many seconds went by for each one of the processor: others may keep it busy."""
+        seconds = time.perf_counter() - self._start
+        return max(1.0, seconds / max(time.process_time() - self._cpu_start, 1e-3 * seconds, 1e-9))
 
     def _seconds_of_part(self) -> float:
         return time.perf_counter() - self._since
