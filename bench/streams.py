@@ -49,6 +49,10 @@ class Stream(IntEnum):
     FIDELITY_ROWS = 94  # rows of the models of the columns
     # Broken inputs (bench/fuzz)
     FUZZ = 95  # by number of the kind and of the input
+    # Planted leaks (bench/privacy.py)
+    PRIVACY_KIND = 96  # how the columns of a made-up table hang together, by number of the kind
+    PRIVACY_SETS = 97  # real, held-out and synthetic rows, by kind, synthetic rows and set
+    PRIVACY_LEAKS = 98  # what is changed of leaked rows, by kind, synthetic rows, set and arm
 
 
 @unique

@@ -27,6 +27,19 @@ def test_gowers_distance_is_its_definition():
     assert gower.n_columns == 2
 
 
+def test_with_mean_differences_an_extreme_number_does_not_make_the_others_alike():
+    frame = pd.DataFrame({"p": [0.0, 1.0, 2.0, 3.0] * 5, "y": ["a", "b"] * 10})
+    dictionary, rows = values(frame)
+    numbers = rows["p"].to_numpy()
+    mean = np.abs(numbers[:, None] - numbers).sum() / (20 * 19)
+    gower = Gower.of_mean_differences(dictionary, ["p"], rows)
+    assert gower.distances(rows.head(1), rows.iloc[[1]])[0, 0] == pytest.approx(1 / (2 * mean))
+    assert gower.half_step == pytest.approx(1 / (4 * mean))
+    far = rows.assign(p=rows["p"].replace(3.0, 1000.0))
+    near = Gower.of_mean_differences(dictionary, ["p"], far).distances(rows.head(1), rows.iloc[[1]])
+    assert near[0, 0] > Gower(dictionary, ["p"], far).distances(rows.head(1), rows.iloc[[1]])[0, 0]
+
+
 @pytest.mark.parametrize("shift", FROZEN)
 def test_distances_to_the_closest_record_are_those_of_sdmetrics(shift):
     dictionary, real = values(sdmetrics_table(1, 0.0))

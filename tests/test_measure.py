@@ -80,6 +80,14 @@ def test_labels_that_a_model_gave_are_replayed_even_if_all_rows_are_kept(
     assert (candidates.draw_noise == noise).all()
 
 
+def test_kept_rows_that_are_real_ones_are_named_by_their_numbers(run, patients):
+    inputs = inputs_of(run, patients)
+    privacy = measure(run, inputs, Calibration(), inputs.values.head(20)).privacy
+    assert privacy.finding == "leak"
+    assert privacy.near_copies.copies == tuple(range(1, 21))
+    assert privacy.membership is None
+
+
 def lost_classes(run, inputs):
     """The findings when all kept rows have the outcome 1."""
     kept = inputs.values[inputs.values["outcome"] == "1"].head(20)

@@ -11,7 +11,7 @@ def test_every_metric_has_a_name_of_its_own_a_label_a_direction_and_bounds():
     names = [metric.name for metric in metrics]
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) for name in names)
-    assert {metric.group for metric in metrics} == {"utility (%)", "fidelity", "privacy"}
+    assert {metric.group for metric in metrics} == {"utility (%)", "fidelity", "plausibility"}
     for metric in metrics:
         assert metric.better in get_args(Better)
         assert 0 < len(metric.label) <= 30  # the width of the text table

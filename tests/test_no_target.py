@@ -109,7 +109,7 @@ def test_rows_of_another_generator(patients):
     assert trimmed.report["rows"]["kept"] == 40
     assert (trimmed.report["target"], trimmed.report["benefit"]) == (None, None)
     evaluation = t2local.evaluate(patients, other, target="none")
-    assert {figure.group for figure in evaluation.figures} == {"fidelity", "privacy"}
+    assert {figure.group for figure in evaluation.figures} == {"fidelity", "plausibility"}
     assert "utility is not measured" in evaluation.text()
     assert {figure.name for figure in evaluation.figures} == {metric.name for metric in METRICS}
 

@@ -54,6 +54,30 @@ class Gower:
         }
         # A constant column: any other value differs by 1 or more of its own units.
         self._ranges = {name: width or 1.0 for name, width in ranges.items()}
+        self._steps = {name: 10.0 ** -dictionary[name].decimals for name in ranges}
+
+    @classmethod
+    def of_mean_differences(
+        cls, dictionary: FeatureDictionary, names: list[str], real: pd.DataFrame
+    ) -> "Gower":
+        """The distance in which numbers count as much as levels, in the same form.
+
+        Two numbers differ by their share of twice the mean difference of two real ones (Gini's), at
+        most 1. With the range instead a single extreme number makes all others of its column alike.
+        """
+        gower = cls(dictionary, names, real)
+        for name in gower._ranges:
+            numbers = np.sort(real[name].dropna().to_numpy(dtype=np.float64))
+            weights = 2 * np.arange(len(numbers)) - len(numbers) + 1  # (n,)
+            n_pairs = max(len(numbers) * (len(numbers) - 1) / 2, 1)
+            gower._ranges[name] = 2 * float(weights @ numbers) / n_pairs or 1.0
+        return gower
+
+    @property
+    def half_step(self) -> float:
+        """Half of the smallest distance of two rows that are not equal: what rounding hides."""
+        steps = [min(step / self._ranges[name], 1.0) for name, step in self._steps.items()]
+        return min(steps, default=1.0) / 2 / self.n_columns
 
     @property
     def n_columns(self) -> int:
@@ -107,9 +131,8 @@ class Gower:
             ]
             return _ColumnPair(True, numbers[0], numbers[1])
         # Levels, or numbers of a column that is blank in all real rows.
-        both = pd.concat([rows, others], ignore_index=True).astype(object)
-        texts = both.where(both.notna(), "").astype(str).to_numpy(dtype=object)
-        codes = np.unique(texts, return_inverse=True)[1].astype(np.float64)
+        both = np.concatenate([rows.to_numpy(dtype=object), others.to_numpy(dtype=object)])
+        codes = pd.factorize(both)[0].astype(np.float64)  # -1 for all missing cells
         return _ColumnPair(False, codes[: len(rows)], codes[len(rows) :])
 
 

@@ -4,12 +4,12 @@ Needs real rows that had no part in making the synthetic ones. If those say noth
 the table, real and held-out rows can be exchanged: that makes the tests exact for any generator.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from t2local.evaluate.near_copies import half_a_step
 from t2local.evaluate.table_pair import TablePair
 from t2local.stats.arrays import FloatArray, Mask
 from t2local.stats.auc import auc_values
@@ -104,17 +104,22 @@ class _Records:
     is_member: Mask
     to_synthetic: FloatArray  # (n, m)
     to_real: FloatArray  # (n,), the nearest other real row, member or not
-    scores: dict[str, FloatArray]  # of each attack, (n,)
+
+    @classmethod
+    def of(cls, attacked: AttackedRows) -> "_Records":
+        gower = attacked.pair.nearness
+        rows = pd.concat([attacked.members, attacked.holdout], ignore_index=True)
+        return cls(
+            rows,
+            np.arange(len(rows)) < len(attacked.members),
+            gower.distances(rows, attacked.synthetic),
+            gower.nearest(rows, rows, same_table=True)[:, 0],
+        )
 
     def part(self, rows: Mask) -> "_Records":
         """Some of the records."""
-        scores = {name: score[rows] for name, score in self.scores.items()}
         return _Records(
-            self.rows[rows],
-            self.is_member[rows],
-            self.to_synthetic[rows],
-            self.to_real[rows],
-            scores,
+            self.rows[rows], self.is_member[rows], self.to_synthetic[rows], self.to_real[rows]
         )
 
 
@@ -122,19 +127,19 @@ def membership(attacked: AttackedRows) -> tuple[Membership | None, Membership | 
     """Of all rows, and of those of rare classes together; none where there are too few."""
     if attacked.holdout is None:
         return None, None
-    pair = attacked.pair
-    rows = pd.concat([attacked.members, attacked.holdout], ignore_index=True)
-    records = _Records(
-        rows,
-        np.arange(len(rows)) < len(attacked.members),
-        pair.gower.distances(rows, attacked.synthetic),
-        pair.gower.nearest(rows, rows, same_table=True)[:, 0],
-        {
-            "string distance": string_scores(pair, rows, attacked.synthetic),
-            "density ratio": density_scores(pair, rows, attacked.synthetic),
-        },
-    )
-    return _judged(records, pair), _judged(records.part(_rare(pair, rows)), pair)
+    pair, records = attacked.pair, _Records.of(attacked)
+    scores = {
+        "string distance": string_scores(pair, records.rows, attacked.synthetic),
+        "density ratio": density_scores(pair, records.rows, attacked.synthetic),
+    }
+    rare = _rare(pair, records.rows)
+    rare_scores = {name: score[rare] for name, score in scores.items()}
+    return _judged(records, pair, scores), _judged(records.part(rare), pair, rare_scores)
+
+
+def membership_p_value(attacked: AttackedRows) -> float:
+    """The ``p_value`` of `Membership` alone; held-out rows are needed."""
+    return _nearness_p_value(_Records.of(attacked), attacked.pair)
 
 
 def _rare(pair: TablePair, rows: pd.DataFrame) -> Mask:
@@ -145,39 +150,47 @@ def _rare(pair: TablePair, rows: pd.DataFrame) -> Mask:
     return (labels.map(labels.value_counts()) <= _RARE_SHARE * len(rows)).to_numpy(dtype=bool)
 
 
-def _judged(records: _Records, pair: TablePair) -> Membership | None:
+def _judged(
+    records: _Records, pair: TablePair, scores: Mapping[str, FloatArray]
+) -> Membership | None:
     n_members = int(records.is_member.sum())
     n_others = len(records.rows) - n_members
     if min(n_members, n_others) < _LEAST_ROWS:
         return None
-    rng = generator(pair.seed, Stream.MEMBERSHIP)
-    step = half_a_step(pair)
-    nearness = (records.to_real + step) / (records.to_synthetic.min(axis=1) + step)
-    weights = np.minimum(nearness, _NEAREST) ** _POWER  # (n,)
-    share, nearer = _nearer_share(records, rng)
+    share, nearer = _nearer_share(records, generator(pair.seed, Stream.MEMBERSHIP, 1))
     n_synthetic = records.to_synthetic.shape[1]
     return Membership(
         rows=n_members,
         holdout_rows=n_others,
-        p_value=_exchange(weights, records.is_member, rng),
+        p_value=_nearness_p_value(records, pair),
         smallest_leak=_smallest_leak(n_members, n_others),
         nearer_share=share,
         nearer_p_value=nearer,
         nearer_binomial_p_value=_binomial(share, n_synthetic),
         attacks=tuple(
-            _attack(name, score, records.is_member, generator(pair.seed, stream, number))
-            for number, (name, score) in enumerate(records.scores.items())
-            for stream in [Stream.MEMBERSHIP_BOOTSTRAP]
+            _attack(name, score, records.is_member, pair.seed) for name, score in scores.items()
         ),
     )
+
+
+def _nearness_p_value(records: _Records, pair: TablePair) -> float:
+    """Whether members are nearer to synthetic rows than held-out rows are.
+
+    Distances to other real rows are the measure of what is near.
+    """
+    step = pair.nearness.half_step
+    nearness = (records.to_real + step) / (records.to_synthetic.min(axis=1) + step)
+    weights = np.minimum(nearness, _NEAREST) ** _POWER  # (n,)
+    return _exchange(weights, records.is_member, generator(pair.seed, Stream.MEMBERSHIP, 0))
 
 
 def _exchange(weights: FloatArray, is_member: Mask, rng: np.random.Generator) -> float:
     """The probability that as many rows, drawn from all, weigh as much as the members do."""
     n_members = int(is_member.sum())
     weight = weights[is_member].sum()
-    sums = [rng.permutation(weights)[:n_members].sum() for _ in range(_N_PERMUTATIONS)]
-    return float((1 + (np.array(sums) >= weight - _ROUNDING).sum()) / (1 + _N_PERMUTATIONS))
+    orders = rng.permuted(np.tile(weights, (_N_PERMUTATIONS, 1)), axis=1)  # (permutations, n)
+    sums = orders[:, :n_members].sum(axis=1)
+    return float((1 + (sums >= weight - _ROUNDING).sum()) / (1 + _N_PERMUTATIONS))
 
 
 def _smallest_leak(n_members: int, n_others: int) -> int | None:
@@ -207,9 +220,8 @@ def _binomial(share: float, n: int) -> float:
     return float(binom.sf(np.ceil(share * n - _ROUNDING) - 1, n, 0.5))
 
 
-def _attack(
-    name: str, scores: FloatArray, is_member: Mask, rng: np.random.Generator
-) -> MembershipAttack:
+def _attack(name: str, scores: FloatArray, is_member: Mask, seed: int) -> MembershipAttack:
+    rng = generator(seed, Stream.MEMBERSHIP_BOOTSTRAP)
     values = auc_values(np.column_stack([-scores, scores]), is_member.astype(np.intp))
     auc = float(values.mean())
     half = NORMAL_95 * float(values.std()) / len(values) ** 0.5

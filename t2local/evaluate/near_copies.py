@@ -33,7 +33,8 @@ class NearCopies:
 
     * ``copies``: rows that are a real row in all columns. ``near``: rows nearer to one real row,
       compared with the next, than chance brings all but ``reference_near`` of the
-      ``reference_rows`` real rows that say what chance makes.
+      ``reference_rows`` real rows that say what chance makes; ``reference_copies`` of these are
+      equal to another real row themselves.
     * ``expected``: how many ``near`` chance makes. ``p_value``: the probability of so many, if
       the rows are as new as these real rows (a precedence test; exact).
     * ``smallest_leak``: how many leaked rows, changed a little, would be found with probability
@@ -42,6 +43,7 @@ class NearCopies:
 
     copies: tuple[int, ...]
     near: tuple[int, ...]
+    reference_copies: int
     reference_near: int
     reference_rows: int
     expected: float
@@ -61,23 +63,26 @@ def near_copies(pair: TablePair, holdout: pd.DataFrame | None, level: float) -> 
     rng = generator(pair.seed, Stream.CHANGED_ROWS)
     real = pair.real.iloc[rng.permutation(len(pair.real))[:_MOST_REAL]].reset_index(drop=True)
     few = real.head(_MOST_REFERENCE)
-    step = half_a_step(pair)
-    reference = pair.gower.nearest(few, real, 3)[:, 1:]  # each real row is its own nearest one
+    gower = pair.nearness
+    step = gower.half_step
+    reference = gower.nearest(few, real, 3)[:, 1:]  # each real row is its own nearest one
     if holdout is not None:
-        others = pair.gower.nearest(holdout.head(_MOST_REFERENCE), real, 2)
+        others = gower.nearest(holdout.head(_MOST_REFERENCE), real, 2)
         reference = np.vstack([reference, others])
-    # Real rows that are doubles of another one: that many copies of one row are chance.
-    n_doubles = int(((reference[:, 0] < _ROUNDING) & (reference[:, 1] > _ROUNDING)).sum())
+    equal = reference < _ROUNDING  # (n, 2)
+    # Real rows that are doubles of one other row: so many copies of a single row are chance.
+    n_doubles = int((equal[:, 0] & ~equal[:, 1]).sum())
     bound = np.sort(_ratios(reference, step))[min(n_doubles, len(reference) - 1)]
-    nearest = pair.gower.nearest(pair.synthetic, real, 2)  # (m, 2)
+    nearest = gower.nearest(pair.synthetic, real, 2)  # (m, 2)
     near = _ratios(nearest, step) < bound
     n_rows, n_reference = len(near), len(reference)
     p_values = _precedence(np.arange(n_rows + 1), n_rows, n_reference, n_doubles)
-    changed = pair.gower.nearest(_changed(pair, few, rng), real, 2)
+    changed = gower.nearest(_changed(pair, few, rng), real, 2)
     share = float((_ratios(changed, step) < bound).mean())
     return NearCopies(
         copies=_numbers(nearest[:, 0] < _ROUNDING),
         near=_numbers(near),
+        reference_copies=int(equal[:, 0].sum()),
         reference_near=n_doubles,
         reference_rows=n_reference,
         expected=n_rows * (n_doubles + 1) / (n_reference + 1),
@@ -85,17 +90,6 @@ def near_copies(pair: TablePair, holdout: pd.DataFrame | None, level: float) -> 
         level=level,
         smallest_leak=_smallest_leak(p_values <= level, share, min(n_rows, len(pair.real))),
     )
-
-
-def half_a_step(pair: TablePair) -> float:
-    """Half of the smallest distance between two rows that are not equal: what rounding hides."""
-    steps = [1.0]
-    for feature in pair.dictionary.features:
-        present = pair.real[feature.name].dropna()
-        if feature.numeric and len(present):
-            width = float(np.ptp(present.to_numpy(dtype=np.float64)))
-            steps.append(10.0**-feature.decimals / (width or 1.0))
-    return min(steps) / 2 / len(pair.columns)
 
 
 def _ratios(distances: FloatArray, step: float) -> FloatArray:

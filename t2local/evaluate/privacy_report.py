@@ -41,7 +41,7 @@ class PrivacyReport:
 
     @property
     def warning(self) -> str:
-        """What was found, in a sentence; blank where nothing was."""
+        """What has to be said before anything else; blank where nothing was found."""
         return "" if self.finding == "none found" else self.sentences[0]
 
 
@@ -62,7 +62,7 @@ def privacy_report(pair: TablePair, holdout: pd.DataFrame | None = None) -> Priv
     if own is not None:
         leaks |= own.p_value <= MEMBERSHIP_LEVEL
     finding: Finding = "none found"
-    if nearness.copies and not nearness.reference_near:
+    if nearness.copies and not nearness.reference_copies:
         finding = "copies"
     if leaks:
         finding = "leak"
@@ -94,7 +94,7 @@ def _copies(nearness: NearCopies, n_rows: int) -> str:
     if not nearness.copies:
         return f"None of the {n_rows} rows is a copy of a real row in all columns."
     copies = f"{_listed(nearness.copies)} of {n_rows}: equal to a real row in all columns."
-    if nearness.reference_near:
+    if nearness.reference_copies:
         return f"{copies} Real rows are equal to each other too, so chance makes such rows."
     return copies
 

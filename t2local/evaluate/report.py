@@ -129,9 +129,9 @@ def evaluate(
         *_pair_figures(pair, *_reference(pair, values.get("holdout"))),
     ]
     n_rows = {name: len(frame) for name, frame in values.items()}
-    notes = _notes(dictionary, holdout)
     attacks = privacy_report(pair, values.get("holdout"))
-    return Evaluation(n_rows, dictionary.target, seed, tuple(figures), attacks, notes)
+    parts = tuple(figures), attacks, _notes(dictionary, holdout)
+    return Evaluation(n_rows, dictionary.target, seed, *parts)
 
 
 def _notes(dictionary: FeatureDictionary, holdout: pd.DataFrame | None) -> tuple[str, ...]:

@@ -67,6 +67,11 @@ class TablePair:
         """Gower's distance over all columns, with the real ranges."""
         return Gower(self.dictionary, self.columns, self.real)
 
+    @cached_property
+    def nearness(self) -> Gower:
+        """The distance over all columns in which numbers count as much as levels."""
+        return Gower.of_mean_differences(self.dictionary, self.columns, self.real)
+
     def _one_hot(self, encoder: Encoder, rows: pd.DataFrame) -> FloatArray:
         if self.dictionary.target is None:
             return encoder.transform(rows)

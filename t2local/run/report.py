@@ -199,6 +199,7 @@ def report_of(
     whole = joined([verdict for _, verdict in ledger.judged])
     counted = _counted(ledger) + overruled_sentence(whole.overruled)
     counted += judged_sentence(inputs.dictionary)
+    findings = (measured.shifts, measured.benefit, _purpose(run, inputs))
     return RunReport(
         rows=_row_counts(ledger),
         rejected_by=ledger.rejected_by_stage(),
@@ -224,7 +225,7 @@ def report_of(
         shifts=measured.shifts,
         **vars(pictures),
         answers=_answers(run, inputs, measured),
-        verdict=conclusion(counted, measured.shifts, measured.benefit, _purpose(run, inputs)),
+        verdict=_warned(conclusion(counted, *findings), measured.privacy),
         privacy=measured.privacy,
     )
 
@@ -239,6 +240,13 @@ def _answers(run: Run, inputs: Inputs, measured: Measured) -> Answers:
         complete=ledger.kept >= ledger.wanted,
         warning=measured.privacy.warning if measured.privacy else "",
     )
+
+
+def _warned(verdict: str, privacy: PrivacyReport | None) -> str:
+    """The verdict, after what the rows give away."""
+    if privacy is None or not privacy.warning:
+        return verdict
+    return f"{privacy.warning} {verdict}"
 
 
 def _purpose(run: Run, inputs: Inputs) -> Purpose | None:

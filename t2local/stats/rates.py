@@ -27,7 +27,8 @@ def wilson(successes: int, trials: int) -> Rate:
     centre = (successes + z2 / 2) / (trials + z2)
     spread = successes * (trials - successes) / trials + z2 / 4
     half = NORMAL_95 * sqrt(spread) / (trials + z2)
-    return Rate(successes / trials, max(centre - half, 0.0), min(centre + half, 1.0))
+    share = successes / trials
+    return Rate(share, min(max(centre - half, 0.0), share), max(min(centre + half, 1.0), share))
 
 
 def residual_risk(attack: Rate, control: Rate) -> Rate:

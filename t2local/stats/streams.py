@@ -65,11 +65,11 @@ class Stream(IntEnum):
     UNIFORM_ROWS = 58
     ATTACKED_ROWS = 59  # real, held-out and synthetic rows that attacks look at, by table
     CHANGED_ROWS = 60  # real rows that are changed a little, to see what a test would find
-    MEMBERSHIP = 61  # who was in the table: permutations
-    MEMBERSHIP_BOOTSTRAP = 62  # by number of the attack
+    MEMBERSHIP = 61  # who was in the table: permutations, by number of the test
+    MEMBERSHIP_BOOTSTRAP = 62
     SINGLING_OUT = 63
     LINKED_COLUMNS = 64
-    NAIVE_GUESSES = 65  # guesses that have seen no synthetic row, by number of the attack
+    NAIVE_GUESSES = 65  # guesses that have seen no synthetic row
     SHIFT_ROWS = 66  # the rows that are compared, where there are very many
     SHIFT_SPLITS = 67
     SHIFT_CLASSES = 68

@@ -1,0 +1,93 @@
+"""Which synthetic rows are too near to one real row."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from t2local.evaluate import near_copies as module
+from t2local.evaluate.near_copies import near_copies
+from tests.pairs import pair_of, two, values
+
+
+def leaky(n_leaked, change=0.0):
+    """100 real and 100 new rows, of which the first ones are real ones, changed or not."""
+    real, fresh = two(100), two(100, seed=2)
+    rows = pd.concat([real.head(n_leaked), fresh[n_leaked:]], ignore_index=True)
+    noise = np.random.default_rng(1).normal(0, change, (n_leaked, 2)).round(3)
+    rows.loc[: n_leaked - 1, ["p", "q"]] += noise
+    return pair_of(real, rows)
+
+
+def test_copies_have_their_numbers_and_so_many_are_no_chance():
+    found = near_copies(leaky(8), None, 0.05)
+    assert found.copies == tuple(range(1, 9))
+    assert set(found.near) >= set(found.copies)
+    assert found.p_value < 0.01
+    assert (found.reference_rows, found.reference_near) == (100, 0)
+    assert found.expected == pytest.approx(100 / 101)
+
+
+def test_rows_changed_a_little_are_no_copies_but_near():
+    found = near_copies(leaky(20, change=0.02), None, 0.05)
+    assert len(found.copies) < 3
+    assert found.p_value < 0.05
+
+
+def test_new_rows_are_as_near_as_chance_has_it():
+    found = near_copies(leaky(0), None, 0.05)
+    assert found.copies == ()
+    assert found.p_value > 0.05
+    with_others = near_copies(leaky(0), values(two(50, seed=3))[1], 0.05)
+    assert with_others.reference_rows == 150
+
+
+def test_a_row_that_several_real_rows_have_gives_nobody_away():
+    real = pd.concat([two(60), two(60)], ignore_index=True)
+    found = near_copies(pair_of(real, two(60)), None, 0.05)
+    assert len(found.copies) == 60
+    assert found.near == ()
+    assert found.p_value == 1.0
+
+
+def test_doubles_among_real_rows_are_what_chance_makes():
+    """Two real rows are equal: a copy of a third one is as near as these are."""
+    pair = leaky(5)
+    doubled = pd.concat([pair.real, pair.real.head(1)], ignore_index=True)
+    found = near_copies(replace(pair, real=doubled), None, 0.05)
+    assert found.reference_near == 2
+    assert found.p_value > near_copies(pair, None, 0.05).p_value
+
+
+def test_the_test_is_a_count_of_all_orders():
+    """Of 4 synthetic and 5 real ratios all orders are alike: how often are 2 of 4 before all but
+    one of the real ones?"""
+    orders = list(combinations(range(9), 4))  # the places of the synthetic rows
+
+    def before(places):
+        real = [place for place in range(9) if place not in places]
+        return sum(place < real[1] for place in places)
+
+    expected = np.mean([before(places) >= 2 for places in orders])
+    assert module._precedence(np.array([2]), 4, 5, 1)[0] == pytest.approx(expected)
+
+
+def test_the_smallest_leak_is_found_with_the_probability_that_is_said():
+    significant = np.arange(101) >= 4
+    assert module._smallest_leak(significant, 1.0, 100) == 4
+    assert module._smallest_leak(significant, 0.5, 100) == 10  # 10 flips: 4 heads or more in 83 %
+    assert module._smallest_leak(significant, 0.001, 100) is None
+    assert module._smallest_leak(significant & False, 1.0, 100) is None
+
+
+def test_with_many_columns_a_row_that_was_changed_a_little_stands_out():
+    real, fresh = (
+        pd.DataFrame(np.random.default_rng(seed).normal(size=(80, 8)).round(3)).add_prefix("x")
+        for seed in (1, 2)
+    )
+    label = ["no", "yes"] * 40
+    found = near_copies(pair_of(real.assign(y=label), fresh.assign(y=label)), None, 0.05)
+    assert found.p_value > 0.05
+    assert found.smallest_leak == 5  # five before all of 80 real ones, in one of 2^5 cases
