@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from t2local.errors import T2LocalError
     from t2local.evaluate.report import evaluate
-    from t2local.events import Decision, Notice, Phase, Progress
+    from t2local.events import Decision, Notice, Progress
     from t2local.llm.scripted import ScriptedModel
     from t2local.pipeline import describe, generate, plan
     from t2local.run.result import Result
@@ -39,7 +39,6 @@ _HOMES = {
     "ScriptedModel": "t2local.llm.scripted",
     "Decision": "t2local.events",
     "Notice": "t2local.events",
-    "Phase": "t2local.events",
     "Progress": "t2local.events",
     "Result": "t2local.run.result",
     "describe": "t2local.pipeline",
@@ -59,7 +58,6 @@ __all__ = [
     "Feature",
     "FeatureDictionary",
     "Notice",
-    "Phase",
     "Plan",
     "Progress",
     "Result",

@@ -13,7 +13,6 @@ from typing import Any
 from t2local.errors import DecodeError
 from t2local.events import Decision, Listener, Notice, ignore
 from t2local.llm.catalog import worth_of_beliefs
-from t2local.llm.machine import cpus
 from t2local.llm.model import Model
 from t2local.run.fingerprint import check_machine, fingerprint_of
 from t2local.run.folder import RunFolder
@@ -206,6 +205,8 @@ def with_models(
 
 def _expect(run: Run, inputs: Inputs, model: Model) -> None:
     """Guess what the run takes: the model is known, and how many rows are to be written."""
+    from t2local.llm.machine import cpus  # it imports llama.cpp
+
     ledger = run.ledger
     run.remaining.expect(
         len(inputs.dictionary.names) * model.weight_bytes,
