@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2local.stats.edit_distance import MOST_CHARACTERS, edit_distances
@@ -18,6 +18,7 @@ def by_the_table(first, second):
     return row[-1]
 
 
+@settings(max_examples=40)
 @given(texts, texts)
 def test_distances_are_those_of_the_table(first, second):
     expected = [[by_the_table(one, other) for other in second] for one in first]

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2local.stats.rates import Rate, residual_risk, wilson
@@ -13,6 +13,7 @@ def test_wilsons_interval_is_the_one_of_the_textbook():
     assert (none.value, none.low, none.high) == pytest.approx((0, 0, 0.1611), abs=5e-5)
 
 
+@settings(max_examples=40)
 @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_an_interval_holds_its_share_and_grows_narrow(counts):
     successes, trials = counts

@@ -141,7 +141,7 @@ class _Attacks:
         """A function of a frame of values: numbers, and levels by their numbers, (n, d)."""
         pair = self.attacked.pair
         levels = {
-            name: pd.Index(pd.concat([pair.real[name], self.attacked.synthetic[name]]).unique())
+            name: pd.Index(pair.dictionary[name].levels, dtype=object)
             for name in pair.columns
             if not pair.dictionary[name].numeric
         }
@@ -214,13 +214,14 @@ class _Guesses:
         """Guesses of rows (m, d) that are true of exactly one of them, each once."""
         chosen = np.empty((0, 3 * _N_COLUMNS))
         for _ in range(_N_ROUNDS):
+            n_before = len(chosen)
             drawn = cls.of_rows(rows, numeric, rng)
             single = drawn.matches(rows).sum(axis=1) == 1
             facts = np.hstack([drawn.columns, drawn.values, drawn.signs])[single]
             every = np.vstack([chosen, facts])
             _, first = np.unique(every, axis=0, return_index=True)
             chosen = every[np.sort(first)][:_N_GUESSES]
-            if len(chosen) == _N_GUESSES:
+            if len(chosen) in (n_before, _N_GUESSES):  # no new ones, or enough
                 break
         columns, values, signs = np.split(chosen, 3, axis=1)
         return cls(columns.astype(np.intp), values, signs)

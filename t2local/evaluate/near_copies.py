@@ -2,17 +2,17 @@
 
 Of each row the distance to the nearest real row is divided by that to the second nearest. A row
 between many real ones has a ratio near 1, whatever the density there; a copy has 0. Real rows are
-looked at in the same way, each among the others, and held-out ones too: they are what chance makes.
+looked at in the same way, held-out ones or each among the others: that is what chance makes.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binom, hypergeom
 
 from t2local.evaluate.table_pair import TablePair
-from t2local.stats.arrays import FloatArray, IntArray, Mask
+from t2local.stats.arrays import FloatArray, Mask
 from t2local.stats.streams import Stream, generator
 
 #: Real rows that are looked at, a random sample of more: the time grows with their number.
@@ -22,7 +22,7 @@ _MOST_REFERENCE = 1000
 #: Rounding errors of a distance that is 0.
 _ROUNDING = 1e-9
 #: A row that is changed a little: each number by this share of its range, or one level.
-_CHANGE = 0.02
+_CHANGE = 0.01
 #: The probability with which a leak is to be found.
 _POWER = 0.8
 
@@ -32,11 +32,10 @@ class NearCopies:
     """Rows near a single real row. Rows are numbered from 1, as they stand in the synthetic table.
 
     * ``copies``: rows that are a real row in all columns. ``near``: rows nearer to one real row,
-      compared with the next, than chance brings all but ``reference_near`` of the
-      ``reference_rows`` real rows that say what chance makes; ``reference_copies`` of these are
-      equal to another real row themselves.
+      compared with the next, than the ``reference_rows`` that say what chance makes: held-out
+      rows, else real rows among the others. ``reference_copies`` of these equal a real row.
     * ``expected``: how many ``near`` chance makes. ``p_value``: the probability of so many, if
-      the rows are as new as these real rows (a precedence test; exact).
+      synthetic rows are as new as these rows (a precedence test; exact with held-out rows).
     * ``smallest_leak``: how many leaked rows, changed a little, would be found with probability
       0.8 at the ``level`` of the test; none where so many would not be.
     """
@@ -44,7 +43,6 @@ class NearCopies:
     copies: tuple[int, ...]
     near: tuple[int, ...]
     reference_copies: int
-    reference_near: int
     reference_rows: int
     expected: float
     p_value: float
@@ -58,38 +56,72 @@ def near_copies(pair: TablePair, holdout: pd.DataFrame | None, level: float) -> 
     **Parameters:**
 
     * **pair**: ten real rows or more. **holdout**: values of real rows that had no part in making
-      the synthetic ones.
+      the synthetic ones; with them the test is exact.
     """
     rng = generator(pair.seed, Stream.CHANGED_ROWS)
     real = pair.real.iloc[rng.permutation(len(pair.real))[:_MOST_REAL]].reset_index(drop=True)
+    gower, step = pair.nearness, pair.nearness.half_step
     few = real.head(_MOST_REFERENCE)
-    gower = pair.nearness
-    step = gower.half_step
-    reference = gower.nearest(few, real, 3)[:, 1:]  # each real row is its own nearest one
+    reference = _Reference.of_real_rows(gower.nearest(few, real, 3)[:, 1:], step)
     if holdout is not None:
         others = gower.nearest(holdout.head(_MOST_REFERENCE), real, 2)
-        reference = np.vstack([reference, others])
-    equal = reference < _ROUNDING  # (n, 2)
-    # Real rows that are doubles of one other row: so many copies of a single row are chance.
-    n_doubles = int((equal[:, 0] & ~equal[:, 1]).sum())
-    bound = np.sort(_ratios(reference, step))[min(n_doubles, len(reference) - 1)]
+        reference = _Reference.of_held_out_rows(others, step)
     nearest = gower.nearest(pair.synthetic, real, 2)  # (m, 2)
-    near = _ratios(nearest, step) < bound
-    n_rows, n_reference = len(near), len(reference)
-    p_values = _precedence(np.arange(n_rows + 1), n_rows, n_reference, n_doubles)
-    changed = gower.nearest(_changed(pair, few, rng), real, 2)
-    share = float((_ratios(changed, step) < bound).mean())
+    near = _ratios(nearest, step) < reference.bound
+    p_values = reference.p_values(len(near))
+    share = float(
+        (_ratios(gower.nearest(_changed(pair, few, rng), real, 2), step) < reference.bound).mean()
+    )
     return NearCopies(
         copies=_numbers(nearest[:, 0] < _ROUNDING),
         near=_numbers(near),
-        reference_copies=int(equal[:, 0].sum()),
-        reference_near=n_doubles,
-        reference_rows=n_reference,
-        expected=n_rows * (n_doubles + 1) / (n_reference + 1),
+        reference_copies=reference.n_copies,
+        reference_rows=reference.n_rows,
+        expected=len(near) * (reference.n_before + 1) / (reference.n_rows + 1),
         p_value=float(p_values[near.sum()]),
         level=level,
-        smallest_leak=_smallest_leak(p_values <= level, share, min(n_rows, len(pair.real))),
+        smallest_leak=_smallest_leak(p_values <= level, share, min(len(near), len(pair.real))),
     )
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """What chance makes: all but ``n_before`` of ``n_rows`` ratios are at least ``bound``."""
+
+    bound: float
+    n_rows: int
+    n_before: int
+    n_copies: int
+
+    @classmethod
+    def of_held_out_rows(cls, distances: FloatArray, step: float) -> "_Reference":
+        """Held-out rows, by their distances to the two nearest real rows (n, 2)."""
+        n_copies = int((distances[:, 0] < _ROUNDING).sum())
+        n_before = min(_single_copies(distances), len(distances) - 1)
+        bound = float(np.sort(_ratios(distances, step))[n_before])
+        return cls(bound, len(distances), n_before, n_copies)
+
+    @classmethod
+    def of_real_rows(cls, distances: FloatArray, step: float) -> "_Reference":
+        """Real rows, by their distances to the two nearest others (n, 2).
+
+        Two rows that are each other's nearest are one piece of evidence: they have one distance.
+        """
+        own = cls.of_held_out_rows(distances, step)
+        apart = distances[distances[:, 0] >= _ROUNDING, 0]
+        n_pairs = _single_copies(distances) // 2
+        n_rows = len(np.unique(apart.round(9))) + n_pairs
+        return replace(own, n_rows=max(n_rows, n_pairs + 1), n_before=n_pairs)
+
+    def p_values(self, n: int) -> FloatArray:
+        """The probability that 0, 1, ... n of n new rows or more are below the bound."""
+        counts = np.arange(n + 1)
+        return hypergeom.sf(counts - 1, n + self.n_rows, n, counts + self.n_before)
+
+
+def _single_copies(distances: FloatArray) -> int:
+    """How many rows are equal to exactly one real row."""
+    return int(((distances[:, 0] < _ROUNDING) & (distances[:, 1] >= _ROUNDING)).sum())
 
 
 def _ratios(distances: FloatArray, step: float) -> FloatArray:
@@ -99,12 +131,6 @@ def _ratios(distances: FloatArray, step: float) -> FloatArray:
 
 def _numbers(rows: Mask) -> tuple[int, ...]:
     return tuple((np.flatnonzero(rows) + 1).tolist())
-
-
-def _precedence(counts: IntArray, n_rows: int, n_reference: int, n_before: int) -> FloatArray:
-    """The probability that so many rows or more come before all but some reference rows."""
-    first = counts + n_before
-    return hypergeom.sf(counts - 1, n_rows + n_reference, n_rows, first)
 
 
 def _changed(pair: TablePair, rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:

@@ -129,9 +129,8 @@ def evaluate(
         *_pair_figures(pair, *_reference(pair, values.get("holdout"))),
     ]
     n_rows = {name: len(frame) for name, frame in values.items()}
-    attacks = privacy_report(pair, values.get("holdout"))
-    parts = tuple(figures), attacks, _notes(dictionary, holdout)
-    return Evaluation(n_rows, dictionary.target, seed, *parts)
+    parts = privacy_report(pair, values.get("holdout")), _notes(dictionary, holdout)
+    return Evaluation(n_rows, dictionary.target, seed, tuple(figures), *parts)
 
 
 def _notes(dictionary: FeatureDictionary, holdout: pd.DataFrame | None) -> tuple[str, ...]:
