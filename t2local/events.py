@@ -22,10 +22,21 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Phase:
+    """A part of a run begins, in a few words.
+
+    ``seconds_left`` of the whole run: a guess; none before there is anything to guess by.
+    """
+
+    words: str
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
 class Progress:
     """Where a run is: rows written, kept, and rejected by stage; speed, and what is left.
 
-    ``seconds_left`` is a guess; none before there is anything to guess by.
+    ``seconds_left`` of the whole run is a guess; none before there is anything to guess by.
     """
 
     wanted: int
@@ -36,7 +47,7 @@ class Progress:
     seconds_left: float | None
 
 
-Event = Decision | Notice | Progress
+Event = Decision | Notice | Phase | Progress
 Listener = Callable[[Event], None]
 
 

@@ -4,16 +4,15 @@ Nothing here prints: what happens is told in events to ``on_event``, and `t2loca
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from t2local.errors import DecodeError
-from t2local.events import Decision, Listener, Notice, Progress, ignore
+from t2local.events import Decision, Listener, Notice, ignore
 from t2local.llm.catalog import worth_of_beliefs
-from t2local.llm.counters import Counters
 from t2local.llm.model import Model
 from t2local.run.fingerprint import check_machine, fingerprint_of
 from t2local.run.folder import RunFolder
@@ -43,6 +42,8 @@ from t2local.run.models import (
     make_plan,
     plan_by_another_model,
 )
+from t2local.run.pictures import pictures_of
+from t2local.run.progress import RowProgress
 from t2local.run.report import TeamFacts, report_of
 from t2local.run.result import Result, hand_over
 from t2local.run.resumption import ResumableScorer, ResumableWriter
@@ -55,7 +56,7 @@ from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.beliefs import ask as ask_model
-from t2local.team.calibration import Calibration, calibrate
+from t2local.team.calibration import MAX_ASKED, MIN_ASKED, Calibration, asks, calibrate
 from t2local.team.conditions import Conditions, draw_labels
 from t2local.team.drawing import Drawing
 from t2local.team.plan import Plan
@@ -197,8 +198,23 @@ def with_models(
         run = begin(run, inputs, model, manager_model, folder)
         made = plan_by_another_model(run, inputs, manager_model)
         with load_workers(model, run) as loaded:
+            _expect(run, inputs, loaded)
             made = made or make_plan(run, inputs, loaded)
             return write_and_trim(run, with_own_beliefs(run, inputs, loaded), made, loaded, folder)
+
+
+def _expect(run: Run, inputs: Inputs, model: Model) -> None:
+    """Guess what the run takes: the model is known, and how many rows are to be written."""
+    from t2local.llm.machine import cpus  # it imports llama.cpp
+
+    ledger = run.ledger
+    run.remaining.expect(
+        len(inputs.dictionary.names) * model.weight_bytes,
+        len(cpus()),
+        max(ledger.wanted, ledger.candidates),
+        plans=inputs.plan == "manager",
+        fits=inputs.dictionary.target is not None,
+    )
 
 
 def begin(
@@ -262,12 +278,14 @@ def write_and_trim(
             facts = replace(facts, calibration=calibrate_team(run, team))
             rows = RowWriter(team, facts.calibration)
             writer = ResumableWriter(rows, run, inputs.dictionary, team.counters)
+            progress = RowProgress(run, team)
+            run.enter("writing")
             while not ledger.done:
-                block = assemble(run, writer, team.counters)
+                block = assemble(run, writer, progress.tell)
                 with deferred() as ctrl_c:
                     trim(run, block, judge, folder)
                 ledger.interrupted |= bool(ctrl_c)
-                run.tell(_progress(run, team.counters, ledger.generated))
+                progress.tell(ledger.generated)
         except SecondInterrupt:
             raise
         except KeyboardInterrupt:
@@ -307,6 +325,10 @@ def _team(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
 
 def calibrate_team(run: Run, team: Team) -> Calibration:
     """Measure on real rows how far the team's word can be trusted."""
+    if asks(team):
+        most = min(MAX_ASKED, max(MIN_ASKED, run.ledger.wanted))
+        run.remaining.rows_asked = min(most, len(team.real))
+    run.enter("training")
     scorer = ResumableScorer(RowScorer(team), run, team.counters)
     calibration = calibrate(team, run.ledger.wanted, scorer)
     labels, cells = calibration.labels, calibration.cells
@@ -330,8 +352,8 @@ def calibrate_team(run: Run, team: Team) -> Calibration:
     return calibration
 
 
-def assemble(run: Run, writer: Writer, counters: Counters) -> Block:
-    """Let the team write the next block of rows."""
+def assemble(run: Run, writer: Writer, on_row: Callable[[int], None]) -> Block:
+    """Let the team write the next block of rows; who listens hears how many there are."""
     ledger = run.ledger
     numbers = itertools.count(ledger.generated + 1)
     n_rows = ledger.next_block(run.settings.team.block_rows)
@@ -341,7 +363,7 @@ def assemble(run: Run, writer: Writer, counters: Counters) -> Block:
         labels = draw_labels(ledger.missing_labels, n_rows, rng)
     block = writer.write(
         BlockRequest(ledger.blocks, n_rows, ledger.tried, labels),
-        lambda: run.tell(_progress(run, counters, next(numbers))),
+        lambda: on_row(next(numbers)),
     )
     ledger.clock.lap("assembly")
     return block
@@ -359,25 +381,13 @@ def finish(
     run: Run, inputs: Inputs, team: TeamFacts, model: Model, folder: RunFolder | None
 ) -> Result:
     """Measure the kept rows, write their texts, report, and hand over."""
+    run.enter("measuring")
     rows = run.ledger.rows(inputs.dictionary)
-    measured = measure(run, inputs, team.calibration, rows.kept)
     texts = texts_for(run, inputs, model, rows.kept)
-    report = report_of(run, inputs, team, measured)
-    return hand_over(run, inputs, team, rows, texts, report, folder)
-
-
-def _progress(run: Run, counters: Counters, written: int) -> Progress:
-    """Where the run is after so many rows."""
-    ledger = run.ledger
-    seconds = ledger.clock.seconds_with_current_lap("assembly")
-    left = None
-    if (written_here := written - ledger.earlier_rows) and seconds:
-        left = ledger.rows_left(written) * seconds / written_here
-    return Progress(
-        wanted=ledger.wanted,
-        written=written,
-        kept=ledger.kept,
-        rejected_by=dict(ledger.rejected_by),
-        tokens_per_second=counters.decoded_tokens / max(seconds, 1e-9),
-        seconds_left=left,
+    matches = inputs.conditions.matches_conditions(inputs.values)
+    pictures = pictures_of(
+        inputs.values[matches], *rows, inputs.dictionary, inputs.row_weights()[matches]
     )
+    measured = measure(run, inputs, team.calibration, rows.kept)
+    report = report_of(run, inputs, team, measured, pictures)
+    return hand_over(run, inputs, team, rows, texts, report, folder)

@@ -211,7 +211,7 @@ def test_sample_describe_and_plan_work_on_each_other(tmp_path, monkeypatch):
     assert described.exit_code == 0, described.output
     planned = run("plan", "wine.csv", "--source", "data", "--dictionary", "d.yaml", "-o", "p.yaml")
     assert planned.exit_code == 0, planned.output
-    assert "-> Label" in planned.stderr
+    assert "target: target (" in planned.stderr
     assert "source: data" in (tmp_path / "p.yaml").read_text()
     assert planned.stdout == described.stdout == ""
     assert "Written to d.yaml" in described.stderr
@@ -273,7 +273,7 @@ def test_trim_judges_the_rows_of_another_generator(tmp_path, patients, monkeypat
     flipped.to_csv("flipped.csv", index=False)
     none = run("trim", "real.csv", "flipped.csv", "--target", "outcome")
     assert none.exit_code == 5
-    assert none.stdout.startswith("0 of 30 rows were kept (rejected by ")
+    assert none.stdout.startswith("No, not as they are. 0 of 30 rows passed.")
     assert "rejected.csv has every row with its reason" in none.stderr
     flipped.drop(columns="age").to_csv("other.csv", index=False)
     other = run("trim", "real.csv", "other.csv", "--target", "outcome")

@@ -1,5 +1,6 @@
 """Summaries for people."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ from t2local.cli.text import (
     run_summary,
     stage_counts,
     trim_summary,
+    wrapped,
 )
 from t2local.events import Progress
 
 REPORT = {
+    "answers": {"light": "go", "use": "Yes.", "purpose": "To train.", "lost": "Nothing."},
     "verdict": "8 of the 10 rows asked for were kept.",
     "reasons": {f"reason {number}": 9 - number for number in range(7)},
     "rejected_by": {"sanity": 2, "cost": 0, "diversity": 5},
@@ -46,6 +49,7 @@ FORECAST = {
 @pytest.mark.parametrize(
     ("progress", "line"),
     [
+        (Progress(9, 1, 0, {}, 0.0, None), "1 row written, 0 of 9 kept, 0 tokens/s"),
         (Progress(9, 0, 0, {}, 0.0, None), "0 rows written, 0 of 9 kept, 0 tokens/s"),
         (
             Progress(9, 4, 3, {"cost": 1}, 2.6, 0.0),
@@ -63,23 +67,35 @@ def test_each_stage_that_rejected_rows_is_named_once_with_its_count(counts):
     assert [word for word in words if word] == [f"{k} {n}" for k, n in counts.items() if n > 0]
 
 
-def test_the_summary_of_a_run():
+def test_the_summary_of_a_run_is_three_answers_and_where_to_look():
     lines = run_summary(REPORT, Path("out")).splitlines()
-    assert lines[0] == REPORT["verdict"]
-    assert lines[1] == "      9  reason 0"
-    assert len(lines) == 1 + 5 + 2  # the five most common reasons
-    assert lines[-2] == "12 s, 123 tokens decoded"
-    assert lines[-1].startswith("Written to out: synthetic.csv, report.html (open it in a browser)")
+    assert lines[:3] == list(REPORT["answers"].values())[1:]
+    assert lines[3].startswith("Look at out/report.html in a browser.")
+    assert len(lines) == 4
 
 
-def test_the_summary_of_trimmed_rows():
+def test_the_summary_of_trimmed_rows_has_the_commonest_reasons():
     lines = trim_summary(REPORT, Path("out")).splitlines()
-    assert lines[0] == REPORT["verdict"]
-    assert lines[1] == "      9  reason 0"
-    assert len(lines) == 1 + 5 + 1  # the five most common reasons
-    assert lines[-1] == "Written to out: synthetic.csv, rejected.csv, report.json"
-    every = {**REPORT, "rejected_by": {"cost": 0}, "reasons": {}}
-    assert trim_summary(every, Path("out")).splitlines() == [REPORT["verdict"], lines[-1]]
+    assert lines[3] == "      9  reason 0"
+    assert len(lines) == 3 + 5 + 1
+    nothing_for = {**REPORT, "answers": {**REPORT["answers"], "purpose": ""}, "reasons": {}}
+    assert len(trim_summary(nothing_for, Path("out")).splitlines()) == 3
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@given(st.lists(st.text("abc-/", min_size=1, max_size=30), min_size=1, max_size=30))
+def test_a_terminal_gets_whole_words_and_a_pipe_the_line_as_it_is(words):
+    text = " ".join(words)
+    assert wrapped(text, io.StringIO()) == wrapped(text, None) == text
+    lines = wrapped(text, Terminal()).split("\n")
+    assert " ".join(lines) == text
+    assert all(len(line) <= 80 for line in lines)
+    table = f"{text}  {text}  {text}"
+    assert wrapped(table, Terminal()) == table
 
 
 def test_the_forecast_in_units_of_people():

@@ -82,6 +82,8 @@ def test_the_light_depends_on_what_was_lost_and_what_the_rows_are_for(kind, purp
 def test_fewer_rows_than_wanted_are_no_plain_yes_and_none_are_a_no():
     assert answers(COUNTS, found(), None, "train", complete=False).light == "care"
     assert answers("No rows.", None, None, "train").light == "stop"
+    warned = answers(COUNTS, found(), None, "train", warning="They give rows away.")
+    assert (warned.light, "They give rows away." in warned.use) == ("care", True)
 
 
 def test_rows_that_no_real_row_is_like_are_not_said_to_have_lost_nothing():

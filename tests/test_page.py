@@ -4,12 +4,16 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import t2local
 from t2local.llm.scripted import ScriptedModel
 from t2local.page import page
 from t2local.page.figures import Figures, at
+from t2local.run.pictures import pictures_of
+from t2local.trim.sanity import COPIES
 from tests.patients import patients as make_patients
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -63,10 +67,9 @@ def at_pointer(report, pointer):
     return report
 
 
-def test_every_figure_on_the_page_is_that_of_report_json(result):
-    report = json.loads(json.dumps(result.report))
-    figures = Page(page(report, result.manifest)).figures
-    assert len(figures) > 60
+def check_figures(text, report):
+    """Each figure is that of report.json, rounded; returns their places."""
+    figures = Page(text).figures
     for pointer, value, text in figures:
         expected = at_pointer(report, pointer)
         assert value == str(expected)
@@ -74,6 +77,25 @@ def test_every_figure_on_the_page_is_that_of_report_json(result):
         number = float(shown[1].replace(",", "")) / (100 if shown[2] else 1)
         decimals = len(shown[1].partition(".")[2]) + (2 if shown[2] else 0)
         assert number == pytest.approx(expected, abs=0.5001 * 10.0**-decimals)
+    return [pointer for pointer, _, _ in figures]
+
+
+def test_every_figure_on_the_page_is_that_of_report_json(result):
+    report = json.loads(json.dumps(result.report))
+    places = check_figures(page(report, result.manifest), report)
+    assert len(places) > 60
+    assert {place.split("/")[1] for place in places} >= {
+        "shifts", "marginals", "subgroups", "rejected_classes", "rejected_examples",
+        "benefit", "rows", "stage_effects", "reasons", "labels", "cells", "seconds", "tokens",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("reason", [*COPIES, "another reason"])
+def test_no_example_of_a_rejected_row_repeats_a_real_one(result, reason):
+    real, first = result._real, result._real.head(1)
+    notes = pd.DataFrame({"row": [1], "stage": ["sanity"], "reason": [reason]})
+    pictures = pictures_of(real, real, first, notes, result.dictionary, np.ones(60))
+    assert (pictures.rejected_examples == ()) == (reason in COPIES)
 
 
 def test_the_page_asks_for_nothing_and_names_of_columns_are_text(result):
@@ -109,7 +131,9 @@ def test_forty_columns_fit_into_400_kilobytes(result):
 
 def test_runs_without_classes_rows_or_benefit_have_a_page(patients):
     number = run(patients, target="weight", rows=10)
-    assert "The table has no classes to compare" in page(number.report, number.manifest)
+    assert "There are no classes, or no kept rows, to compare" in page(
+        number.report, number.manifest
+    )
     none = run(patients, rows=1, max_batches=1, settings={"trim.stages": ["sanity"]})
     nothing = {
         **none.report,

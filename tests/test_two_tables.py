@@ -10,6 +10,7 @@ from t2local.errors import InputError, UsageError
 from t2local.evaluate import fidelity
 from t2local.evaluate import report as report_of_two
 from t2local.run.two_tables import evaluate_files, trim_files
+from tests.test_page import check_figures
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -33,6 +34,9 @@ def test_trimmed_rows_are_written_as_the_synthetic_file_was(files, patients, tmp
     report = json.loads((out / "report.json").read_text())
     assert report["rows"] == {"generated": 30, "kept": len(kept), "rejected": len(rejected)}
     assert report == trimmed.report
+    html = (out / "report.html").read_text(encoding="utf-8")
+    assert {place.split("/")[1] for place in check_figures(html, report)} >= {"rows", "marginals"}
+    assert "Who wrote what" not in html
 
 
 def test_a_dictionary_file_decides_what_is_judged(files, patients, tmp_path):
@@ -54,6 +58,10 @@ def test_evaluation_is_written_as_a_report(files, tmp_path, monkeypatch):
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["rows"] == {"real": 60, "synthetic": 30}
     assert len(report["figures"]) == len(evaluation.figures)
+    html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    places = check_figures(html, report)
+    assert sum(place.startswith("/figures/") for place in places) == 2 * len(report["figures"])
+    assert "The story of the rows" not in html
 
 
 def test_a_foreign_folder_is_refused_before_any_work(files, tmp_path):

@@ -22,7 +22,6 @@ from bench.paper import classical
 from bench.streams import Stream, generator
 from t2local.events import ignore
 from t2local.llm.backbone import Backbone
-from t2local.llm.counters import Counters
 from t2local.llm.scripted import ScriptedModel
 from t2local.pipeline import assemble, trim
 from t2local.run.inputs import new_run, read_inputs, want_rows
@@ -123,9 +122,8 @@ def product(cell: Cell, oracle: Oracle, **values: Any) -> Added:
         calibration = calibrate(team, scorer=OracleScorer(oracle))
     judge = judge_of(run, inputs)
     writer = OracleWriter(oracle, calibration, run.seed, settings.team.label_choice)
-    counters = Counters()
     while not run.ledger.done:
-        trim(run, assemble(run, writer, counters), judge, None)
+        trim(run, assemble(run, writer, lambda _: None), judge, None)
     judged = run.ledger.rows(dictionary)
     return Added(judged.kept, _figures(run.ledger, calibration.labels))
 

@@ -118,6 +118,7 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
     help="Say what the run would take, after two seconds of measuring; nothing is written.",
 )
 @click.option("--quiet", is_flag=True, help="No progress.")
+@options.verbose
 def generate(
     data: Path,
     out: Path | None,
@@ -135,11 +136,10 @@ def generate(
     form: str,
     dry_run: bool,
     quiet: bool,
+    verbose: bool,
     **arguments: Any,
 ) -> None:
     """Write synthetic rows for the table DATA, and keep those that pass the quality stages."""
-    from t2local import pipeline
-
     own = {
         "team.examples": examples,
         "trim.purpose": purpose,
@@ -149,10 +149,12 @@ def generate(
     }
     arguments["settings"] = read_settings(pairs, preset, own)
     if dry_run:
-        _forecast(data, form, quiet, arguments)
+        _forecast(data, form, Screen(quiet=quiet, verbose=verbose), arguments)
         return
     out = out or data.with_suffix(".t2local")
-    with Screen(quiet=quiet) as screen:
+    with Screen(quiet=quiet, verbose=verbose) as screen:
+        from t2local import pipeline
+
         arguments |= {"out": out, "replace": replace, "resume": resume, "on_event": screen}
         report = pipeline.generate(data, **arguments).report
     render(report, run_summary(report, out), form)
@@ -335,7 +337,7 @@ def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **argumen
 
     out = out or options.beside(synthetic, ".evaluated")
     evaluation = evaluate_files(real, synthetic, out=out, **arguments)
-    text = f"{evaluation.text()}\nWritten to {out}: report.json"
+    text = f"{evaluation.text()}\nWritten to {out}: report.html (open it in a browser), report.json"
     render(evaluation.as_report(), text, form)
 
 
@@ -343,12 +345,12 @@ for command in (ask, models, bundle, doctor, sample, review, verify):
     main.add_command(command)
 
 
-def _forecast(data: Path, form: str, quiet: bool, arguments: "JsonObject") -> None:
+def _forecast(data: Path, form: str, screen: Screen, arguments: "JsonObject") -> None:
     """What `generate` would take."""
     from t2local.run.forecast import forecast
     from t2local.system.json_text import to_json
 
-    with Screen(quiet=quiet) as screen:
+    with screen:
         figures = to_json(forecast(data, on_event=screen, **arguments))
     render(figures, forecast_text(figures), form)
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
+from t2local.cli.text import wrapped
 from t2local.errors import Interrupted, NothingKept, ResourceError, T2LocalError
 from t2local.system import interrupts
 
@@ -50,7 +51,7 @@ def _fail(ctx: click.Context, error: T2LocalError) -> NoReturn:
     if ctx.params.get("debug") and not isinstance(error, NothingKept | Interrupted):
         raise error
     with suppress(OSError):  # nobody reads it
-        click.echo(f"Error: {error}", err=True)
+        click.echo(wrapped(f"Error: {error}", sys.stderr), err=True)
     code = error.exit_code
     if isinstance(error, Interrupted):
         code = interrupts.exit_code()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from t2local.cli.text import wrapped
 from t2local.errors import ResourceError, UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ replace = click.option(
     "--replace",
     is_flag=True,
     help="Take the place of a finished result, once all is written; of an unfinished one at once.",
+)
+verbose = click.option(
+    "--verbose", is_flag=True, help="Say every decision, those about the machine as well."
 )
 resume = click.option(
     "--resume",
@@ -131,11 +135,16 @@ def read_settings(
 
 
 def render(figures: object, text: str, form: str) -> None:
-    """Print a result on stdout, as ``--format`` says: a text for people, or one line of JSON."""
+    """Print a result on stdout, as ``--format`` says: a text for people, or one line of JSON.
+
+    In a terminal no word of a sentence is broken at the end of a line.
+    """
     from t2local.system.json_text import as_json
 
     if form == "json":
         text = as_json(figures, indent=None).rstrip("\n")
+    else:
+        text = wrapped(text, sys.stdout)
     _print(f"{text}\n")
 
 

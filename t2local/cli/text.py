@@ -1,12 +1,14 @@
 """Results for people: summaries, forecasts, facts. Knows no command and no terminal."""
 
+import shutil
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from t2local.cli.known_models import KnownModel
-    from t2local.events import Progress
+    from t2local.events import Decision, Progress
     from t2local.llm.model_check import Finding
     from t2local.system.json_text import JsonObject
 
@@ -15,9 +17,28 @@ _REASONS_SHOWN = 5
 _MEGABYTE = 1e6
 
 
+def decision_line(decision: "Decision") -> str:
+    """What was decided, and why."""
+    return f"{decision.what}: {decision.value} ({decision.reason})"
+
+
+def note_line(message: str) -> str:
+    """What a person should know."""
+    return f"note: {message}"
+
+
+def plain(progress: "Progress") -> str:
+    """Where a run is, as a person beside it wants to know."""
+    return f"{_rows(progress.written)} written, {progress.kept} of {progress.wanted} kept"
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
 def progress_line(progress: "Progress") -> str:
-    """Where a run is, in one line."""
-    text = f"{progress.written} rows written, {progress.kept} of {progress.wanted} kept"
+    """Where a run is, in one line of a log."""
+    text = plain(progress)
     if stages := stage_counts(progress.rejected_by):
         text += f" (rejected: {stages})"
     text += f", {progress.tokens_per_second:.0f} tokens/s"
@@ -32,29 +53,26 @@ def stage_counts(rejected_by: Mapping[str, int]) -> str:
 
 
 def run_summary(report: "JsonObject", out: Path) -> str:
-    """What a run of `t2local.generate` gave, from its report."""
-    n_tokens = report["tokens"]["prefix"] + report["tokens"]["rows"]
-    files = (
-        "synthetic.csv, report.html (open it in a browser), rejected.csv, report.json, "
-        "manifest.json, dictionary.yaml, plan.yaml"
-    )
-    lines = [
-        report["verdict"],
-        *_top_reasons(report),
-        f"{report['seconds']['total']:.0f} s, {n_tokens} tokens decoded",
-        f"Written to {out}: {files}",
-    ]
-    return "\n".join(lines)
+    """What a run of `t2local.generate` gave, in three answers, and where to look next."""
+    return "\n".join([*_answers(report), _where_to_look(out)])
 
 
 def trim_summary(report: "JsonObject", out: Path) -> str:
     """What `t2local.trim` kept of the rows of another generator, from its report."""
-    lines = [
-        report["verdict"],
-        *_top_reasons(report),
-        f"Written to {out}: synthetic.csv, rejected.csv, report.json",
-    ]
-    return "\n".join(lines)
+    return "\n".join([*_answers(report), *_top_reasons(report), _where_to_look(out)])
+
+
+def _answers(report: "JsonObject") -> Iterator[str]:
+    """May I use them, for what, and what was lost?"""
+    answers = report["answers"]
+    yield from filter(None, (answers["use"], answers["purpose"], answers["lost"]))
+
+
+def _where_to_look(out: Path) -> str:
+    return (
+        f"Look at {out / 'report.html'} in a browser. The rows are in {out / 'synthetic.csv'}, "
+        f"those that were rejected, each with its reason, in {out / 'rejected.csv'}."
+    )
 
 
 def forecast_text(forecast: Mapping[str, float]) -> str:
@@ -76,6 +94,23 @@ def forecast_text(forecast: Mapping[str, float]) -> str:
         "at most": f"{forecast['seconds_at_most']:,.0f} s, for {forecast['rows_at_most']} rows",
     }
     return "\n".join(f"{name:<10}{text}" for name, text in lines.items())
+
+
+def wrapped(text: str, stream: TextIO | None) -> str:
+    """A text whose lines end between words where it goes to a terminal; else as it is."""
+    if stream is None or not stream.isatty():
+        return text
+    width = shutil.get_terminal_size().columns
+    return "\n".join(_filled(line, width) for line in text.split("\n"))
+
+
+def _filled(line: str, width: int) -> str:
+    if len(line) <= width or "  " in line.strip():  # a table has columns
+        return line
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def facts_text(facts: Mapping[str, object]) -> str:

@@ -16,6 +16,43 @@ _MODELS = {
     "ensemble_real": "an ensemble, real rows alone",
     "ensemble_real_and_kept": "an ensemble, real and kept rows",
 }
+#: What the stages ask, as people say it.
+_STAGES = {
+    "sanity": "do the values and rules hold, and is it no copy?",
+    "cost": "does the label follow from the other values?",
+    "diversity": "are the rows different enough?",
+    "choice": "is it among the clearest of those that passed?",
+}
+#: Decisions that are about the machine and not about the rows.
+_OF_THE_MACHINE = frozenset(
+    {
+        "GPU layers", "chat format", "chat marks", "flash attention", "memory", "output layer",
+        "rows side by side", "threads", "tokens a pass", "weight repacking",
+    }
+)  # fmt: skip
+#: The sections in their order: the place of each on the page, and its name in the list of them.
+_SECTIONS = {
+    "verdict": ("verdict", "May I use them?"),
+    "classes": ("classes", "Classes"),
+    "columns": ("columns", "Columns"),
+    "pairs": ("pairs", "Pairs"),
+    "usefulness": ("usefulness", "Usefulness"),
+    "privacy": ("privacy", "Privacy"),
+    "measures": ("measures", "Measures"),
+    "story": ("rows", "Story"),
+    "team": ("team", "Team"),
+    "decisions": ("decisions", "Decisions"),
+    "machine": ("machine", "Details"),
+}
+#: What a report or a manifest must have for a section; the others are always there.
+_NEEDS = {
+    "measures": "figures",
+    "usefulness": "benefit",
+    "story": "reasons",
+    "team": "plan",
+    "decisions": "decisions",
+    "machine": "packages",
+}
 #: Steps of shade in a map of associations.
 _SHADES = 10
 
@@ -34,7 +71,11 @@ def _environment() -> Environment:
 
 
 def page(report: JsonObject, manifest: JsonObject) -> str:
-    """The whole page: the contents of report.json and manifest.json as HTML."""
+    """The whole page: the contents of report.json and manifest.json as HTML.
+
+    Of rows that came from elsewhere (``trim``, ``evaluate``) the manifest has ``input`` alone, and
+    what the report does not have is not there.
+    """
     return _render("page.html.j2", report, manifest)
 
 
@@ -44,14 +85,18 @@ def summary(report: JsonObject, manifest: JsonObject) -> str:
 
 
 def _render(template: str, report: JsonObject, manifest: JsonObject) -> str:
+    has = {*report, *manifest}
     facts = {
         "report": report,
         "manifest": manifest,
         "figures": Figures(report),
-        "columns": _columns(report),
-        "models": _models(report),
+        "of_the_machine": _OF_THE_MACHINE,
+        "sections": {n: own for n, own in _SECTIONS.items() if _NEEDS.get(n, "answers") in has},
+        "every_column": _columns(report),
+        "models": _models(report.get("benefit")),
+        "every_measure": [{**own, "place": n} for n, own in enumerate(report.get("figures", []))],
         "stages": list(_stages(report)),
-        "components": _components(report["plan"]["components"]),
+        "components": _components(report["plan"]["components"]) if "plan" in report else [],
         "shades": _shades(report["association_maps"]),
     }
     return _environment().get_template(template).render(facts)
@@ -72,9 +117,8 @@ def _columns(report: JsonObject) -> list[JsonObject]:
     return sorted(columns, key=lambda column: not column["sentences"])
 
 
-def _models(report: JsonObject) -> JsonObject:
+def _models(benefit: JsonObject | None) -> JsonObject:
     """The predictions of models that are compared, and the ends of their scale."""
-    benefit = report["benefit"]
     if not benefit or not benefit["auc"]:
         return {"rows": [], "low": 0.0, "high": 1.0}
     rows = [(name, words) for name, words in _MODELS.items() if name in benefit["auc"]]
@@ -86,11 +130,12 @@ def _models(report: JsonObject) -> JsonObject:
 
 def _stages(report: JsonObject) -> Iterator[JsonObject]:
     """The rows before and after each stage that rejected some."""
-    written = max(1, report["rows"]["generated"])
-    for place, effect in enumerate(report["stage_effects"]):
+    written = max(1, report["rows"].get("generated", 0))
+    for place, effect in enumerate(report.get("stage_effects", [])):
         kept = effect["rows_after"] / written
         gone = (effect["rows_before"] - effect["rows_after"]) / written
-        yield {"place": place, "stage": effect["stage"], "kept": kept, "gone": gone}
+        words = _STAGES.get(effect["stage"], "")
+        yield {"place": place, **effect, "words": words, "kept": kept, "gone": gone}
 
 
 def _components(components: Sequence[JsonObject]) -> list[list[JsonObject]]:

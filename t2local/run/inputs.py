@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import DictionaryError, KnowledgeError, PlanError, UsageError
-from t2local.events import Decision, Event, Listener, Notice
+from t2local.events import Decision, Event, Listener, Notice, Phase
 from t2local.run.belief_evidence import belief_event, hold_against
 from t2local.run.checkpoint import Checkpoint
 from t2local.run.ledger import Ledger
+from t2local.run.remaining import WORDS, Part, Remaining
 from t2local.settings import Settings, TableSettings, TrimSettings
 from t2local.stats.arrays import FloatArray
 from t2local.tables import disclosure
@@ -58,6 +59,12 @@ class Run:
     ledger: Ledger
     listener: Listener
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    remaining: Remaining = field(default_factory=Remaining)
+
+    def enter(self, part: Part) -> None:
+        """Say that a part of the run begins, and what is left of the whole."""
+        self.remaining.enter(part)
+        self.listener(Phase(WORDS[part], self.remaining.seconds()))
 
     def tell(self, event: Event) -> None:
         """Pass an event on; decisions are also kept for the manifest."""
@@ -131,6 +138,7 @@ def read_inputs(
     knowledge: KnowledgeSource | None = None,
 ) -> Inputs:
     """Read and check all that was given. **Raises** a `T2LocalError` for what cannot be used."""
+    run.enter("reading")
     table = read(data, run.settings.table)
     for decision in table.decisions:
         run.tell(decision)
@@ -244,6 +252,7 @@ def understand(
         run.tell(Notice(warning))
     for message in rare_level_notices(dictionary, table, run.settings.table):
         run.tell(Notice(message))
+    run.tell(_read_decision(table, dictionary))
     reason = dictionary.target_reason or "from the dictionary"
     run.tell(Decision("target", dictionary.target or NO_TARGET, reason))
     _tell_effects(run, dictionary)
@@ -251,6 +260,14 @@ def understand(
     for column in dictionary.left_out:
         run.tell(Decision("left out", column.name, column.reason))
     return table, dictionary
+
+
+def _read_decision(table: Table, dictionary: FeatureDictionary) -> Decision:
+    """What was read, and what of it is not generated."""
+    counts = f"{len(table.cells):,} rows, {table.cells.shape[1]} columns"
+    if left_out := [column.name for column in dictionary.left_out]:
+        counts += f"; not generated: {', '.join(left_out)}"
+    return Decision("read", counts, f"from {table.source}")
 
 
 def rare_level_notices(

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from t2local.evaluate.association_maps import AssociationMaps, association_maps
-from t2local.evaluate.marginals import Marginal, marginals
 from t2local.evaluate.privacy_report import PrivacyReport, privacy_report
 from t2local.evaluate.table_pair import TablePair
 from t2local.run.inputs import Inputs, Run
@@ -28,15 +26,12 @@ class Measured:
 
     * ``class_shares``: for ``real`` and ``kept`` rows, the share of each class; empty for a number.
       Of real rows only shares that may leave (`disclosure.open_shares`).
-    * ``marginals``, ``association_maps``: columns and pairs in both, for pictures.
     * ``privacy``: what attacks find; no real row was held out, so only what needs none.
     """
 
     benefit: Benefit | None
     shifts: Shifts | None
     class_shares: ClassShares
-    marginals: tuple[Marginal, ...] = ()
-    association_maps: AssociationMaps | None = None
     privacy: PrivacyReport | None = None
 
 
@@ -46,7 +41,6 @@ def measure(run: Run, inputs: Inputs, calibration: Calibration, kept: pd.DataFra
         _benefit(run, inputs, calibration, kept),
         _shifts(run, inputs, kept),
         _class_shares(inputs, kept),
-        *_pictures(inputs, kept),
         _privacy(run, inputs, kept),
     )
     run.ledger.clock.lap("benefit")
@@ -101,21 +95,6 @@ def _shifts(run: Run, inputs: Inputs, kept: pd.DataFrame) -> Shifts | None:
         run.seed,
         matches=conditions.matches_conditions(inputs.values),
         wanted_shares=conditions.shares,
-    )
-
-
-def _pictures(
-    inputs: Inputs, kept: pd.DataFrame
-) -> tuple[tuple[Marginal, ...], AssociationMaps | None]:
-    """Columns and pairs of the kept rows beside those of the real rows that they are like."""
-    matches = inputs.conditions.matches_conditions(inputs.values)
-    real = inputs.values[matches]
-    if kept.empty or real.empty:
-        return (), None
-    weights = inputs.row_weights()[matches]
-    return (
-        marginals(real, kept, inputs.dictionary, weights),
-        association_maps(real, kept, inputs.dictionary),
     )
 
 

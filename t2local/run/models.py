@@ -56,6 +56,7 @@ def load(model: Model | str | None, run: Run, what: str = "model") -> Iterator[M
         return
     from t2local.llm.store import find
 
+    run.enter("loading")
     file = find(model)
     # Only now: llama.cpp is not even imported for a file that was altered.
     from t2local.llm.backbone import Backbone
@@ -113,6 +114,7 @@ def plan_by_another_model(run: Run, inputs: Inputs, manager: Model | str | None)
 
 def make_plan(run: Run, inputs: Inputs, model: Model | None) -> MadePlan:
     """The plan that was given, that the manager writes, or that the data suggest."""
+    run.enter("planning")
     made = _plan(run, inputs, model)
     roles = " -> ".join(component.role for component in made.plan.line())
     run.tell(Decision("plan", roles, f"from the {made.plan.source}"))

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from t2local.evaluate.association_maps import AssociationMaps
 from t2local.evaluate.marginals import Marginal
 from t2local.evaluate.privacy_report import PrivacyReport
+from t2local.evaluate.rejected_examples import RejectedExample
+from t2local.evaluate.subgroups import Subgroup
 from t2local.llm.counters import Counters
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import CHOICE, BatchEntry, Ledger, rows_written
 from t2local.run.measure import ClassShares, Measured
 from t2local.run.models import MadePlan, ModelIdentity
+from t2local.run.pictures import Pictures
 from t2local.settings import Settings
 from t2local.system.json_text import JsonObject
 from t2local.team.calibration import Calibration
@@ -170,6 +173,9 @@ class RunReport:
     shifts: Shifts | None
     marginals: tuple[Marginal, ...]
     association_maps: AssociationMaps | None
+    rejected_classes: Mapping[str, float] | None
+    subgroups: tuple[Subgroup, ...]
+    rejected_examples: tuple[RejectedExample, ...]
     privacy: PrivacyReport | None
     answers: Answers
     verdict: str
@@ -185,13 +191,15 @@ class TeamFacts:
     calibration: Calibration = field(default_factory=Calibration)
 
 
-def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> RunReport:
+def report_of(
+    run: Run, inputs: Inputs, team: TeamFacts, measured: Measured, pictures: Pictures
+) -> RunReport:
     """Put the figures together."""
     ledger = run.ledger
     whole = joined([verdict for _, verdict in ledger.judged])
     counted = _counted(ledger) + overruled_sentence(whole.overruled)
     counted += judged_sentence(inputs.dictionary)
-    findings = (counted, measured.shifts, measured.benefit, _purpose(run, inputs))
+    findings = (measured.shifts, measured.benefit, _purpose(run, inputs))
     return RunReport(
         rows=_row_counts(ledger),
         rejected_by=ledger.rejected_by_stage(),
@@ -215,11 +223,22 @@ def report_of(run: Run, inputs: Inputs, team: TeamFacts, measured: Measured) -> 
         given=Given(inputs.conditions.given, inputs.conditions.quotas(ledger.wanted)),
         benefit=measured.benefit,
         shifts=measured.shifts,
-        marginals=measured.marginals,
-        association_maps=measured.association_maps,
+        **vars(pictures),
+        answers=_answers(run, inputs, measured),
+        verdict=_warned(conclusion(counted, *findings), measured.privacy),
         privacy=measured.privacy,
-        answers=answers(*findings, complete=ledger.kept >= ledger.wanted),
-        verdict=_warned(conclusion(*findings), measured.privacy),
+    )
+
+
+def _answers(run: Run, inputs: Inputs, measured: Measured) -> Answers:
+    ledger = run.ledger
+    return answers(
+        _plain_counts(ledger) + judged_sentence(inputs.dictionary),
+        measured.shifts,
+        measured.benefit,
+        _purpose(run, inputs),
+        complete=ledger.kept >= ledger.wanted,
+        warning=measured.privacy.warning if measured.privacy else "",
     )
 
 
@@ -331,3 +350,13 @@ def _counted(ledger: Ledger) -> str:
     end = f" (rejected by {refused})." if refused else "."
     kept = f"{ledger.kept} of the {ledger.wanted} rows asked for were kept"
     return f"{begin}{kept}, out of {ledger.generated} written{end}"
+
+
+def _plain_counts(ledger: Ledger) -> str:
+    """The same without the names of the stages."""
+    begin = "Interrupted: " if ledger.interrupted else ""
+    kept = f"{ledger.kept} of the {ledger.wanted} rows asked for are there"
+    if not (rejected := ledger.generated - ledger.kept):
+        return f"{begin}{kept}."
+    rows, were = ("row", "was") if rejected == 1 else ("rows", "were")
+    return f"{begin}{kept}; {rejected} more {rows} {were} written and rejected."

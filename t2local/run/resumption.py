@@ -47,6 +47,7 @@ class ResumableScorer:
         name = f"scores-{request[:16]}"
         answer = _recalled(self._run, name, request)
         if answer is None:
+            self._run.enter("asking")
             before = replace(self._counters)
             scores = self._scorer.score(rows, prompt=prompt, with_cells=with_cells)
             answer = {"cells": _split(scores.cells), "labels": None}

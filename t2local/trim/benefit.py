@@ -50,6 +50,16 @@ _AUC_VARIANCE_RATIO = 1.5
 _MIN_ROWS = 10
 
 Change = Literal["helps", "harms", "unclear"]
+_PLAIN: dict[Change, str] = {
+    "helps": "With them a simple model predicts unseen real rows better than without,",
+    "harms": "They harm: with them a simple model predicts unseen real rows worse than without.",
+    "unclear": "Whether they help to predict is not shown: what changes may be chance.",
+}
+_PLAIN_AGAINST_ENSEMBLE: dict[Change, str] = {
+    "helps": "and better than a strong model of the real rows alone.",
+    "harms": "but worse than a strong model of the real rows alone.",
+    "unclear": "but no better than a strong model of the real rows alone.",
+}
 
 
 @dataclass(frozen=True)
@@ -128,8 +138,20 @@ class Benefit:
         return self.rows >= _MIN_ROWS and gain.change == "harms"
 
     @property
+    def plain_verdict(self) -> str:
+        """In one sentence without figures, for people who train no models."""
+        if self.rows < _MIN_ROWS:
+            return f"Whether they help to predict cannot be measured on {self.rows} real rows."
+        gain, ensemble = self.gain, self.against_ensemble
+        if self.auc_gain is not None and self.auc_against_ensemble is not None:
+            gain, ensemble = self.auc_gain.negative(), self.auc_against_ensemble.negative()
+        if gain.change != "helps":
+            return _PLAIN[gain.change]
+        return f"{_PLAIN['helps']} {_PLAIN_AGAINST_ENSEMBLE[ensemble.change]}"
+
+    @property
     def verdict(self) -> str:
-        """In one sentence or two.
+        """In one sentence or two, with figures.
 
         Classes are judged by the AUC: labels that are given as the likeliest class make a model
         surer than it should be, which harms its log loss and not the order of its predictions.

@@ -21,7 +21,7 @@ _PURPOSES: dict[Purpose, str] = {
 Light: TypeAlias = Literal["go", "care", "stop"]
 _USE: dict[Light, str] = {
     "go": "Yes.",
-    "care": "With care: read below what was lost.",
+    "care": "With care.",
     "stop": "No, not as they are.",
 }
 _NOT_COMPARED = "What was lost is not known: no real row is what was asked for."
@@ -33,7 +33,8 @@ class Answers:
     """What everybody asks first: may I use the rows (``use``), for what, and what was lost?
 
     ``light``: go; care, where something was shifted that these rows are for, fewer rows were kept
-    than were wanted, or they harm a model; stop, where nothing was kept or a class is gone.
+    than were wanted, they harm a model, or give real rows away; stop, where nothing was kept or a
+    class is gone.
     """
 
     light: Light
@@ -70,12 +71,14 @@ def answers(
     purpose: Purpose | None = None,
     *,
     complete: bool = True,
+    warning: str = "",
 ) -> Answers:
-    """The same as `conclusion`, by question.
+    """The same as `conclusion`, by question and without the figures of models.
 
     **Parameters:**
 
     * **complete**: whether as many rows were kept as were wanted.
+    * **warning**: what else speaks against them, in a sentence.
     """
     if shifts is None:
         return Answers("stop", f"{_USE['stop']} {counts}", "For nothing.", "All rows.")
@@ -85,16 +88,16 @@ def answers(
     for_training = purpose not in (None, "share")
     matters = kinds.intersection(_LOSSES) if for_training else kinds
     harms = benefit is not None and benefit.harms
-    if matters or harms or not (complete and shifts.n_real):
+    if matters or harms or warning or not (complete and shifts.n_real):
         light = "care"
     if "lost_class" in kinds:
         light = "stop"
     what_for = [_purpose(purpose)]
     if benefit is not None:
-        what_for.append(benefit.verdict)
+        what_for.append(benefit.plain_verdict)
     return Answers(
         light,
-        f"{_USE[light]} {counts}",
+        " ".join(filter(None, [_USE[light], warning, counts])),
         " ".join(filter(None, what_for)),
         " ".join(losses) or _NOTHING_LOST,
     )
@@ -126,11 +129,11 @@ def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:
     )
     if not columns:
         return _limited(losses)
-    names = ", ".join(list(columns)[:_MAX_SENTENCES])
-    more = len(columns) - _MAX_SENTENCES
-    if more > 0:
-        names += f" and {more} more"
-    shifted = f"The kept rows differ from the real ones, more than by chance, in {names}."
+    names = list(columns)[:_MAX_SENTENCES]
+    if more := len(columns) - len(names):
+        names.append(f"{more} more")
+    listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    shifted = f"The kept rows differ from the real ones, more than by chance, in {listed}."
     return [*_limited(losses), shifted]
 
 

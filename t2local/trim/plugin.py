@@ -17,7 +17,7 @@ from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
 from t2local.trim import stages
 from t2local.trim.benefit import Benefit, benefit
-from t2local.trim.conclusion import conclusion, judged_sentence
+from t2local.trim.conclusion import Answers, answers, conclusion, judged_sentence
 from t2local.trim.inspector import Inspector
 from t2local.trim.result import StageFigures
 from t2local.trim.shifts import Shifts, shifts
@@ -64,6 +64,7 @@ class TrimReport:
     reasons: Mapping[str, int]
     benefit: Benefit | None
     shifts: Shifts | None
+    answers: Answers
     verdict: str
     rounded: Mapping[str, int]
     batches: tuple[BatchReport, ...]
@@ -146,6 +147,7 @@ def _report(
         if dictionary.target is not None:
             gained = benefit(real, kept_values, dictionary, seed)
         shifted = shifts(real, kept_values, dictionary, seed)
+    plain_counts = f"{kept} of {verdict.size} rows passed.{judged_sentence(dictionary)}"
     rejected_by = verdict.rejected_by()
     refused = ", ".join(f"{stage} {count}" for stage, count in rejected_by.items())
     counts = f"{kept} of {verdict.size} rows were kept"
@@ -160,6 +162,7 @@ def _report(
         reasons=reasons([verdict]),
         benefit=gained,
         shifts=shifted,
+        answers=answers(plain_counts, shifted, gained),
         verdict=conclusion(counts, shifted, gained),
         rounded=rows.rounded,
         batches=batches,

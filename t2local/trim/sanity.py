@@ -15,6 +15,11 @@ from t2local.trim.copies import row_hashes
 from t2local.trim.result import Rejection, StageResult
 from t2local.trim.state import Batch, TrimState
 
+_COPY = "an exact copy of a real row or of a row kept before"
+_REPEATED = "an exact copy of another row of its batch"
+#: The reasons of rows that repeat another one.
+COPIES = (_COPY, _REPEATED)
+
 
 @dataclass(frozen=True)
 class SanityFigures:
@@ -38,8 +43,8 @@ def judge(batch: Batch, state: TrimState) -> StageResult:
     rejections = list(broken)
     if not by_chance:
         rejections += [
-            Rejection(copies, "an exact copy of a real row or of a row kept before"),
-            Rejection(repeated, "an exact copy of another row of its batch"),
+            Rejection(copies, _COPY),
+            Rejection(repeated, _REPEATED),
         ]
     n_broken = sum(int(rejection.rows.sum()) for rejection in broken)
     figures = SanityFigures(n_broken, int((copies | repeated).sum()), by_chance)
