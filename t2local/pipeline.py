@@ -163,22 +163,22 @@ def generate(
     out: Path | str | None = None,
     replace: bool = False,
     resume: bool = False,
+    client: Any = None,
     on_event: Listener = ignore,
 ) -> Result:
     """Write synthetic rows for a small table, and keep those that pass the quality stages.
 
-    **Parameters:**
+    **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
 
     * **data**: a DataFrame or a file; **target**: what to predict, or ``none``; **rows**: wanted.
     * **dictionary**, **knowledge**, **plan**, **model**, **manager_model**: objects, files, names.
     * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.
     * **settings**: `Settings`, or names and values over ``preset``; **on_event** hears all events.
     * **out**: folder; **replace** a result in it, or **resume** its run; **seed**: 1 or more.
-
-    **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
+    * **client**: of a cluster of dask, whose workers write the rows (docs/howto/many-machines.md).
     """
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
-    run = new_run(Settings.of(settings, preset), seed, batch_size, on_event)
+    run = new_run(Settings.of(settings, preset), seed, batch_size, on_event, client)
     folder = RunFolder(Path(out), replace=replace, resume=resume) if out else None
     inputs = read_inputs(run, data, target, dictionary, plan, where, balance, knowledge)
     want_rows(run, inputs, rows, max_batches)
@@ -260,7 +260,7 @@ def write_and_trim(
         facts = TeamFacts(made, ModelIdentity.of(model), team.label_policy)
         try:
             facts = replace(facts, calibration=calibrate_team(run, team))
-            rows = RowWriter(team, facts.calibration)
+            rows = writer_of(run, inputs, made.plan, team, facts.calibration)
             writer = ResumableWriter(rows, run, inputs.dictionary, team.counters)
             while not ledger.done:
                 block = assemble(run, writer, team.counters)
@@ -328,6 +328,15 @@ def calibrate_team(run: Run, team: Team) -> Calibration:
     run.ledger.calibration_tokens = decoded.decoded_tokens
     run.ledger.clock.lap("calibration")
     return calibration
+
+
+def writer_of(run: Run, inputs: Inputs, plan: Plan, team: Team, calibration: Calibration) -> Writer:
+    """Who writes the rows: the team here, or teams of its kind on the workers of a cluster."""
+    if run.client is None:
+        return RowWriter(team, calibration)
+    from t2local.run.cluster import ClusterWriter
+
+    return ClusterWriter(run, inputs, plan, team)
 
 
 def assemble(run: Run, writer: Writer, counters: Counters) -> Block:
