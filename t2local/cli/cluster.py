@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from t2local.errors import UsageError
+from t2local.system.offline import seal
 
 
 def client_of(address: str | None) -> AbstractContextManager[Any]:
@@ -24,10 +25,14 @@ def client_of(address: str | None) -> AbstractContextManager[Any]:
     return connect(address)
 
 
-def cluster_settings(address: str | None, pairs: Sequence[str]) -> Mapping[str, int]:
-    """What the workers of this machine need: its cores are shared among them, unless ``--set`` says
-    how many threads each has.
+def prepare(address: str | None, pairs: Sequence[str]) -> Mapping[str, int]:
+    """Refuse sockets where no cluster is asked for; to be called before anything is imported.
+
+    **Returns** settings that workers of this machine need: they share its cores, unless ``--set``
+    says how many threads each has.
     """
+    if address is None:
+        seal()
     kind, _, count = (address or "").partition(":")
     own = any(pair.startswith("decoder.threads=") for pair in pairs)
     if kind != "local" or own or not count.isdecimal():

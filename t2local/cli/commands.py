@@ -11,16 +11,16 @@ import click
 
 from t2local.cli import options
 from t2local.cli.ask import ask
-from t2local.cli.cluster import client_of, cluster_settings
+from t2local.cli.cluster import client_of, prepare
 from t2local.cli.doctor import doctor
 from t2local.cli.exits import EXIT_CODES, ErrorGroup, show_bugs_without_messages
 from t2local.cli.models import bundle, models
 from t2local.cli.options import read_settings, render, write
-from t2local.cli.outcome import check_outcome, nothing_passed
+from t2local.cli.outcome import nothing_passed, show_outcome
 from t2local.cli.review import review
 from t2local.cli.sample import sample
 from t2local.cli.screen import Screen
-from t2local.cli.text import forecast_text, run_summary, trim_summary
+from t2local.cli.text import forecast_text, trim_summary
 from t2local.cli.verify import verify
 from t2local.errors import NothingKept
 from t2local.system.offline import seal
@@ -143,18 +143,16 @@ def generate(
     **arguments: Any,
 ) -> None:
     """Write synthetic rows for the table DATA, and keep those that pass the quality stages."""
-    if cluster is None:
-        seal()
-    from t2local import pipeline
-
     own = {
+        **prepare(cluster, pairs),
         "team.examples": examples,
         "trim.purpose": purpose,
         "trim.keep": keep,
         "table.left_out": "dropped" if drop else None,
         **options.table_settings(no_header, sheet, min_count),
-        **cluster_settings(cluster, pairs),
     }
+    from t2local import pipeline
+
     arguments["settings"] = read_settings(pairs, preset, own)
     if dry_run:
         _forecast(data, form, quiet, arguments)
@@ -163,8 +161,7 @@ def generate(
     with Screen(quiet=quiet) as screen, client_of(cluster) as client:
         arguments |= {"out": out, "replace": replace, "resume": resume, "on_event": screen}
         report = pipeline.generate(data, client=client, **arguments).report
-    render(report, run_summary(report, out), form)
-    check_outcome(report, out)
+    show_outcome(report, out, form)
 
 
 @main.command()

@@ -1,16 +1,19 @@
-"""How a run that wrote its files can still be no success."""
+"""What a run came to, and how one that wrote its files can still be no success."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from t2local.cli.options import render
+from t2local.cli.text import run_summary
 from t2local.errors import Interrupted, NothingKept
 
 if TYPE_CHECKING:
     from t2local.system.json_text import JsonObject
 
 
-def check_outcome(report: "JsonObject", out: Path) -> None:
-    """**Raises** the error of a run that wrote its files and is not a success."""
+def show_outcome(report: "JsonObject", out: Path, form: str) -> None:
+    """Print what a run came to. **Raises** the error of one that wrote its files all the same."""
+    render(report, run_summary(report, out), form)
     n_kept = report["rows"]["kept"]
     if report["interrupted"]:
         raise Interrupted(

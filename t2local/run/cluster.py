@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
+import dask
 from distributed import Client, Future, KilledWorker, LocalCluster
 from distributed.comm import CommClosedError
 
@@ -31,6 +32,8 @@ from t2local.team.writer import Block, BlockRequest
 #: Blocks that are begun ahead, for each that can be written at the same time: a worker that is
 #: ready has the next one at once, and one that joins finds work.
 _AHEAD = 2
+#: Dask's pages about what it does: they go unencrypted, and nobody needs them here.
+_NO_PAGES = {f"distributed.{who}.http.routes": list[str]() for who in ("scheduler", "worker")}
 #: Seconds in which a scheduler has to answer, and then to have a worker.
 _PATIENCE = 60
 _GO_ON = "when it runs, give the same command again: it goes on with the blocks that are complete"
@@ -153,6 +156,7 @@ def connect(address: str) -> Iterator[Client]:
     kind, _, count = address.partition(":")
     if kind == "local" and count.isdecimal() and int(count):
         with (
+            dask.config.set(_NO_PAGES),
             LocalCluster(
                 n_workers=int(count),
                 threads_per_worker=1,
