@@ -10,7 +10,10 @@ from click.testing import CliRunner
 
 from t2local.cli import main
 from t2local.errors import UsageError
+from t2local.events import ignore
+from t2local.run.inputs import new_run
 from t2local.run.ledger import Ledger
+from t2local.settings import Settings
 from t2local.team.writer import BlockRequest
 
 cluster = pytest.importorskip("t2local.run.cluster", exc_type=ModuleNotFoundError)
@@ -85,6 +88,18 @@ def test_without_dask_the_error_says_what_to_install(monkeypatch, tmp_path):
     result = CliRunner().invoke(main, ["generate", str(tmp_path), "--cluster", "local:2"])
     assert result.exit_code == 2
     assert "pip install 't2local[cluster]'" in result.stderr
+
+
+def test_a_machine_that_computes_otherwise_is_named_once_with_its_first_block():
+    run = new_run(Settings(), 1, 10, ignore)
+    here = {"threads": "2", "GPU layers": "0"}
+    for number, layers in ((0, "0"), (1, "99"), (2, "99")):
+        computes = {"threads": "2", "GPU layers": layers}
+        reply = {"worker": "node7", "computes": computes, "answer": {"number": number}}
+        cluster.note_other_way(run, here, reply)
+    (decision,) = run.ledger.decisions
+    assert (decision.what, decision.value) == ("machine node7", "GPU layers 99, here 0")
+    assert decision.reason.startswith("from block 1 on")
 
 
 def written(ledger: Ledger, request: BlockRequest, passed: int) -> None:

@@ -9,7 +9,7 @@ import hashlib
 import ipaddress
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
@@ -18,7 +18,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster
 from distributed.comm import CommClosedError
 
 from t2local.errors import ResourceError, UsageError
-from t2local.events import Decision, Notice
+from t2local.events import Decision
 from t2local.llm.counters import Counters
 from t2local.run.cluster_job import error_of, job_of, way_of_computing, write_block
 from t2local.run.inputs import Inputs, Run
@@ -75,7 +75,7 @@ class ClusterWriter:
         # What is no longer expected is let go, and dask drops it.
         self._futures = dict(self._sent(each) for each in (request, *ahead))
         reply = self._reply(self._futures.pop(_text(request)))
-        self._note_other_ways(reply, request.number)
+        note_other_way(self._run, self._computes, reply)
         vars(self._counters).update(vars(self._counters + Counters(**reply["tokens"])))
         block = block_of(reply["answer"], self._dictionary)
         for _ in range(len(block.rows)):
@@ -103,20 +103,22 @@ class ClusterWriter:
             raise error_of(reply)
         return reply
 
-    def _note_other_ways(self, reply: JsonObject, number: int) -> None:
-        """Say, and have the manifest say, which block was the first to be computed otherwise."""
-        own, there = self._computes, reply["computes"]
-        others = [f"{n} {there[n]}, here {own[n]}" for n in own if there.get(n) != own[n]]
-        decision = Decision(
-            f"machine {reply['worker']}",
-            "; ".join(others),
-            "the last digits of its numbers may differ: this run can be repeated with machines of "
-            "the same kinds, and only if they write the same blocks",
+
+def note_other_way(run: Run, here: Mapping[str, str], reply: JsonObject) -> None:
+    """Say, and have the manifest say, which machine computes otherwise, and from which block on.
+
+    **Parameters:**
+
+    * **here**: what the last digits depend on, by name (`way_of_computing`).
+    """
+    there, number = reply["computes"], reply["answer"]["number"]
+    differences = "; ".join(f"{n} {there[n]}, here {here[n]}" for n in here if there[n] != here[n])
+    what = f"machine {reply['worker']}"
+    if differences and (what, differences) not in [(d.what, d.value) for d in run.ledger.decisions]:
+        reason = (
+            f"from block {number} on: the last digits of its numbers may be others, so its rows"
         )
-        said = [(d.what, d.value) for d in self._run.ledger.decisions]
-        if others and (decision.what, decision.value) not in said:
-            self._run.tell(decision)
-            self._run.tell(Notice(f"block {number} was computed in another way than here"))
+        run.tell(Decision(what, differences, reason))
 
 
 def requests_ahead(
