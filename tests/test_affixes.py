@@ -21,6 +21,7 @@ from t2local.tables.reading import read_table, write_like
         (["12 mg", "5 g"], ("", "")),  # two units are two quantities
         (["12 mg", "5"], ("", "")),
         (["12", "5"], ("", "")),
+        (["$,,1", "$2"], ("", "")),  # the first is no number
         (["50s", "60s"], ("", "")),  # decades
         (["3rd", "4th"], ("", "")),
         (["P12", "P13"], ("", "")),  # codes

@@ -156,7 +156,7 @@ def test_columns_that_follow_one_another_stay_together_and_others_do_not():
     assert tree.parent.get("noise", ("", 0.0))[1] < 0.3
     drawn = many(tree, 300)
     right = np.where(drawn["age"] < 40, "young", np.where(drawn["age"] < 65, "middle", "old"))
-    assert (drawn["band"] == right).mean() > 0.8  # drawn independently: 0.35
+    assert (drawn["band"] == right).mean() > 0.7  # drawn independently: 0.35
     held = pd.DataFrame({"age": [25.0, 25.0], "band": ["young", "old"], "noise": [50.0, 50.0]})
     likely, unlikely = tree.log_probability(held)["band"]
     assert likely - unlikely > 2

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from t2local.tables.number_styles import style_of, styled, to_plain
+from t2local.tables.number_styles import style_of, styled, styled_as_read, to_plain
 
 STYLES = ["decimal commas", "decimal commas, points for thousands", "commas for thousands"]
 
@@ -64,3 +64,28 @@ def test_signs_and_bare_decimals_are_kept():
 def test_a_number_survives_every_style(whole, decimals, style):
     cell = f"{whole}" + (f".{7 * 10 ** (decimals - 1)}" if decimals else "")
     assert to_plain(styled(cell, style), style) == cell
+
+
+@pytest.mark.parametrize(
+    ("cells", "style", "delimiter", "texts"),
+    [
+        (["0.5", "4968"], STYLES[2], "|", ["0.5", "4,968"]),
+        (["0", "4968"], STYLES[2], "|", ["0", "4968"]),
+        (["1234.5", "12"], STYLES[1], ";", ["1.234,5", "12"]),
+        (["1234", "12"], STYLES[1], ";", ["1234", "12"]),
+        (["1.234", "0.5"], STYLES[0], ",", ["1,234", "0,5"]),
+        (["1.234"], STYLES[0], ",", ["1.234"]),
+    ],
+)
+def test_numbers_are_never_written_so_that_they_are_read_as_others(cells, style, delimiter, texts):
+    assert styled_as_read(cells, style, delimiter) == texts
+
+
+@given(
+    st.lists(st.decimals(-(10**7), 10**7, places=3).map(str), max_size=4),
+    st.sampled_from(STYLES),
+    st.sampled_from(",;"),
+)
+def test_numbers_of_any_style_are_read_back(cells, style, delimiter):
+    texts = styled_as_read(cells, style, delimiter)
+    assert [to_plain(text, style_of(texts, delimiter)) for text in texts] == cells

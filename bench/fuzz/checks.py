@@ -1,5 +1,6 @@
 """What must hold for an input of each kind: a clear error, or a result that agrees with itself."""
 
+import codecs
 import csv
 import io
 import json
@@ -21,7 +22,7 @@ from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.dictionary_file import read_dictionary
-from t2local.tables.files import MISSING, Table
+from t2local.tables.files import MISSING, Table, stripped
 from t2local.tables.reading import _decoded, read_table, read_text, write_like
 from t2local.tables.rules import Formula, Rule, RuleFault
 from t2local.team.plan import read_plan
@@ -138,9 +139,11 @@ def first_line(table: Table) -> str:
 
 def records(path: Path, table: Table) -> list[list[str]]:
     """The records of a file that have anything in them, by Python's reader alone."""
-    text = path.read_bytes().decode(table.encoding).removeprefix("\ufeff")
+    # The mark is none of the file's text, not even where the rest is in a code page.
+    data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    text = data.decode(table.encoding).removeprefix("\ufeff")
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=table.delimiter)
-    return [row for row in rows if any(cell.strip() for cell in row)]
+    return [row for row in rows if any(map(stripped, row))]
 
 
 def check_file(dictionary: FeatureDictionary) -> None:
@@ -195,10 +198,10 @@ def readable(feature: Feature) -> bool:
 
     Blanks around a cell go, some words mean missing, and some commas are decimal.
     """
-    if feature.name != feature.name.strip() or set(feature.missing_values) & set(feature.levels):
+    if feature.name != stripped(feature.name) or set(feature.missing_values) & set(feature.levels):
         return False
     return all(
-        level == level.strip() and level.casefold() not in MISSING for level in feature.levels
+        level == stripped(level) and level.casefold() not in MISSING for level in feature.levels
     )
 
 

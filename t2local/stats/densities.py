@@ -18,7 +18,7 @@ import pandas as pd
 from t2local.stats.arrays import FloatArray, IntArray, Mask
 from t2local.stats.association import associations
 from t2local.stats.columns import Column
-from t2local.stats.kernels import PRIOR_COUNT, kernel_of
+from t2local.stats.kernels import N_EM_STEPS, PRIOR_COUNT, kernel_of
 from t2local.stats.streams import Stream, generator
 
 #: At most so many real rows make a tree: its cost grows with their square.
@@ -29,10 +29,9 @@ _MIN_ASSOCIATION = 0.1
 #: Rows against a dependence before any row is seen: with few rows the parent has to be clearly
 #: right.
 _PRIOR_ROWS = 4.0
-#: Steps of expectation maximisation: plenty for one weight, so nothing tests for convergence.
-_N_EM_STEPS = 30
 #: Codes that stand for the distribution of a column: its tails are known to a thousandth.
 _N_QUANTILES = 1000
+_GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 #: Random numbers that a cell takes: which model gives it, whether it is missing, which real row it
 #: is near, and where near it.
 N_UNIFORMS = 4
@@ -111,11 +110,12 @@ class ColumnDensity:
         n_present = int((~self._missing).sum())
         if not n_present:
             return np.linspace(self._kernel.lowest, self._kernel.highest, _N_QUANTILES).round()
-        # Two at least: an even number, since half of them may be the real number itself.
-        n_points = 2 * max(2, math.ceil(_N_QUANTILES / n_present / 2))
-        points = (np.arange(n_points) + 0.5) / n_points
+        n_points = max(4, math.ceil(_N_QUANTILES / n_present))
+        # Other points for each real row: a kernel may write the same code for a part of them.
+        shifts = (np.arange(n_present)[:, None] * _GOLDEN_RATIO + 0.5) % 1
+        points = (np.arange(n_points) + shifts) / n_points  # (n_present, n_points)
         places = np.flatnonzero(~self._missing).repeat(n_points)
-        return np.sort(self._kernel.sample(places, np.tile(points, n_present)))
+        return np.sort(self._kernel.sample(places, points.ravel()))
 
     def draw(
         self,
@@ -296,7 +296,7 @@ class ChowLiuTree:
         weights[1] = _row_weights(weights[1], 1)
         marginal, conditional = self._densities[name].probability(codes[name], weights)  # (n,)
         weight = 0.5
-        for _ in range(_N_EM_STEPS):
+        for _ in range(N_EM_STEPS):
             mixture = weight * conditional + (1 - weight) * marginal  # (n,)
             posterior = weight * conditional / mixture  # (n,)
             weight = float(posterior.sum() / (n + _PRIOR_ROWS))

@@ -5,6 +5,7 @@ the levels, and a missing cell is NaN. `LevelKernel` and `NumberKernel` have the
 `Kernel`.
 """
 
+import math
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +26,14 @@ _SILVERMAN = 0.9
 _NORMAL_IQR = 1.34
 #: The narrowest kernel, in steps: its neighbours on the grid stay within reach.
 _MIN_BANDWIDTH = 0.5
+#: At most so many cells tell how often values are repeated: each is compared with all.
+_MAX_CELLS = 500
+#: Cells before any is seen, half of them repeated.
+_PRIOR_CELLS = 4.0
+#: Steps of expectation maximisation: plenty for one weight, so nothing tests for convergence.
+N_EM_STEPS = 30
+#: Cells that nothing explains divide by it.
+_TINY = 1e-300
 #: Beyond this a logistic distribution has nothing in doubles; exp overflows at 709.
 _MAX_LOGIT = 300
 #: Of the numbers on a grid, nine tenths are not on the next coarser one.
@@ -105,8 +114,8 @@ class NumberKernel:
     """Numbers: a logistic kernel around each real cell, on the column's grid and in its range.
 
     Two habits of written numbers are kept. A value that real rows repeat (a rounded weight, a
-    score) is written again in half of the cases. And a column of 3 decimals may hold whole numbers
-    mostly: each number of decimals has a share of its own.
+    score) is written again as often as the real rows do so. And a column of 3 decimals may hold
+    whole numbers mostly: each number of decimals has a share of its own.
     """
 
     def __init__(self, column: Column, cells: pd.Series) -> None:
@@ -129,6 +138,8 @@ class NumberKernel:
         )
         self._repeated = (counts > 1) & ~np.isnan(self._values)  # (v,)
         self._centres = _shrunk(self._values, present, bandwidth)  # (v,)
+        #: How often the kernel of a repeated value is the value itself.
+        self._again = self._share_of_repetition(present)
 
     def encode(self, cells: pd.Series) -> FloatArray:
         """Numbers of steps, shape (m,)."""
@@ -142,31 +153,53 @@ class NumberKernel:
     def density(self, codes: FloatArray) -> FloatArray:
         """The probability of each number as it is written, shape (m, n)."""
         unique, places = np.unique(codes, return_inverse=True)  # (k,), (m,)
-        smooth = self._smooth(unique)  # (k, v)
+        smooth = self._smooth(unique, np.arange(len(self._values)))  # (k, v)
         equal = np.equal(unique[:, None], self._values)  # (k, v)
-        density = np.where(self._repeated, (equal + smooth) / 2, smooth)
+        again = np.where(self._repeated, self._again, 0.0)  # (v,)
+        density = again * equal + (1 - again) * smooth
         return density.take(self._places, axis=1).take(places, axis=0)
 
     def sample(self, places: IntArray, uniforms: FloatArray) -> FloatArray:
         """The numbers of the real cells, or others near them with as many decimals, shape (m,)."""
         own = self._places[places]  # (m,)
         values, repeated = self._values[own], self._repeated[own]
-        p = np.where(repeated, 2 * uniforms - 1, uniforms)  # below 0: the number itself
+        again = np.where(repeated, self._again, 0.0)  # (m,)
+        p = (uniforms - again) / (1 - again)  # below 0: the number itself
         grid = 10.0 ** (self._decimals - self._n_decimals(values))  # (m,)
         lowest = np.ceil(self.lowest / grid) * grid
         highest = np.floor(self.highest / grid) * grid
         below = self._below(lowest - grid / 2, own)
         p = below + p * (self._below(highest + grid / 2, own) - below)
         smooth = np.round((self._centres[own] + self._scale * logit(p)) / grid) * grid
-        return np.where(repeated & (uniforms < 1 / 2), values, np.clip(smooth, lowest, highest))
+        return np.where(uniforms < again, values, np.clip(smooth, lowest, highest))
 
-    def _smooth(self, codes: FloatArray) -> FloatArray:
-        """The share of each kernel in the interval that rounds to a number, shape (k, v)."""
+    def _share_of_repetition(self, present: FloatArray) -> float:
+        """The share with the highest likelihood on cells left out one by one, by EM.
+
+        A cell that is left out was written again where two others have its value.
+        """
+        cells = present[:: math.ceil(len(present) / _MAX_CELLS) or 1]
+        values, counts = np.unique(cells, return_counts=True)  # (k,)
+        others = counts - np.eye(len(values))  # (k, k)
+        smooth = others * self._smooth(values, np.searchsorted(self._values, values))
+        repeated = others > 1
+        equal = np.where(repeated, others, 0).diagonal()  # (k,)
+        near = np.where(repeated, smooth, 0).sum(axis=1)  # (k,)
+        rest = np.where(repeated, 0, smooth).sum(axis=1)  # (k,)
+        share = 0.5
+        for _ in range(N_EM_STEPS):
+            total = share * equal + (1 - share) * near + rest + _TINY
+            again = counts @ (share * equal / total)
+            afresh = counts @ ((1 - share) * near / total)
+            share = float((again + _PRIOR_CELLS / 2) / (again + afresh + _PRIOR_CELLS))
+        return share
+
+    def _smooth(self, codes: FloatArray, every: IntArray) -> FloatArray:
+        """The share of some values' kernels in the interval that rounds to a number, (k, v)."""
         n_decimals = self._n_decimals(codes)  # (k,)
         half = 0.5 * 10.0 ** (self._decimals - n_decimals)[:, None]  # (k, 1)
-        every = np.arange(len(self._values))
         inside = self._below(self.highest + 0.5, every) - self._below(self.lowest - 0.5, every)
-        away = (codes[:, None] - self._centres) / self._scale  # (k, v)
+        away = (codes[:, None] - self._centres[every]) / self._scale  # (k, v)
         interval = _logistic_interval(away, half / self._scale)
         shares = self._decimal_shares[n_decimals] * np.where(n_decimals, _FINE_SHARE, 1.0)  # (k,)
         return shares[:, None] * (interval / inside)

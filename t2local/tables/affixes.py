@@ -6,6 +6,8 @@
 import re
 from collections.abc import Sequence
 
+from t2local.tables.number_styles import is_number
+
 _CURRENCY = r"(?:[€$£¥]|EUR|USD|GBP|CHF)"
 #: Units of clinical tables. The list is closed: 50s is a decade, and 3rd a rank.
 _UNIT = (
@@ -29,7 +31,7 @@ def affix_of(cells: Sequence[str]) -> Affix:
     affixes: set[Affix] = set()
     for cell in cells:
         match = _WITH_AFFIX.fullmatch(cell)
-        if match is None:
+        if match is None or not is_number(match["number"]):
             return NO_AFFIX
         affixes.add((match["before"] or "", match["after"] or ""))
         if len(affixes) > 1:

@@ -68,3 +68,16 @@ def styled(cell: str, style: str) -> str:
         digits = digits.replace(",", ".")
         point = point.replace(".", ",")
     return f"{sign}{digits}{point}{decimals}"
+
+
+def styled_as_read(cells: Sequence[str], style: str, delimiter: str) -> list[str]:
+    """Plain numbers as their column writes them, in a style that reading sees in them again.
+
+    4,968 means 4.968 where no other cell shows that commas stand for thousands: then it is 4968.
+    """
+    for choice in (style, DECIMAL_COMMAS):
+        texts = [styled(cell, choice) for cell in cells]
+        seen = style_of(texts, delimiter)
+        if [to_plain(text, seen) for text in texts] == list(cells):
+            return texts
+    return list(cells)

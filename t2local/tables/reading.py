@@ -34,7 +34,7 @@ from t2local.tables.file_formats import (
 from t2local.tables.files import MISSING, Table, from_frame, stripped, write_csv
 from t2local.tables.formulas import guarded, unguarded
 from t2local.tables.header import Header, Record, read_header
-from t2local.tables.number_styles import is_number, style_of, styled, to_plain
+from t2local.tables.number_styles import is_number, style_of, styled_as_read, to_plain
 from t2local.tables.row_sample import Row, row_sample
 
 _DELIMITERS = (",", ";", "\t", "|")
@@ -338,9 +338,7 @@ def write_like(table: Table, path: Path, cells: pd.DataFrame, *, with_names: boo
 
     * **with_names**: the columns are named also where the table has no header.
     """
-    columns = [
-        [_written(table, str(name), cell) for cell in column] for name, column in cells.items()
-    ]
+    columns = [_written(table, str(name), column) for name, column in cells.items()]
     records = list(_rows(zip(*columns, strict=True)))
     if table.header is not None or with_names:
         texts = table.header or {}
@@ -379,13 +377,15 @@ def _is_ambiguous(records: Iterable[Sequence[str]], delimiter: str) -> bool:
     return _delimiter(partial(io.StringIO, buffer.getvalue(), newline="")) != delimiter
 
 
-def _written(table: Table, name: str, cell: str | None) -> str:
-    """A cell as its column writes it."""
-    if pd.isna(cell):
-        return table.missing.get(name, "")
-    text = str(cell)
-    if style := table.styles.get(name):
-        text = styled(text, style)
-    if name in table.affixes and is_number(text):
-        text = with_affix(text, table.affixes[name])
-    return text if style else guarded(text)
+def _written(table: Table, name: str, cells: pd.Series) -> list[str]:
+    """The cells of a column as it writes them."""
+    texts = cells.dropna().astype(str).tolist()
+    if style := table.styles.get(name, ""):
+        texts = styled_as_read(texts, style, table.delimiter)
+    affix = table.affixes.get(name, NO_AFFIX)
+    texts = [with_affix(text, affix) if is_number(text) else text for text in texts]
+    if not style:
+        texts = [guarded(text) for text in texts]
+    present = iter(texts)
+    missing = table.missing.get(name, "")
+    return [missing if blank else next(present) for blank in cells.isna()]
