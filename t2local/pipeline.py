@@ -33,7 +33,7 @@ from t2local.run.inputs import (
     with_beliefs_of,
 )
 from t2local.run.judging import Judge, judge_of
-from t2local.run.ledger import Ledger
+from t2local.run.ledger import BatchEntry, Ledger
 from t2local.run.measure import measure
 from t2local.run.models import (
     MadePlan,
@@ -273,11 +273,11 @@ def write_and_trim(
         except KeyboardInterrupt:
             ledger.interrupted = True
         except DecodeError:
-            finish(run, inputs, facts, model, folder)
+            finish(run, inputs, facts, model, judge, folder)
             raise
         # Who has asked once to stop is not put off a second time.
         with nullcontext() if ledger.interrupted else deferred():
-            return finish(run, inputs, facts, model, folder)
+            return finish(run, inputs, facts, model, judge, folder)
 
 
 def _label_quotas(conditions: Conditions, ledger: Ledger) -> dict[str, int]:
@@ -357,17 +357,27 @@ def assemble(run: Run, writer: Writer, counters: Counters) -> Block:
 
 
 def trim(run: Run, block: Block, judge: Judge, folder: RunFolder | None) -> None:
-    """Judge a block; every row has its verdict, and the journal says what happened."""
-    for entry in judge.add(block):
+    """Judge a block, and say in the journal what was judged; in a long run it may wait."""
+    _note(run, judge.add(block), folder)
+
+
+def _note(run: Run, entries: Sequence[BatchEntry], folder: RunFolder | None) -> None:
+    for entry in entries:
         if folder:
             folder.note(entry)
     run.ledger.clock.lap("trim")
 
 
 def finish(
-    run: Run, inputs: Inputs, team: TeamFacts, model: Model, folder: RunFolder | None
+    run: Run,
+    inputs: Inputs,
+    team: TeamFacts,
+    model: Model,
+    judge: Judge,
+    folder: RunFolder | None,
 ) -> Result:
-    """Measure the kept rows, write their texts, report, and hand over."""
+    """Judge what still waits, measure the kept rows, write their texts, report, and hand over."""
+    _note(run, judge.rest(), folder)
     rows = run.ledger.rows(inputs.dictionary)
     measured = measure(run, inputs, team.calibration, rows.kept)
     texts = texts_for(run, inputs, model, rows.kept)

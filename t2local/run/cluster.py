@@ -164,6 +164,7 @@ def connect(address: str) -> Iterator[Client]:
                 threads_per_worker=1,
                 security=True,
                 dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # of its pages: any port
                 memory_limit=0,  # dask would count the model's file, and end the worker
                 silence_logs=logging.CRITICAL,
             ) as cluster,
