@@ -9,7 +9,7 @@
   * ModelError          4    a model file that is missing, altered, or not usable
     * DecodeError       4    llama.cpp or a grammar failed while rows were written
   * NothingKept         5    the run is complete, its files are written, no row passed
-  * ResourceError       6    out of memory or disk
+  * ResourceError       6    out of memory or disk, or a cluster is gone
   * NetworkRefused      1    a library tried to use the network, and was stopped
   * Interrupted         130  Ctrl-C; what was there is written (143, 129: SIGTERM, SIGHUP)
 
@@ -89,7 +89,7 @@ class NothingKept(T2LocalError):
 
 
 class ResourceError(T2LocalError):
-    """Out of memory or disk."""
+    """Out of memory or disk, or a cluster is gone."""
 
     exit_code = 6
 

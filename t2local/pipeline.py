@@ -32,7 +32,7 @@ from t2local.run.inputs import (
     with_beliefs_of,
 )
 from t2local.run.judging import Judge, judge_of
-from t2local.run.ledger import Ledger
+from t2local.run.ledger import BatchEntry, Ledger
 from t2local.run.measure import measure
 from t2local.run.models import (
     MadePlan,
@@ -164,22 +164,22 @@ def generate(
     out: Path | str | None = None,
     replace: bool = False,
     resume: bool = False,
+    client: Any = None,
     on_event: Listener = ignore,
 ) -> Result:
     """Write synthetic rows for a small table, and keep those that pass the quality stages.
 
-    **Parameters:**
+    **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
 
     * **data**: a DataFrame or a file; **target**: what to predict, or ``none``; **rows**: wanted.
     * **dictionary**, **knowledge**, **plan**, **model**, **manager_model**: objects, files, names.
     * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.
     * **settings**: `Settings`, or names and values over ``preset``; **on_event** hears all events.
     * **out**: folder; **replace** a result in it, or **resume** its run; **seed**: 1 or more.
-
-    **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
+    * **client**: of a cluster of dask, whose workers write the rows (docs/howto/many-machines.md).
     """
     check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
-    run = new_run(Settings.of(settings, preset), seed, batch_size, on_event)
+    run = new_run(Settings.of(settings, preset), seed, batch_size, on_event, client)
     folder = RunFolder(Path(out), replace=replace, resume=resume) if out else None
     inputs = read_inputs(run, data, target, dictionary, plan, where, balance, knowledge)
     want_rows(run, inputs, rows, max_batches)
@@ -276,7 +276,7 @@ def write_and_trim(
         facts = TeamFacts(made, ModelIdentity.of(model), team.label_policy)
         try:
             facts = replace(facts, calibration=calibrate_team(run, team))
-            rows = RowWriter(team, facts.calibration)
+            rows = writer_of(run, inputs, made.plan, team, facts.calibration)
             writer = ResumableWriter(rows, run, inputs.dictionary, team.counters)
             progress = RowProgress(run, team)
             run.enter("writing")
@@ -291,11 +291,11 @@ def write_and_trim(
         except KeyboardInterrupt:
             ledger.interrupted = True
         except DecodeError:
-            finish(run, inputs, facts, model, folder)
+            finish(run, inputs, facts, model, judge, folder)
             raise
         # Who has asked once to stop is not put off a second time.
         with nullcontext() if ledger.interrupted else deferred():
-            return finish(run, inputs, facts, model, folder)
+            return finish(run, inputs, facts, model, judge, folder)
 
 
 def _label_quotas(conditions: Conditions, ledger: Ledger) -> dict[str, int]:
@@ -352,6 +352,15 @@ def calibrate_team(run: Run, team: Team) -> Calibration:
     return calibration
 
 
+def writer_of(run: Run, inputs: Inputs, plan: Plan, team: Team, calibration: Calibration) -> Writer:
+    """Who writes the rows: the team here, or teams of its kind on the workers of a cluster."""
+    if run.client is None:
+        return RowWriter(team, calibration)
+    from t2local.run.cluster import ClusterWriter
+
+    return ClusterWriter(run, inputs, plan, team)
+
+
 def assemble(run: Run, writer: Writer, on_row: Callable[[int], None]) -> Block:
     """Let the team write the next block of rows; who listens hears how many there are."""
     ledger = run.ledger
@@ -370,17 +379,27 @@ def assemble(run: Run, writer: Writer, on_row: Callable[[int], None]) -> Block:
 
 
 def trim(run: Run, block: Block, judge: Judge, folder: RunFolder | None) -> None:
-    """Judge a block; every row has its verdict, and the journal says what happened."""
-    for entry in judge.add(block):
+    """Judge a block, and say in the journal what was judged; in a long run it may wait."""
+    _note(run, judge.add(block), folder)
+
+
+def _note(run: Run, entries: Sequence[BatchEntry], folder: RunFolder | None) -> None:
+    for entry in entries:
         if folder:
             folder.note(entry)
     run.ledger.clock.lap("trim")
 
 
 def finish(
-    run: Run, inputs: Inputs, team: TeamFacts, model: Model, folder: RunFolder | None
+    run: Run,
+    inputs: Inputs,
+    team: TeamFacts,
+    model: Model,
+    judge: Judge,
+    folder: RunFolder | None,
 ) -> Result:
-    """Measure the kept rows, write their texts, report, and hand over."""
+    """Judge what still waits, measure the kept rows, write their texts, report, and hand over."""
+    _note(run, judge.rest(), folder)
     run.enter("measuring")
     rows = run.ledger.rows(inputs.dictionary)
     texts = texts_for(run, inputs, model, rows.kept)

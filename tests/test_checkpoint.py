@@ -24,7 +24,7 @@ VALUES = st.recursive(
 def test_an_entry_comes_back_as_it_was_bit_by_bit(tmp_path, value):
     checkpoint = Checkpoint(tmp_path)
     assert checkpoint.put("entry", value) == Checkpoint(tmp_path).get("entry") == value
-    assert Checkpoint().put("entry", value) == value  # nothing is kept, the form is the same
+    assert Checkpoint().put("entry", value) == value  # the form is the same
 
 
 def test_numbers_that_json_does_not_know_come_back_too(tmp_path):
@@ -46,11 +46,13 @@ def test_a_damaged_entry_counts_as_missing(tmp_path, damage):
     assert checkpoint.recall("entry", lambda: 8, lambda n: [n], lambda entry: entry[0]) == 7
 
 
-def test_without_a_folder_everything_is_made_anew():
-    made = iter(range(9))
-    checkpoint = Checkpoint()
-    assert [checkpoint.recall("n", lambda: next(made), int, int) for _ in range(3)] == [0, 1, 2]
-    assert (checkpoint.empty, checkpoint.rows, checkpoint.fingerprint) == (True, 0, None)
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_without_a_folder_entries_last_as_long_as_the_run(on_disk, tmp_path):
+    checkpoint, made = Checkpoint(tmp_path if on_disk else None), iter(range(9))
+    assert [checkpoint.recall("n", lambda: next(made), int, int) for _ in range(3)] == [0, 0, 0]
+    checkpoint.put("scores-b", 5)
+    assert checkpoint.entries("scores-") == {"scores-b": 5}
+    assert (Checkpoint().entries(""), Checkpoint().empty, Checkpoint().rows) == ({}, True, 0)
 
 
 def test_rows_are_those_of_the_blocks_up_to_the_first_that_is_missing(tmp_path):

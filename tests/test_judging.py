@@ -389,3 +389,34 @@ def test_batches_are_decided_once_and_for_all():
     for block in entries:
         for entry in block:
             assert entry.rows == entry.kept + sum(entry.rejected_by.values())
+
+
+def test_in_a_long_run_blocks_wait_and_the_last_verdict_is_that_on_all_rows(monkeypatch):
+    def judged(always):
+        monkeypatch.setattr("t2local.run.judging._ALWAYS_JUDGED", always)
+        run = Judging(rows=400, team_block_rows=10, trim_replicates=20)
+        entries = []
+        while not run.ledger.done:
+            entries += run.add_new(10)
+        blocks = run.ledger.blocks
+        assert not run.judge.rest()
+        for _ in range(2):  # Ctrl-C comes while blocks wait
+            run.add_new(10)
+        run.judge.rest()
+        ((rows, verdict),) = run.ledger.judged
+        assert len(rows) == run.ledger.generated == verdict.size == (blocks + 2) * 10
+        assert run.ledger.kept + sum(run.ledger.rejected_by.values()) == run.ledger.generated
+        assert sum(entry.rows for entry in run.ledger.batches) == run.ledger.generated
+        return blocks, len(entries), rows, verdict
+
+    monkeypatch.setattr("t2local.run.judging._GROWTH", 0.2)
+    monkeypatch.setattr("t2local.run.judging._LAST_BLOCKS", 1)
+    n_blocks, n_all, rows, verdict = judged(10_000)
+    assert n_all == n_blocks
+    n_blocks_too, n_few, *_ = judged(100)
+    assert n_few < n_all - 10
+    assert n_blocks <= n_blocks_too <= n_blocks + 3
+    monkeypatch.setattr("t2local.run.judging._GROWTH", 0.0)
+    *_, rows_too, verdict_too = judged(0)
+    pd.testing.assert_frame_equal(rows, rows_too)
+    assert verdict.stages == verdict_too.stages

@@ -11,16 +11,18 @@ import click
 
 from t2local.cli import options
 from t2local.cli.ask import ask
+from t2local.cli.cluster import client_of, prepare
 from t2local.cli.doctor import doctor
 from t2local.cli.exits import EXIT_CODES, ErrorGroup, show_bugs_without_messages
 from t2local.cli.models import bundle, models
 from t2local.cli.options import read_settings, render, write
+from t2local.cli.outcome import nothing_passed, show_outcome
 from t2local.cli.review import review
 from t2local.cli.sample import sample
 from t2local.cli.screen import Screen
-from t2local.cli.text import forecast_text, run_summary, trim_summary
+from t2local.cli.text import forecast_text, trim_summary
 from t2local.cli.verify import verify
-from t2local.errors import Interrupted, NothingKept
+from t2local.errors import NothingKept
 from t2local.system.offline import seal
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ if TYPE_CHECKING:
 def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by _fail
     """Good synthetic rows for a small table, offline, with local language models."""
     show_bugs_without_messages()
-    if context.invoked_subcommand != "models":  # that group seals all its commands but 'pull'
+    # These two seal themselves, but for 'models pull' and 'generate --cluster'.
+    if context.invoked_subcommand not in ("models", "generate"):
         seal()
 
 
@@ -112,6 +115,7 @@ def main(context: click.Context, debug: bool) -> None:  # noqa: ARG001 - read by
 @options.preset
 @options.setting
 @options.form
+@options.cluster
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -134,6 +138,7 @@ def generate(
     preset: str,
     pairs: tuple[str, ...],
     form: str,
+    cluster: str | None,
     dry_run: bool,
     quiet: bool,
     verbose: bool,
@@ -141,24 +146,24 @@ def generate(
 ) -> None:
     """Write synthetic rows for the table DATA, and keep those that pass the quality stages."""
     own = {
+        **prepare(cluster, pairs),
         "team.examples": examples,
         "trim.purpose": purpose,
         "trim.keep": keep,
         "table.left_out": "dropped" if drop else None,
         **options.table_settings(no_header, sheet, min_count),
     }
+    from t2local import pipeline
+
     arguments["settings"] = read_settings(pairs, preset, own)
     if dry_run:
         _forecast(data, form, Screen(quiet=quiet, verbose=verbose), arguments)
         return
     out = out or data.with_suffix(".t2local")
-    with Screen(quiet=quiet, verbose=verbose) as screen:
-        from t2local import pipeline
-
+    with Screen(quiet=quiet, verbose=verbose) as screen, client_of(cluster) as client:
         arguments |= {"out": out, "replace": replace, "resume": resume, "on_event": screen}
-        report = pipeline.generate(data, **arguments).report
-    render(report, run_summary(report, out), form)
-    _check_outcome(report, out)
+        report = pipeline.generate(data, client=client, **arguments).report
+    show_outcome(report, out, form)
 
 
 @main.command()
@@ -309,7 +314,7 @@ def trim(
     report = trim_files(real, synthetic, out=out, settings=settings, **arguments).report
     render(report, trim_summary(report, out), form)
     if not report["rows"]["kept"]:
-        raise NothingKept(_nothing_passed(out), next_step="see the reasons")
+        raise NothingKept(nothing_passed(out), next_step="see the reasons")
 
 
 @main.command()
@@ -353,25 +358,3 @@ def _forecast(data: Path, form: str, screen: Screen, arguments: "JsonObject") ->
     with screen:
         figures = to_json(forecast(data, on_event=screen, **arguments))
     render(figures, forecast_text(figures), form)
-
-
-def _check_outcome(report: "JsonObject", out: Path) -> None:
-    """**Raises** the error of a run that wrote its files and is not a success."""
-    n_kept = report["rows"]["kept"]
-    if report["interrupted"]:
-        raise Interrupted(
-            f"Interrupted; {n_kept} kept rows are in {out}.",
-            next_step="run the same command again: it goes on with the blocks that are complete",
-        )
-    if not n_kept:
-        raise NothingKept(
-            _nothing_passed(out),
-            faults=[f"{count} rows: {reason}" for reason, count in report["reasons"].items()],
-            next_step="try more batches (--max-batches), more real rows, "
-            "or a larger model (--model)",
-        )
-
-
-def _nothing_passed(out: Path) -> str:
-    file = out / "rejected.csv"
-    return f"No row passed the quality stages; {file} has every row with its reason."

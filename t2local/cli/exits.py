@@ -16,7 +16,8 @@ from t2local.system import interrupts
 
 EXIT_CODES = """
 Exit codes: 0 ok, 1 a bug, 2 usage, 3 input or dictionary, 4 model, 5 no row passed the quality
-stages (files are written), 6 out of memory or disk, 130 interrupted (143, 129: by SIGTERM, SIGHUP).
+stages (files are written), 6 out of memory or disk, or a cluster is gone, 130 interrupted (143,
+129: by SIGTERM, SIGHUP).
 """
 
 

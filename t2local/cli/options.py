@@ -82,6 +82,12 @@ setting = click.option(
     metavar="NAME=VALUE",
     help="A setting, such as trim.kappa=0.3; see docs/reference/settings.md.",
 )
+cluster = click.option(
+    "--cluster",
+    metavar="local:N|ADDRESS",
+    help="Let the workers of a dask cluster write the rows: N of this machine, or those of a "
+    "scheduler (tls://host:8786); see docs/howto/many-machines.md [none].",
+)
 preset = click.option(
     "--preset",
     type=click.Choice(["default", "paper"]),

@@ -65,7 +65,7 @@ class Backbone:
         flash_attention: str = "auto",
         tuning: Tuning = UNTUNED,
     ) -> None:
-        self.name, self.sha256 = file.name, file.sha256
+        self.name, self.sha256, self.path = file.name, file.sha256, file.path
         self.threads = tuning.apply(
             machine.threads(threads), tuning.threads, requested=bool(threads)
         )

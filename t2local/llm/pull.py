@@ -1,8 +1,8 @@
 """Fetch a model from the Hugging Face hub, or a mirror of it (``HF_ENDPOINT``).
 
-The only file that opens a socket. The bytes are hashed after the download and compared with the
-hash that the hub has for this commit; only then does the file get its name in the store. A download
-that was interrupted goes on where it stopped.
+The only file that opens a socket, but for `t2local.run.cluster`. The bytes are hashed after the
+download and compared with the hash that the hub has for this commit; only then does the file get
+its name in the store. A download that was interrupted goes on where it stopped.
 """
 
 import errno

@@ -74,6 +74,23 @@ def find(name_or_path: str | None = None) -> ModelFile:
     return _unlisted(path)
 
 
+def find_content(sha256: str, path: str) -> ModelFile:
+    """The model with this hash, whatever its name is here: in the store, at a path, in wheels.
+
+    **Raises** `ModelError` when it is not there.
+    """
+    names = [name for name, m in manifests().items() if m.files[0].sha256 == sha256]
+    names += [path] * Path(path).is_file()
+    names += [entry.name for entry in entries().values() if entry.sha256 == sha256]
+    files = map(find, names)
+    if file := next((file for file in files if file.sha256 == sha256), None):
+        return file
+    raise ModelError(
+        f"No model with the SHA-256 {sha256[:12]}... is there.",
+        next_step="python -m t2local models add FILE, there",
+    )
+
+
 def checkable() -> dict[str, Callable[..., Checked]]:
     """For each model that is here: what checks its hash (``anew=True``: without its stamp)."""
     catalogued: dict[str, Callable[..., Checked]] = {

@@ -22,15 +22,16 @@ _Answer = TypeVar("_Answer")
 
 
 class Checkpoint:
-    """Entries by name; without a folder none is kept."""
+    """Entries by name; without a folder they last as long as this object."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
+        self._texts: dict[str, str] = {}
 
     def get(self, name: str) -> Any:
         """An entry, or none."""
         if self.folder is None:
-            return None
+            return json.loads(self._texts.get(name, "null"))
         try:
             digest, _, text = self._path(name).read_text(encoding="utf-8").partition("\n")
         except (OSError, UnicodeDecodeError):
@@ -44,12 +45,14 @@ class Checkpoint:
         """
         # NaN and infinity stay: a float is to come back as it was, bit by bit.
         text = json.dumps(entry)
-        if self.folder is not None:
-            try:
-                with atomic(self._path(name)) as file:
-                    file.write(f"{_sha256(text)}\n{text}")
-            except ResourceError as error:
-                raise ResourceError(error.message, next_step=GO_ON) from error
+        if self.folder is None:
+            self._texts[name] = text
+            return json.loads(text)
+        try:
+            with atomic(self._path(name)) as file:
+                file.write(f"{_sha256(text)}\n{text}")
+        except ResourceError as error:
+            raise ResourceError(error.message, next_step=GO_ON) from error
         return json.loads(text)
 
     def recall(
@@ -67,6 +70,13 @@ class Checkpoint:
         if entry is None:
             entry = self.put(name, encode(make()))
         return decode(entry)
+
+    def entries(self, beginning: str) -> JsonObject:
+        """All entries whose names begin so, by name."""
+        names = list(self._texts)
+        if self.folder is not None:
+            names = [path.stem for path in self.folder.glob("*.json")]
+        return {name: self.get(name) for name in sorted(names) if name.startswith(beginning)}
 
     def begin(self, fingerprint: Mapping[str, str]) -> Self:
         """Keep the entries of a run."""

@@ -52,7 +52,7 @@ def _sha256(text: str) -> str:
 
 
 #: What the last digits of a model's numbers depend on, beside its file and the versions.
-_OF_THE_MACHINE = (
+OF_THE_MACHINE = (
     "threads", "GPU layers", "weight repacking", "flash attention", "tokens a pass",
     "output layer", "rows side by side",
 )  # fmt: skip
@@ -63,7 +63,7 @@ def check_machine(run: Run) -> None:
 
     To be called once all of it is decided; the first process keeps what it decided.
     """
-    now = {d.what: str(d.value) for d in run.ledger.decisions if d.what in _OF_THE_MACHINE}
+    now = {d.what: str(d.value) for d in run.ledger.decisions if d.what in OF_THE_MACHINE}
     then = run.checkpoint.recall(MACHINE, lambda: now, lambda decided: decided, dict)
     if then != now:
         names = [name for name in now.keys() | then.keys() if now.get(name) != then.get(name)]

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,13 +53,17 @@ KnowledgeSource = Knowledge | Path | str
 
 @dataclass(frozen=True)
 class Run:
-    """What a run was asked for and who listens; its ledger and its checkpoint grow."""
+    """What a run was asked for and who listens; its ledger and its checkpoint grow.
+
+    ``client``: of a cluster of dask whose workers write the rows; none: this process does.
+    """
 
     settings: Settings
     seed: int
     ledger: Ledger
     listener: Listener
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    client: Any = None
     remaining: Remaining = field(default_factory=Remaining)
 
     def enter(self, part: Part) -> None:
@@ -73,9 +78,11 @@ class Run:
         self.listener(event)
 
 
-def new_run(settings: Settings, seed: int, batch_size: int, listener: Listener) -> Run:
+def new_run(
+    settings: Settings, seed: int, batch_size: int, listener: Listener, client: Any = None
+) -> Run:
     """A run with an empty ledger; `want_rows` says how many rows are wanted."""
-    return Run(settings, seed, Ledger(0, batch_size, 0), listener)
+    return Run(settings, seed, Ledger(0, batch_size, 0), listener, client=client)
 
 
 @dataclass(frozen=True)

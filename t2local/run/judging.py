@@ -32,6 +32,12 @@ from t2local.trim.verdict import Verdict
 _LEAST_REAL_ROWS = 3
 #: Predicted shares count as so many real rows beside those that are what was asked for.
 _PREDICTED_ROWS = 10.0
+#: From so many rows on, blocks wait until the rows have grown by a share: to judge all of them
+#: again takes 15 microseconds a row, which after each block would be most of the work of a long
+#: run. No run of the default size is as long.
+_ALWAYS_JUDGED, _GROWTH = 5000, 0.05
+#: So many blocks before the expected end none waits any more.
+_LAST_BLOCKS = 4
 
 
 class Judge(Protocol):
@@ -39,6 +45,9 @@ class Judge(Protocol):
 
     def add(self, block: Block) -> Sequence[BatchEntry]:
         """Judge a block; the ledger then knows what is kept. Returns entries for the journal."""
+
+    def rest(self) -> Sequence[BatchEntry]:
+        """Judge the blocks that wait for more of them. Returns entries for the journal."""
 
 
 def judge_of(run: Run, inputs: Inputs) -> Judge:
@@ -85,6 +94,10 @@ class BatchJudge:
         ledger.end_block(block)
         return entries
 
+    def rest(self) -> Sequence[BatchEntry]:
+        """No block waits."""
+        return []
+
 
 def _batches(block: Block, size: int) -> list[pd.DataFrame]:
     starts = range(0, len(block.rows), size)
@@ -92,7 +105,7 @@ def _batches(block: Block, size: int) -> list[pd.DataFrame]:
 
 
 class SourceJudge:
-    """Judges all rows of the run together, again after every block.
+    """Judges all rows of the run together, again after every block; in long runs after several.
 
     Evidence grows with the rows, so a row that was decided against may be kept later, and labels
     are given anew: they keep the shares of the classes among all candidates.
@@ -103,19 +116,40 @@ class SourceJudge:
         self._inputs = inputs
         self._inspector = inspector
         self._blocks: list[Block] = []
+        self._judged, self._waits = 0, False
 
     def add(self, block: Block) -> Sequence[BatchEntry]:
-        """Judge all rows so far, those of this block included."""
+        """Judge all rows so far, those of this block included, unless it can wait."""
         self._blocks.append(block)
+        self._waits = True
+        self._run.ledger.generated += len(block.rows)
+        self._run.ledger.end_block(block)
+        if self._can_wait():
+            return []
+        return self.rest()
+
+    def _can_wait(self) -> bool:
+        """Whether the rows have hardly grown since they were judged, and the end is not near."""
+        ledger, judged = self._run.ledger, self._judged
+        if judged < _ALWAYS_JUDGED or not ledger.passed:
+            return False
+        expected = max(ledger.wanted, ledger.candidates) * judged / ledger.passed
+        end = expected - _LAST_BLOCKS * self._run.settings.team.block_rows
+        return ledger.generated < min(end, (1 + _GROWTH) * judged)
+
+    def rest(self) -> Sequence[BatchEntry]:
+        """Judge all rows so far, if a block waits."""
+        if not self._waits:
+            return []
         rows = pd.concat([block.rows for block in self._blocks], ignore_index=True)
         predictions = self._predictions()
         noise = self._draw_noise(predictions)
         if predictions is not None and self._relabels:
             rows = rows.assign(**{self._target: self._labels(predictions, noise)})
         verdict = self._inspector.judge_source(rows, self._pool(rows, predictions))
-        entry = self._run.ledger.settle(block, rows, verdict, self._run.seed, predictions, noise)
-        self._run.ledger.end_block(block)
-        return [entry]
+        self._waits, self._judged = False, len(rows)
+        last, run = self._blocks[-1], self._run
+        return [run.ledger.settle(last, rows, verdict, run.seed, predictions, noise)]
 
     def _pool(self, rows: pd.DataFrame, predictions: FloatArray | None) -> Pool:
         """What the stages know of rows (values, shape (m, d)); without a target their number."""

@@ -209,18 +209,20 @@ class Ledger:
         predictions: FloatArray | None = None,
         draw_noise: FloatArray | None = None,
     ) -> BatchEntry:
-        """Take the verdict on all rows so far, which ends with those of a block; returns its entry.
+        """Take the verdict on all rows so far; returns the entry of those that had none before.
 
         Earlier verdicts no longer count: the entries of earlier blocks keep what was measured then,
         and count what is kept now.
 
         **Parameters:**
 
+        * **block**: the last one.
         * **predictions**: log-probabilities of the rows' labels (m, levels), where there are some.
         * **draw_noise**: what was added to them so that labels are drawn, (m, levels).
         """
         self.predictions, self.draw_noise = predictions, draw_noise
-        entry = BatchEntry.of(len(self.batches), block, verdict, seed, self.generated)
+        first = sum(entry.rows for entry in self.batches)
+        entry = BatchEntry.of(len(self.batches), block, verdict, seed, first)
         self.batches = [*_recounted(self.batches, verdict), entry]
         self.judged = [(rows, verdict)]
         self.rejected_by = verdict.rejected_by()

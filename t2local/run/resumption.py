@@ -21,6 +21,9 @@ from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.scoring import RowScores, Scorer
 from t2local.team.writer import Block, BlockRequest, Writer
 
+#: How the names of a scorer's answers begin.
+SCORES = "scores-"
+
 
 class ResumableScorer:
     """Scores real rows as another scorer does, and keeps what it says.
@@ -44,7 +47,7 @@ class ResumableScorer:
     ) -> RowScores:
         """Score rows, as `RowScorer.score`."""
         request = _sha256((rows.index.tolist(), list(prompt or []), with_cells))
-        name = f"scores-{request[:16]}"
+        name = f"{SCORES}{request[:16]}"
         answer = _recalled(self._run, name, request)
         if answer is None:
             self._run.enter("asking")
@@ -79,7 +82,7 @@ class ResumableWriter:
         name, digest = block_name(request.number), _sha256(vars(request))
         if answer := _recalled(self._run, name, digest):
             self._run.ledger.earlier_rows += len(answer["rows"])
-            return self._block(answer)
+            return block_of(answer, self._dictionary)
         before = replace(self._counters)
         block = self._writer.write(request, on_row)
         if block.interrupted:
@@ -87,29 +90,40 @@ class ResumableWriter:
         # A block that is on its way to the disk is not lost to Ctrl-C.
         with deferred() as signals:
             tokens = self._counters.since(before)
-            answer = _kept(self._run, name, digest, _answer(block), tokens)
-        return replace(self._block(answer), interrupted=bool(signals))
-
-    def _block(self, answer: JsonObject) -> Block:
-        """The block of an answer; its rows are values, so that reading them changes nothing."""
-        names = self._dictionary.names
-        rows = self._dictionary.values(pd.DataFrame(answer["rows"], columns=names, dtype=object))
-        predictions = answer["predictions"]
-        if predictions is not None:
-            n_columns = max(1, len(self._dictionary.target_feature.levels))
-            predictions = np.array(predictions, dtype=np.float64).reshape(len(rows), n_columns)
-        return Block(**{**answer, "rows": rows, "predictions": predictions}, interrupted=False)
+            answer = _kept(self._run, name, digest, answer_of(block), tokens)
+        return replace(block_of(answer, self._dictionary), interrupted=bool(signals))
 
 
-def _answer(block: Block) -> JsonObject:
+def answer_of(block: Block) -> JsonObject:
+    """A block as what JSON can hold."""
     predictions = block.predictions
     return {
         "number": block.number,
-        "rows": block.rows.astype(object).where(block.rows.notna(), None).to_numpy().tolist(),
+        "rows": lists_of(block.rows),
         "failed": block.failed,
         "prompt_sha256": block.prompt_sha256,
         "predictions": predictions if predictions is None else predictions.tolist(),
     }
+
+
+def block_of(answer: JsonObject, dictionary: FeatureDictionary) -> Block:
+    """The block of an answer."""
+    rows = values_of(answer["rows"], dictionary)
+    predictions = answer["predictions"]
+    if predictions is not None:
+        n_columns = max(1, len(dictionary.target_feature.levels))
+        predictions = np.array(predictions, dtype=np.float64).reshape(len(rows), n_columns)
+    return Block(**{**answer, "rows": rows, "predictions": predictions}, interrupted=False)
+
+
+def lists_of(values: pd.DataFrame) -> list[list[object]]:
+    """Rows of values (m, d) as what JSON can hold."""
+    return values.astype(object).where(values.notna(), None).to_numpy().tolist()
+
+
+def values_of(rows: list[list[object]], dictionary: FeatureDictionary) -> pd.DataFrame:
+    """Rows of values (m, d) again: reading values changes nothing."""
+    return dictionary.values(pd.DataFrame(rows, columns=dictionary.names, dtype=object))
 
 
 def _recalled(run: Run, name: str, request: str) -> Any:

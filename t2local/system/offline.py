@@ -1,4 +1,4 @@
-"""No network outside of ``models pull``: every socket call of this process is refused.
+"""No network outside of ``models pull`` and ``--cluster``: every socket call is refused.
 
 An audit hook of Python does it. The commands call `seal` before they import anything else. The hook
 does not see native code: `t2local.airgap.proof` watches that from outside. A program of the user's
