@@ -12,7 +12,6 @@ from typing import Any
 
 from t2local.errors import DecodeError
 from t2local.events import Decision, Listener, Notice, ignore
-from t2local.llm.catalog import worth_of_beliefs
 from t2local.llm.model import Model
 from t2local.run.fingerprint import check_machine, fingerprint_of
 from t2local.run.folder import RunFolder
@@ -29,7 +28,6 @@ from t2local.run.inputs import (
     read_inputs,
     understand,
     want_rows,
-    with_beliefs_of,
 )
 from t2local.run.judging import Judge, judge_of
 from t2local.run.ledger import BatchEntry, Ledger
@@ -41,6 +39,7 @@ from t2local.run.models import (
     load_workers,
     make_plan,
     plan_by_another_model,
+    with_own_beliefs,
 )
 from t2local.run.pictures import pictures_of
 from t2local.run.progress import RowProgress
@@ -51,7 +50,7 @@ from t2local.run.texts import texts_for
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import SecondInterrupt, deferred
-from t2local.tables.belief_file import Knowledge, check_positive, takes_beliefs
+from t2local.tables.belief_file import Knowledge, check_positive
 from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
@@ -233,30 +232,6 @@ def begin(
     if not checkpoint.empty:
         run.tell(Notice(f"{checkpoint.rows} rows of the earlier run are taken over"))
     return replace(run, checkpoint=checkpoint)
-
-
-def with_own_beliefs(run: Run, inputs: Inputs, model: Model) -> Inputs:
-    """The inputs with what the model of the rows believes, where it pays to ask it.
-
-    By itself it is asked only where its answers were measured to be worth it, and can be used.
-    """
-    team = run.settings.team
-    pays = worth_of_beliefs(model.sha256) and team.labels != "worker"
-    understood = takes_beliefs(inputs.dictionary)
-    wanted = {"auto": pays and understood, "always": True, "never": False}[team.beliefs]
-    if inputs.beliefs is not None or not wanted:
-        return inputs
-    check_positive(inputs.dictionary)
-    knowledge = run.checkpoint.recall(
-        "beliefs",
-        lambda: ask_model(model, inputs.dictionary, run.settings.decoder),
-        lambda beliefs: beliefs.model_dump(mode="json"),
-        Knowledge.model_validate,
-    )
-    run.ledger.clock.lap("calibration")
-    if team.beliefs == "auto" and not knowledge.beliefs:  # nobody asked for them
-        return inputs
-    return with_beliefs_of(run, inputs, knowledge)
 
 
 def write_and_trim(

@@ -150,17 +150,16 @@ def generate(
         "team.examples": examples,
         "trim.purpose": purpose,
         "trim.keep": keep,
-        "table.left_out": "dropped" if drop else None,
-        **options.table_settings(no_header, sheet, min_count),
+        **options.table_settings(no_header, sheet, min_count, drop=drop),
     }
-    from t2local import pipeline
-
     arguments["settings"] = read_settings(pairs, preset, own)
     if dry_run:
         _forecast(data, form, Screen(quiet=quiet, verbose=verbose), arguments)
         return
     out = out or data.with_suffix(".t2local")
     with Screen(quiet=quiet, verbose=verbose) as screen, client_of(cluster) as client:
+        from t2local import pipeline
+
         arguments |= {"out": out, "replace": replace, "resume": resume, "on_event": screen}
         report = pipeline.generate(data, client=client, **arguments).report
     show_outcome(report, out, form)

@@ -107,9 +107,12 @@ def table_settings(
     no_header: bool,
     sheet: str | None,
     min_count: int | None,
+    *,
+    drop: bool = False,
 ) -> dict[str, str | int | None]:
     """What these options stand for, by the names of the settings."""
     return {
+        "table.left_out": "dropped" if drop else None,
         "table.first_line": "data" if no_header else None,
         "table.sheet": sheet,
         "table.min_count": min_count,

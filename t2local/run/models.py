@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from t2local.errors import ModelError, UsageError
 from t2local.events import Decision
+from t2local.llm.catalog import worth_of_beliefs
 from t2local.llm.counters import Counters
 from t2local.llm.model import Model
-from t2local.run.inputs import Inputs, Run
+from t2local.run.inputs import Inputs, Run, with_beliefs_of
 from t2local.system.json_text import JsonObject
+from t2local.tables.belief_file import Knowledge, check_positive, takes_beliefs
+from t2local.team.beliefs import ask
 from t2local.team.manager import ProposedPlan, propose
 from t2local.team.plan import Plan, from_data
 
@@ -161,3 +164,27 @@ def _plan(run: Run, inputs: Inputs, model: Model | None) -> MadePlan:
         run.tell(Decision("thought", f"{proposed.thought_tokens} tokens", reason))
     run.ledger.tokens["plan"] = proposed.counters
     return MadePlan(proposed.plan, ModelIdentity.of(model))
+
+
+def with_own_beliefs(run: Run, inputs: Inputs, model: Model) -> Inputs:
+    """The inputs with what the model of the rows believes, where it pays to ask it.
+
+    By itself it is asked only where its answers were measured to be worth it, and can be used.
+    """
+    team = run.settings.team
+    pays = worth_of_beliefs(model.sha256) and team.labels != "worker"
+    understood = takes_beliefs(inputs.dictionary)
+    wanted = {"auto": pays and understood, "always": True, "never": False}[team.beliefs]
+    if inputs.beliefs is not None or not wanted:
+        return inputs
+    check_positive(inputs.dictionary)
+    knowledge = run.checkpoint.recall(
+        "beliefs",
+        lambda: ask(model, inputs.dictionary, run.settings.decoder),
+        lambda beliefs: beliefs.model_dump(mode="json"),
+        Knowledge.model_validate,
+    )
+    run.ledger.clock.lap("calibration")
+    if team.beliefs == "auto" and not knowledge.beliefs:  # nobody asked for them
+        return inputs
+    return with_beliefs_of(run, inputs, knowledge)
