@@ -15,7 +15,7 @@ import t2local
 from t2local.llm.scripted import ScriptedModel
 from t2local.tables import reading, row_sample
 from t2local.tables.files import from_frame
-from t2local.tables.identifiers import new_identifiers
+from t2local.tables.identifiers import new_identifiers, numbered
 from t2local.tables.reading import write_like
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -60,6 +60,14 @@ def test_those_of_a_large_file_are_none_of_its_real_ones_outside_the_sample(
     made = new_identifiers(table.cells["id"], 200, 1, table.other_cells["id"])
     assert len(made) == len(set(made)) == 200
     assert not set(made) & set(real)
+
+
+def test_whole_numbers_of_any_length_stay_exact_beside_blanks():
+    cells = pd.Series(["12345678901234567", None, "12345678901234569"], dtype=object)
+    assert numbered(cells).dropna().tolist() == [12345678901234567, 12345678901234569]
+    assert numbered(cells).dtype == "Int64"
+    assert numbered(cells.dropna()).dtype == "int64"
+    assert numbered(pd.Series(["007", None], dtype=object)).tolist() == ["007", None]
 
 
 def test_rows_get_new_identifiers_in_the_order_of_the_file(patients, tmp_path):

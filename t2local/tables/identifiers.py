@@ -83,8 +83,11 @@ def numbered(cells: pd.Series) -> pd.Series:
     present = cells.dropna()
     if present.empty or not all(map(_is_whole, present)):
         return cells
-    numbers = cells.map(int, na_action="ignore")
-    return numbers.astype("int64" if len(present) == len(cells) else "Int64")
+    numbers = present.astype("int64")
+    if len(present) == len(cells):
+        return numbers
+    # By way of floats, as for int64 with blanks, long numbers would lose their last digits.
+    return numbers.astype("Int64").reindex(cells.index)
 
 
 def _is_whole(text: str) -> bool:
