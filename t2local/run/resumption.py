@@ -83,11 +83,11 @@ class ResumableWriter:
         block = self._writer.write(request, on_row)
         if block.interrupted:
             return block
-        # A block that is on its way to the disk is not lost to Ctrl-C.
+        # A block that is on its way to the disk is not lost to Ctrl-C, nor is one that comes back.
         with deferred() as signals:
             tokens = self._counters.since(before)
-            answer = _kept(self._run, name, digest, _answer(block), tokens)
-        return replace(self._block(answer), interrupted=bool(signals))
+            block = self._block(_kept(self._run, name, digest, _answer(block), tokens))
+        return replace(block, interrupted=bool(signals))
 
     def _block(self, answer: JsonObject) -> Block:
         """The block of an answer; its rows are values, so that reading them changes nothing."""
