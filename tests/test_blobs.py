@@ -11,7 +11,10 @@ import sys
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 
+from t2local.airgap.doctor import _stored_models
+from t2local.cli import main
 from t2local.errors import ModelError, UsageError
 from t2local.llm import blobs, checks, store
 from t2local.llm.catalog import entries
@@ -120,6 +123,11 @@ def test_a_manifest_that_cannot_be_read_stops_nothing_and_its_file_stays(home):
     with pytest.raises(ModelError) as caught:
         store.find("one")
     assert caught.value.faults == (error.message,)
+    assert list(_stored_models()) == [error.message]
+    for command, code in (("list", 0), ("path", 0), ("verify", 4)):
+        done = CliRunner().invoke(main, ["models", command, *[str(path)] * (command == "path")])
+        assert done.exit_code == code, done.output
+        assert f"Warning: {error.message}" in done.stderr
     store.add(model(tiny(home / "b.gguf", seed=2), name="two"))
     assert f"sha256-{sha256(path)}.gguf" in in_store(home)
     store.add(path)

@@ -1,6 +1,7 @@
 """A run that did not come to its end goes on, to the bytes of one that did."""
 
 import json
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,24 @@ def test_after_ctrl_c_the_same_command_goes_on_and_the_rows_so_far_stay_until_th
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "whole"]
     with pytest.raises(UsageError, match="holds a finished result"):
         generate()
+
+
+def test_a_block_that_is_kept_is_delivered_when_ctrl_c_comes_just_then(
+    generate, monkeypatch, tmp_path
+):
+    given_back, calls = ResumableWriter._block, []
+
+    def interrupting(self, answer):
+        calls.append(answer)
+        if len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+        return given_back(self, answer)
+
+    monkeypatch.setattr(ResumableWriter, "_block", interrupting)
+    report = generate().report
+    assert report["interrupted"]
+    kept = Checkpoint(tmp_path / "run" / ".checkpoint").rows
+    assert report["rows"]["generated"] == kept == 20
 
 
 def test_a_block_comes_back_with_the_types_that_it_had(patients, tmp_path):

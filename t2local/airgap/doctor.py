@@ -10,7 +10,7 @@ from t2local.errors import ModelError
 from t2local.llm.catalog import ChatFormat, entries
 from t2local.llm.decoder import Decoder
 from t2local.llm.grammar import Grammar
-from t2local.llm.manifest import folder, manifests
+from t2local.llm.manifest import folder, manifests, unreadable
 from t2local.llm.model import Model
 from t2local.llm.requests import Request, Segment
 from t2local.llm.sampling import RowStream
@@ -127,6 +127,7 @@ def _stored_models() -> Iterator[str]:
         trial = manifest.checked
         word = trial.word if trial else "not checked: models check"
         yield f"{name}: {manifest.bytes / 1e6:,.0f} MB, {word}"
+    yield from (error.message for error in unreadable())
 
 
 def _devices() -> Iterator[str]:

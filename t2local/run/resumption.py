@@ -87,11 +87,13 @@ class ResumableWriter:
         block = self._writer.write(request, on_row)
         if block.interrupted:
             return block
-        # A block that is on its way to the disk is not lost to Ctrl-C.
+        # A block that is on its way to the disk is not lost to Ctrl-C, nor is one that comes back.
         with deferred() as signals:
             tokens = self._counters.since(before)
-            answer = _kept(self._run, name, digest, answer_of(block), tokens)
-        return replace(block_of(answer, self._dictionary), interrupted=bool(signals))
+            block = block_of(
+                _kept(self._run, name, digest, answer_of(block), tokens), self._dictionary
+            )
+        return replace(block, interrupted=bool(signals))
 
 
 def answer_of(block: Block) -> JsonObject:
