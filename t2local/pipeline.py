@@ -45,8 +45,9 @@ from t2local.run.models import (
 )
 from t2local.run.report import TeamFacts, report_of
 from t2local.run.result import Result, hand_over
-from t2local.run.resumption import ResumableScorer, ResumableWriter
+from t2local.run.resumption import ResumableScorer
 from t2local.run.texts import texts_for
+from t2local.run.writers import writer_of
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import SecondInterrupt, deferred
@@ -61,7 +62,7 @@ from t2local.team.drawing import Drawing
 from t2local.team.plan import Plan
 from t2local.team.scoring import RowScorer
 from t2local.team.team import Team
-from t2local.team.writer import Block, BlockRequest, RowWriter, Writer
+from t2local.team.writer import Block, BlockRequest, Writer
 
 
 def describe(
@@ -260,8 +261,7 @@ def write_and_trim(
         facts = TeamFacts(made, ModelIdentity.of(model), team.label_policy)
         try:
             facts = replace(facts, calibration=calibrate_team(run, team))
-            rows = writer_of(run, inputs, made.plan, team, facts.calibration)
-            writer = ResumableWriter(rows, run, inputs.dictionary, team.counters)
+            writer = writer_of(run, inputs, made.plan, team, facts.calibration)
             while not ledger.done:
                 block = assemble(run, writer, team.counters)
                 with deferred() as ctrl_c:
@@ -328,15 +328,6 @@ def calibrate_team(run: Run, team: Team) -> Calibration:
     run.ledger.calibration_tokens = decoded.decoded_tokens
     run.ledger.clock.lap("calibration")
     return calibration
-
-
-def writer_of(run: Run, inputs: Inputs, plan: Plan, team: Team, calibration: Calibration) -> Writer:
-    """Who writes the rows: the team here, or teams of its kind on the workers of a cluster."""
-    if run.client is None:
-        return RowWriter(team, calibration)
-    from t2local.run.cluster import ClusterWriter
-
-    return ClusterWriter(run, inputs, plan, team)
 
 
 def assemble(run: Run, writer: Writer, counters: Counters) -> Block:

@@ -124,18 +124,9 @@ class SourceJudge:
         self._waits = True
         self._run.ledger.generated += len(block.rows)
         self._run.ledger.end_block(block)
-        if self._can_wait():
+        if _can_wait(self._run, self._judged):
             return []
         return self.rest()
-
-    def _can_wait(self) -> bool:
-        """Whether the rows have hardly grown since they were judged, and the end is not near."""
-        ledger, judged = self._run.ledger, self._judged
-        if judged < _ALWAYS_JUDGED or not ledger.passed:
-            return False
-        expected = max(ledger.wanted, ledger.candidates) * judged / ledger.passed
-        end = expected - _LAST_BLOCKS * self._run.settings.team.block_rows
-        return ledger.generated < min(end, (1 + _GROWTH) * judged)
 
     def rest(self) -> Sequence[BatchEntry]:
         """Judge all rows so far, if a block waits."""
@@ -286,3 +277,13 @@ def _counts(labels: pd.Series, levels: Sequence[str]) -> FloatArray:
     """How many rows have each level, shape (levels,)."""
     counts = Counter(labels)
     return np.array([counts[level] for level in levels], dtype=np.float64)
+
+
+def _can_wait(run: Run, judged: int) -> bool:
+    """Whether a run's rows have hardly grown since so many were judged, and its end is not near."""
+    ledger = run.ledger
+    if judged < _ALWAYS_JUDGED or not ledger.passed:
+        return False
+    expected = max(ledger.wanted, ledger.candidates) * judged / ledger.passed
+    end = expected - _LAST_BLOCKS * run.settings.team.block_rows
+    return ledger.generated < min(end, (1 + _GROWTH) * judged)
