@@ -45,8 +45,9 @@ from t2local.run.pictures import pictures_of
 from t2local.run.progress import RowProgress
 from t2local.run.report import TeamFacts, report_of
 from t2local.run.result import Result, hand_over
-from t2local.run.resumption import ResumableScorer, ResumableWriter
+from t2local.run.resumption import ResumableScorer
 from t2local.run.texts import texts_for
+from t2local.run.writers import writer_of
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import SecondInterrupt, deferred
@@ -61,7 +62,7 @@ from t2local.team.drawing import Drawing
 from t2local.team.plan import Plan
 from t2local.team.scoring import RowScorer
 from t2local.team.team import Team
-from t2local.team.writer import Block, BlockRequest, RowWriter, Writer
+from t2local.team.writer import Block, BlockRequest, Writer
 
 
 def describe(
@@ -251,8 +252,7 @@ def write_and_trim(
         facts = TeamFacts(made, ModelIdentity.of(model), team.label_policy)
         try:
             facts = replace(facts, calibration=calibrate_team(run, team))
-            rows = writer_of(run, inputs, made.plan, team, facts.calibration)
-            writer = ResumableWriter(rows, run, inputs.dictionary, team.counters)
+            writer = writer_of(run, inputs, made.plan, team, facts.calibration)
             progress = RowProgress(run, team)
             run.enter("writing")
             while not ledger.done:
@@ -325,15 +325,6 @@ def calibrate_team(run: Run, team: Team) -> Calibration:
     run.ledger.calibration_tokens = decoded.decoded_tokens
     run.ledger.clock.lap("calibration")
     return calibration
-
-
-def writer_of(run: Run, inputs: Inputs, plan: Plan, team: Team, calibration: Calibration) -> Writer:
-    """Who writes the rows: the team here, or teams of its kind on the workers of a cluster."""
-    if run.client is None:
-        return RowWriter(team, calibration)
-    from t2local.run.cluster import ClusterWriter
-
-    return ClusterWriter(run, inputs, plan, team)
 
 
 def assemble(run: Run, writer: Writer, on_row: Callable[[int], None]) -> Block:
