@@ -32,6 +32,7 @@ import pandas as pd
 from bench.streams import Stream, generator
 from t2local.evaluate.membership import AttackedRows, membership, membership_p_value
 from t2local.evaluate.near_copies import near_copies
+from t2local.evaluate.privacy_report import NEARNESS_LEVEL
 from t2local.evaluate.table_pair import TablePair
 from t2local.stats.column_mixture import ColumnMixture
 from t2local.tables.dictionary import FeatureDictionary
@@ -203,7 +204,7 @@ def report(lines: list[Line]) -> None:
 def _shares(own: list[Line]) -> str:
     with_holdout = 100 * float(np.mean([line.leak for line in own]))
     error = (with_holdout * (100 - with_holdout) / len(own)) ** 0.5
-    text = f"{100 * np.mean([line.nearness <= LEVEL for line in own]):>12.1f}"
+    text = f"{100 * np.mean([line.nearness <= NEARNESS_LEVEL for line in own]):>12.1f}"
     text += f"{with_holdout:>9.1f} ± {error:<4.1f}"
     if own[0].aucs_hold is None:
         return text
