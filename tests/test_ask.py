@@ -10,6 +10,7 @@ from t2local import pipeline
 from t2local.cli import main
 from t2local.errors import KnowledgeError, T2LocalError
 from t2local.llm.scripted import ScriptedModel
+from t2local.run import models
 from t2local.tables.belief_file import Belief, Knowledge, read_knowledge
 from tests.tiny import tiny
 
@@ -87,7 +88,7 @@ def beliefs_of_a_run(patients, **settings):
 def test_a_model_is_asked_by_itself_only_where_its_answers_are_worth_it(patients, monkeypatch):
     assert beliefs_of_a_run(patients) is None
     assert beliefs_of_a_run(patients, **{"team.beliefs": "always"})["model"] == "scripted"
-    monkeypatch.setattr(pipeline, "worth_of_beliefs", lambda _: "+1.4 points")
+    monkeypatch.setattr(models, "worth_of_beliefs", lambda _: "+1.4 points")
     assert beliefs_of_a_run(patients)["model"] == "scripted"
     for never in ({"team.beliefs": "never"}, {"team.labels": "worker"}):
         assert beliefs_of_a_run(patients, **never) is None

@@ -25,7 +25,7 @@ def test_silence_is_the_longest_time_between_two_changes():
 
 
 def test_a_program_is_watched_in_a_terminal_until_it_ends(tmp_path):
-    code = "import sys; print('read: me', sys.stderr.isatty()); sys.exit(3)"
+    code = "import sys, time; time.sleep(0.1); print('read: me', sys.stderr.isatty()); sys.exit(3)"
     sight = watch([sys.executable, "-c", code], tmp_path)
     assert sight.exit_code == 3
     assert 0 < sight.first_sentence <= sight.total

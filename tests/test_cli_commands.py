@@ -17,6 +17,7 @@ from click.testing import CliRunner
 import t2local
 from t2local import cli
 from t2local.cli import main
+from t2local.cli.outcome import show_outcome
 from t2local.errors import DictionaryError, Interrupted, ModelError, NothingKept, T2LocalError
 from t2local.settings import shipped
 from tests.tiny import tiny
@@ -356,8 +357,12 @@ def test_a_dry_run_prints_its_figures_and_writes_nothing(written):
     assert names == {"t.csv", "tiny.gguf", "home", "t.t2local"}
 
 
+ANSWERS = {"use": "Yes.", "purpose": "", "lost": "Nothing."}
+
+
 def test_an_interrupted_run_and_one_without_rows_end_with_their_codes(tmp_path):
-    report = {"interrupted": True, "rows": {"kept": 7}, "reasons": {"outside its range": 3}}
+    reasons = {"outside its range": 3}
+    report = {"interrupted": True, "rows": {"kept": 7}, "reasons": reasons, "answers": ANSWERS}
     cases = [
         (report, Interrupted, "7 kept rows are in"),
         ({**report, "rows": {"kept": 0}}, Interrupted, "0 kept rows"),
@@ -365,6 +370,6 @@ def test_an_interrupted_run_and_one_without_rows_end_with_their_codes(tmp_path):
     ]
     for figures, error, words in cases:
         with pytest.raises(error, match=words) as caught:
-            cli.commands._check_outcome(figures, tmp_path)
+            show_outcome(figures, tmp_path, "text")
         assert isinstance(caught.value, T2LocalError)
-    cli.commands._check_outcome({**report, "interrupted": False}, tmp_path)
+    show_outcome({**report, "interrupted": False}, tmp_path, "text")

@@ -13,10 +13,11 @@ from t2local.errors import UsageError
 from t2local.events import ignore
 from t2local.llm.counters import Counters
 from t2local.llm.scripted import ScriptedModel
+from t2local.run import resumption
 from t2local.run.checkpoint import Checkpoint
 from t2local.run.fingerprint import check_machine
 from t2local.run.inputs import new_run
-from t2local.run.resumption import ResumableScorer, ResumableWriter
+from t2local.run.resumption import ResumableScorer, ResumableWriter, block_of
 from t2local.run.verification import check_files
 from t2local.settings import Settings
 from t2local.team.scoring import RowScores
@@ -176,15 +177,15 @@ def test_after_ctrl_c_the_same_command_goes_on_and_the_rows_so_far_stay_until_th
 def test_a_block_that_is_kept_is_delivered_when_ctrl_c_comes_just_then(
     generate, monkeypatch, tmp_path
 ):
-    given_back, calls = ResumableWriter._block, []
+    calls = []
 
-    def interrupting(self, answer):
+    def interrupting(answer, dictionary):
         calls.append(answer)
         if len(calls) == 2:
             signal.raise_signal(signal.SIGINT)
-        return given_back(self, answer)
+        return block_of(answer, dictionary)
 
-    monkeypatch.setattr(ResumableWriter, "_block", interrupting)
+    monkeypatch.setattr(resumption, "block_of", interrupting)
     report = generate().report
     assert report["interrupted"]
     kept = Checkpoint(tmp_path / "run" / ".checkpoint").rows

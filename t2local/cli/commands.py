@@ -4,6 +4,7 @@ Data goes to stdout, progress to stderr. Heavy imports happen inside the command
 answers at once.
 """
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -342,7 +343,8 @@ def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **argumen
     out = out or options.beside(synthetic, ".evaluated")
     evaluation = evaluate_files(real, synthetic, out=out, **arguments)
     text = f"{evaluation.text()}\nWritten to {out}: report.html (open it in a browser), report.json"
-    render(evaluation.as_report(), text, form)
+    report = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    render(report, text, form)
 
 
 for command in (ask, models, bundle, doctor, sample, review, verify):

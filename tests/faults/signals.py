@@ -25,10 +25,10 @@ import numpy as np
 from tests.faults import points
 from tests.patients import patients
 
-#: The parts of a run, by the functions of `t2local.pipeline` that do them (the last is of the
-#: command line), and how often each is entered: a signal comes in one of these times.
+#: The parts of a run, by the functions of `t2local.pipeline` that do them, and how often each is
+#: entered: a signal comes in one of these times.
 PHASES = {
-    "ask_model": 1, "make_plan": 1, "calibrate_team": 1, "assemble": 3, "trim": 3, "measure": 1,
+    "ask": 1, "make_plan": 1, "calibrate_team": 1, "assemble": 3, "trim": 3, "measure": 1,
     "hand_over": 1, "render": 1,
 }  # fmt: skip
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -77,10 +77,11 @@ def start(folder: Path) -> tuple[int, int]:
 def command(folder: Path, marks: int) -> int:
     """The command line in this process; its exit code."""
     from t2local import pipeline
-    from t2local.cli import commands, main
+    from t2local.cli import main, outcome
+    from t2local.run import models
 
     def marked(name):
-        owner = commands if name == "render" else pipeline
+        owner = {"ask": models, "render": outcome}.get(name, pipeline)
         function = getattr(owner, name)
 
         def entered(*arguments, **options):
