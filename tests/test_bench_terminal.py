@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+pytest.importorskip("bench", reason="bench/ is not part of the package")
+
 from bench.terminal import _error, _guesses, _sight, watch
 
 
