@@ -143,9 +143,9 @@ def _table(
     frame = {name: column.cells[: len(lines)] for name, column in columns.items()}
     others = {name: column.cells[len(lines) :] for name, column in columns.items()}
     return Table(
-        cells=pd.DataFrame(frame, lines if lacking else None, header.names, dtype=object),
+        cells=pd.DataFrame(frame, None if lacking is None else lines, header.names, dtype=object),
         lines=lines,
-        other_cells=others if lacking else None,
+        other_cells=None if lacking is None else others,
         header=None if header.texts is None else dict(zip(header.names, header.texts, strict=True)),
         source=source,
         delimiter=delimiter,
