@@ -56,7 +56,7 @@ from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.beliefs import ask as ask_model
-from t2local.team.calibration import MAX_ASKED, MIN_ASKED, Calibration, asks, calibrate
+from t2local.team.calibration import Calibration, asks, calibrate, most_asked
 from t2local.team.conditions import Conditions, draw_labels
 from t2local.team.drawing import Drawing
 from t2local.team.plan import Plan
@@ -301,8 +301,7 @@ def _team(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
 def calibrate_team(run: Run, team: Team) -> Calibration:
     """Measure on real rows how far the team's word can be trusted."""
     if asks(team):
-        most = min(MAX_ASKED, max(MIN_ASKED, run.ledger.wanted))
-        run.remaining.rows_asked = min(most, len(team.real))
+        run.remaining.rows_asked = min(most_asked(run.ledger.wanted), len(team.real))
     run.enter("training")
     scorer = ResumableScorer(RowScorer(team), run, team.counters)
     calibration = calibrate(team, run.ledger.wanted, scorer)

@@ -122,7 +122,8 @@ def _membership(own: Membership | None) -> str:
     if own is None:
         return (
             "Whether somebody could tell who was in the table was not tested: that needs at least "
-            "11 real rows that had no part in making these (evaluate --holdout FILE)."
+            "11 rows of it, and 11 real rows that had no part in making these "
+            "(evaluate --holdout FILE)."
         )
     auc = max(attack.auc.value for attack in own.attacks)
     return (

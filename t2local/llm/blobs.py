@@ -105,7 +105,8 @@ def _remove_leftovers() -> None:
     """
     left = [path for path in folder().glob(".*") if _TEMPORARY.fullmatch(path.name)]
     if not unreadable():
-        names = {part.path for manifest in manifests().values() for part in manifest.files}
+        # A linked file may be one of the store.
+        names = {path.name for manifest in manifests().values() for path in manifest.paths()}
         names |= {blob_names([entry.sha256])[0] for entry in entries().values()}
         left += [path for path in folder().glob("sha256-*.gguf") if path.name not in names]
     for path in left:

@@ -82,11 +82,18 @@ def find_content(sha256: str, path: str) -> ModelFile:
     names = [name for name, m in manifests().items() if m.files[0].sha256 == sha256]
     names += [path] * Path(path).is_file()
     names += [entry.name for entry in entries().values() if entry.sha256 == sha256]
-    files = map(find, names)
-    if file := next((file for file in files if file.sha256 == sha256), None):
-        return file
+    faults = []
+    for name in names:
+        try:
+            file = find(name)
+        except ModelError as error:
+            faults.append(error.message)
+            continue
+        if file.sha256 == sha256:
+            return file
     raise ModelError(
         f"No model with the SHA-256 {sha256[:12]}... is there.",
+        faults=faults,
         next_step="python -m t2local models add FILE, there",
     )
 
@@ -218,7 +225,12 @@ def remove(name: str) -> Removal:
 
 
 def _unused(paths: Iterable[Path], besides: str = "") -> list[Path]:
-    """Those files in the folder of the store that no manifest names, but for that of one name."""
+    """Those files in the folder of the store that no manifest names, but for that of one name.
+
+    While a manifest cannot be read, none: it may name them.
+    """
+    if unreadable():
+        return []
     others = (manifest for manifest in manifests().values() if manifest.name != besides)
     used = {path for manifest in others for path in manifest.paths()}
     return [

@@ -55,7 +55,7 @@ class ClusterWriter:
         self._counters = team.counters
         self._computes = way_of_computing(run.ledger.decisions)
         text = job_of(run, inputs, plan, team)
-        check_encryption([self._client.scheduler.address])
+        check_encryption([self._client.scheduler.address, *self._client.nthreads()])
         self._key = f"t2local-{_sha256(text)}"
         # As the result of a task dask has it made anew where it is lost with a worker.
         self._job = self._client.submit(str, text, key=self._key)
@@ -67,6 +67,8 @@ class ClusterWriter:
         **Raises** the error of a worker, which names its machine; `ResourceError` where the cluster
         is gone or several workers died of this block.
         """
+        if self._client.status != "running":
+            raise ResourceError("The cluster is gone.", next_step=_GO_ON)
         threads = self._client.nthreads()
         check_encryption(threads)
         n_ahead = _AHEAD * sum(threads.values())
@@ -173,13 +175,17 @@ def connect(address: str) -> Iterator[Client]:
             yield client
         return
     if "://" not in address:
-        raise UsageError(
-            f"{address!r} is no cluster.",
-            next_step="--cluster local:2, or the address of a scheduler: --cluster tls://host:8786",
-        )
+        raise _no_cluster(address)
     check_encryption([address])
     with _client(address) as client:
         yield client
+
+
+def _no_cluster(address: str) -> UsageError:
+    return UsageError(
+        f"{address!r} is no cluster.",
+        next_step="--cluster local:2, or the address of a scheduler: --cluster tls://host:8786",
+    )
 
 
 def _client(address: str) -> Client:
@@ -187,6 +193,8 @@ def _client(address: str) -> Client:
     try:
         client = Client(address, timeout=_PATIENCE)
     except (TypeError, ValueError) as error:  # what dask raises without certificates
+        if not address.startswith("tls://"):
+            raise _no_cluster(address) from error
         raise UsageError(
             f"{address} needs certificates, and dask's configuration names none.",
             next_step="set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, "

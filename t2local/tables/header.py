@@ -86,7 +86,7 @@ def _without_blank_last_column(
     decision = Decision(
         "last column",
         "left out",
-        "it has no name and no cell: every line ends with the delimiter",
+        "it has no name and no cell",
     )
     shorter = [
         # A longer or shorter line stays as it is, to be named as a fault.

@@ -50,6 +50,7 @@ def find_links(
         return
     # The largest first: what it has of a smaller one, it points at in the largest.
     by_size = sorted(keys.items(), key=lambda pair: -len(pair[1]))
+    to: dict[str, str] = {}
     for name, column in cells.items():
         texts = set(column.dropna())
         for key, identifiers in by_size:
@@ -59,9 +60,14 @@ def find_links(
                 continue
             is_named = _is_named(name, key, len(links), column.count())
             if is_named or _by_no_chance(links, identifiers):
-                reason = f"a link to another row: its cells are those of {key}"
-                yield LeftOut(name=name, reason=reason, make="link", to=key)
+                to[name] = key
                 break
+    for name in to:
+        key = to[name]
+        while key in to:  # a link itself: what it points at has all of these, too
+            key = to[key]
+        reason = f"a link to another row: its cells are those of {key}"
+        yield LeftOut(name=name, reason=reason, make="link", to=key)
 
 
 def _is_named(name: str, key: str, n_links: int, n_cells: int) -> bool:

@@ -343,6 +343,9 @@ def write_like(table: Table, path: Path, cells: pd.DataFrame, *, with_names: boo
     if table.header is not None or with_names:
         texts = table.header or {}
         records.insert(0, tuple(guarded(texts.get(str(name), str(name))) for name in cells))
+    # Reading takes a last column without a name and a cell for the ends of the lines.
+    if len(cells.columns) > 2 and not any(stripped(record[-1]) for record in records):
+        records = [(*record, "") for record in records]
     fits = _fits(table.encoding, records)
     write_csv(
         path,

@@ -97,6 +97,11 @@ def asks(team: Team) -> bool:
     return team.label_policy == "calibrated" or scores_cells(team)
 
 
+def most_asked(n_rows: int) -> int:
+    """About how many real rows a team is asked at most, before so many rows are written."""
+    return min(MAX_ASKED, max(MIN_ASKED, n_rows))
+
+
 def scores_cells(team: Team) -> bool:
     """Whether the cells of real rows say how good the cells of written rows are."""
     # With given features the workers write other rows than the real ones are.
@@ -149,7 +154,7 @@ def questions(team: Team, n_rows: int = MAX_ASKED) -> list[Question]:
     own_examples = others[: team.prompt.n_examples].tolist()
     groups = [
         (order[is_shown][:n_missing], own_examples),
-        (others[: min(MAX_ASKED, max(MIN_ASKED, n_rows))], shown),
+        (others[: most_asked(n_rows)], shown),
     ]
     return [
         Question(team.real.iloc[rows].set_axis(rows), team.prompt.tokens(examples))
