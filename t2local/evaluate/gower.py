@@ -68,9 +68,11 @@ class Gower:
         gower = cls(dictionary, names, real)
         for name in gower._ranges:
             numbers = np.sort(real[name].dropna().to_numpy(dtype=np.float64))
+            if not len(numbers) or numbers[0] == numbers[-1]:
+                continue  # rounding would make a constant column's range anything near 0
             weights = 2 * np.arange(len(numbers)) - len(numbers) + 1  # (n,)
-            n_pairs = max(len(numbers) * (len(numbers) - 1) / 2, 1)
-            gower._ranges[name] = 2 * float(weights @ numbers) / n_pairs or 1.0
+            n_pairs = len(numbers) * (len(numbers) - 1) / 2
+            gower._ranges[name] = 2 * float(weights @ numbers) / n_pairs
         return gower
 
     @property

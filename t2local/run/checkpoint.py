@@ -19,10 +19,12 @@ _FINGERPRINT, MACHINE = "fingerprint", "machine"
 GO_ON = "free some disk, then run the same command again"
 
 _Answer = TypeVar("_Answer")
+#: What names of blocks begin with.
+_BLOCK = "block-"
 
 
 class Checkpoint:
-    """Entries by name; without a folder they last as long as this object."""
+    """Entries by name; without a folder they last as long as this object, and blocks not at all."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
@@ -46,7 +48,8 @@ class Checkpoint:
         # NaN and infinity stay: a float is to come back as it was, bit by bit.
         text = json.dumps(entry)
         if self.folder is None:
-            self._texts[name] = text
+            if not name.startswith(_BLOCK):  # a run asks for a block once
+                self._texts[name] = text
             return json.loads(text)
         try:
             with atomic(self._path(name)) as file:
@@ -124,7 +127,7 @@ class Checkpoint:
 
 def block_name(number: int) -> str:
     """The name of the entry of a block."""
-    return f"block-{number:05d}"
+    return f"{_BLOCK}{number:05d}"
 
 
 def _sha256(text: str) -> str:

@@ -62,8 +62,8 @@ def find_links(
             if is_named or _by_no_chance(links, identifiers):
                 to[name] = key
                 break
-    for name in to:
-        key = to[name]
+    for name, first in to.items():
+        key = first
         while key in to:  # a link itself: what it points at has all of these, too
             key = to[key]
         reason = f"a link to another row: its cells are those of {key}"
