@@ -243,3 +243,30 @@ def test_a_forged_stamp_does_not_pass_for_ever(home, days):
     memory.write_text(json.dumps(content))
     with pytest.raises(ModelError, match="altered"):
         store.find("one")
+
+
+def test_a_name_that_links_to_a_file_of_the_store_keeps_it(home):
+    blob = store.add(model(home / "a.gguf")).paths()[0]
+    linked = store.add(model(blob), name="linked", link=True)
+    assert store.remove("one").shared == ("linked",)
+    store.add(model(tiny(home / "b.gguf", seed=2), name="two"))  # leftovers go first
+    assert linked.paths() == [blob]
+    assert blob.is_file()
+
+
+def test_a_file_stays_while_a_manifest_that_may_name_it_cannot_be_read(home):
+    path = model(home / "a.gguf")
+    one, two = store.add(path, name="one"), store.add(path, name="two")
+    two.path.write_text("{")
+    assert store.remove("one").bytes == 0
+    assert one.paths()[0].is_file()
+
+
+def test_content_is_found_by_another_name_where_one_is_broken(home):
+    (home / "sub").mkdir()
+    path = model(home / "sub" / "a.gguf", name="aa")
+    digest = sha256(path)
+    store.add(path, link=True)
+    store.add(path, name="whole")
+    path.unlink()
+    assert store.find_content(digest, "nowhere").name == "whole"

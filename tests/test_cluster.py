@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -63,6 +64,24 @@ def test_rows_leave_the_machine_encrypted_or_not_at_all(address, allowed):
     with pytest.raises(UsageError, match="unencrypted") as caught:
         cluster.check_encryption(["tls://10.1.2.3:8786", address])
     assert caught.value.faults == (address,)
+
+
+def test_no_row_goes_to_any_worker_before_all_are_checked(monkeypatch):
+    sent = []
+    client = SimpleNamespace(
+        scheduler=SimpleNamespace(address="tcp://127.0.0.1:8786"),
+        nthreads=lambda: {"tcp://10.1.2.3:4321": 1},
+        submit=lambda *arguments, **options: sent.append((arguments, options)),
+    )
+    monkeypatch.setattr(cluster, "job_of", lambda *_: "the table")
+    monkeypatch.setattr(cluster, "way_of_computing", lambda _: {})
+    run = SimpleNamespace(client=client, ledger=SimpleNamespace(decisions=[]))
+    with pytest.raises(UsageError, match="unencrypted") as caught:
+        cluster.ClusterWriter(
+            run, SimpleNamespace(dictionary=None), None, SimpleNamespace(counters=None)
+        )
+    assert caught.value.faults == ("tcp://10.1.2.3:4321",)
+    assert sent == []
 
 
 @pytest.mark.parametrize(

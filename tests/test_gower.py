@@ -27,6 +27,16 @@ def test_gowers_distance_is_its_definition():
     assert gower.n_columns == 2
 
 
+def test_a_constant_column_tells_nothing_apart():
+    """Of 199 numbers 7.35 the mean difference is not 0 but what rounding makes of it."""
+    frame = pd.DataFrame({"p": [1.0, 2.0] * 100, "y": ["a", "b"] * 100})
+    dictionary, rows = values(frame)
+    rows = rows.assign(p=7.35).head(199)
+    gower = Gower.of_mean_differences(dictionary, ["p"], rows)
+    assert 0 < gower.half_step <= 0.5
+    assert gower.distances(rows.head(1), rows.iloc[[1]])[0, 0] == 0
+
+
 def test_with_mean_differences_an_extreme_number_does_not_make_the_others_alike():
     frame = pd.DataFrame({"p": [0.0, 1.0, 2.0, 3.0] * 5, "y": ["a", "b"] * 10})
     dictionary, rows = values(frame)

@@ -75,6 +75,17 @@ def test_a_column_points_at_the_largest_of_several():
         assert link(frame, name) == "person_id"
 
 
+def test_a_link_to_a_link_points_at_the_identifiers():
+    spouse = [str(n % 60 + 1) if n % 7 else None for n in range(1, 61)]
+    old = [cell if n % 3 else None for n, cell in enumerate(spouse)]
+    frame = people(KEYS["counts"], "spouse_id", spouse).rename(columns={"person_id": "nr"})
+    frame = frame.assign(old_spouse_id=old)[["nr", "spouse_id", "old_spouse_id", "age", "died"]]
+    dictionary = pipeline.describe(frame)
+    links = {column.name: column.to for column in dictionary.left_out if column.make == "link"}
+    assert links == {"spouse_id": "nr", "old_spouse_id": "nr"}
+    assert read_dictionary(dictionary.to_yaml(), "d") == dictionary
+
+
 def test_a_zero_is_nobody_as_in_pedigrees():
     cells = [cell or "0" for cell in mothers(KEYS["texts"])]
     assert link(people(KEYS["texts"], "father", cells), "father") == "person_id"

@@ -101,3 +101,11 @@ def test_with_many_columns_a_row_that_was_changed_a_little_stands_out():
     found = near_copies(pair_of(real.assign(y=label), fresh.assign(y=label)), None, 0.05)
     assert found.p_value > 0.05
     assert 5 <= found.smallest_leak <= 8
+
+
+def test_the_change_of_a_number_is_a_part_of_its_range_wherever_that_lies():
+    real = two(80).assign(p=lambda frame: frame["p"].round(3) + 5000)
+    pair = pair_of(real, real)
+    changed = module._changed(pair, pair.real, np.random.default_rng(1))
+    deviation = float((changed["p"] - pair.real["p"]).std())
+    assert deviation == pytest.approx(0.01 * np.ptp(real["p"]), rel=0.3)

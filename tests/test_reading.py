@@ -210,6 +210,19 @@ def again(tmp_path, table, name="again.csv"):
     return read_table(tmp_path / name)
 
 
+@pytest.mark.parametrize("content", ["3\t\t\t\n0\t\t", "3\t\t\t\n0\t\t\t", "a,b,,\n1,2,,\n3,4,,\n"])
+def test_a_blank_last_column_comes_back_again_and_again(tmp_path, content):
+    """The first delimiter at the end of the lines is taken for their end, as in any file."""
+    table = read(tmp_path, content)
+    assert table.cells.shape == (2, 3)
+    first_line = "data" if table.header is None else "names"
+    for _ in range(2):
+        write_like(table, tmp_path / "again.csv", table.cells)
+        back = read_table(tmp_path / "again.csv", first_line=first_line)
+        pd.testing.assert_frame_equal(back.cells, table.cells)
+        table = back
+
+
 ODD = [
     "=A", "'=A", "''=A", "'40-49'", "@x", "-SUM(1)", "a\rb", "a\r\nb", "a\nb", ",", ";", "|", '"',
     "a,b", "1.234,56", "0,123", "12,5", "\u0663", "a\u2028b", "a\ufeffb", "ß", "日",

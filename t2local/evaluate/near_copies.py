@@ -139,8 +139,8 @@ def _changed(pair: TablePair, rows: pd.DataFrame, rng: np.random.Generator) -> p
     numbers = [feature for feature in pair.dictionary.features if feature.numeric]
     for feature in numbers:
         cells = rows[feature.name].to_numpy(dtype=np.float64, na_value=np.nan)
-        known = cells[~np.isnan(cells)]
-        width = float(np.ptp(known)) if len(known) else 0.0
+        present = cells[~np.isnan(cells)]
+        width = float(np.ptp(present)) if len(present) else 0.0
         noise = rng.normal(0, _CHANGE * width, len(rows))
         changed[feature.name] = np.round(cells + noise, feature.decimals)
     if not numbers:
