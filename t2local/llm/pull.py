@@ -128,15 +128,12 @@ def _keep(offer: Offer, chat: str | None, *, catalogued: bool) -> Manifest:
         paths = [
             path.replace(store / name) for path, name in zip(partial_files, names, strict=True)
         ]
-        try:
-            for path, digest in zip(paths, digests, strict=True):
-                check(path, digest)
-            if not catalogued:
-                open_apart(paths[0])
-        except ModelError:
-            for path in paths:
-                path.unlink()
-            raise
+        # A file that fails stays without a name: the next change of the store removes it, unless
+        # another name has it.
+        for path, digest in zip(paths, digests, strict=True):
+            check(path, digest)
+        if not catalogued:
+            open_apart(paths[0])
         return record(
             Manifest(
                 name=offer.name,
