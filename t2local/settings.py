@@ -168,10 +168,11 @@ class TrimSettings(_Group):
         description="train: rows that make a model better, of which the clearest are kept; "
         "share: rows that look like the table",
     )
-    candidates: Annotated[float, Field(ge=1, le=20)] = Field(
-        1.25,
-        description="rows that pass the other stages for each row that is kept; "
-        "the clearest of each class are chosen (with purpose=train)",
+    candidates: Annotated[float, Field(ge=1, le=20)] | None = Field(
+        None,
+        description="rows that pass the other stages for each row that is kept (null: 1.25, "
+        "with purpose=share 1.5); the clearest of each class are chosen, "
+        "with share those that are together most like the table",
     )
     keep: Literal["passed", "all"] = Field(
         "passed",

@@ -1,4 +1,5 @@
-"""The last stage of a source: the clearest of each class, and exactly as many as are wanted."""
+"""The last stage of a source: the clearest rows of each class, or those that are together like the
+real ones; and exactly as many as are wanted."""
 
 from dataclasses import dataclass
 
@@ -7,9 +8,13 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import t2local
+from t2local.settings import TrimSettings
+from t2local.tables.files import cells_of
 from t2local.trim import choice
 from t2local.trim.choice import ChoiceFigures, clearest
-from t2local.trim.state import Batch, Pool, Wanted
+from t2local.trim.state import Batch, Pool, Reference, Wanted
+from tests.sources import table
 
 
 @dataclass(frozen=True)
@@ -73,12 +78,43 @@ def test_enough_room_for_all_rejects_none():
     assert result.figures == ChoiceFigures(candidates=4, wanted=9)
 
 
-def test_the_first_rows_are_kept_where_no_row_is_clearer():
-    result = judged("abaab", None, Wanted("y", 3, {"a": 2, "b": 1}))
-    (rejection,) = result.rejections
-    assert rejection.rows.tolist() == [False, False, False, True, True]
-    assert rejection.reason == "the wanted rows were already there"
+def kept_to_look_alike(real, rows, wanted, **reference):
+    """The stage's result without a measure of clearness, and the rows that are kept."""
+    dictionary = t2local.describe(real, target="y")
+    values = [dictionary.values(cells_of(frame)) for frame in (real, rows)]
+    known = Reference.of(values[0], dictionary, TrimSettings(), 1, **reference)
+    result = choice.judge(Batch(values[1], 0, known), State(Pool(wanted=wanted)))
+    return result.rejections[0], rows[~result.rejections[0].rows]
+
+
+def test_without_clearness_the_kept_rows_are_together_like_the_real_ones():
+    rng = np.random.default_rng(3)
+    real, rows = table(100, "two", rng), table(150, "two", rng)
+    shares = real["y"].value_counts().to_dict()
+    rejection, kept = kept_to_look_alike(real, rows, Wanted("y", 100, shares))
+    assert kept["y"].value_counts().to_dict() == shares
+    assert set(rejection.rows) == {True, False}
+    assert rejection.reason == "the others together are more like the real rows"
     assert np.isnan(rejection.measured)
+    numbers = list(real.select_dtypes("number"))
+    first = pd.concat(rows[rows["y"] == label].head(count) for label, count in shares.items())
+    aim = (real[numbers].mean() + rows[numbers].mean()) / 2
+
+    def away(frame):
+        return ((frame[numbers].mean() - aim) / real[numbers].std()).abs().sum()
+
+    assert away(kept) < 0.5 * away(first)
+
+
+def test_where_real_rows_are_not_what_was_asked_for_only_those_that_are_count():
+    """Half of the real rows are old. Where only these were asked for, the kept ones are old."""
+    rng = np.random.default_rng(4)
+    real, rows = table(200, "two", rng), table(300, "two", rng)
+    number = real.select_dtypes("number").columns[0]
+    high = (real[number] > real[number].median()).to_numpy()
+    _, kept = kept_to_look_alike(real, rows, Wanted("y", 100), matches=high)
+    _, other = kept_to_look_alike(real, rows, Wanted("y", 100), matches=~high)
+    assert kept[number].mean() > other[number].mean()
 
 
 def test_a_rejected_row_carries_the_probability_of_its_label():

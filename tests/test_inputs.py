@@ -190,9 +190,14 @@ def test_classes_are_chosen_among_a_quarter_more_candidates(events, patients):
     assert ledger_of(events, patients, 95).candidates == 119
     assert ledger_of(events, patients, 95, trim_candidates=3).candidates == 285
     assert ledger_of(events, patients, 95, trim_candidates=1).candidates == 95
-    # Nothing is chosen where rows are to look like the table, and of numbers none is clearer.
-    assert ledger_of(events, patients, 95, trim_purpose="share").candidates == 95
+    # Rows that are to look like the table are chosen among half as many more.
+    assert ledger_of(events, patients, 95, trim_purpose="share").candidates == 143
+    assert (
+        ledger_of(events, patients, 95, trim_purpose="share", trim_candidates=2).candidates == 190
+    )
     numeric = patients.assign(outcome=patients["age"] * 1.5)
+    assert ledger_of(events, numeric, 95, trim_purpose="share").candidates == 143
+    # Of numbers none is clearer.
     assert ledger_of(events, numeric, 95).candidates == 95
     # Batches are kept as they come.
     assert ledger_of(events, patients, 95, trim_gate="utility").candidates == 0

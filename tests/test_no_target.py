@@ -79,8 +79,8 @@ def test_no_row_is_dropped_for_a_blank_last_column(patients):
 def test_a_dry_run_counts_no_labels(patients):
     with_target = forecast(patients, rows=50, model=ScriptedModel(), settings=Settings())
     without = forecast(patients, target="none", rows=50, model=ScriptedModel(), settings=Settings())
-    # A quarter more is written only where the clearest rows of each class are chosen.
-    assert (with_target.rows_at_most, without.rows_at_most) == (350, 250)
+    # A quarter more is written to choose the clearest of each class, half more to look alike.
+    assert (with_target.rows_at_most, without.rows_at_most) == (350, 400)
     assert without.seconds > 0
 
 

@@ -21,7 +21,7 @@ _STAGES = {
     "sanity": "do the values and rules hold, and is it no copy?",
     "cost": "does the label follow from the other values?",
     "diversity": "are the rows different enough?",
-    "choice": "is it among the clearest of those that passed?",
+    "choice": "is it needed, or are others clearer or more like the table?",
 }
 #: Decisions that are about the machine and not about the rows.
 _OF_THE_MACHINE = frozenset(

@@ -45,6 +45,9 @@ _LEAST_WEIGHT = 0.05
 _ROWS_PER_REAL_ROW = 10
 _FEWEST_ROWS = 200
 _MOST_ROWS = 2000
+#: Rows that are to pass for each row that is kept (docs/method.md, "Choice").
+_CANDIDATES_TO_BE_CLEAR = 1.25
+_CANDIDATES_TO_LOOK_ALIKE = 1.5
 
 TableSource = pd.DataFrame | Path | str
 DictionarySource = FeatureDictionary | Path | str
@@ -219,10 +222,13 @@ def want_rows(run: Run, inputs: Inputs, rows: int | None, max_batches: int | Non
 
 
 def _candidates(inputs: Inputs, settings: TrimSettings, wanted: int) -> int:
-    """Rows that are to pass before the wanted ones are chosen: classes alone can be clear."""
-    if settings.purpose == "share" or not inputs.dictionary.classification:
-        return wanted
-    return math.ceil(settings.candidates * wanted)
+    """Rows that are to pass before the wanted ones are chosen: a number as label is not clear."""
+    dictionary = inputs.dictionary
+    if settings.purpose == "share" or dictionary.target is None:
+        return math.ceil((settings.candidates or _CANDIDATES_TO_LOOK_ALIKE) * wanted)
+    if dictionary.classification:
+        return math.ceil((settings.candidates or _CANDIDATES_TO_BE_CLEAR) * wanted)
+    return wanted
 
 
 def _plan(plan: Plan | Path | str, dictionary: FeatureDictionary) -> Plan | str:

@@ -55,6 +55,7 @@ class Stream(IntEnum):
     CLUSTER_CLASSIFIER = 39
     SILHOUETTE = 40
     ENTROPY_BY_CHANCE = 41
+    BALANCED_PRODUCTS = 42  # of a wide table: the pairs of columns that are looked at
     # What the kept rows bring, and evaluation
     BENEFIT_FOLDS = 50
     EVALUATION_FOLDS = 52

@@ -1,20 +1,26 @@
-"""The last stage of a pooled source: of the rows that passed, the clearest ones are kept.
+"""The last stage of a pooled source: which of the rows that passed are kept.
 
-This is the paper's selection by cost (equation 5), done over all candidates and class by class, so
-that every class keeps its share. A row is clear when its label is likely for its features under
-the model that gave it (docs/method.md, "Choice").
+Of rows to train with the clearest ones, class by class, so that every class keeps its share: the
+paper's selection by cost (equation 5), done over all candidates. A row is clear when its label is
+likely for its features under the model that gave it. Rows that are to look like the table are
+chosen so that together they do (docs/method.md, "Choice").
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from t2local.stats.arrays import FloatArray, IntArray, Mask
+from t2local.stats.balance import Moments, balanced
+from t2local.stats.encoding import Encoder
 from t2local.trim.result import Rejection, StageResult
 from t2local.trim.state import Batch, TrimState, Wanted
 
 _LESS_CLEAR = "there were clearer rows of its class"
-_SURPLUS = "the wanted rows were already there"
+_LESS_LIKE = "the others together are more like the real rows"
+#: A deviation below this is none.
+_CONSTANT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -26,29 +32,60 @@ class ChoiceFigures:
 
 
 def judge(batch: Batch, state: TrimState) -> StageResult:
-    """Reject what is more than wanted of each class, the least clear rows first.
+    """Reject what is more than wanted of each class.
 
-    Without a measure of clearness the first ones written are kept.
+    With a measure of clearness the least clear rows, else those without which the rest is more
+    like the real rows.
     """
     wanted = state.pool.wanted
     if wanted is None:
         return StageResult((), None)
-    rejected = ~_chosen(batch, wanted)
-    rejection = Rejection(rejected, _SURPLUS)
-    if batch.clearness is not None:
+    if batch.clearness is None:
+        rejection = Rejection(~_alike(batch, wanted), _LESS_LIKE)
+    else:
+        rejected = ~_clear(batch.rows, batch.clearness, wanted)
         rejection = Rejection(rejected, _LESS_CLEAR, np.exp(batch.clearness))
     return StageResult((rejection,), ChoiceFigures(len(batch.rows), wanted.total))
 
 
-def _chosen(batch: Batch, wanted: Wanted) -> Mask:
+def _clear(rows: pd.DataFrame, clearness: FloatArray, wanted: Wanted) -> Mask:
     """The wanted rows of each class, shape (m,)."""
-    clearness = batch.clearness
-    if clearness is None:
-        clearness = np.zeros(len(batch.rows))
-    chosen = np.zeros(len(batch.rows), dtype=np.bool_)
-    for places, count in wanted.split(batch.rows):
+    chosen = np.zeros(len(rows), dtype=np.bool_)
+    for places, count in wanted.split(rows):
         chosen[clearest(np.flatnonzero(places), clearness, count)] = True
     return chosen
+
+
+def _alike(batch: Batch, wanted: Wanted) -> Mask:
+    """The wanted rows of each class, together as near to the target as can be; shape (m,).
+
+    The target is between the real rows, which chance has a part in, and all candidates, which know
+    of the real rows what a model can.
+    """
+    reference, rows = batch.reference, batch.rows
+    encoder = Encoder(reference.dictionary.features, reference.real)
+    x = encoder.transform(rows)
+    moments = Moments.of(x.shape[1], len(rows), reference.seed)
+    candidates = moments(x)  # (m, moments)
+    real = moments(encoder.transform(reference.real))  # (n, moments)
+    matches = reference.matches.astype(np.float64)
+    share = matches.sum() / (matches.sum() + len(matches))
+    target = share * _mean(real, reference.real, matches, wanted)
+    target += (1 - share) * _mean(candidates, rows, np.ones(len(rows)), wanted)
+    scale = candidates.std(axis=0)
+    scale[scale < _CONSTANT] = 1
+    return balanced((candidates - target) / scale, wanted.split(rows))
+
+
+def _mean(
+    moments: FloatArray, rows: pd.DataFrame, weights: FloatArray, wanted: Wanted
+) -> FloatArray:
+    """The mean of rows that had the classes in the shares that are wanted, shape (moments,)."""
+    weights = weights.copy()
+    for places, count in wanted.split(rows):
+        total = weights[places].sum()
+        weights[places] *= count / total if total else 0
+    return weights @ moments / max(weights.sum(), _CONSTANT)
 
 
 def clearest(places: IntArray, clearness: FloatArray, count: int) -> IntArray:
