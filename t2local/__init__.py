@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from t2local.api import describe, evaluate, generate, plan, trim
+    from t2local.api import describe, evaluate, generate, load, plan, trim
     from t2local.errors import T2LocalError
     from t2local.events import Decision, Notice, Progress
     from t2local.llm.scripted import ScriptedModel
@@ -44,6 +44,7 @@ _HOMES = {
     "describe": "t2local.api",
     "evaluate": "t2local.api",
     "generate": "t2local.api",
+    "load": "t2local.api",
     "plan": "t2local.api",
     "Settings": "t2local.settings",
     "Feature": "t2local.tables.dictionary",
@@ -67,6 +68,7 @@ __all__ = [
     "describe",
     "evaluate",
     "generate",
+    "load",
     "plan",
     "trim",
 ]

@@ -5,11 +5,13 @@ They are those of the rooms below, with their arguments checked and their errors
 
 from t2local import pipeline
 from t2local.evaluate import report
+from t2local.run import saved_result
 from t2local.system.arguments import checked
 from t2local.trim import plugin
 
 describe = checked(pipeline.describe)
 evaluate = checked(report.evaluate)
 generate = checked(pipeline.generate)
+load = checked(saved_result.load)
 plan = checked(pipeline.plan)
 trim = checked(plugin.trim)
