@@ -7,6 +7,7 @@
 Imports run downward only; nothing below knows what is above it:
 
     cli | api
+    fitted
     pipeline
     run        | airgap
     team       | trim   | evaluate
@@ -23,9 +24,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from t2local.api import describe, evaluate, generate, load, plan, trim
+    from t2local.api import describe, evaluate, fit, generate, load, load_team, plan, trim
     from t2local.errors import T2LocalError
     from t2local.events import Decision, Notice, Progress
+    from t2local.fitted import FittedTeam
     from t2local.llm.scripted import ScriptedModel
     from t2local.run.result import Result
     from t2local.settings import Settings
@@ -40,11 +42,14 @@ _HOMES = {
     "Decision": "t2local.events",
     "Notice": "t2local.events",
     "Progress": "t2local.events",
+    "FittedTeam": "t2local.fitted",
     "Result": "t2local.run.result",
     "describe": "t2local.api",
     "evaluate": "t2local.api",
+    "fit": "t2local.api",
     "generate": "t2local.api",
     "load": "t2local.api",
+    "load_team": "t2local.api",
     "plan": "t2local.api",
     "Settings": "t2local.settings",
     "Feature": "t2local.tables.dictionary",
@@ -58,6 +63,7 @@ __all__ = [
     "Decision",
     "Feature",
     "FeatureDictionary",
+    "FittedTeam",
     "Notice",
     "Plan",
     "Progress",
@@ -67,8 +73,10 @@ __all__ = [
     "T2LocalError",
     "describe",
     "evaluate",
+    "fit",
     "generate",
     "load",
+    "load_team",
     "plan",
     "trim",
 ]

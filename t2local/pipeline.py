@@ -58,7 +58,7 @@ from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.beliefs import ask as ask_model
-from t2local.team.calibration import Calibration, asks, calibrate, most_asked
+from t2local.team.calibration import MAX_ASKED, Calibration, asks, calibrate, most_asked
 from t2local.team.conditions import Conditions, draw_labels
 from t2local.team.drawing import Drawing
 from t2local.team.plan import Plan
@@ -200,12 +200,12 @@ def with_models(
         run = begin(run, inputs, model, manager_model, folder)
         made = plan_by_another_model(run, inputs, manager_model)
         with load_workers(model, run) as loaded:
-            _expect(run, inputs, loaded)
+            expect(run, inputs, loaded)
             made = made or make_plan(run, inputs, loaded)
             return write_and_trim(run, with_own_beliefs(run, inputs, loaded), made, loaded, folder)
 
 
-def _expect(run: Run, inputs: Inputs, model: Model) -> None:
+def expect(run: Run, inputs: Inputs, model: Model) -> None:
     """Guess what the run takes: the model is known, and how many rows are to be written."""
     from t2local.llm.machine import cpus  # it imports llama.cpp
 
@@ -248,7 +248,7 @@ def write_and_trim(
     judge = judge_of(run, inputs)
     ledger.want_labels(inputs.dictionary.target, _label_quotas(inputs.conditions, ledger))
     ledger.clock.lap("trim")
-    with _team(run, inputs, made.plan, model) as team:
+    with team_of(run, inputs, made.plan, model) as team:
         check_machine(run)
         ledger.tokens["rows"] = team.counters
         facts = TeamFacts(made, ModelIdentity.of(model), team.label_policy)
@@ -285,14 +285,15 @@ def _label_quotas(conditions: Conditions, ledger: Ledger) -> dict[str, int]:
     return {label: max(count, passed[label]) for label, count in kept.items()}
 
 
-def _team(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
+def team_of(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
+    """The team of a run; what it shows and is asked depends on the seed with which it is fitted."""
     team = Team(
         model,
         inputs.dictionary,
         plan,
         inputs.values,
         run.settings,
-        run.seed,
+        run.fit_seed or run.seed,
         inputs.conditions,
     )
     run.tell(team.slots)
@@ -302,11 +303,13 @@ def _team(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
 
 def calibrate_team(run: Run, team: Team) -> Calibration:
     """Measure on real rows how far the team's word can be trusted."""
+    # For samples of any size the team is asked all that it may be asked.
+    n_rows = MAX_ASKED if run.fit_seed else run.ledger.wanted
     if asks(team):
-        run.remaining.rows_asked = min(most_asked(run.ledger.wanted), len(team.real))
+        run.remaining.rows_asked = min(most_asked(n_rows), len(team.real))
     run.enter("training")
     scorer = ResumableScorer(RowScorer(team), run, team.counters)
-    calibration = calibrate(team, run.ledger.wanted, scorer)
+    calibration = calibrate(team, n_rows, scorer)
     labels, cells = calibration.labels, calibration.cells
     if labels:
         weights = (

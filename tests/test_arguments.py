@@ -190,13 +190,16 @@ def test_an_error_has_arguments_in_place_of_options():
         raise UsageError(
             "Both --where and --balance.",
             faults=["--min-count: no; a--b"],
-            next_step="--set team.examples=5, or --target none",
+            next_step="--set team.examples=5, --keep all, or --target none; --max-batches 3",
         )
 
     error = fault_of(generate)
     assert error.message == "Both where and balance."
-    assert error.faults == ("min_count: no; a--b",)
-    assert error.next_step == 'settings={"team.examples": "5"}, or target="none"'
+    assert error.faults == ('settings={"table.min_count": ...}: no; a--b',)
+    assert error.next_step == (
+        'settings={"team.examples": 5}, settings={"trim.keep": "all"}, or target="none"; '
+        "max_batches=3"
+    )
 
 
 def test_the_functions_have_the_help_of_functions():

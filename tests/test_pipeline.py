@@ -381,7 +381,7 @@ def test_a_prompt_that_does_not_fit_is_said_before_a_row_is_written(patients, tm
     model = ScriptedModel(context_length=700)
     with pytest.raises(DecodeError, match="do not fit") as error:
         generate(patients, model=model, out=tmp_path / "run")
-    assert "--examples" in error.value.next_step
+    assert 'settings={"team.examples": 5}' in error.value.next_step
     assert not list(tmp_path.glob("run/*.csv"))
 
 

@@ -115,9 +115,9 @@ def test_nothing_is_written_over_and_no_hidden_file_stays(result, tmp_path):
 
 def test_a_changed_file_and_other_data_are_refused(result, tmp_path):
     result.save(tmp_path / "saved")
-    with pytest.raises(InputError, match="not those that the rows were made from") as caught:
+    with pytest.raises(InputError, match="are not those of then") as caught:
         t2local.load(tmp_path / "saved", table().assign(age=50))
-    assert caught.value.next_step == "pass the DataFrame of then: 60 rows, 9 columns"
+    assert caught.value.next_step == "pass the DataFrame as it was: 60 rows, 9 columns"
     path = tmp_path / "saved" / "synthetic.csv"
     path.write_text(path.read_text().replace("1", "2"))
     with pytest.raises(InputError, match="is not as it was written"):

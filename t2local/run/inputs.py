@@ -57,6 +57,7 @@ class Run:
     """What a run was asked for and who listens; its ledger and its checkpoint grow.
 
     ``client``: of a cluster of dask whose workers write the rows; none: this process does.
+    ``fit_seed``: of a team that was fitted for many samples; none: the run fits its own.
     """
 
     settings: Settings
@@ -66,6 +67,7 @@ class Run:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     client: Any = None
     remaining: Remaining = field(default_factory=Remaining)
+    fit_seed: int | None = None
 
     def enter(self, part: Part) -> None:
         """Say that a part of the run begins, and what is left of the whole."""
@@ -166,6 +168,14 @@ def read_inputs(
         inputs = with_beliefs_of(run, inputs, knowledge)
     run.ledger.clock.lap("read")
     return inputs
+
+
+def with_conditions(
+    inputs: Inputs, where: WhereSource, balance: str | Mapping[str, float] | None
+) -> Inputs:
+    """The inputs of rows that are to be otherwise. **Raises** `UsageError` for what cannot be."""
+    conditions = read_conditions(inputs.dictionary, _condition_texts(where), balance)
+    return replace(inputs, conditions=conditions)
 
 
 def _condition_texts(where: WhereSource) -> Sequence[str]:

@@ -105,11 +105,5 @@ def _inputs(folder: Path, data: TableSource, manifest: JsonObject) -> Inputs:
         folder / "plan.yaml",
         knowledge=beliefs if beliefs.exists() else None,
     )
-    then = manifest["input"]
-    if Fingerprint.of(inputs.table).cells_sha256 != then["cells_sha256"]:
-        raise InputError(
-            "The data are not those that the rows were made from.",
-            next_step=f"pass {then['name']} of then: {then['rows']:,} rows, "
-            f"{then['columns']} columns",
-        )
+    Fingerprint.of(inputs.table).check(manifest["input"])
     return inputs

@@ -53,12 +53,17 @@ _TAKES = {
     "progress": _BOOLEAN,
     "on_event": "a function that takes an event",
 }
-#: Options of the command line in a message: in Python they are arguments.
-_OPTIONS = (
-    (re.compile(r"--set ([a-z_]+\.[a-z_]+)=([\w.]+)"), r'settings={"\1": "\2"}'),
-    (re.compile(r"--target none"), 'target="none"'),
-    (re.compile(r"(?<![\w-])--([a-z]+(?:-[a-z]+)*)"), lambda match: match[1].replace("-", "_")),
+#: An option of the command line in a message, with its value where it has one.
+_OPTION = re.compile(
+    r"(?<![\w-])--(?:set ([a-z]+\.[a-z_]+)=|([a-z]+(?:-[a-z]+)*))(?: ?(none|all|share|\d+)\b)?"
 )
+#: Options that are settings in Python.
+_SETTINGS = {
+    "examples": "team.examples",
+    "purpose": "trim.purpose",
+    "keep": "trim.keep",
+    "min-count": "table.min_count",
+}
 
 
 def checked(function: Callable[_Parameters, _Returned]) -> Callable[_Parameters, _Returned]:
@@ -145,6 +150,14 @@ _CHECKS: dict[Any, Callable[[Any, tuple[Any, ...]], bool]] = {
 
 def _in_python(text: str) -> str:
     """A message with arguments in place of options."""
-    for pattern, argument in _OPTIONS:
-        text = pattern.sub(argument, text)
-    return text
+    return _OPTION.sub(_argument, text)
+
+
+def _argument(option: re.Match[str]) -> str:
+    setting, name, value = option.groups()
+    if value and not value.isdecimal():
+        value = f'"{value}"'
+    if setting := setting or _SETTINGS.get(name, ""):
+        return f'settings={{"{setting}": {value or "..."}}}'
+    argument = str(name).replace("-", "_")
+    return f"{argument}={value}" if value else argument
