@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from t2local.events import Decision, Notice, Progress
     from t2local.fitted import FittedTeam
     from t2local.llm.scripted import ScriptedModel
+    from t2local.oversampler import OverSampler
     from t2local.run.result import Result
     from t2local.settings import Settings
     from t2local.tables.dictionary import Feature, FeatureDictionary
@@ -43,6 +44,7 @@ _HOMES = {
     "Notice": "t2local.events",
     "Progress": "t2local.events",
     "FittedTeam": "t2local.fitted",
+    "OverSampler": "t2local.oversampler",
     "Result": "t2local.run.result",
     "describe": "t2local.api",
     "evaluate": "t2local.api",
@@ -65,6 +67,7 @@ __all__ = [
     "FeatureDictionary",
     "FittedTeam",
     "Notice",
+    "OverSampler",
     "Plan",
     "Progress",
     "Result",
