@@ -70,6 +70,10 @@ print(t2local.trim.__name__, t2local.evaluate is evaluate, stages.__name__)
     assert fresh(code) == "trim True t2local.trim.stages\n"
 
 
+def test_the_types_are_there_for_those_who_check_them():
+    assert (Path(t2local.__file__).parent / "py.typed").is_file()
+
+
 def test_nothing_imports_a_network_client_and_no_cache_is_opened():
     code = """
 import sys
