@@ -95,6 +95,11 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_HOMES[name]), name)
 
 
+def __dir__() -> list[str]:
+    """The public names, for the completion of a notebook."""
+    return [*__all__]
+
+
 def _function(name: str) -> property:
     """A function as a property of this package, which no import of a package replaces."""
     return property(lambda _: __getattr__(name), lambda *_: None)

@@ -201,7 +201,7 @@ def load_team(
     if state is None:
         next_step = "pass the folder of FittedTeam.save; a damaged one is to be fitted again"
         raise InputError(f"{folder} holds no team.", next_step=next_step)
-    run = new_run(Settings.model_validate(state["settings"]), state["seed"], 1, ignore)
+    run = new_run(Settings.of_groups(state["settings"]), state["seed"], 1, ignore)
     run.checkpoint.put_all(Checkpoint(Path(folder)).entries(SCORES))
     inputs = read_inputs(
         run,

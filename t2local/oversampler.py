@@ -15,6 +15,7 @@ from t2local.pipeline import generate
 from t2local.run.inputs import DictionarySource
 from t2local.run.models import ModelSource
 from t2local.settings import SettingsSource
+from t2local.system.arguments import checked
 from t2local.tables.files import cell_text
 
 _STRATEGY = (
@@ -69,6 +70,7 @@ class OverSampler(OneToOneFeatureMixin, BaseEstimator):  # type: ignore[misc]  #
         self.sampling_strategy_ = _wanted(self.sampling_strategy, Counter(_labels(y)))
         return self
 
+    @checked
     def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:  # noqa: N803 -- scikit-learn's name
         """The rows and labels, followed by new ones, in the types in which they came.
 
@@ -107,7 +109,7 @@ class OverSampler(OneToOneFeatureMixin, BaseEstimator):  # type: ignore[misc]  #
         new = self.result_.synthetic
         if len(new) < n_wanted:
             message = f"{len(new)} of {n_wanted} new rows were kept; result_.summary() says why"
-            warnings.warn(message, stacklevel=2)
+            warnings.warn(message, stacklevel=3)
         return _followed_by(X, new[list(rows)]), _followed_by(y, new[[target]])
 
 

@@ -266,6 +266,12 @@ class Settings(_Group):
         return settings if isinstance(settings, Settings) else cls.load(settings, preset)
 
     @classmethod
+    def of_groups(cls, groups: Mapping[str, Mapping[str, Any]]) -> "Settings":
+        """The settings of a manifest. **Raises** `UsageError` where they are of another version."""
+        pairs = ((group, name) for group, values in groups.items() for name in values)
+        return cls.load({f"{group}.{name}": groups[group][name] for group, name in pairs})
+
+    @classmethod
     def load(cls, values: Mapping[str, Any] | None = None, preset: str = "default") -> "Settings":
         """Settings from a preset, the environment and explicit values, the later over the earlier.
 

@@ -70,6 +70,11 @@ print(t2local.trim.__name__, t2local.evaluate is evaluate, stages.__name__)
     assert fresh(code) == "trim True t2local.trim.stages\n"
 
 
+def test_a_notebook_completes_the_public_names():
+    code = "import t2local; print(dir(t2local) == t2local.__all__)"
+    assert fresh(code) == "True\n"
+
+
 def test_the_types_are_there_for_those_who_check_them():
     assert (Path(t2local.__file__).parent / "py.typed").is_file()
 

@@ -95,7 +95,7 @@ def _rejected(path: Path, dictionary: FeatureDictionary) -> pd.DataFrame:
 
 def _inputs(folder: Path, data: TableSource, manifest: JsonObject) -> Inputs:
     """The real table, understood as then. **Raises** `InputError` where it is another one."""
-    run = new_run(Settings.model_validate(manifest["settings"]), manifest["seed"], 1, ignore)
+    run = new_run(Settings.of_groups(manifest["settings"]), manifest["seed"], 1, ignore)
     beliefs = folder / "knowledge.yaml"
     inputs = read_inputs(
         run,
