@@ -6,7 +6,8 @@
 
 Imports run downward only; nothing below knows what is above it:
 
-    cli
+    cli | api
+    fitted
     pipeline
     run        | airgap
     team       | trim   | evaluate
@@ -16,21 +17,23 @@ Imports run downward only; nothing below knows what is above it:
     errors
 """
 
+import sys
 import warnings
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from t2local.api import describe, evaluate, fit, generate, load, load_team, plan, trim
     from t2local.errors import T2LocalError
-    from t2local.evaluate.report import evaluate
     from t2local.events import Decision, Notice, Progress
+    from t2local.fitted import FittedTeam
     from t2local.llm.scripted import ScriptedModel
-    from t2local.pipeline import describe, generate, plan
+    from t2local.oversampler import OverSampler
     from t2local.run.result import Result
     from t2local.settings import Settings
     from t2local.tables.dictionary import Feature, FeatureDictionary
     from t2local.team.plan import Plan
-    from t2local.trim.plugin import trim
 
 #: Where each public name lives. A name is imported when it is used, because
 #: 'python -m t2local --help' must not wait for pandas.
@@ -40,16 +43,21 @@ _HOMES = {
     "Decision": "t2local.events",
     "Notice": "t2local.events",
     "Progress": "t2local.events",
+    "FittedTeam": "t2local.fitted",
+    "OverSampler": "t2local.oversampler",
     "Result": "t2local.run.result",
-    "describe": "t2local.pipeline",
-    "evaluate": "t2local.evaluate",
-    "generate": "t2local.pipeline",
-    "plan": "t2local.pipeline",
+    "describe": "t2local.api",
+    "evaluate": "t2local.api",
+    "fit": "t2local.api",
+    "generate": "t2local.api",
+    "load": "t2local.api",
+    "load_team": "t2local.api",
+    "plan": "t2local.api",
     "Settings": "t2local.settings",
     "Feature": "t2local.tables.dictionary",
     "FeatureDictionary": "t2local.tables.dictionary",
     "Plan": "t2local.team.plan",
-    "trim": "t2local.trim",
+    "trim": "t2local.api",
 }
 #: Names of version 0.1 that are not the field's words; they stay for one version.
 _RENAMED = {"Decided": "Decision", "Noticed": "Notice"}
@@ -57,7 +65,9 @@ __all__ = [
     "Decision",
     "Feature",
     "FeatureDictionary",
+    "FittedTeam",
     "Notice",
+    "OverSampler",
     "Plan",
     "Progress",
     "Result",
@@ -66,7 +76,10 @@ __all__ = [
     "T2LocalError",
     "describe",
     "evaluate",
+    "fit",
     "generate",
+    "load",
+    "load_team",
     "plan",
     "trim",
 ]
@@ -79,7 +92,27 @@ def __getattr__(name: str) -> Any:
         return __getattr__(_RENAMED[name])
     if name not in _HOMES:
         raise AttributeError(f"module 't2local' has no attribute {name!r}")
-    module = import_module(_HOMES[name])
-    if module.__name__ == f"{__name__}.{name}":
-        return module  # t2local.trim and t2local.evaluate are packages that can be called
-    return getattr(module, name)
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, for the completion of a notebook."""
+    return [*__all__]
+
+
+def _function(name: str) -> property:
+    """A function as a property of this package, which no import of a package replaces."""
+    return property(lambda _: __getattr__(name), lambda *_: None)
+
+
+class _Package(ModuleType):
+    """`t2local` itself: two of its functions have the names of packages in it.
+
+    An import makes a package an attribute of the one that it is in, and would hide the function.
+    """
+
+    trim = _function("trim")
+    evaluate = _function("evaluate")
+
+
+sys.modules[__name__].__class__ = _Package

@@ -2,6 +2,7 @@
 
 * T2LocalError          1    any other failure
   * UsageError          2    a flag, a setting or a folder that cannot be used as asked
+    * ArgumentError     2    an argument of a function in Python that is not of its type
   * InputError          3    a table that cannot be read or used
     * DictionaryError   3    a feature dictionary with faults
     * PlanError         3    a plan with faults
@@ -48,10 +49,14 @@ class T2LocalError(Exception):
         return "\n".join([*lines, f"Next: {self.next_step}"])
 
 
-class UsageError(T2LocalError):
+class UsageError(T2LocalError, ValueError):
     """A flag, a setting or a folder that cannot be used as asked."""
 
     exit_code = 2
+
+
+class ArgumentError(UsageError, TypeError):
+    """An argument of a function in Python that it does not have, or that is not of its type."""
 
 
 class InputError(T2LocalError):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from t2local.errors import DecodeError
 from t2local.events import Decision, Listener, Notice, ignore
@@ -21,7 +21,7 @@ from t2local.run.inputs import (
     KnowledgeSource,
     Run,
     TableSource,
-    check_counts,
+    WhereSource,
     new_run,
     rare_level_notices,
     read,
@@ -35,6 +35,7 @@ from t2local.run.measure import measure
 from t2local.run.models import (
     MadePlan,
     ModelIdentity,
+    ModelSource,
     load,
     load_workers,
     make_plan,
@@ -43,12 +44,13 @@ from t2local.run.models import (
 )
 from t2local.run.pictures import pictures_of
 from t2local.run.progress import RowProgress
+from t2local.run.progress_bar import listening
 from t2local.run.report import TeamFacts, report_of
 from t2local.run.result import Result, hand_over
 from t2local.run.resumption import ResumableScorer
 from t2local.run.texts import texts_for
 from t2local.run.writers import writer_of
-from t2local.settings import Settings
+from t2local.settings import Settings, SettingsSource
 from t2local.stats.streams import Stream, generator
 from t2local.system.interrupts import SecondInterrupt, deferred
 from t2local.tables.belief_file import Knowledge, check_positive
@@ -56,7 +58,7 @@ from t2local.tables.codebook_file import read_codebook_file
 from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.beliefs import ask as ask_model
-from t2local.team.calibration import Calibration, asks, calibrate, most_asked
+from t2local.team.calibration import MAX_ASKED, Calibration, asks, calibrate, most_asked
 from t2local.team.conditions import Conditions, draw_labels
 from t2local.team.drawing import Drawing
 from t2local.team.plan import Plan
@@ -70,14 +72,14 @@ def describe(
     *,
     target: str | None = None,
     codebook: Path | str | None = None,
-    settings: Settings | None = None,
+    settings: SettingsSource | None = None,
     on_event: Listener = ignore,
 ) -> FeatureDictionary:
     """Guess the feature dictionary of a table; each guess says why.
 
     A codebook (REDCap, OMOP, Table Schema) comes before guesses.
     """
-    table_settings = (settings or Settings()).table
+    table_settings = Settings.of(settings).table
     table = read(data, table_settings)
     for decision in table.decisions:
         on_event(decision)
@@ -104,17 +106,17 @@ def plan(
     *,
     target: str | None = None,
     dictionary: DictionarySource | None = None,
-    source: str = "manager",
-    model: Model | str | None = None,
+    source: Literal["manager", "data"] = "manager",
+    model: ModelSource | None = None,
     seed: int = 1,
-    settings: Settings | None = None,
+    settings: SettingsSource | None = None,
     on_event: Listener = ignore,
 ) -> Drawing:
     """The plan for a table (``.plan``); ``.text()`` and ``.mermaid()`` draw it.
 
     ``.ties`` says how strongly the real rows tie its components, 0 to 1.
     """
-    run = Run(settings or Settings(), seed, Ledger(0, 1, 0), on_event)
+    run = new_run(Settings.of(settings), seed, 1, on_event)
     inputs = read_inputs(run, data, target, dictionary, source)
     if source == "manager":
         with load(model, run) as loaded:
@@ -129,15 +131,15 @@ def ask(
     *,
     target: str | None = None,
     dictionary: DictionarySource | None = None,
-    model: Model | str | None = None,
-    settings: Settings | None = None,
+    model: ModelSource | None = None,
+    settings: SettingsSource | None = None,
     on_event: Listener = ignore,
 ) -> Knowledge:
     """What a model believes of the columns of a table; it sees names and levels, and no row.
 
     **Raises** `DictionaryError` where a target of many classes does not say which one is meant.
     """
-    run = new_run(settings or Settings(), 1, 1, on_event)
+    run = new_run(Settings.of(settings), 1, 1, on_event)
     _, agreed = understand(run, read(data, run.settings.table), target, dictionary)
     check_positive(agreed)
     with load(model, run) as loaded:
@@ -152,45 +154,45 @@ def generate(
     dictionary: DictionarySource | None = None,
     knowledge: KnowledgeSource | None = None,
     plan: Plan | Path | str = "manager",
-    model: Model | str | None = None,
-    manager_model: Model | str | None = None,
-    where: Sequence[str] = (),
+    model: ModelSource | None = None,
+    manager_model: ModelSource | None = None,
+    where: WhereSource = (),
     balance: str | Mapping[str, float] | None = None,
     seed: int = 1,
     batch_size: int = 10,
     max_batches: int | None = None,
     preset: str = "default",
-    settings: Settings | Mapping[str, Any] | None = None,
+    settings: SettingsSource | None = None,
     out: Path | str | None = None,
     replace: bool = False,
     resume: bool = False,
     client: Any = None,
     on_event: Listener = ignore,
+    progress: bool = False,
 ) -> Result:
     """Write synthetic rows for a small table, and keep those that pass the quality stages.
 
-    **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
-
+    * **Raises** a `T2LocalError` that names what to do next. That no row is kept is no error.
     * **data**: a DataFrame or a file; **target**: what to predict, or ``none``; **rows**: wanted.
     * **dictionary**, **knowledge**, **plan**, **model**, **manager_model**: objects, files, names.
-    * **where**: ``["sex=F", "age>=65"]``; **balance**: ``"uniform"`` or shares of the labels.
+    * **where**: ``["sex=F", "age>=65"]`` or a dict; **balance**: ``"uniform"`` or a dict of shares.
     * **settings**: `Settings`, or names and values over ``preset``; **on_event** hears all events.
     * **out**: folder; **replace** a result in it, or **resume** its run; **seed**: 1 or more.
-    * **client**: of a cluster of dask, whose workers write the rows (docs/howto/many-machines.md).
+    * **client**: of dask (docs/howto/many-machines.md); **progress**: whether tqdm shows a bar.
     """
-    check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
-    run = new_run(Settings.of(settings, preset), seed, batch_size, on_event, client)
-    folder = RunFolder(Path(out), replace=replace, resume=resume) if out else None
-    inputs = read_inputs(run, data, target, dictionary, plan, where, balance, knowledge)
-    want_rows(run, inputs, rows, max_batches)
-    return with_models(run, inputs, model, manager_model, folder)
+    with listening(on_event, progress=progress) as listener:
+        run = new_run(Settings.of(settings, preset), seed, batch_size, listener, client)
+        folder = RunFolder(Path(out), replace=replace, resume=resume) if out else None
+        inputs = read_inputs(run, data, target, dictionary, plan, where, balance, knowledge)
+        want_rows(run, inputs, rows, max_batches)
+        return with_models(run, inputs, model, manager_model, folder)
 
 
 def with_models(
     run: Run,
     inputs: Inputs,
-    model: Model | str | None,
-    manager_model: Model | str | None,
+    model: ModelSource | None,
+    manager_model: ModelSource | None,
     folder: RunFolder | None,
 ) -> Result:
     """Have the plan made, then the rows written; one model is in memory at a time."""
@@ -198,12 +200,12 @@ def with_models(
         run = begin(run, inputs, model, manager_model, folder)
         made = plan_by_another_model(run, inputs, manager_model)
         with load_workers(model, run) as loaded:
-            _expect(run, inputs, loaded)
+            expect(run, inputs, loaded)
             made = made or make_plan(run, inputs, loaded)
             return write_and_trim(run, with_own_beliefs(run, inputs, loaded), made, loaded, folder)
 
 
-def _expect(run: Run, inputs: Inputs, model: Model) -> None:
+def expect(run: Run, inputs: Inputs, model: Model) -> None:
     """Guess what the run takes: the model is known, and how many rows are to be written."""
     from t2local.llm.machine import cpus  # it imports llama.cpp
 
@@ -220,8 +222,8 @@ def _expect(run: Run, inputs: Inputs, model: Model) -> None:
 def begin(
     run: Run,
     inputs: Inputs,
-    model: Model | str | None,
-    manager_model: Model | str | None,
+    model: ModelSource | None,
+    manager_model: ModelSource | None,
     folder: RunFolder | None,
 ) -> Run:
     """The run with what is on disk of it: a part of it, where it did not come to its end."""
@@ -246,7 +248,7 @@ def write_and_trim(
     judge = judge_of(run, inputs)
     ledger.want_labels(inputs.dictionary.target, _label_quotas(inputs.conditions, ledger))
     ledger.clock.lap("trim")
-    with _team(run, inputs, made.plan, model) as team:
+    with team_of(run, inputs, made.plan, model) as team:
         check_machine(run)
         ledger.tokens["rows"] = team.counters
         facts = TeamFacts(made, ModelIdentity.of(model), team.label_policy)
@@ -283,14 +285,15 @@ def _label_quotas(conditions: Conditions, ledger: Ledger) -> dict[str, int]:
     return {label: max(count, passed[label]) for label, count in kept.items()}
 
 
-def _team(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
+def team_of(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
+    """The team of a run; what it shows and is asked depends on the seed with which it is fitted."""
     team = Team(
         model,
         inputs.dictionary,
         plan,
         inputs.values,
         run.settings,
-        run.seed,
+        run.fit_seed or run.seed,
         inputs.conditions,
     )
     run.tell(team.slots)
@@ -300,11 +303,13 @@ def _team(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
 
 def calibrate_team(run: Run, team: Team) -> Calibration:
     """Measure on real rows how far the team's word can be trusted."""
+    # For samples of any size the team is asked all that it may be asked.
+    n_rows = MAX_ASKED if run.fit_seed else run.ledger.wanted
     if asks(team):
-        run.remaining.rows_asked = min(most_asked(run.ledger.wanted), len(team.real))
+        run.remaining.rows_asked = min(most_asked(n_rows), len(team.real))
     run.enter("training")
     scorer = ResumableScorer(RowScorer(team), run, team.counters)
-    calibration = calibrate(team, run.ledger.wanted, scorer)
+    calibration = calibrate(team, n_rows, scorer)
     labels, cells = calibration.labels, calibration.cells
     if labels:
         weights = (

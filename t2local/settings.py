@@ -262,11 +262,15 @@ class Settings(_Group):
     trim: TrimSettings = TrimSettings()
 
     @classmethod
-    def of(
-        cls, settings: "Settings | Mapping[str, Any] | None", preset: str = "default"
-    ) -> "Settings":
+    def of(cls, settings: "SettingsSource | None", preset: str = "default") -> "Settings":
         """Settings as they are, or of names and values (`load`)."""
         return settings if isinstance(settings, Settings) else cls.load(settings, preset)
+
+    @classmethod
+    def of_groups(cls, groups: Mapping[str, Mapping[str, Any]]) -> "Settings":
+        """The settings of a manifest. **Raises** `UsageError` where they are of another version."""
+        pairs = ((group, name) for group, values in groups.items() for name in values)
+        return cls.load({f"{group}.{name}": groups[group][name] for group, name in pairs})
 
     @classmethod
     def load(cls, values: Mapping[str, Any] | None = None, preset: str = "default") -> "Settings":
@@ -305,6 +309,10 @@ class Settings(_Group):
                 next_step="see docs/reference/settings.md",
             )
         return settings
+
+
+#: Settings, or values by name.
+SettingsSource = Settings | Mapping[str, Any]
 
 
 def _names() -> Iterator[str]:
@@ -352,7 +360,7 @@ def _renamed(values: Mapping[str, Any], stacklevel: int) -> dict[str, object]:
 
 
 def _unknown(name: str) -> str:
-    matches = difflib.get_close_matches(name, NAMES, n=1)
+    matches = difflib.get_close_matches(str(name), NAMES, n=1)
     return f"{name}: no such setting" + "".join(f"; did you mean {match}?" for match in matches)
 
 

@@ -42,3 +42,21 @@ def test_a_run_tells_what_it_decided_and_how_far_it_is(patients):
     assert all(event.tokens_per_second > 0 for event in progress)
     manifest = [decision["what"] for decision in result.manifest["decisions"]]
     assert manifest == decided
+
+
+def test_a_bar_of_tqdm_shows_the_kept_rows_where_it_is_asked_for(patients, capsys):
+    events = []
+    options = {"model": ScriptedModel(), "plan": "data", "on_event": events.append}
+    result = t2local.generate(patients, rows=10, progress=True, **options)
+    shown = capsys.readouterr().err
+    assert f"{len(result.synthetic)}/10" in shown
+    assert "written=" in shown
+    assert any(isinstance(event, Progress) for event in events)
+    t2local.generate(patients, rows=10, max_batches=1, **options)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_bar_is_closed_when_a_run_fails(patients, capsys):
+    with pytest.raises(t2local.T2LocalError):
+        t2local.fit(patients, target="nobody", progress=True)
+    assert capsys.readouterr().err.endswith("\n")

@@ -3,7 +3,6 @@
 import pytest
 
 import t2local
-from t2local.errors import UsageError
 from t2local.llm.scripted import ScriptedModel
 from t2local.run.forecast import forecast
 from t2local.settings import Settings
@@ -42,10 +41,3 @@ def test_times_add_up_and_more_rows_take_longer(prediction):
     assert prediction.rows_at_most == 350  # five times the batches of the 63 candidates
     before = prediction.load + prediction.plan + prediction.judging
     assert before < prediction.seconds < prediction.seconds_at_most
-
-
-def test_wrong_numbers_are_refused_before_a_model_is_touched(patients):
-    model = ScriptedModel()
-    with pytest.raises(UsageError):
-        forecast(patients, rows=0, model=model)
-    assert model.prompts == []

@@ -9,7 +9,6 @@ from t2local.errors import KnowledgeError, PlanError, UsageError
 from t2local.events import Decision, Notice
 from t2local.run.inputs import (
     Run,
-    check_counts,
     load_dictionary,
     new_run,
     read_inputs,
@@ -210,17 +209,6 @@ def test_a_run_without_a_limit_tries_patience_times_what_would_do(events, patien
     # 119 candidates are 12 batches.
     assert ledger_of(events, patients, 95, trim_patience=3).max_batches == 36
     assert ledger_of(events, patients, 95, 4).max_batches == 4
-
-
-def test_numbers_below_one_are_named_all_at_once():
-    check_counts(rows=1, seed=1, batch_size=1, max_batches=None)
-    with pytest.raises(UsageError) as caught:
-        check_counts(rows=0, seed=-1, batch_size=1, max_batches=0)
-    assert [fault.partition(":")[0] for fault in caught.value.faults] == [
-        "rows",
-        "seed",
-        "max_batches",
-    ]
 
 
 def test_a_dictionary_is_an_object_or_a_file(patients, tmp_path):

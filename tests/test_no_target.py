@@ -92,7 +92,7 @@ def test_what_needs_a_target_says_so_in_one_sentence(patients):
     ):
         with pytest.raises(UsageError, match="the table has no target") as error:
             call()
-        assert "--target" in error.value.next_step
+        assert "target" in error.value.next_step
     with pytest.raises(UsageError, match="there is no target whose labels could have shares"):
         generate(patients, balance="uniform")
 
@@ -170,7 +170,7 @@ def test_one_column_is_enough_and_a_target_alone_is_not(patients):
     assert list(result.synthetic) == ["age", "note"]
     with pytest.raises(InputError, match="no column beside the target") as error:
         t2local.describe(table, target="age")
-    assert error.value.next_step.endswith("--target none")
+    assert error.value.next_step.endswith('target="none"')
     with pytest.raises(UsageError, match="no feature beside 'age'"):
         generate(table, target="age", dictionary=t2local.describe(table))
 

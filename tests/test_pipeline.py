@@ -15,6 +15,7 @@ from t2local.errors import DecodeError, InputError, PlanError, UsageError
 from t2local.events import ignore
 from t2local.llm.grammar import Masks
 from t2local.llm.scripted import ScriptedModel
+from t2local.run import judging
 from t2local.run.inputs import Run
 from t2local.run.judging import BatchJudge
 from t2local.run.ledger import Ledger
@@ -257,6 +258,28 @@ def test_ctrl_c_delivers_the_rows_that_are_complete(patients, tmp_path):
     assert (tmp_path / "out" / "synthetic.csv").is_file()
 
 
+def test_ctrl_c_before_the_first_judgement_keeps_all_complete_rows(patients, monkeypatch):
+    """As in a notebook, without a folder: the result comes back, and says that it is a part."""
+    monkeypatch.setattr(judging, "_can_wait", lambda *_: True)
+    settings = {**FAST, "team.cells": "worker", "team.block_rows": 10}
+    model = ScriptedModel(interrupting(1800))
+    result = generate(patients, rows=100, model=model, settings=settings)
+    assert result.report["interrupted"]
+    assert result.report["rows"]["generated"] > 10
+    assert len(result.synthetic) + len(result.rejected) == result.report["rows"]["generated"]
+    assert "Interrupted" in result.summary()
+
+
+def test_ctrl_c_before_the_first_row_gives_a_result_without_rows(patients, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "calibrate", interrupted)
+    result = generate(patients)
+    assert result.report["interrupted"]
+    assert len(result.synthetic) == len(result.rejected) == 0
+
+
 @pytest.mark.parametrize(
     ("owner", "name"), [(Inspector, "judge"), (t2local.FeatureDictionary, "native")]
 )
@@ -381,7 +404,7 @@ def test_a_prompt_that_does_not_fit_is_said_before_a_row_is_written(patients, tm
     model = ScriptedModel(context_length=700)
     with pytest.raises(DecodeError, match="do not fit") as error:
         generate(patients, model=model, out=tmp_path / "run")
-    assert "--examples" in error.value.next_step
+    assert 'settings={"team.examples": 5}' in error.value.next_step
     assert not list(tmp_path.glob("run/*.csv"))
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import t2local
-from t2local.errors import InputError, UsageError
+from t2local.errors import InputError
 from t2local.settings import Settings
 from t2local.trim import stages
 from tests.patients import patients as patient_rows
@@ -181,12 +181,6 @@ def test_other_columns_are_an_error_that_names_them_all(patients):
     twice = smote(patients, 5)
     with pytest.raises(InputError, match="different columns"):
         trim(patients, pd.concat([twice, twice[["age"]]], axis=1))
-
-
-@pytest.mark.parametrize("batch_size", [0, -3])
-def test_a_batch_has_at_least_one_row(patients, batch_size):
-    with pytest.raises(UsageError, match=f"A batch of {batch_size} rows"):
-        trim(patients, smote(patients, 5), batch_size=batch_size)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def fresh(code):
 
 def test_the_public_door_is_all_there_and_small():
     assert sorted(t2local.__all__) == t2local.__all__
-    assert len(t2local.__all__) <= 15
+    assert len(t2local.__all__) <= 20
     assert set(t2local.__all__) == set(t2local._HOMES)
     assert all(getattr(t2local, name) for name in t2local.__all__)
 
@@ -60,13 +60,23 @@ def test_importing_the_package_imports_nothing_heavy():
     assert fresh(code) == "False\n"
 
 
-def test_trim_and_evaluate_are_packages_that_can_be_called():
+def test_trim_and_evaluate_are_functions_whatever_is_imported_from_their_packages():
     code = """
 import t2local, t2local.trim.plugin, t2local.evaluate.report
-print(t2local.trim.__name__, t2local.evaluate.__name__)
-print(callable(t2local.trim), callable(t2local.evaluate))
+from t2local.trim import stages
+from t2local import evaluate
+print(t2local.trim.__name__, t2local.evaluate is evaluate, stages.__name__)
 """
-    assert fresh(code) == "t2local.trim t2local.evaluate\nTrue True\n"
+    assert fresh(code) == "trim True t2local.trim.stages\n"
+
+
+def test_a_notebook_completes_the_public_names():
+    code = "import t2local; print(dir(t2local) == t2local.__all__)"
+    assert fresh(code) == "True\n"
+
+
+def test_the_types_are_there_for_those_who_check_them():
+    assert (Path(t2local.__file__).parent / "py.typed").is_file()
 
 
 def test_nothing_imports_a_network_client_and_no_cache_is_opened():

@@ -130,8 +130,8 @@ def test_another_run_is_refused_with_what_differs_and_takes_its_place_on_request
         generate()
     with pytest.raises(UsageError, match="of an unfinished run that is not this one") as caught:
         generate(seed=2, settings={**OWN, "team.temperature": 0.5})
-    assert caught.value.faults == ("--seed", "team.temperature")
-    assert "--replace" in caught.value.next_step
+    assert caught.value.faults == ("seed", "team.temperature")
+    assert "replace" in caught.value.next_step
     with pytest.raises(UsageError):  # --resume never gives rows up
         generate(seed=2, replace=True, resume=True)
     generate(resume=True)

@@ -225,3 +225,11 @@ def test_without_a_home_the_variable_that_names_one_is_asked_for(monkeypatch, tm
     with pytest.raises(UsageError, match="no home folder") as caught:
         state_home()
     assert "T2LOCAL_HOME" in caught.value.next_step
+
+
+def test_the_settings_of_a_manifest_come_back_and_those_of_another_version_are_named():
+    settings = Settings.load({"trim.stages": "sanity,cost", "table.min_count": 3})
+    groups = settings.model_dump(mode="json")
+    assert Settings.of_groups(groups) == settings
+    with pytest.raises(UsageError, match=r"trim\.old: no such setting"):
+        Settings.of_groups({**groups, "trim": {**groups["trim"], "old": 1}})

@@ -4,11 +4,8 @@ Nothing is copied by hand, so a page of the reference cannot say what the code d
 """
 
 import inspect
-import pkgutil
 import typing
-from collections.abc import Callable, Iterator
-from importlib import import_module
-from types import ModuleType
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -17,7 +14,6 @@ from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
-from sphinx.util.inspect import stringify_signature
 
 
 class _Generated(SphinxDirective):
@@ -117,13 +113,8 @@ class PublicApi(_Generated):
             if isinstance(value, type):
                 yield from _class(f"t2local.{name}")
                 continue
-            function = value
-            if isinstance(value, ModuleType):  # t2local.trim and .evaluate: packages to be called
-                function = _function(value, name)
-                yield from _function_text(f"t2local.{name}", function)
-            else:
-                yield f".. autofunction:: t2local.{name}\n"
-            result = typing.get_type_hints(function)["return"]
+            yield f".. autofunction:: t2local.{name}\n"
+            result = typing.get_type_hints(value)["return"]
             if result.__name__ not in t2local.__all__:
                 results[f"{result.__module__}.{result.__qualname__}"] = result
         for path in results:
@@ -132,22 +123,6 @@ class PublicApi(_Generated):
 
 def _class(path: str) -> Iterator[str]:
     yield f".. autoclass:: {path}\n   :members:\n   :exclude-members: model_config\n"
-
-
-def _function_text(path: str, function: Callable[..., Any]) -> Iterator[str]:
-    signature = stringify_signature(inspect.signature(function), unqualified_typehints=True)
-    yield f".. py:function:: {path}{signature}\n"
-    yield from (f"   {line}" for line in (inspect.getdoc(function) or "").split("\n"))
-    yield ""
-
-
-def _function(package: ModuleType, name: str) -> Callable[..., Any]:
-    """The function of a package that has the package's own name."""
-    modules = (
-        import_module(f"{package.__name__}.{module.name}")
-        for module in pkgutil.iter_modules(package.__path__)
-    )
-    return next(getattr(m, name) for m in modules if inspect.isfunction(getattr(m, name, None)))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

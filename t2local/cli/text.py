@@ -54,18 +54,16 @@ def stage_counts(rejected_by: Mapping[str, int]) -> str:
 
 def run_summary(report: "JsonObject", out: Path) -> str:
     """What a run of `t2local.generate` gave, in three answers, and where to look next."""
-    return "\n".join([*_answers(report), _where_to_look(out)])
+    from t2local.trim.conclusion import answer_lines
+
+    return "\n".join([*answer_lines(report), _where_to_look(out)])
 
 
 def trim_summary(report: "JsonObject", out: Path) -> str:
     """What `t2local.trim` kept of the rows of another generator, from its report."""
-    return "\n".join([*_answers(report), *_top_reasons(report), _where_to_look(out)])
+    from t2local.trim.conclusion import answer_lines
 
-
-def _answers(report: "JsonObject") -> Iterator[str]:
-    """May I use them, for what, and what was lost?"""
-    answers = report["answers"]
-    yield from filter(None, (answers["use"], answers["purpose"], answers["lost"]))
+    return "\n".join([*answer_lines(report), *_top_reasons(report), _where_to_look(out)])
 
 
 def _where_to_look(out: Path) -> str:

@@ -1,7 +1,7 @@
 """What the decoder and the team need of a model; `Backbone` and `ScriptedModel` have it."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -73,6 +73,7 @@ class Context(Protocol):
         """Free the memory."""
 
 
+@runtime_checkable
 class Model(Protocol):
     """Weights and tokenizer, ready to open contexts.
 

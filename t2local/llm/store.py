@@ -51,12 +51,12 @@ class ModelFile:
     kv_bytes_per_token: int
 
 
-def find(name_or_path: str | None = None) -> ModelFile:
+def find(name_or_path: Path | str | None = None) -> ModelFile:
     """The model of a name or of a path, checked; none: the starter model.
 
     **Raises** `ModelError` when it is not there, or is not what its manifest or the catalogue says.
     """
-    name = name_or_path or "starter"
+    name = str(name_or_path or "starter")
     if manifest := manifests().get(name):
         return _stored(manifest)
     if entry := entries().get(name):

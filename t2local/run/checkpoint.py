@@ -58,6 +58,11 @@ class Checkpoint:
             raise ResourceError(error.message, next_step=GO_ON) from error
         return json.loads(text)
 
+    def put_all(self, entries: Mapping[str, object]) -> None:
+        """Keep entries by name. **Raises** `ResourceError` when the disk is full."""
+        for name, entry in entries.items():
+            self.put(name, entry)
+
     def recall(
         self,
         name: str,

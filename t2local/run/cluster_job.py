@@ -21,7 +21,7 @@ from t2local.llm.machine import system_info
 from t2local.llm.store import find_content
 from t2local.run.fingerprint import OF_THE_MACHINE
 from t2local.run.inputs import Inputs, Run, new_run
-from t2local.run.resumption import SCORES, ResumableScorer, answer_of, lists_of, values_of
+from t2local.run.resumption import ResumableScorer, answer_of, fit_of, lists_of, values_of
 from t2local.settings import Settings
 from t2local.system.environment import environment
 from t2local.system.json_text import JsonObject
@@ -60,17 +60,14 @@ def job_of(run: Run, inputs: Inputs, plan: Plan, team: Team) -> str:
     settings = run.settings.model_dump(mode="json") | {"decoder": decoder}
     restricted = inputs.conditions.restricted.items()
     job = {
+        **fit_of(run, inputs, plan),
         "packages": environment().packages,
         "model": {"sha256": model.sha256, "path": str(path.resolve())},
         "settings": settings,
-        "seed": run.seed,
         "wanted": run.ledger.wanted,
-        "dictionary": inputs.dictionary.model_dump(mode="json"),
         "rows": lists_of(inputs.values),
-        "plan": plan.model_dump(mode="json"),
         "restricted": {name: feature.model_dump(mode="json") for name, feature in restricted},
         "shares": inputs.conditions.shares,
-        "answers": run.checkpoint.entries(SCORES),
     }
     return json.dumps(job)
 
@@ -127,8 +124,7 @@ class _Workplace:
         )
         self._team = _team(job, settings, self._model)
         run = new_run(settings, job["seed"], 1, ignore)
-        for name, answer in job["answers"].items():
-            run.checkpoint.put(name, answer)
+        run.checkpoint.put_all(job["answers"])
         scorer = ResumableScorer(RowScorer(self._team), run, self._team.counters)
         self._writer = RowWriter(self._team, calibrate(self._team, job["wanted"], scorer))
         self._computes = way_of_computing((*self._model.decisions(), self._team.slots))

@@ -13,13 +13,12 @@ from t2local.run.inputs import (
     KnowledgeSource,
     Run,
     TableSource,
-    check_counts,
     new_run,
     read_inputs,
     want_rows,
 )
 from t2local.run.judging import inspector_for
-from t2local.run.models import load_workers, make_plan, plan_by_another_model
+from t2local.run.models import ModelSource, load_workers, make_plan, plan_by_another_model
 from t2local.settings import Settings
 from t2local.team.plan import Plan
 from t2local.team.rehearsal import Rehearsal, rehearse
@@ -66,8 +65,8 @@ def forecast(
     dictionary: DictionarySource | None = None,
     knowledge: KnowledgeSource | None = None,
     plan: Plan | Path | str = "manager",
-    model: Model | str | None = None,
-    manager_model: Model | str | None = None,
+    model: ModelSource | None = None,
+    manager_model: ModelSource | None = None,
     where: Sequence[str] = (),
     balance: str | Mapping[str, float] | None = None,
     seed: int = 1,
@@ -77,7 +76,6 @@ def forecast(
     on_event: Listener = ignore,
 ) -> Forecast:
     """What `t2local.generate` would take with these arguments; nothing is written."""
-    check_counts(rows=rows, seed=seed, batch_size=batch_size, max_batches=max_batches)
     run = new_run(settings or Settings(), seed, batch_size, on_event)
     inputs = read_inputs(run, data, target, dictionary, plan, where, balance, knowledge)
     want_rows(run, inputs, rows, max_batches)

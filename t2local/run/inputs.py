@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from t2local.errors import DictionaryError, KnowledgeError, PlanError, UsageError
+from t2local.errors import DictionaryError, KnowledgeError, PlanError
 from t2local.events import Decision, Event, Listener, Notice, Phase
 from t2local.run.belief_evidence import belief_event, hold_against
 from t2local.run.checkpoint import Checkpoint
@@ -29,7 +29,7 @@ from t2local.tables.describe import all_cells, dictionary_of
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.effects import states_effects
-from t2local.tables.files import Table, from_frame
+from t2local.tables.files import Table, cell_text, from_frame
 from t2local.tables.reading import read_table, read_text
 from t2local.tables.rule_search import MOST_COLUMNS
 from t2local.tables.table_schema import NO_TARGET
@@ -52,6 +52,7 @@ _CANDIDATES_TO_LOOK_ALIKE = 1.5
 TableSource = pd.DataFrame | Path | str
 DictionarySource = FeatureDictionary | Path | str
 KnowledgeSource = Knowledge | Path | str
+WhereSource = Sequence[str] | Mapping[str, object]
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Run:
     """What a run was asked for and who listens; its ledger and its checkpoint grow.
 
     ``client``: of a cluster of dask whose workers write the rows; none: this process does.
+    ``fit_seed``: of a team that was fitted for many samples; none: the run fits its own.
     """
 
     settings: Settings
@@ -68,6 +70,7 @@ class Run:
     checkpoint: Checkpoint = field(default_factory=Checkpoint)
     client: Any = None
     remaining: Remaining = field(default_factory=Remaining)
+    fit_seed: int | None = None
 
     def enter(self, part: Part) -> None:
         """Say that a part of the run begins, and what is left of the whole."""
@@ -143,7 +146,7 @@ def read_inputs(
     target: str | None,
     dictionary: DictionarySource | None,
     plan: Plan | Path | str,
-    where: Sequence[str] = (),
+    where: WhereSource = (),
     balance: str | Mapping[str, float] | None = None,
     knowledge: KnowledgeSource | None = None,
 ) -> Inputs:
@@ -161,13 +164,28 @@ def read_inputs(
         dictionary=agreed,
         values=agreed.values(table.cells),
         plan=_plan(plan, agreed),
-        conditions=read_conditions(agreed, where, balance),
+        conditions=read_conditions(agreed, _condition_texts(where), balance),
         dictionary_text=_own_text(dictionary, target),
     )
     if knowledge is not None:
         inputs = with_beliefs_of(run, inputs, knowledge)
     run.ledger.clock.lap("read")
     return inputs
+
+
+def with_conditions(
+    inputs: Inputs, where: WhereSource, balance: str | Mapping[str, float] | None
+) -> Inputs:
+    """The inputs of rows that are to be otherwise. **Raises** `UsageError` for what cannot be."""
+    conditions = read_conditions(inputs.dictionary, _condition_texts(where), balance)
+    return replace(inputs, conditions=conditions)
+
+
+def _condition_texts(where: WhereSource) -> Sequence[str]:
+    """Conditions as the command line has them; those of a dict are equalities."""
+    if isinstance(where, Mapping):
+        return [f"{name}={cell_text(value)}" for name, value in where.items()]
+    return where
 
 
 def _used_rows(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
@@ -349,15 +367,3 @@ def load_dictionary(source: DictionarySource) -> FeatureDictionary:
     if isinstance(source, FeatureDictionary):
         return source
     return read_dictionary(read_text(Path(source), DictionaryError), Path(source).name)
-
-
-def check_counts(**numbers: int | None) -> None:
-    """**Raises** `UsageError` for numbers below 1."""
-    faults = [
-        f"{name}: must be 1 or more"
-        for name, number in numbers.items()
-        if number is not None and number < 1
-    ]
-    if faults:
-        next_step = "python -m t2local generate --help"
-        raise UsageError("Some numbers cannot be used:", faults=faults, next_step=next_step)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from t2local.errors import InputError
 from t2local.events import Decision
 from t2local.run.inputs import Inputs, Run
 from t2local.run.models import ModelIdentity
@@ -28,6 +29,15 @@ class Fingerprint:
         text = table.cells.to_csv(index=False)
         digest = hashlib.sha256(text.encode()).hexdigest()
         return cls(table.source, len(table.cells), table.cells.shape[1], digest)
+
+    def check(self, then: JsonObject) -> None:
+        """**Raises** `InputError` where the cells are not those of an earlier fingerprint."""
+        if self.cells_sha256 != then["cells_sha256"]:
+            raise InputError(
+                "The data are not those of then.",
+                next_step=f"pass {then['name']} as it was: {then['rows']:,} rows, "
+                f"{then['columns']} columns",
+            )
 
 
 @dataclass(frozen=True)

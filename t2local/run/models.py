@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from t2local.errors import ModelError, UsageError
 from t2local.events import Decision
@@ -15,6 +16,9 @@ from t2local.tables.belief_file import Knowledge, check_positive, takes_beliefs
 from t2local.team.beliefs import ask
 from t2local.team.manager import ProposedPlan, propose
 from t2local.team.plan import Plan, from_data
+
+#: A loaded model, or the name or the file of one.
+ModelSource = Model | Path | str
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,9 @@ class ModelIdentity:
         return cls(model.name, model.sha256)
 
     @classmethod
-    def find(cls, model: Model | str | None) -> "ModelIdentity":
+    def find(cls, model: ModelSource | None) -> "ModelIdentity":
         """The identity of a model that need not be loaded; its file is hashed."""
-        if model is not None and not isinstance(model, str):
+        if isinstance(model, Model):
             return cls.of(model)
         from t2local.llm.store import find
 
@@ -49,12 +53,12 @@ class MadePlan:
 
 
 @contextmanager
-def load(model: Model | str | None, run: Run, what: str = "model") -> Iterator[Model]:
+def load(model: ModelSource | None, run: Run, what: str = "model") -> Iterator[Model]:
     """The model of a name or a file, freed at the end; a loaded model is the caller's.
 
     A file is hashed before llama.cpp parses it: its parser is not made for hostile files.
     """
-    if model is not None and not isinstance(model, str):
+    if isinstance(model, Model):
         yield model
         return
     from t2local.llm.store import find
@@ -83,7 +87,7 @@ def load(model: Model | str | None, run: Run, what: str = "model") -> Iterator[M
 
 
 @contextmanager
-def load_workers(model: Model | str | None, run: Run) -> Iterator[Model]:
+def load_workers(model: ModelSource | None, run: Run) -> Iterator[Model]:
     """The model that writes the rows, as `load` does it.
 
     **Raises** `ModelError` where it cannot write them in the way that was asked for.
@@ -99,7 +103,7 @@ def load_workers(model: Model | str | None, run: Run) -> Iterator[Model]:
         yield loaded
 
 
-def plan_by_another_model(run: Run, inputs: Inputs, manager: Model | str | None) -> MadePlan | None:
+def plan_by_another_model(run: Run, inputs: Inputs, manager: ModelSource | None) -> MadePlan | None:
     """The plan of a model of its own, if one is named.
 
     It is freed before the workers' model is loaded, so that one is in memory at a time.

@@ -1,58 +1,91 @@
 """What a run hands over: frames for Python, files for the folder."""
 
-from dataclasses import dataclass, field, replace
+import shutil
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from t2local.errors import InputError, UsageError
 from t2local.events import Notice
-from t2local.page import page, summary
+from t2local.page import summary
 from t2local.run.folder import RunFolder
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import JudgedRows
-from t2local.run.manifest import Manifest, manifest_of
+from t2local.run.manifest import manifest_of
 from t2local.run.report import RunReport, TeamFacts
+from t2local.run.result_files import ResultFiles
 from t2local.run.texts import Texts
-from t2local.system.json_text import JsonObject, as_json, to_json
+from t2local.run.verification import check_files
+from t2local.system.arguments import checked
+from t2local.system.json_text import JsonObject, to_json
 from t2local.tables.delivery import deliver
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.plan import Plan
+from t2local.trim.conclusion import answer_lines
 from t2local.trim.verdict import with_notes
 
 if TYPE_CHECKING:
     from t2local.run.predictor import Predictor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Result:
     """What a run made.
 
     * ``synthetic``: the kept rows, in the columns and types of the input.
     * ``rejected``: the other rows, each with its number among all (``row``), ``stage``, ``reason``,
       ``figure`` and ``threshold``.
-    * ``augmented``: the real rows followed by the kept ones.
-    * ``figures``: all figures; ``report``: the same as in report.json.
+    * ``report``: all figures, as in report.json; ``manifest``: as in manifest.json.
     """
 
     synthetic: pd.DataFrame
     rejected: pd.DataFrame
-    augmented: pd.DataFrame
-    figures: RunReport = field(repr=False)
+    report: JsonObject
     dictionary: FeatureDictionary
     plan: Plan
-    manifest: JsonObject = field(repr=False)
-    _real: pd.DataFrame = field(repr=False)  # values, shape (n, d)
+    manifest: JsonObject
+    _augmented: pd.DataFrame | None
+    _real: pd.DataFrame | None  # values, shape (n, d)
+    _files: ResultFiles | Path = field(compare=False)  # or the folder that it was loaded from
 
-    @cached_property
-    def report(self) -> JsonObject:
-        """The figures as plain values."""
-        plain: JsonObject = to_json(self.figures)
-        return plain
+    def __repr__(self) -> str:
+        """What it holds, and where to look next."""
+        rows, columns = self.synthetic.shape
+        counts = f"{rows:,} rows of {columns} columns, {len(self.rejected):,} rejected"
+        target = self.dictionary.target or "none"
+        return (
+            f"t2local.Result: {counts}; target: {target}, seed: {self.report['seed']}\n"
+            "summary() says what they are good for; synthetic, rejected, augmented, report, "
+            "save(folder)"
+        )
 
     def _repr_html_(self) -> str:
         """The verdict, the classes and the columns of report.html, as a notebook shows them."""
         return summary(self.report, self.manifest)
+
+    def summary(self) -> str:
+        """The three answers of the report, and what became of the rows, as plain text.
+
+        May I use the rows, for what, and what was lost?
+        """
+        rows, seconds = self.report["rows"], self.report["seconds"]["total"]
+        counts = (
+            f"{rows['generated']:,} rows were written in {seconds:,.0f} s; {rows['kept']:,} kept"
+        )
+        for stage, count in self.report["rejected_by"].items():
+            counts += f", {count:,} rejected by {stage}" * bool(count)
+        model = f"model: {self.report['model']['name']}, seed: {self.report['seed']}"
+        return "\n".join([*answer_lines(self.report), f"{counts}.", model])
+
+    @property
+    def augmented(self) -> pd.DataFrame:
+        """The real rows followed by the kept ones."""
+        if self._augmented is None:
+            raise _no_real_rows()
+        return self._augmented
 
     @cached_property
     def predictor(self) -> "Predictor":
@@ -63,7 +96,35 @@ class Result:
         """
         from t2local.run.predictor import predictor_of
 
-        return predictor_of(self.dictionary, self._real, self.figures.seed)
+        if self._real is None:
+            raise _no_real_rows()
+        return predictor_of(self.dictionary, self._real, self.report["seed"])
+
+    @checked
+    def save(self, folder: Path | str) -> None:
+        """Write the files of the result into a new folder, as ``out`` does; `t2local.load` reads
+        it. No real row stands there, and nothing that is there is written over.
+
+        **Raises** `UsageError` where there is something of this name.
+        """
+        path = Path(folder)
+        if path.exists():
+            raise UsageError(f"{path} is there already.", next_step="choose another folder")
+        if isinstance(self._files, Path):
+            check_files(self._files)
+            shutil.copytree(self._files, path)
+            return
+        with RunFolder(path) as run_folder:
+            run_folder.start()
+            for entry in self.report["batches"]:
+                run_folder.note(entry)
+            self._files.write(run_folder)
+            run_folder.publish()
+
+
+def _no_real_rows() -> InputError:
+    message = "The folder of a result holds no real rows."
+    return InputError(message, next_step="t2local.load(folder, data), with the table of then")
 
 
 def hand_over(
@@ -86,61 +147,42 @@ def hand_over(
         run.seed,
         left_out=run.settings.table.left_out,
     )
-    manifest = manifest_of(run, inputs, team.model, team.plan.manager)
-    if folder:
-        files = {
-            "dictionary.yaml": inputs.dictionary_text or dictionary.to_yaml(),
-            "plan.yaml": team.plan.plan.to_yaml(),
-            **_knowledge_file(inputs),
-            **_accounts(report, manifest),
-        }
-        manifest = _write(folder, run, inputs, delivery.cells, rows, files, manifest)
+    files = ResultFiles(
+        table=inputs.table,
+        kept=delivery.cells,
+        rejected=with_notes(rows.notes, dictionary.cells(rows.rejected)),
+        texts=_texts(inputs, team.plan.plan),
+        report=to_json(report),
+        manifest=to_json(manifest_of(run, inputs, team.model, team.plan.manager)),
+    )
     return Result(
         synthetic=delivery.synthetic,
         rejected=with_notes(rows.notes, dictionary.native(rows.rejected)),
-        augmented=delivery.augmented,
-        figures=report,
+        report=files.report,
         dictionary=dictionary,
         plan=team.plan.plan,
-        manifest=to_json(manifest),
+        manifest=_publish(run, files, folder) if folder else files.manifest,
+        _augmented=delivery.augmented,
         _real=inputs.values,
+        _files=files,
     )
 
 
-def _write(
-    folder: RunFolder,
-    run: Run,
-    inputs: Inputs,
-    cells: pd.DataFrame,
-    rows: JudgedRows,
-    texts: dict[str, str],
-    manifest: Manifest,
-) -> Manifest:
-    """Write all files, the manifest last; ``cells`` are those of the kept rows.
+def _texts(inputs: Inputs, plan: Plan) -> dict[str, str]:
+    """What a person may edit, by the name of its file."""
+    texts = {
+        "dictionary.yaml": inputs.dictionary_text or inputs.dictionary.to_yaml(),
+        "plan.yaml": plan.to_yaml(),
+    }
+    if inputs.beliefs is not None:
+        texts["knowledge.yaml"] = inputs.beliefs.knowledge.to_yaml()
+    return texts
 
-    **Returns** the manifest with the hashes of the others.
-    """
-    rejected = with_notes(rows.notes, inputs.dictionary.cells(rows.rejected))
+
+def _publish(run: Run, files: ResultFiles, folder: RunFolder) -> JsonObject:
+    """Write the files into the folder of the run; **returns** the manifest with their hashes."""
     finished = run.ledger.done and not run.ledger.interrupted
-    folder.write_rows(inputs.table, cells, rejected)
-    folder.write(texts)
-    manifest = replace(manifest, files=folder.hashes())
-    folder.write({"manifest.json": as_json(manifest)})
-    if folder.publish(complete=finished and not rows.kept.empty, finished=finished):
+    manifest = files.write(folder)
+    if folder.publish(complete=finished and not files.kept.empty, finished=finished):
         run.tell(Notice(f"The result that was there before is kept in {folder.earlier}"))
     return manifest
-
-
-def _accounts(report: RunReport, manifest: Manifest) -> dict[str, str]:
-    """What happened, for programs and for people."""
-    return {
-        "report.json": as_json(report),
-        "report.html": page(to_json(report), to_json(manifest)),
-    }
-
-
-def _knowledge_file(inputs: Inputs) -> dict[str, str]:
-    """The beliefs that the run was given, as a file."""
-    if inputs.beliefs is None:
-        return {}
-    return {"knowledge.yaml": inputs.beliefs.knowledge.to_yaml()}

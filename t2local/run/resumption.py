@@ -14,10 +14,11 @@ import pandas as pd
 
 from t2local.llm.counters import Counters
 from t2local.run.checkpoint import block_name
-from t2local.run.inputs import Run
+from t2local.run.inputs import Inputs, Run
 from t2local.system.interrupts import deferred
 from t2local.system.json_text import JsonObject
 from t2local.tables.dictionary import FeatureDictionary
+from t2local.team.plan import Plan
 from t2local.team.scoring import RowScores, Scorer
 from t2local.team.writer import Block, BlockRequest, Writer
 
@@ -116,6 +117,17 @@ def block_of(answer: JsonObject, dictionary: FeatureDictionary) -> Block:
         n_columns = max(1, len(dictionary.target_feature.levels))
         predictions = np.array(predictions, dtype=np.float64).reshape(len(rows), n_columns)
     return Block(**{**answer, "rows": rows, "predictions": predictions}, interrupted=False)
+
+
+def fit_of(run: Run, inputs: Inputs, plan: Plan) -> JsonObject:
+    """How a team was fitted, as what JSON can hold, without the real rows."""
+    return {
+        "settings": run.settings.model_dump(mode="json"),
+        "seed": run.seed,
+        "dictionary": inputs.dictionary.model_dump(mode="json"),
+        "plan": plan.model_dump(mode="json"),
+        "answers": run.checkpoint.entries(SCORES),
+    }
 
 
 def lists_of(values: pd.DataFrame) -> list[list[object]]:

@@ -12,7 +12,7 @@ def writer_of(
     run: Run, inputs: Inputs, plan: Plan, team: Team, calibration: Calibration
 ) -> ResumableWriter:
     """The writer of a run; each of its blocks is kept."""
-    writer: Writer = RowWriter(team, calibration)
+    writer: Writer = RowWriter(team, calibration, run.seed)
     if run.client is not None:
         from t2local.run.cluster import ClusterWriter
 

@@ -61,12 +61,25 @@ def deliver(
     synthetic = dictionary.native(kept).assign(
         **{**new_texts, **{name: numbered(new_texts[name]) for name in identifiers}, **computed}
     )[order]
+    return Delivery(cells, *real_and_new(dictionary, table, frame, synthetic))
+
+
+def real_and_new(
+    dictionary: FeatureDictionary, table: Table, frame: pd.DataFrame | None, new: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """New rows with the types of the real ones, and these followed by those.
+
+    **Parameters:**
+
+    * **frame**: the caller's own, when the input was one; **new**: its columns are delivered.
+    """
+    order = list(new)
     if frame is None:
-        real = _real_rows(dictionary, table, identifiers, written)[order]
+        real = frame_of(dictionary, table).reindex(columns=order)
     else:
         real = frame.rename(columns=str).reset_index(drop=True).reindex(columns=order)
-        synthetic = _with_types_of(real, synthetic, dictionary)
-    return Delivery(cells, synthetic, pd.concat([real, synthetic], ignore_index=True))
+        new = _with_types_of(real, new, dictionary)
+    return new, pd.concat([real, new], ignore_index=True)
 
 
 def _identifiers(
@@ -107,17 +120,16 @@ def _columns(texts: Mapping[str, Sequence[str | None]], index: pd.Index) -> dict
     return {name: pd.Series(cells, index=index, dtype=object) for name, cells in texts.items()}
 
 
-def _real_rows(
-    dictionary: FeatureDictionary,
-    table: Table,
-    identifiers: Mapping[str, Sequence[str | None]],
-    written: Mapping[str, list[str | None]],
-) -> pd.DataFrame:
-    """The real rows with the types of the synthetic ones."""
+def frame_of(dictionary: FeatureDictionary, table: Table) -> pd.DataFrame:
+    """The rows of a table, real or delivered, with the types of delivered rows."""
     values = dictionary.values(table.cells)
-    columns = {name: numbered(table.cells[name]) for name in identifiers}
-    texts = {name: table.cells.get(name) for name in written}
-    return dictionary.native(values).assign(**columns, **texts, **dictionary.computed(values))
+    computed = dictionary.computed(values)
+    texts = table.cells[[name for name in table.cells if name not in {*values, *computed}]]
+    makes = ("identifier", "link")
+    keys = {c.name for c in dictionary.left_out if c.make in makes} & {*texts}
+    columns = {name: numbered(texts[name]) for name in keys}
+    frame = dictionary.native(values).assign(**computed, **{**texts, **columns})
+    return frame[[*table.cells, *(name for name in computed if name not in table.cells)]]
 
 
 def _with_types_of(

@@ -86,8 +86,13 @@ def from_frame(frame: pd.DataFrame, source: str = "the DataFrame", fewest: int =
     """A DataFrame as a table of cells, for the Python API.
 
     Floats that are whole numbers lose their point. **Raises** `InputError` for columns of the same
-    name or of none, and for half characters.
+    name, of several names or of none, and for half characters.
     """
+    if frame.columns.nlevels > 1:
+        raise InputError(
+            f"{source} has columns of {frame.columns.nlevels} names each (a MultiIndex).",
+            next_step='join them: df.columns = ["_".join(map(str, names)) for names in df.columns]',
+        )
     counts = Counter(map(str, frame.columns))
     if duplicates := [name for name, count in counts.items() if count > 1]:
         raise InputError(

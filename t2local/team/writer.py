@@ -70,11 +70,17 @@ class Writer(Protocol):
 
 
 class RowWriter:
-    """Writes blocks of rows with a team, as it was calibrated."""
+    """Writes blocks of rows with a team, as it was calibrated.
 
-    def __init__(self, team: Team, calibration: Calibration) -> None:
+    **Parameters:**
+
+    * **seed**: of the rows; none: that of the team.
+    """
+
+    def __init__(self, team: Team, calibration: Calibration, seed: int | None = None) -> None:
         self._team = team
         self._calibration = calibration
+        self._seed = seed or team.seed
 
     def write(self, request: BlockRequest, on_row: Callable[[], None] = lambda: None) -> Block:
         """Write a block; Ctrl-C ends it early with the rows that are complete.
@@ -135,7 +141,7 @@ class RowWriter:
     ) -> list[Request]:
         # The attempt is part of the stream: the same random numbers would fail in the same way.
         return [
-            Request(segments, RowStream(self._team.seed, request.number, row, attempt))
+            Request(segments, RowStream(self._seed, request.number, row, attempt))
             for row, segments in zip(rows, self._segments(request, rows, attempt), strict=True)
         ]
 
@@ -150,7 +156,7 @@ class RowWriter:
         if not gate:
             return [team.layout.segments] * len(rows)
         uniforms = [
-            generator(team.seed, Stream.ROW_MIXTURE, request.number, row, attempt).random(
+            generator(self._seed, Stream.ROW_MIXTURE, request.number, row, attempt).random(
                 gate.n_uniforms
             )
             for row in rows
@@ -170,7 +176,7 @@ class RowWriter:
             moved(
                 team.layout.parse(completion.texts),
                 team.extremes,
-                generator(team.seed, Stream.EXTREMES, block, row),
+                generator(self._seed, Stream.EXTREMES, block, row),
             )
             for row, completion in completions.items()
         ]
@@ -194,7 +200,7 @@ class RowWriter:
         pool = self._calibration.pool
         assert pool is not None
         team = self._team
-        rng = generator(team.seed, Stream.DRAWN_LABELS, block)
+        rng = generator(self._seed, Stream.DRAWN_LABELS, block)
         labels = pool.labels(predictions, team.settings.label_choice, rng)
         labels = moved_labels(labels, team.dictionary.target_feature, team.extremes, rng)
         return rows.assign(**{team.dictionary.target_feature.name: labels})

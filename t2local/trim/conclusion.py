@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from t2local.system.json_text import JsonObject
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.trim.benefit import Benefit
 from t2local.trim.shifts import FindingKind, Shifts
@@ -101,6 +102,12 @@ def answers(
         " ".join(filter(None, what_for)),
         " ".join(losses) or _NOTHING_LOST,
     )
+
+
+def answer_lines(report: JsonObject) -> list[str]:
+    """The answers of a report, each in a line: may I use the rows, for what, what was lost?"""
+    three = report["answers"]
+    return [line for line in (three["use"], three["purpose"], three["lost"]) if line]
 
 
 def judged_sentence(dictionary: FeatureDictionary) -> str:

@@ -3,13 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from t2local.errors import InputError, UsageError
-from t2local.settings import Settings
+from t2local.errors import InputError
+from t2local.settings import Settings, SettingsSource
 from t2local.stats.arrays import IntArray, Mask
 from t2local.system.json_text import JsonObject, to_json
 from t2local.tables.describe import dictionary_of
@@ -93,7 +92,7 @@ def trim(
     dictionary: FeatureDictionary | None = None,
     seed: int = 1,
     batch_size: int | None = None,
-    settings: Settings | Mapping[str, Any] | None = None,
+    settings: SettingsSource | None = None,
 ) -> Trimmed:
     """Judge synthetic rows by the real ones; what is kept counts as accepted for the rows after it.
 
@@ -107,10 +106,8 @@ def trim(
     * **batch_size**: rows judged together where ``trim.gate`` judges batches; all by default.
     * **settings**: names and values, as ``{"trim.gate": "ig_refit"}``.
 
-    **Raises** `InputError` when columns differ or real rows do not fit, `UsageError` for a batch
-    size below 1.
+    **Raises** `InputError` when columns differ or real rows do not fit.
     """
-    _check_batch_size(batch_size)
     chosen = Settings.of(settings)
     table = from_frame(real)
     dictionary = dictionary_of(table.cells, dictionary, target, chosen.table, _REAL)
@@ -124,12 +121,6 @@ def trim(
     notes = verdict.notes().set_index(synthetic.index)
     rejected = with_notes(notes[~verdict.kept], synthetic[~verdict.kept])
     return Trimmed(synthetic[verdict.kept], rejected, to_json(report))
-
-
-def _check_batch_size(batch_size: int | None) -> None:
-    if batch_size is not None and batch_size < 1:
-        next_step = "leave batch_size out, or pass 1 or more"
-        raise UsageError(f"A batch of {batch_size} rows cannot be judged.", next_step=next_step)
 
 
 def _report(
