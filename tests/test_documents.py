@@ -23,6 +23,9 @@ README, DOCS = ROOT / "README.md", ROOT / "docs"
 if not DOCS.is_dir():
     pytest.skip("the documents are not beside an installed package", allow_module_level=True)
 
+# Whether the examples run is asked here, not what their figures are.
+pytestmark = pytest.mark.usefixtures("fewest_fits")
+
 PAGES = [README, *sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)]
 _BLOCK = re.compile(r"(?m)^(?P<above>.*)\n```(?P<language>\w+)\n(?P<text>(?s:.*?))^```$")
 _NOT_RUN = re.compile(r"<!-- not run here: .{5,} -->")
@@ -116,7 +119,7 @@ def test_every_command_of_a_page_runs_or_says_why_not(
     page: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ):
     # Labels that the random model gives are refused, and a run without kept rows ends sooner; the
-    # Python examples run as they do by default.
+    # Python examples run with the settings that they have by default.
     monkeypatch.setenv("T2LOCAL_TEAM_LABELS", "worker")
     monkeypatch.setenv("T2LOCAL_TRIM_PATIENCE", "1")
     runnable = [b for b in blocks(page) if b.language == "sh" and not b.not_run]
