@@ -9,6 +9,7 @@ import pytest
 
 from t2local.evaluate import fidelity, utility
 from t2local.evaluate import report as evaluate_report
+from t2local.llm import catalog
 from t2local.stats import column_mixture, ensemble
 from t2local.team import calibration, label_calibration
 from t2local.trim import benefit
@@ -47,6 +48,16 @@ def _scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
             "T2LOCAL_BENCH_DATA",
         ):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _without_the_starter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wheel of the real starter model is there for tests with the mark ``model`` alone."""
+    if not request.node.get_closest_marker("model"):
+        installed, hidden = catalog._installed, catalog.entries()["starter"].wheels
+        monkeypatch.setattr(
+            catalog, "_installed", lambda part: None if part in hidden else installed(part)
+        )
 
 
 _MEMBERS = members(ensemble._fit_one)
