@@ -9,11 +9,12 @@ import pytest
 
 from t2local.evaluate import fidelity, utility
 from t2local.evaluate import report as evaluate_report
+from t2local.llm import catalog
 from t2local.stats import column_mixture, ensemble
-from t2local.team import label_calibration
+from t2local.team import calibration, label_calibration
 from t2local.trim import benefit
 from tests.batches import patients as make_patients
-from tests.fits import Fits
+from tests.fits import members, mixtures
 
 _SOCKETS = (
     "socket.connect",
@@ -49,21 +50,34 @@ def _scrubbed(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-_FITS = Fits(ensemble._fit_one)
+@pytest.fixture(autouse=True)
+def _without_the_starter(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wheel of the real starter model is there for tests with the mark ``model`` alone."""
+    if not request.node.get_closest_marker("model"):
+        installed, hidden = catalog._installed, catalog.entries()["starter"].wheels
+        monkeypatch.setattr(
+            catalog, "_installed", lambda part: None if part in hidden else installed(part)
+        )
+
+
+_MEMBERS = members(ensemble._fit_one)
+_MIXTURES = mixtures(calibration.ColumnMixture)
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _remembered_fits():
     """What was fitted once is not fitted again by another test (tests/fits.py)."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ensemble, "_fit_one", _FITS)
+        patch.setattr(ensemble, "_fit_one", _MEMBERS)
+        patch.setattr(calibration, "ColumnMixture", _MIXTURES)
         yield
 
 
 @pytest.fixture
 def fits_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of what a fit depends on: none is remembered."""
-    monkeypatch.setattr(ensemble, "_fit_one", _FITS.fit)
+    monkeypatch.setattr(ensemble, "_fit_one", _MEMBERS.fit)
+    monkeypatch.setattr(calibration, "ColumnMixture", _MIXTURES.fit)
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +85,7 @@ def few_trees():
     """For modules whose tests do not read what the forests say.
 
     That is tested in test_benefit.py and test_label_calibration.py; whole runs with all trees are
-    in test_documents.py, test_cli_commands.py and test_label_calibration.py.
+    in test_cli_commands.py and test_label_calibration.py, and the README's own in `.ci/run`.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(benefit, "_TREES", 2)

@@ -116,12 +116,13 @@ def faults(root: Path, whole: Path, old: Path | None, mode: int, point: int) -> 
 def cheap_fits() -> None:
     """Few trees; what one run fits its children have, as they run on the same rows."""
     from t2local.stats import ensemble
-    from t2local.team import label_calibration
+    from t2local.team import calibration, label_calibration
     from t2local.trim import benefit
-    from tests.fits import Fits
+    from tests.fits import members, mixtures
 
     benefit._TREES, benefit._REPEATS, label_calibration._TREES_OF_A_FOLD = 2, 1, 2
-    ensemble._fit_one = Fits(ensemble._fit_one)
+    ensemble._fit_one = members(ensemble._fit_one)
+    calibration.ColumnMixture = mixtures(calibration.ColumnMixture)
 
 
 def points(folder: Path, old: Path, every: int) -> list[tuple[int, Path | None, int]]:
