@@ -13,14 +13,14 @@ import tempfile
 from pathlib import Path
 
 GALLERY = Path(__file__).parent / "_static" / "gallery"
-#: The section of a page that its picture shows.
+#: The section of a page with which its picture begins.
 SECTIONS = {"diabetes": "columns", "trial": "verdict", "leaking": "privacy"}
 
 
 def put(name: str, folder: Path, chromium: str) -> None:
-    """Copy a page, and take the picture of one of its sections."""
+    """Copy a page, and take the picture of it from one of its sections on."""
     page = shutil.copyfile(folder / "report.html", GALLERY / f"{name}.html")
-    hidden = f"<style>nav, main > :not(#{SECTIONS[name]}) {{ display: none }}</style></head>"
+    hidden = f"<style>nav, main > :has(~ #{SECTIONS[name]}) {{ display: none }}</style></head>"
     with tempfile.TemporaryDirectory() as scratch:
         part = Path(scratch) / "part.html"
         part.write_text(page.read_text("utf-8").replace("</head>", hidden, 1), "utf-8")
