@@ -13,9 +13,11 @@ sys.path.insert(0, str(Path(__file__).parent / "_extensions"))
 project = "t2local"
 copyright = "the authors of t2local, Apache-2.0"  # noqa: A001 -- the name is Sphinx's
 release = version = installed_version("t2local")
-extensions = ["myst_parser", "sphinx.ext.autodoc", "reference_from_code"]
-exclude_patterns = ["_build", "_extensions"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "reference_from_code"]
+exclude_patterns = ["_build", "_extensions", "jupyter_execute"]
 
+# Notebooks are stored with what their cells showed; tests/test_notebooks.py runs them.
+nb_execution_mode = "off"
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
