@@ -64,7 +64,8 @@ def test_rows_of_one_class_alone_fail_the_verdict():
     ("kind", "purpose", "light"),
     [
         (None, "train", "go"),
-        ("marginal", "train", "go"),  # by design
+        ("marginal", "train", "care"),
+        ("target_association", "train, the clearest", "care"),
         ("marginal", "share", "care"),
         ("lost_range", "train", "care"),
         ("class_shares", "train", "care"),
@@ -77,6 +78,32 @@ def test_the_light_depends_on_what_was_lost_and_what_the_rows_are_for(kind, purp
     assert answer.light == light
     assert COUNTS in answer.use
     assert ("Nothing beyond chance" in answer.lost) == (kind is None)
+
+
+@pytest.mark.parametrize("purpose", ["train", "train, the clearest"])
+@pytest.mark.parametrize("kind", ["target_association", "association", "marginal", "missing"])
+def test_shifted_rows_to_train_with_are_said_not_to_describe_the_patients(kind, purpose):
+    answer = answers(COUNTS, found((kind, "age")), None, purpose)
+    assert answer.use.startswith("To train a model: yes. To describe the patients: no.")
+    assert "counts, effects and p-values of these rows are not those of" in answer.purpose
+    assert ("target_association in age." in answer.lost) == (kind == "target_association")
+    assert "counts, effects and p-values" in conclusion(COUNTS, found((kind, "age")), None, purpose)
+
+
+def test_clear_cases_never_describe_the_patients_and_others_do_unless_they_are_shifted():
+    clearest = answers(COUNTS, found(), None, "train, the clearest")
+    assert clearest.use.startswith("Yes, to train a model.")
+    assert "p-values of these rows are not those of the patients" in clearest.purpose
+    assert answers(COUNTS, found(), None, "train").purpose == "They are for training a model."
+    shared = answers(COUNTS, found(), None, "share")
+    assert (shared.light, shared.use) == ("go", f"Yes. {COUNTS}")
+    assert "Effects and p-values need the real rows" in shared.purpose
+
+
+@pytest.mark.parametrize("faults", [{"complete": False}, {"warning": "They give rows away."}])
+def test_rows_to_train_with_that_have_another_fault_are_no_plain_yes_for_training(faults):
+    answer = answers(COUNTS, found(("marginal", "age")), None, "train", **faults)
+    assert answer.use.startswith("With care.")
 
 
 def test_fewer_rows_than_wanted_are_no_plain_yes_and_none_are_a_no():

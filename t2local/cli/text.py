@@ -62,6 +62,15 @@ def trim_summary(report: "JsonObject", out: Path) -> str:
     return "\n".join([*_answers(report), *_top_reasons(report), _where_to_look(out)])
 
 
+def evaluation_summary(report: "JsonObject", figures: str, out: Path) -> str:
+    """What `t2local.evaluate` measured: the figures, then the answers, and where to look next."""
+    where = (
+        f"Look at {out / 'report.html'} in a browser: its end says what the words mean. "
+        "What each figure means: docs/method.md, Evaluation."
+    )
+    return "\n".join([figures, *_answers(report), where])
+
+
 def _answers(report: "JsonObject") -> Iterator[str]:
     """May I use them, for what, and what was lost?"""
     answers = report["answers"]

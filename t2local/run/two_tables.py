@@ -16,6 +16,7 @@ from t2local.tables.describe import dictionary_of
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import Table, cells_of
 from t2local.tables.reading import read_table
+from t2local.tables.rule_counts import rule_report
 from t2local.trim.conclusion import answers
 from t2local.trim.plugin import Trimmed, trim
 from t2local.trim.shifts import shifts
@@ -87,7 +88,8 @@ def evaluate_files(
         dictionary=agreed,
         seed=seed,
     )
-    warning = evaluation.privacy.warning if evaluation.privacy else ""
+    privacy = evaluation.privacy
+    warning = " ".join([*([privacy.warning] if privacy else []), *evaluation.losses]).strip()
     report = {**evaluation.as_report(), **_comparison(agreed, table, rows, seed, warning)}
     with folder:
         folder.start()
@@ -113,6 +115,7 @@ def _comparison(
     counts = f"{len(synthetic)} synthetic rows were measured, and none was rejected."
     return {
         "shifts": to_json(shifted),
+        "rules": to_json(rule_report(dictionary, real, synthetic, np.ones(len(synthetic), bool))),
         "answers": to_json(answers(counts, shifted, None, warning=warning)),
         **to_json(_pictures(dictionary, table, rows)),
     }

@@ -9,20 +9,34 @@ from t2local.trim.shifts import FindingKind, Shifts
 
 #: Findings that say that something of the table is gone: they are told one by one, always first.
 _LOSSES: tuple[FindingKind, ...] = ("lost_class", "lost_range", "class_shares")
+#: What is told with its figures of rows to train with too: what they get wrong of the target.
+_TOLD: tuple[FindingKind, ...] = (*_LOSSES, "target_association")
 #: Sentences in a verdict; the report has all of them.
 _MAX_SENTENCES = 3
 
 Purpose: TypeAlias = Literal["train", "train, the clearest", "share"]
 _PURPOSES: dict[Purpose, str] = {
     "train": "They are for training a model.",
-    "train, the clearest": "They are for training a model: clear cases are over-represented.",
-    "share": "They are for showing what the table looks like.",
+    "train, the clearest": "They are for training a model: clear cases are over-represented, so "
+    "counts, effects and p-values of these rows are not those of the patients.",
+    "share": "They are for showing what the table looks like. Effects and p-values need the real "
+    "rows.",
 }
+_NOT_TO_DESCRIBE = (
+    "They are not for describing the patients: counts, effects and p-values of these rows are not "
+    "those of the real ones."
+)
 Light: TypeAlias = Literal["go", "care", "stop"]
 _USE: dict[Light, str] = {
     "go": "Yes.",
     "care": "With care.",
     "stop": "No, not as they are.",
+}
+#: The same of rows to train with; those that are shifted by design have no other fault.
+_USE_TO_TRAIN: dict[Light, str] = {
+    **_USE,
+    "go": "Yes, to train a model.",
+    "care": "To train a model: yes. To describe the patients: no.",
 }
 _NOT_COMPARED = "What was lost is not known: no real row is what was asked for."
 _NOTHING_LOST = "Nothing beyond chance: every class and every range of the real rows is there."
@@ -32,9 +46,9 @@ _NOTHING_LOST = "Nothing beyond chance: every class and every range of the real 
 class Answers:
     """What everybody asks first: may I use the rows (``use``), for what, and what was lost?
 
-    ``light``: go; care, where something was shifted that these rows are for, fewer rows were kept
-    than were wanted, they harm a model, or give real rows away; stop, where nothing was kept or a
-    class is gone.
+    ``light``: go; care, where something was shifted, so that they do not describe the real rows,
+    fewer rows were kept than were wanted, they harm a model, or give real rows away; stop, where
+    nothing was kept or a class is gone.
     """
 
     light: Light
@@ -58,7 +72,7 @@ def conclusion(
         # Nobody reads on when something is lost: that comes before the good news.
         sentences = [*_told(shifts, purpose), counts]
     if purpose is not None and shifts is not None:
-        sentences.append(_PURPOSES[purpose])
+        sentences.append(_purpose(purpose, shifts))
     if benefit is not None:
         sentences.append(benefit.verdict)
     return " ".join(sentences)
@@ -82,24 +96,25 @@ def answers(
     """
     if shifts is None:
         return Answers("stop", f"{_USE['stop']} {counts}", "For nothing.", "All rows.")
-    losses = _told(shifts, purpose)
-    light: Light = "go"
     kinds = {finding.kind for finding in shifts.findings}
-    for_training = purpose not in (None, "share")
-    matters = kinds.intersection(_LOSSES) if for_training else kinds
     harms = benefit is not None and benefit.harms
-    if matters or harms or warning or not (complete and shifts.n_real):
+    faults = harms or warning or not (complete and shifts.n_real)
+    light: Light = "go"
+    if kinds or faults:
         light = "care"
     if "lost_class" in kinds:
         light = "stop"
-    what_for = [_purpose(purpose)]
+    use = _USE[light]
+    if _trains(purpose) and not (faults or kinds.intersection(_LOSSES)):
+        use = _USE_TO_TRAIN[light]
+    what_for = [_purpose(purpose, shifts)]
     if benefit is not None:
         what_for.append(benefit.plain_verdict)
     return Answers(
         light,
-        " ".join(filter(None, [_USE[light], warning, counts])),
+        " ".join(filter(None, [use, warning, counts])),
         " ".join(filter(None, what_for)),
-        " ".join(losses) or _NOTHING_LOST,
+        " ".join(_told(shifts, purpose)) or _NOTHING_LOST,
     )
 
 
@@ -110,31 +125,39 @@ def judged_sentence(dictionary: FeatureDictionary) -> str:
     return " There is no target, so they were judged by their cells alone."
 
 
-def _purpose(purpose: Purpose | None) -> str:
-    return "" if purpose is None else _PURPOSES[purpose]
+def _trains(purpose: Purpose | None) -> bool:
+    return purpose not in (None, "share")
+
+
+def _purpose(purpose: Purpose | None, shifts: Shifts) -> str:
+    """What they are for, and what not: clear cases never describe the patients."""
+    words = "" if purpose is None else _PURPOSES[purpose]
+    if shifts.passed or purpose == "train, the clearest":
+        return words
+    return f"{words} {_NOT_TO_DESCRIBE}".strip()
 
 
 def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:
     """The findings in words. Rows to train with are shifted by design: of these, columns alone."""
     if not shifts.n_real:
         return [_NOT_COMPARED]
-    if purpose in (None, "share"):
+    if not _trains(purpose):
         return _limited([finding.sentence for finding in shifts.findings])
-    losses = [finding.sentence for finding in shifts.findings if finding.kind in _LOSSES]
+    sentences = [finding.sentence for finding in shifts.findings if finding.kind in _TOLD]
     columns = dict.fromkeys(
         column
         for finding in shifts.findings
-        if finding.kind not in _LOSSES
+        if finding.kind not in _TOLD
         for column in finding.columns
     )
     if not columns:
-        return _limited(losses)
+        return _limited(sentences)
     names = list(columns)[:_MAX_SENTENCES]
     if more := len(columns) - len(names):
         names.append(f"{more} more")
     listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
     shifted = f"The kept rows differ from the real ones, more than by chance, in {listed}."
-    return [*_limited(losses), shifted]
+    return [*_limited(sentences), shifted]
 
 
 def _limited(sentences: list[str]) -> list[str]:

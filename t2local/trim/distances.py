@@ -135,7 +135,7 @@ def distances(
         measured += _columns(pooled, [dictionary.target_feature], splits, label=dictionary.target)
     correlations = Correlations.of(_blocks(pooled, dictionary.features), splits.masks)
     n_smaller = min(len(real), len(kept))
-    return _with_bands(measured, n_smaller, correlations, dictionary.names)
+    return _with_bands(measured, n_smaller, correlations, dictionary)
 
 
 def _columns(
@@ -210,7 +210,7 @@ def _with_bands(
     measured: Sequence[_Measured],
     n_smaller: int,
     correlations: Correlations | None,
-    names: Sequence[str],
+    dictionary: FeatureDictionary,
 ) -> tuple[tuple[Distance, ...], tuple[AssociationShift, ...]]:
     """Every kind of distance gets its limit, all of them together."""
     by_kind: dict[DistanceKind, list[_Measured]] = {}
@@ -235,7 +235,7 @@ def _with_bands(
     ]
     pairs: tuple[AssociationShift, ...] = ()
     if correlations is not None:
-        pairs = tuple(_pairs(correlations, limit_of_kinds[-1], names))
+        pairs = tuple(_pairs(correlations, limit_of_kinds[-1], dictionary))
     return tuple(with_bands), pairs
 
 
@@ -247,15 +247,23 @@ def _with_band(column: _Measured, distance: float, band: float) -> Distance:
 
 
 def _pairs(
-    correlations: Correlations, limit: float, names: Sequence[str]
+    correlations: Correlations, limit: float, dictionary: FeatureDictionary
 ) -> Iterator[AssociationShift]:
-    """The ten pairs that differ most, each by the two of their levels that differ most."""
+    """The ten pairs that differ most, each by the two of their levels that differ most.
+
+    Where none of these has the target, the first that has it is the eleventh.
+    """
     deviations = correlations.deviations[:, 0]
     order = np.argsort(-deviations, kind="stable")
     owners = [tuple(sorted(pair)) for pair in correlations.pairs[order].tolist()]
     _, first_places = np.unique(owners, axis=0, return_index=True)
-    for place in order[np.sort(first_places)[:_PAIRS_SHOWN]]:
-        first, second = (names[number] for number in correlations.pairs[place])
+    names = np.array(dictionary.names, dtype=object)
+    places = order[np.sort(first_places)]
+    has_target = (names[correlations.pairs[places]] == dictionary.target).any(axis=1)
+    is_shown = np.arange(len(places)) < _PAIRS_SHOWN
+    is_shown |= has_target & (has_target.cumsum() == 1)
+    for place in places[is_shown]:
+        first, second = names[correlations.pairs[place]]
         real, kept = float(correlations.first[place]), float(correlations.second[place])
         distance = float(deviations[place])
         sentence = ""
