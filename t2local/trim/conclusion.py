@@ -40,15 +40,17 @@ _USE_TO_TRAIN: dict[Light, str] = {
 }
 _NOT_COMPARED = "What was lost is not known: no real row is what was asked for."
 _NOTHING_LOST = "Nothing beyond chance: every class and every range of the real rows is there."
+#: Rows that were chosen for their clear labels: they are shifted whether a test finds it or not.
+_CLEAREST: Purpose = "train, the clearest"
 
 
 @dataclass(frozen=True)
 class Answers:
     """What everybody asks first: may I use the rows (``use``), for what, and what was lost?
 
-    ``light``: go; care, where something was shifted, so that they do not describe the real rows,
-    fewer rows were kept than were wanted, they harm a model, or give real rows away; stop, where
-    nothing was kept or a class is gone.
+    ``light``: go; care, where rows do not describe the real ones, as something was shifted or the
+    clearest were chosen, fewer were kept than were wanted, they harm a model, or give real rows
+    away; stop, where nothing was kept or a class is gone.
     """
 
     light: Light
@@ -100,7 +102,7 @@ def answers(
     harms = benefit is not None and benefit.harms
     faults = harms or warning or not (complete and shifts.n_real)
     light: Light = "go"
-    if kinds or faults:
+    if kinds or faults or purpose == _CLEAREST:
         light = "care"
     if "lost_class" in kinds:
         light = "stop"
@@ -114,7 +116,7 @@ def answers(
         light,
         " ".join(filter(None, [use, warning, counts])),
         " ".join(filter(None, what_for)),
-        " ".join(_told(shifts, purpose)) or _NOTHING_LOST,
+        " ".join(_told(shifts, purpose) or _nothing_lost(shifts, purpose)),
     )
 
 
@@ -132,9 +134,22 @@ def _trains(purpose: Purpose | None) -> bool:
 def _purpose(purpose: Purpose | None, shifts: Shifts) -> str:
     """What they are for, and what not: clear cases never describe the patients."""
     words = "" if purpose is None else _PURPOSES[purpose]
-    if shifts.passed or purpose == "train, the clearest":
+    if shifts.passed or purpose == _CLEAREST:
         return words
     return f"{words} {_NOT_TO_DESCRIBE}".strip()
+
+
+def _nothing_lost(shifts: Shifts, purpose: Purpose | None) -> list[str]:
+    """That no test finds anything; of the clearest rows also what a larger table might show."""
+    pairs = [pair for pair in shifts.associations if pair.of_target]
+    if purpose != _CLEAREST or not pairs:
+        return [_NOTHING_LOST]
+    first, second = pairs[0].columns
+    changed = (
+        f"Of the pairs with the target {first} and {second} changed most: their correlation is "
+        f"{pairs[0].kept:.2f} in the kept rows and {pairs[0].real:.2f} in the real ones."
+    )
+    return [_NOTHING_LOST, changed]
 
 
 def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:

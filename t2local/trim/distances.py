@@ -66,6 +66,7 @@ class AssociationShift:
     * ``distance``: their difference in standard deviations of chance, which does not explain what
       is beyond ``band``.
     * ``sentence``: what differs; blank within the band.
+    * ``of_target``: whether one of them is the target.
     """
 
     columns: tuple[str, str]
@@ -74,6 +75,7 @@ class AssociationShift:
     distance: float
     band: float
     sentence: str
+    of_target: bool = False
 
 
 @dataclass(frozen=True)
@@ -259,9 +261,9 @@ def _pairs(
     _, first_places = np.unique(owners, axis=0, return_index=True)
     names = np.array(dictionary.names, dtype=object)
     places = order[np.sort(first_places)]
-    has_target = (names[correlations.pairs[places]] == dictionary.target).any(axis=1)
+    of_target = (names[correlations.pairs[places]] == dictionary.target).any(axis=1)
     is_shown = np.arange(len(places)) < _PAIRS_SHOWN
-    is_shown |= has_target & (has_target.cumsum() == 1)
+    is_shown |= of_target & (of_target.cumsum() == 1)
     for place in places[is_shown]:
         first, second = names[correlations.pairs[place]]
         real, kept = float(correlations.first[place]), float(correlations.second[place])
@@ -269,4 +271,5 @@ def _pairs(
         sentence = ""
         if distance > limit:
             sentence = sentences.of_association((first, second), real, kept)
-        yield AssociationShift((first, second), real, kept, distance, limit, sentence)
+        has_target = dictionary.target in (first, second)
+        yield AssociationShift((first, second), real, kept, distance, limit, sentence, has_target)

@@ -174,8 +174,8 @@ def _findings(
     # A band may be 0: of a column that differs in no random split.
     beyond.sort(key=lambda one: (one.band or 0.0) / (one.distance or 1.0))
     findings = [Finding(one.kind, (one.column,), one.sentence) for one in beyond]
-    of_target = [pair for pair in pairs if pair.sentence and target in pair.columns]
-    others = [pair for pair in pairs if pair.sentence and pair not in of_target]
+    of_target = [pair for pair in pairs if pair.sentence and pair.of_target]
+    others = [pair for pair in pairs if pair.sentence and not pair.of_target]
     findings += [Finding("target_association", p.columns, p.sentence) for p in of_target[:1]]
     findings += [Finding("association", pair.columns, pair.sentence) for pair in others[:1]]
     yield from sorted(findings, key=lambda finding: _KINDS.index(finding.kind))
