@@ -80,7 +80,7 @@ def test_the_light_depends_on_what_was_lost_and_what_the_rows_are_for(kind, purp
     answer = answers(COUNTS, shifted, None, purpose)
     assert answer.light == light
     assert COUNTS in answer.use
-    assert ("Nothing beyond chance" in answer.lost) == (kind is None)
+    assert ("nothing differs beyond chance" in answer.lost) == (kind is None)
 
 
 @pytest.mark.parametrize("purpose", ["train", "train, the clearest"])
@@ -118,7 +118,17 @@ def test_rows_in_which_nothing_was_found_are_green_for_what_they_are_for():
 @pytest.mark.parametrize("faults", [{"complete": False}, {"warning": "They give rows away."}])
 def test_rows_to_train_with_that_have_another_fault_are_no_plain_yes_for_training(faults):
     answer = answers(COUNTS, found(("marginal", "age")), None, "train", **faults)
-    assert answer.use.startswith("With care.")
+    assert answer.use.startswith("To train a model: with care. To describe the patients: no.")
+    unshifted = answers(COUNTS, found(), None, "train", **faults)
+    assert unshifted.use.startswith("With care.")
+
+
+@pytest.mark.parametrize("purpose", [None, "train", "train, the clearest", "share"])
+def test_a_subgroup_without_a_row_is_told_and_is_no_green(purpose):
+    sentence = "No kept row has outcome 'dead' with sex 'F', where 9.1 % is to be expected."
+    answer = answers(COUNTS, found(), None, purpose, lost_groups=[sentence])
+    assert (answer.light, sentence in answer.lost) == ("care", True)
+    assert ("To describe the patients: no." in answer.use) == (purpose not in (None, "share"))
 
 
 def test_fewer_rows_than_wanted_are_no_plain_yes_and_none_are_a_no():

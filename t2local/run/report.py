@@ -7,7 +7,7 @@ from t2local.evaluate.association_maps import AssociationMaps
 from t2local.evaluate.marginals import Marginal
 from t2local.evaluate.privacy_report import PrivacyReport
 from t2local.evaluate.rejected_examples import RejectedExample
-from t2local.evaluate.subgroups import Subgroup
+from t2local.evaluate.subgroups import Subgroup, lost_subgroups
 from t2local.llm.counters import Counters
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import CHOICE, BatchEntry, Ledger, rows_written
@@ -213,13 +213,13 @@ def report_of(
         benefit=measured.benefit,
         shifts=measured.shifts,
         **vars(pictures),
-        answers=_answers(run, inputs, measured),
+        answers=_answers(run, inputs, measured, pictures),
         verdict=_warned(conclusion(counted, *findings), measured.privacy),
         privacy=measured.privacy,
     )
 
 
-def _answers(run: Run, inputs: Inputs, measured: Measured) -> Answers:
+def _answers(run: Run, inputs: Inputs, measured: Measured, pictures: Pictures) -> Answers:
     ledger = run.ledger
     return answers(
         _plain_counts(ledger) + judged_sentence(inputs.dictionary),
@@ -228,6 +228,7 @@ def _answers(run: Run, inputs: Inputs, measured: Measured) -> Answers:
         _purpose(run, inputs),
         complete=ledger.kept >= ledger.wanted,
         warning=measured.privacy.warning if measured.privacy else "",
+        lost_groups=lost_subgroups(pictures.subgroups, inputs.dictionary, ledger.kept),
     )
 
 

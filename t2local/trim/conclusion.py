@@ -1,5 +1,6 @@
 """What a run says of its kept rows in a few sentences: shifts first, then purpose and benefit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -32,14 +33,8 @@ _USE: dict[Light, str] = {
     "care": "With care.",
     "stop": "No, not as they are.",
 }
-#: The same of rows to train with; those that are shifted by design have no other fault.
-_USE_TO_TRAIN: dict[Light, str] = {
-    **_USE,
-    "go": "Yes, to train a model.",
-    "care": "To train a model: yes. To describe the patients: no.",
-}
 _NOT_COMPARED = "What was lost is not known: no real row is what was asked for."
-_NOTHING_LOST = "Nothing beyond chance: every class and every range of the real rows is there."
+_NOTHING_LOST = "No class and no range of the real rows is lost, and nothing differs beyond chance."
 #: Rows that were chosen for their clear labels: they are shifted whether a test finds it or not.
 _CLEAREST: Purpose = "train, the clearest"
 
@@ -88,6 +83,7 @@ def answers(
     *,
     complete: bool = True,
     warning: str = "",
+    lost_groups: Sequence[str] = (),
 ) -> Answers:
     """The same as `conclusion`, by question and without the figures of models.
 
@@ -95,20 +91,23 @@ def answers(
 
     * **complete**: whether as many rows were kept as were wanted.
     * **warning**: what else speaks against them, in a sentence.
+    * **lost_groups**: subgroups of the real rows that no kept row is of, in sentences.
     """
     if shifts is None:
         return Answers("stop", f"{_USE['stop']} {counts}", "For nothing.", "All rows.")
     kinds = {finding.kind for finding in shifts.findings}
     harms = benefit is not None and benefit.harms
-    faults = harms or warning or not (complete and shifts.n_real)
+    faults = bool(harms or warning or lost_groups or not (complete and shifts.n_real))
+    describes = shifts.passed and not lost_groups and purpose != _CLEAREST
     light: Light = "go"
-    if kinds or faults or purpose == _CLEAREST:
+    if faults or not describes:
         light = "care"
     if "lost_class" in kinds:
         light = "stop"
     use = _USE[light]
-    if _trains(purpose) and not (faults or kinds.intersection(_LOSSES)):
-        use = _USE_TO_TRAIN[light]
+    if _trains(purpose):
+        sound = not faults and not kinds.intersection(_LOSSES)
+        use = _use_to_train(light, sound=sound, describes=describes)
     what_for = [_purpose(purpose, shifts)]
     if benefit is not None:
         what_for.append(benefit.plain_verdict)
@@ -116,7 +115,7 @@ def answers(
         light,
         " ".join(filter(None, [use, warning, counts])),
         " ".join(filter(None, what_for)),
-        " ".join(_told(shifts, purpose) or _nothing_lost(shifts, purpose)),
+        " ".join([*(_told(shifts, purpose) or _nothing_lost(shifts, purpose)), *lost_groups]),
     )
 
 
@@ -125,6 +124,16 @@ def judged_sentence(dictionary: FeatureDictionary) -> str:
     if dictionary.target is not None:
         return ""
     return " There is no target, so they were judged by their cells alone."
+
+
+def _use_to_train(light: Light, *, sound: bool, describes: bool) -> str:
+    """Whether a model may be trained with them, and whether they describe the patients."""
+    if light == "go":
+        return "Yes, to train a model."
+    if light == "stop" or describes:
+        return _USE[light]
+    to_train = "yes" if sound else "with care"
+    return f"To train a model: {to_train}. To describe the patients: no."
 
 
 def _trains(purpose: Purpose | None) -> bool:
