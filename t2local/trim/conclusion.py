@@ -34,7 +34,8 @@ _USE: dict[Light, str] = {
     "stop": "No, not as they are.",
 }
 _NOT_COMPARED = "What was lost is not known: no real row is what was asked for."
-_NOTHING_LOST = "No class and no range of the real rows is lost, and nothing differs beyond chance."
+_KEPT_ALL = "No class and no range of the real rows is lost"
+_NOTHING_LOST = f"{_KEPT_ALL}, and nothing differs beyond chance."
 #: Rows that were chosen for their clear labels: they are shifted whether a test finds it or not.
 _CLEAREST: Purpose = "train, the clearest"
 
@@ -149,16 +150,17 @@ def _purpose(purpose: Purpose | None, shifts: Shifts) -> str:
 
 
 def _nothing_lost(shifts: Shifts, purpose: Purpose | None) -> list[str]:
-    """That no test finds anything; of the clearest rows also what a larger table might show."""
+    """That no test finds anything; of the clearest rows rather what so few of them cannot prove."""
     pairs = [pair for pair in shifts.associations if pair.of_target]
     if purpose != _CLEAREST or not pairs:
         return [_NOTHING_LOST]
     first, second = pairs[0].columns
-    changed = (
+    return [
+        f"{_KEPT_ALL}.",
         f"Of the pairs with the target {first} and {second} changed most: their correlation is "
-        f"{pairs[0].kept:.2f} in the kept rows and {pairs[0].real:.2f} in the real ones."
-    )
-    return [_NOTHING_LOST, changed]
+        f"{pairs[0].kept:.2f} in the kept rows and {pairs[0].real:.2f} in the real ones, which may "
+        "be chance with so few rows.",
+    ]
 
 
 def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:
