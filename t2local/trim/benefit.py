@@ -229,16 +229,14 @@ def benefit(
     data = _Data.of(real, kept, dictionary, seed, weights, ensemble_label_share, candidates)
     predictions = _held_out_predictions(data, on_all)
     losses = {name: weights * _loss(p, data.y, data.target) for name, p in predictions.items()}
-    joined = losses["linear_real_and_kept"]
+    alone, joined = losses["linear_real"], losses["linear_real_and_kept"]
     figures = Benefit(
         rows=len(real),
         losses={name: float(loss.mean()) for name, loss in losses.items()},
         auc={},
-        gain=Interval.of_losses(joined - losses["linear_real"]),
+        gain=Interval.of_losses(joined - alone),
         against_ensemble=Interval.of_losses(joined - losses["ensemble_real"]),
-        against_real={
-            name: Interval.of_losses(loss - losses["linear_real"]) for name, loss in losses.items()
-        },
+        against_real={name: Interval.of_losses(loss - alone) for name, loss in losses.items()},
     )
     if len(np.unique(data.y)) < 2 or not data.target.levels:
         return figures

@@ -100,9 +100,7 @@ def answers(
     harms = benefit is not None and benefit.harms
     faults = bool(harms or warning or lost_groups or not (complete and shifts.n_real))
     describes = shifts.passed and not lost_groups and purpose != _CLEAREST
-    light: Light = "go"
-    if faults or not describes:
-        light = "care"
+    light: Light = "care" if faults or not describes else "go"
     if "lost_class" in kinds:
         light = "stop"
     use = _USE[light]
@@ -155,12 +153,12 @@ def _nothing_lost(shifts: Shifts, purpose: Purpose | None) -> list[str]:
     if purpose != _CLEAREST or not pairs:
         return [_NOTHING_LOST]
     first, second = pairs[0].columns
-    return [
-        f"{_KEPT_ALL}.",
+    changed = (
         f"Of the pairs with the target {first} and {second} changed most: their correlation is "
         f"{pairs[0].kept:.2f} in the kept rows and {pairs[0].real:.2f} in the real ones, which may "
-        "be chance with so few rows.",
-    ]
+        "be chance with so few rows."
+    )
+    return [f"{_KEPT_ALL}.", changed]
 
 
 def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:
