@@ -69,6 +69,7 @@ def test_every_figure_has_range_direction_and_reference(report):
 def test_the_text_of_a_report_and_its_json_without_a_bound(of_a_number):
     text, report = of_a_number  # a number: its r2 has no lower bound
     assert "alpha-precision" in text
+    assert max(len(line) for line in text.splitlines() if "  " in line.strip()) <= 80
     assert "half of the real rows" in text
     assert "-inf to 100" in text
     assert json.loads(report)["figures"][0]["lowest"] is None
@@ -112,8 +113,9 @@ def test_the_report_has_one_line_for_a_figure_under_its_group():
     other = replace(figure, group="h", label="c", lowest=-np.inf)
     text = Evaluation({"real": 10}, "y", 1, (figure, figure, other), None, ("a note",)).text()
     lines = text.splitlines()
-    assert [line.split()[0] for line in lines] == ["value", "g", "a,", "a,", "h", "c", "note:"]
-    assert lines[2].split() == ["a,", "b", "0.500", "0", "to", "1", "higher", "0.250", "holdout"]
+    assert [line.split()[0] for line in lines] == ["value", "g,", "a,", "a,", "h,", "c", "note:"]
+    assert lines[2].split() == ["a,", "b", "0.500", "0", "to", "1", "higher", "0.250"]
+    assert lines[1] == "g, beside holdout"
     assert "-inf to 1" in lines[5]
 
 

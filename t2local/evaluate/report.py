@@ -97,17 +97,16 @@ class Evaluation:
         return to_json(self)
 
     def text(self) -> str:
-        """As a table for a terminal."""
-        lines = [f"{'':<34}{'value':>8}{'range':>14}   {'better':<16}{'reference':>9}"]
-        group = ""
+        """As a table for a terminal of 80 columns."""
+        lines = [f"{'':<28}{'value':>8}{'range':>12}  {'better':<16}{'reference':>9}"]
+        heading = ""
         for figure in self.figures:
-            if figure.group != group:
-                group = figure.group
-                lines.append(group)
+            if heading != (heading := f"{figure.group}, beside {figure.against}"):
+                lines.append(heading)
             bounds = f"{figure.lowest:g} to {figure.highest:g}"
             lines.append(
-                f"  {figure.label:<32}{figure.value:>8.3f}{bounds:>14}   "
-                f"{figure.better:<16}{figure.reference:>9.3f}  {figure.against}"
+                f"  {figure.label:<26}{figure.value:>8.3f}{bounds:>12}  "
+                f"{figure.better:<16}{figure.reference:>9.3f}"
             )
         if self.privacy:
             lines += ["privacy", *(f"  {sentence}" for sentence in self.privacy.sentences)]
