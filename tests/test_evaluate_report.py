@@ -14,6 +14,7 @@ from t2local.errors import InputError
 from t2local.evaluate import privacy
 from t2local.evaluate.metric import measure
 from t2local.evaluate.report import METRICS, Evaluation, Figure
+from t2local.stats.intervals import Interval
 from tests.pairs import pair_of, two
 
 
@@ -117,6 +118,27 @@ def test_the_report_has_one_line_for_a_figure_under_its_group():
     assert lines[2].split() == ["a,", "b", "0.500", "0", "to", "1", "higher", "0.250"]
     assert lines[1] == "g, beside holdout"
     assert "-inf to 1" in lines[5]
+
+
+@pytest.mark.parametrize(("high", "n"), [(-0.1, 1), (0.1, 0), (float("nan"), 0)])
+def test_a_loss_beyond_chance_is_a_sentence_with_both_figures(high, n):
+    difference = Interval(-8.0, -16.0, high)
+    figure = Figure(
+        "utility (%)",
+        "auc_synthetic",
+        "auc, synthetic",
+        80.0,
+        0.0,
+        100.0,
+        "higher",
+        88.0,
+        "real rows alone",
+        difference,
+    )
+    other = replace(figure, name="f1_synthetic", difference=None)
+    losses = Evaluation({"real": 10}, "y", 1, (figure, other), None, ()).losses
+    assert len(losses) == n
+    assert all("(AUC 80.0 %, where the real rows alone give 88.0 %)" in one for one in losses)
 
 
 def test_what_cannot_be_evaluated_is_said():
