@@ -12,11 +12,12 @@ from scipy.stats import t
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import encode_labels, fit_ensemble, fit_linear, predict_ensemble
 from t2local.stats.folds import stratified_folds
+from t2local.stats.intervals import Interval
 from t2local.stats.quotas import assign
 from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.trim import benefit as module
-from t2local.trim.benefit import Benefit, Interval, benefit
+from t2local.trim.benefit import Benefit, benefit
 from t2local.trim.replay import Candidates
 
 
@@ -91,11 +92,33 @@ def test_the_figures_belong_together_and_are_the_same_again():
     names = [
         *("linear_real", "ensemble_real"),
         *("linear_real_and_kept", "ensemble_real_and_kept"),
+        *("linear_kept", "linear_real_oversampled"),
     ]
     assert sorted(once.losses) == sorted(once.auc) == sorted(names)
     joined = once.losses["linear_real_and_kept"]
     assert once.gain.mean == pytest.approx(joined - once.losses["linear_real"])
     assert once.against_ensemble.mean == pytest.approx(joined - once.losses["ensemble_real"])
+
+
+def test_each_model_is_held_against_the_linear_model_of_the_real_rows():
+    figures = benefit(wide(40, 5), wide(100, 2), wide_dictionary(), 1)
+    assert figures.against_real["linear_real"] == Interval(0, 0, 0)
+    assert figures.against_real["linear_real_and_kept"] == figures.auc_gain
+    kept = figures.against_real["linear_kept"]
+    aucs = figures.auc["linear_kept"].mean - figures.auc["linear_real"].mean
+    assert kept.mean == pytest.approx(aucs)
+    assert kept.low < kept.mean < kept.high
+
+
+def test_oversampling_does_what_repeated_rows_of_the_rare_class_do():
+    pool = table(200, 5)
+    real = pd.concat([pool[pool["y"] == "1"].head(10), pool[pool["y"] == "0"].head(30)])
+    data = module._Data.of(real, real, dictionary(), 1, np.ones(40), 0.0, None)
+    (weighted,) = module._fit_oversampled(data, np.ones(40, dtype=bool))
+    repeated = np.concatenate([np.tile(np.arange(10), 3), np.arange(10, 40)])
+    (plain,) = fit_linear(data.x[repeated], data.y[repeated], dictionary()["y"])
+    assert weighted.coef_ == pytest.approx(plain.coef_, abs=1e-3)
+    assert weighted.intercept_ == pytest.approx(plain.intercept_, abs=1e-3)
 
 
 def test_losses_are_those_of_a_plain_loop_over_the_folds():

@@ -216,6 +216,15 @@ def test_sample_describe_and_plan_work_on_each_other(tmp_path, monkeypatch):
     assert "source: data" in (tmp_path / "p.yaml").read_text()
     assert planned.stdout == described.stdout == ""
     assert "Written to d.yaml" in described.stderr
+    assert "from the data" not in planned.stderr
+    verbose = ("--source", "data", "--dictionary", "d.yaml", "--verbose", "-o", "p.yaml")
+    assert "plan: " in run("plan", "wine.csv", *verbose).stderr
+
+
+def test_every_command_that_decides_something_says_all_of_it_when_asked():
+    by_name = {names[0]: command for names, command in commands() if len(names) == 1}
+    for name in ("generate", "describe", "plan", "ask"):
+        assert "--verbose" in [option for each in by_name[name].params for option in each.opts]
 
 
 @pytest.mark.parametrize(

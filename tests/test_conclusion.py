@@ -1,9 +1,12 @@
 """The verdict in sentences: what is lost comes first, then counts, purpose and benefit."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from t2local.trim.conclusion import answers, conclusion
+from t2local.trim.distances import AssociationShift
 from t2local.trim.shifts import Finding, Shifts, shifts
 from tests.batches import described
 
@@ -64,7 +67,8 @@ def test_rows_of_one_class_alone_fail_the_verdict():
     ("kind", "purpose", "light"),
     [
         (None, "train", "go"),
-        ("marginal", "train", "go"),  # by design
+        ("marginal", "train", "care"),
+        ("target_association", "train, the clearest", "care"),
         ("marginal", "share", "care"),
         ("lost_range", "train", "care"),
         ("class_shares", "train", "care"),
@@ -76,7 +80,55 @@ def test_the_light_depends_on_what_was_lost_and_what_the_rows_are_for(kind, purp
     answer = answers(COUNTS, shifted, None, purpose)
     assert answer.light == light
     assert COUNTS in answer.use
-    assert ("Nothing beyond chance" in answer.lost) == (kind is None)
+    assert ("nothing differs beyond chance" in answer.lost) == (kind is None)
+
+
+@pytest.mark.parametrize("purpose", ["train", "train, the clearest"])
+@pytest.mark.parametrize("kind", ["target_association", "association", "marginal", "missing"])
+def test_shifted_rows_to_train_with_are_said_not_to_describe_the_patients(kind, purpose):
+    answer = answers(COUNTS, found((kind, "age")), None, purpose)
+    assert answer.use.startswith("To train a model: yes. To describe the patients: no.")
+    assert "counts, effects and p-values of these rows are not those of" in answer.purpose
+    assert ("target_association in age." in answer.lost) == (kind == "target_association")
+    assert "counts, effects and p-values" in conclusion(COUNTS, found((kind, "age")), None, purpose)
+
+
+def test_clear_cases_never_describe_the_patients_whatever_a_test_finds():
+    """On 60 kept rows a correlation of 0.93 instead of 0.54 can be within what chance explains."""
+    pair = AssociationShift(("sex", "outcome"), 0.54, 0.93, 3.4, 3.6, "", of_target=True)
+    other = replace(pair, columns=("sex", "age"), of_target=False)
+    clearest = answers(
+        COUNTS, replace(found(), associations=(other, pair)), None, "train, the clearest"
+    )
+    assert clearest.light == "care"
+    assert clearest.use.startswith("To train a model: yes. To describe the patients: no.")
+    assert "sex and outcome changed most: their correlation is 0.93" in clearest.lost
+    assert "p-values of these rows are not those of the patients" in clearest.purpose
+
+
+def test_rows_in_which_nothing_was_found_are_green_for_what_they_are_for():
+    trained = answers(COUNTS, found(), None, "train")
+    assert (trained.light, trained.use) == ("go", f"Yes, to train a model. {COUNTS}")
+    assert trained.purpose == "They are for training a model."
+    shared = answers(COUNTS, found(), None, "share")
+    assert (shared.light, shared.use) == ("go", f"Yes. {COUNTS}")
+    assert "Effects and p-values need the real rows" in shared.purpose
+
+
+@pytest.mark.parametrize("faults", [{"complete": False}, {"warning": "They give rows away."}])
+def test_rows_to_train_with_that_have_another_fault_are_no_plain_yes_for_training(faults):
+    answer = answers(COUNTS, found(("marginal", "age")), None, "train", **faults)
+    assert answer.use.startswith("To train a model: with care. To describe the patients: no.")
+    unshifted = answers(COUNTS, found(), None, "train", **faults)
+    assert unshifted.use.startswith("With care.")
+
+
+@pytest.mark.parametrize("purpose", [None, "train", "train, the clearest", "share"])
+def test_a_subgroup_without_a_row_is_told_and_is_no_green(purpose):
+    sentence = "No kept row has outcome 'dead' with sex 'F', where 9.1 % is to be expected."
+    answer = answers(COUNTS, found(), None, purpose, lost_groups=[sentence])
+    assert (answer.light, sentence in answer.lost) == ("care", True)
+    assert ("To describe the patients: no." in answer.use) == (purpose not in (None, "share"))
 
 
 def test_fewer_rows_than_wanted_are_no_plain_yes_and_none_are_a_no():

@@ -107,6 +107,17 @@ def test_a_lost_association_is_found():
     assert association.sentence.startswith("age and outcome are related otherwise")
 
 
+def test_a_pair_with_the_target_is_measured_whatever_its_place(monkeypatch):
+    pairs = measured(REAL, KEPT)[1]
+    target = min(set(DICTIONARY.names) - set(pairs[0].columns))
+    monkeypatch.setattr(module, "_PAIRS_SHOWN", 1)
+    other_target = DICTIONARY.model_copy(update={"target": target})
+    shown = measured(REAL, KEPT, dictionary=other_target)[1]
+    assert len(shown) == 2
+    assert target in shown[1].columns
+    assert target not in shown[0].columns
+
+
 def test_of_two_classes_one_is_measured():
     two = DICTIONARY.model_copy(update={"target": "sex"})
     classes = [one for one in measured(REAL, KEPT, dictionary=two)[0] if one.kind == "class_shares"]

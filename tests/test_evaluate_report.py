@@ -14,6 +14,7 @@ from t2local.errors import InputError
 from t2local.evaluate import privacy
 from t2local.evaluate.metric import measure
 from t2local.evaluate.report import METRICS, Evaluation, Figure
+from t2local.stats.intervals import Interval
 from tests.pairs import pair_of, two
 
 
@@ -69,6 +70,7 @@ def test_every_figure_has_range_direction_and_reference(report):
 def test_the_text_of_a_report_and_its_json_without_a_bound(of_a_number):
     text, report = of_a_number  # a number: its r2 has no lower bound
     assert "alpha-precision" in text
+    assert max(len(line) for line in text.splitlines() if "  " in line.strip()) <= 80
     assert "half of the real rows" in text
     assert "-inf to 100" in text
     assert json.loads(report)["figures"][0]["lowest"] is None
@@ -112,9 +114,31 @@ def test_the_report_has_one_line_for_a_figure_under_its_group():
     other = replace(figure, group="h", label="c", lowest=-np.inf)
     text = Evaluation({"real": 10}, "y", 1, (figure, figure, other), None, ("a note",)).text()
     lines = text.splitlines()
-    assert [line.split()[0] for line in lines] == ["value", "g", "a,", "a,", "h", "c", "note:"]
-    assert lines[2].split() == ["a,", "b", "0.500", "0", "to", "1", "higher", "0.250", "holdout"]
+    assert [line.split()[0] for line in lines] == ["value", "g,", "a,", "a,", "h,", "c", "note:"]
+    assert lines[2].split() == ["a,", "b", "0.500", "0", "to", "1", "higher", "0.250"]
+    assert lines[1] == "g, beside holdout"
     assert "-inf to 1" in lines[5]
+
+
+@pytest.mark.parametrize(("high", "n"), [(-0.1, 1), (0.1, 0), (float("nan"), 0)])
+def test_a_loss_beyond_chance_is_a_sentence_with_both_figures(high, n):
+    difference = Interval(-8.0, -16.0, high)
+    figure = Figure(
+        "utility (%)",
+        "auc_synthetic",
+        "auc, synthetic",
+        80.0,
+        0.0,
+        100.0,
+        "higher",
+        88.0,
+        "real rows alone",
+        difference,
+    )
+    other = replace(figure, name="f1_synthetic", difference=None)
+    losses = Evaluation({"real": 10}, "y", 1, (figure, other), None, ()).losses
+    assert len(losses) == n
+    assert all("(AUC 80.0 %, where the real rows alone give 88.0 %)" in one for one in losses)
 
 
 def test_what_cannot_be_evaluated_is_said():

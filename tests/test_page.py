@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ import t2local
 from t2local.llm.scripted import ScriptedModel
 from t2local.page import page
 from t2local.page.figures import Figures, at
+from t2local.page.words import WORDS
 from t2local.run.pictures import pictures_of
+from t2local.run.two_tables import evaluate_files
 from t2local.trim.sanity import COPIES
 from tests.patients import patients as make_patients
 
@@ -88,6 +91,63 @@ def test_every_figure_on_the_page_is_that_of_report_json(result):
         "shifts", "marginals", "subgroups", "rejected_classes", "rejected_examples",
         "benefit", "rows", "stage_effects", "reasons", "labels", "cells", "seconds", "tokens",
     }  # fmt: skip
+    pointers = set(places)
+    for name in ("linear_kept", "linear_real_oversampled", "ensemble_real"):
+        assert f"/benefit/against_real/{name}/low" in pointers
+
+
+def rules_of(*broken):
+    """A report's rules of which so many rows broke each, and were rejected."""
+    every = [
+        {"words": f"rule {n}", "support": 60 + n, "binds": True, "written": count, "kept": 0}
+        for n, count in enumerate(broken)
+    ]
+    return {"proposed": len(every), "stated": 0, "every": every}
+
+
+def test_rules_stand_on_the_page_with_the_rows_that_broke_them_the_most_broken_first(result):
+    rules = rules_of(0, 7, *[1] * 40)
+    rules["every"][1].update(kept=2, support=None)
+    report = json.loads(json.dumps({**result.report, "rules": rules}))
+    text = page(report, result.manifest)
+    check_figures(text, report)
+    section = text[text.index('id="rules"') : text.index('id="usefulness"')]
+    assert section.index("rule 1<") < section.index("rule 41<")
+    assert "rule 0<" not in section
+    assert "report.json has all rules" in section
+    assert section.count('class="lost"') == 1
+    none = page({**result.report, "rules": rules_of()}, result.manifest)
+    assert "None was found in the real rows" in none
+
+
+def test_the_words_of_the_page_stand_in_the_glossary_and_on_the_page(result):
+    text = page(result.report, result.manifest)
+    glossary = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text(encoding="utf-8")
+    for word, meaning in WORDS.items():
+        assert f"- **{word}**: {meaning}\n" in glossary
+        assert f"<dt>{word}</dt><dd>{meaning}</dd>" in text
+
+
+def test_ten_held_out_rows_are_few_and_shown(tmp_path):
+    """Too few for a test of who was in the table, which needs eleven; enough for guesses."""
+    frame = make_patients()
+    for name, rows in (("real", frame[:30]), ("made", frame[30:50]), ("others", frame[50:60])):
+        rows.to_csv(tmp_path / f"{name}.csv", index=False)
+    paths = {name: tmp_path / f"{name}.csv" for name in ("real", "made", "others")}
+    evaluate_files(
+        paths["real"],
+        paths["made"],
+        out=tmp_path / "out",
+        target="outcome",
+        holdout=paths["others"],
+    )
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    places = check_figures(text, report)
+    assert report["privacy"]["membership"] is None
+    assert "/privacy/inferences/0/control/value" in places
+    assert "/figures/0/difference/low" in places
+    assert "--holdout others.csv" not in text
 
 
 @pytest.mark.parametrize("reason", [*COPIES, "another reason"])
@@ -148,9 +208,9 @@ def test_runs_without_classes_rows_or_benefit_have_a_page(patients):
 
 def test_an_interval_that_nobody_knows_is_a_dash_and_has_no_picture(result):
     report = json.loads(json.dumps(result.report))
-    report["benefit"]["auc"]["linear_real"].update(low=None, high=None)
+    report["benefit"]["against_real"]["linear_kept"].update(low=None, high=None)
     html = page(report, result.manifest)
-    assert '/benefit/auc/linear_real/low">–<' in html
+    assert '/benefit/against_real/linear_kept/low">–<' in html
     before = page(result.report, result.manifest)
     assert html.count('class="interval"') == before.count('class="interval"') - 1
 

@@ -80,18 +80,30 @@ def test_independent_columns_lose_their_association():
     kept = visits(400, 9)
     kept = kept.assign(**{name: rng.permutation(kept[name]) for name in kept})
     found = shifts(REAL, kept, DICTIONARY, 1)
-    assert kinds(found) == {"association"}
+    assert kinds(found) == {"target_association"}
     assert set(found.findings[0].columns) == {"age", "outcome"}
+
+
+def test_of_two_pairs_that_differ_the_one_with_the_target_is_told_too():
+    kept = visits(400, 9)
+    closer = kept.assign(crp=3 * kept["bmi"].fillna(27), bmi=kept["age"] / 2)
+    pairs = {
+        finding.kind: set(finding.columns)
+        for finding in shifts(REAL, closer, DICTIONARY, 1).findings
+    }
+    assert "outcome" in pairs["target_association"]
+    assert "outcome" not in pairs["association"]
 
 
 def test_the_worst_comes_first():
     kept = visits(900, 9)
     kept = kept[(kept["outcome"] != "dead") & (kept["age"] < 70)].head(400)
     found = shifts(REAL, kept.assign(bmi=30.0), DICTIONARY, 1)
-    order = ["lost_class", "lost_range", "class_shares", "marginal", "missing", "association"]
+    order = ["lost_class", "lost_range", "class_shares", "target_association", "marginal"]
+    order += ["missing", "association"]
     places = [order.index(finding.kind) for finding in found.findings]
     assert places == sorted(places)
-    assert {0, 1, 3, 4} <= set(places)
+    assert {"lost_class", "lost_range", "marginal", "missing"} <= kinds(found)
 
 
 def test_real_rows_that_were_not_asked_for_are_left_aside():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from t2local.evaluate.parts import Parts
 from t2local.evaluate.rejected_examples import rejected_examples
-from t2local.evaluate.subgroups import subgroups
+from t2local.evaluate.subgroups import lost_subgroups, subgroups
 from t2local.tables.describe import describe
 from t2local.tables.disclosure import MIN_ROWS
 from t2local.tables.files import from_frame
@@ -41,6 +41,15 @@ def test_a_lost_subgroup_comes_first_with_its_shares():
     assert (first.real, first.kept, first.rejected) == pytest.approx((0.2, 0, 0.75))
     assert first.kept < first.low
     assert of(REAL, REAL)[0].rejected is None
+
+
+@pytest.mark.parametrize(("n_kept", "is_told"), [(24, False), (26, True)])
+def test_a_lost_subgroup_is_told_where_five_rows_of_it_would_be_expected(n_kept, is_told):
+    kept = table({("F", "a"): 60, ("F", "b"): 40, ("M", "a"): 100})
+    dictionary = describe(from_frame(REAL).cells, target="y")
+    sentences = lost_subgroups(of(REAL, kept), dictionary, n_kept)
+    expected = "No kept row has y 'b' with sex 'M', where 20 % is to be expected."
+    assert sentences == ([expected] if is_told else [])
 
 
 def test_a_column_with_a_number_of_few_patients_is_left_out():

@@ -60,7 +60,9 @@ def test_evaluation_is_written_as_a_report(files, tmp_path, monkeypatch):
     assert len(report["figures"]) == len(evaluation.figures)
     html = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     places = check_figures(html, report)
-    assert sum(place.startswith("/figures/") for place in places) == 2 * len(report["figures"])
+    figures = report["figures"]
+    n_shown = 2 * len(figures) + 2 * sum(figure["difference"] is not None for figure in figures)
+    assert sum(place.startswith("/figures/") for place in places) == n_shown
     assert "The story of the rows" not in html
 
 

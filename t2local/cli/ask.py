@@ -20,6 +20,7 @@ from t2local.cli.screen import Screen
 @options.sheet
 @options.min_count
 @options.setting
+@options.verbose
 def ask(
     data: Path,
     output: Path | None,
@@ -27,6 +28,7 @@ def ask(
     sheet: str | None,
     min_count: int | None,
     pairs: tuple[str, ...],
+    verbose: bool,
     **arguments: Any,
 ) -> None:
     """Ask a model which columns of the table DATA raise or lower the target; edit the answer and
@@ -38,6 +40,6 @@ def ask(
 
     own = options.table_settings(no_header, sheet, min_count)
     settings = read_settings(pairs, options=own)
-    with Screen() as screen:
+    with Screen(verbose=verbose) as screen:
         knowledge = pipeline.ask(data, settings=settings, on_event=screen, **arguments)
     write(knowledge.to_yaml(), output)

@@ -21,7 +21,7 @@ from t2local.cli.outcome import nothing_passed, show_outcome
 from t2local.cli.review import review
 from t2local.cli.sample import sample
 from t2local.cli.screen import Screen
-from t2local.cli.text import forecast_text, trim_summary
+from t2local.cli.text import evaluation_summary, forecast_text, trim_summary
 from t2local.cli.verify import verify
 from t2local.errors import NothingKept
 from t2local.system.offline import seal
@@ -188,6 +188,7 @@ def generate(
 @options.sheet
 @options.min_count
 @options.setting
+@options.verbose
 def describe(
     data: Path,
     language: str,
@@ -196,6 +197,7 @@ def describe(
     sheet: str | None,
     min_count: int | None,
     pairs: tuple[str, ...],
+    verbose: bool,
     **arguments: Any,
 ) -> None:
     """Guess the feature dictionary of the table DATA, with the reason of each guess; as JSON it is
@@ -205,7 +207,7 @@ def describe(
 
     own = options.table_settings(no_header, sheet, min_count)
     settings = read_settings(pairs, options=own)
-    with Screen() as screen:
+    with Screen(verbose=verbose) as screen:
         dictionary = pipeline.describe(data, settings=settings, on_event=screen, **arguments)
     texts = {
         "yaml": dictionary.to_yaml,
@@ -241,6 +243,7 @@ def describe(
 @options.sheet
 @options.min_count
 @options.setting
+@options.verbose
 def plan(
     data: Path,
     language: str,
@@ -249,6 +252,7 @@ def plan(
     sheet: str | None,
     min_count: int | None,
     pairs: tuple[str, ...],
+    verbose: bool,
     **arguments: Any,
 ) -> None:
     """Show which features belong together and in which order they are written; edit it and pass it
@@ -258,7 +262,7 @@ def plan(
 
     own = options.table_settings(no_header, sheet, min_count)
     settings = read_settings(pairs, options=own)
-    with Screen() as screen:
+    with Screen(verbose=verbose) as screen:
         drawing = pipeline.plan(data, settings=settings, on_event=screen, **arguments)
     if language == "yaml":  # the file has no room for these figures
         click.echo(
@@ -342,9 +346,8 @@ def evaluate(real: Path, synthetic: Path, out: Path | None, form: str, **argumen
 
     out = out or options.beside(synthetic, ".evaluated")
     evaluation = evaluate_files(real, synthetic, out=out, **arguments)
-    text = f"{evaluation.text()}\nWritten to {out}: report.html (open it in a browser), report.json"
     report = json.loads((out / "report.json").read_text(encoding="utf-8"))
-    render(report, text, form)
+    render(report, evaluation_summary(report, evaluation.text(), out), form)
 
 
 for command in (ask, models, bundle, doctor, sample, review, verify):

@@ -66,6 +66,17 @@ def trim_summary(report: "JsonObject", out: Path) -> str:
     return "\n".join([*answer_lines(report), *_top_reasons(report), _where_to_look(out)])
 
 
+def evaluation_summary(report: "JsonObject", figures: str, out: Path) -> str:
+    """What `t2local.evaluate` measured: the figures, then the answers, and where to look next."""
+    from t2local.trim.conclusion import answer_lines
+
+    where = (
+        f"Look at {out / 'report.html'} in a browser: its end says what the words mean. "
+        "What each figure means: docs/method.md, Evaluation."
+    )
+    return "\n".join([figures, *answer_lines(report), where])
+
+
 def _where_to_look(out: Path) -> str:
     return (
         f"Look at {out / 'report.html'} in a browser. The rows are in {out / 'synthetic.csv'}, "

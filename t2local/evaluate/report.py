@@ -11,9 +11,11 @@ from t2local.evaluate import fidelity, privacy, utility
 from t2local.evaluate.metric import Better, Metric, measure
 from t2local.evaluate.privacy_report import PrivacyReport, privacy_report
 from t2local.evaluate.table_pair import TablePair
+from t2local.evaluate.utility import Predictions
 from t2local.settings import TableSettings
 from t2local.stats.ensemble import encode_labels
 from t2local.stats.folds import stratified_folds
+from t2local.stats.intervals import Interval
 from t2local.stats.streams import Stream, generator
 from t2local.system.json_text import JsonObject, to_json
 from t2local.tables.describe import dictionary_of
@@ -30,6 +32,15 @@ _NO_PROOF = (
     "No figure proves that rows are anonymous: they say what was looked at, beside a reference."
 )
 _NO_TARGET = "Without a target there is nothing to predict, so utility is not measured."
+#: Metrics of utility whose difference has an interval.
+_WITH_INTERVAL = ("auc", "r2")
+#: What it means when that of an arm lies below zero.
+_LOSSES = {
+    "real_and_synthetic": "They harm: models that also learn from them predict unseen real rows "
+    "worse",
+    "synthetic": "They do not take the place of the real rows: models that learn from them alone "
+    "predict unseen real rows worse",
+}
 _NO_HOLDOUT = (
     "Without --holdout the tests of utility use real rows that the synthetic ones may have seen: "
     "the most to be hoped for."
@@ -42,6 +53,7 @@ class Figure:
 
     ``name`` is its key, ``label`` its words in the text. ``better``: higher, lower, or how a good
     value compares with the ``reference``; ``against`` says whose value the reference is.
+    ``difference``: how far the value is above it, with a 95 % interval, of AUC and R squared.
     """
 
     group: str
@@ -53,6 +65,7 @@ class Figure:
     better: Better
     reference: float
     against: str
+    difference: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -69,22 +82,31 @@ class Evaluation:
     privacy: PrivacyReport | None
     notes: tuple[str, ...]
 
+    @property
+    def losses(self) -> list[str]:
+        """Where models learn less than from the real rows alone, beyond chance; in sentences."""
+        return [
+            f"{_LOSSES[figure.name.partition('_')[2]]} ({figure.label.partition(',')[0].upper()} "
+            f"{figure.value:.1f} %, where the real rows alone give {figure.reference:.1f} %)."
+            for figure in self.figures
+            if figure.difference is not None and figure.difference.high < 0
+        ]
+
     def as_report(self) -> JsonObject:
         """As it stands in report.json; a bound that is infinite is None."""
         return to_json(self)
 
     def text(self) -> str:
-        """As a table for a terminal."""
-        lines = [f"{'':<34}{'value':>8}{'range':>14}   {'better':<16}{'reference':>9}"]
-        group = ""
+        """As a table for a terminal of 80 columns."""
+        lines = [f"{'':<28}{'value':>8}{'range':>12}  {'better':<16}{'reference':>9}"]
+        heading = ""
         for figure in self.figures:
-            if figure.group != group:
-                group = figure.group
-                lines.append(group)
+            if heading != (heading := f"{figure.group}, beside {figure.against}"):
+                lines.append(heading)
             bounds = f"{figure.lowest:g} to {figure.highest:g}"
             lines.append(
-                f"  {figure.label:<32}{figure.value:>8.3f}{bounds:>14}   "
-                f"{figure.better:<16}{figure.reference:>9.3f}  {figure.against}"
+                f"  {figure.label:<26}{figure.value:>8.3f}{bounds:>12}  "
+                f"{figure.better:<16}{figure.reference:>9.3f}"
             )
         if self.privacy:
             lines += ["privacy", *(f"  {sentence}" for sentence in self.privacy.sentences)]
@@ -206,7 +228,8 @@ def _utility_figures(pair: TablePair, holdout: pd.DataFrame | None) -> Iterator[
     """Models trained on real and synthetic rows, and on synthetic ones, beside real rows alone."""
     if pair.dictionary.target is None:
         return
-    runs: dict[str, list[dict[str, float]]] = {}
+    target = pair.dictionary.target_feature
+    runs: dict[str, list[list[Predictions]]] = {}
     for train, test in _folds(pair, holdout):
         training_sets = {
             "real": train,
@@ -214,27 +237,49 @@ def _utility_figures(pair: TablePair, holdout: pd.DataFrame | None) -> Iterator[
             "synthetic": pair.synthetic,
         }
         for name, rows in training_sets.items():
-            scores = utility.downstream(pair.dictionary, rows, test, pair.seed, scale=train)
-            runs.setdefault(name, []).append(scores)
-    for metric in utility.metrics_of(pair.dictionary.target_feature):
-        # A fold whose test rows have one class has no AUC; the mean is over the others.
-        means = {
-            name: float(np.nanmean([run[metric.name] for run in scores]))
-            for name, scores in runs.items()
-        }
-        reference = means.pop("real")
-        for name, value in means.items():
+            models = utility.predictions(pair.dictionary, rows, test, pair.seed, scale=train)
+            runs.setdefault(name, []).append(models)
+    means = {name: _mean_scores(folds, target) for name, folds in runs.items()}
+    reference, real = means.pop("real"), runs.pop("real")
+    differences = {name: _difference(folds, real, target) for name, folds in runs.items()}
+    for metric in utility.metrics_of(target):
+        for name, scores in means.items():
             yield Figure(
                 metric.group,
                 f"{metric.name}_{name.replace(' + ', '_and_')}",
                 f"{metric.label}, {name}",
-                value,
+                scores[metric.name],
                 metric.lowest,
                 metric.highest,
                 metric.better,
-                reference,
+                reference[metric.name],
                 "real rows alone",
+                differences[name] if metric.name in _WITH_INTERVAL else None,
             )
+
+
+def _mean_scores(folds: list[list[Predictions]], target: Feature) -> dict[str, float]:
+    """The scores of the models; a fold whose test rows have one class has no AUC."""
+    runs = [utility.mean_scores(models, target) for models in folds]
+    names = [metric.name for metric in utility.metrics_of(target)]
+    return {name: float(np.nanmean([run[name] for run in runs])) for name in names}
+
+
+def _difference(
+    folds: list[list[Predictions]], reference: list[list[Predictions]], target: Feature
+) -> Interval | None:
+    """How far the AUC or R squared of models is above that of others, row by row; in percent."""
+    pairs = list(zip(folds, reference, strict=True))
+    values = np.concatenate(
+        [utility.row_values(a, target) - utility.row_values(b, target) for a, b in pairs]
+    )
+    if len(values) < _MIN_ROWS:
+        return None
+    if not target.levels:
+        return Interval.of_losses(values)
+    labels = np.concatenate([models[0].labels for models in folds]).astype(np.intp)
+    counts = np.bincount(labels)
+    return Interval.of_auc(values, int(counts[counts > 0].min()))
 
 
 def _pair_figures(pair: TablePair, reference: TablePair, against: str) -> Iterator[Figure]:

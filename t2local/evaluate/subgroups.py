@@ -4,7 +4,7 @@ A column is shown only where each of its parts has eleven real rows or more of e
 else a number of few patients would follow from the others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,11 @@ from t2local.tables.disclosure import MIN_ROWS
 _MOST_PARTS = 3
 #: Subgroups in a report: those that changed most.
 _MOST_SUBGROUPS = 12
+#: A subgroup without a kept row is lost where so many would be expected: chance leaves it empty in
+#: less than 1 % of cases.
+_EXPECTED_ROWS = 5
+#: Lost subgroups that are told in sentences.
+_MOST_TOLD = 2
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,21 @@ def subgroups(
     measured = [one for table in tables for one in _measured(table, weights, width)]
     measured.sort(key=lambda one: -one.change)
     return tuple(measured[:_MOST_SUBGROUPS])
+
+
+def lost_subgroups(
+    groups: Sequence[Subgroup], dictionary: FeatureDictionary, n_kept: int
+) -> list[str]:
+    """The subgroups that no kept row is of, where five or more would be expected; in sentences."""
+    lost = [one for one in groups if not one.kept and one.real * n_kept >= _EXPECTED_ROWS]
+    sentences = [
+        f"No kept row has {dictionary.target} {one.label!r} with {one.column} {one.values!r}, "
+        f"where {100 * one.real:.2g} % is to be expected."
+        for one in lost[:_MOST_TOLD]
+    ]
+    if (more := len(lost) - _MOST_TOLD) > 0:
+        sentences.append(f"The report has {more} more subgroups without a row.")
+    return sentences
 
 
 def _tables(frames: tuple[pd.DataFrame, ...], dictionary: FeatureDictionary) -> Iterator[_Table]:

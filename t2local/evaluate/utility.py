@@ -5,6 +5,7 @@ is the mean of the four, in percent.
 """
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from t2local.evaluate.metric import Metric, measure
 from t2local.stats.arrays import FloatArray, IntArray, Labels
+from t2local.stats.auc import auc_values
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, random_state
@@ -94,8 +96,7 @@ def _macro_scores(predictions: Predictions) -> tuple[float, float]:
 
 def r_squared(predictions: Predictions) -> float:
     """R squared in percent; a constant label counts as one of variance 1."""
-    errors = predictions.scores[:, 0] - predictions.labels  # (n,)
-    return 100 * (1 - float((errors**2).mean()) / (float(predictions.labels.var()) or 1.0))
+    return float(_squared_error_values(predictions).mean())
 
 
 _GROUP = "utility (%)"
@@ -128,8 +129,23 @@ def downstream(
 ) -> dict[str, float]:
     """Scores on ``test`` of models trained on ``train``: the mean of four models, in percent.
 
-    By name of the metric, and for classes ``auc of CLASS``. A class that the training rows lack has
-    probability 0, so AUC 50.
+    By name of the metric, and for classes ``auc of CLASS``.
+
+    **Parameters:** as for `predictions`.
+    """
+    return mean_scores(predictions(dictionary, train, test, seed, scale), dictionary.target_feature)
+
+
+def predictions(
+    dictionary: FeatureDictionary,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    seed: int,
+    scale: pd.DataFrame | None = None,
+) -> list[Predictions]:
+    """What each of four models that are trained on ``train`` says of ``test``.
+
+    A class that the training rows lack has probability 0, so AUC 50.
 
     **Parameters:**
 
@@ -155,8 +171,33 @@ def downstream(
             ]
         else:
             outputs = [model.fit(x, y).predict(x_test)[:, None] for model in _regressors(seed)]
-    runs = [scores(Predictions(output, y_test), target) for output in outputs]
+    return [Predictions(output, y_test) for output in outputs]
+
+
+def mean_scores(models: Sequence[Predictions], target: Feature) -> dict[str, float]:
+    """The scores of each model, and their mean."""
+    runs = [scores(own, target) for own in models]
     return {name: float(np.mean([run[name] for run in runs])) for name in runs[0]}
+
+
+def row_values(models: Sequence[Predictions], target: Feature) -> FloatArray:
+    """One value a row (m,), whose mean is the mean AUC of the models, or R squared, in percent.
+
+    No value where all rows have one class: shape (0,).
+    """
+    if not target.levels:
+        return np.mean([_squared_error_values(own) for own in models], axis=0)
+    if len(models[0].classes) < 2:
+        return np.empty(0)
+    return 100 * np.mean(
+        [auc_values(own.scores, own.labels.astype(np.intp)) for own in models], axis=0
+    )
+
+
+def _squared_error_values(own: Predictions) -> FloatArray:
+    """R squared in percent as a mean over the rows."""
+    errors = own.scores[:, 0] - own.labels  # (m,)
+    return 100 * (1 - errors**2 / (float(own.labels.var()) or 1.0))
 
 
 def scores(predictions: Predictions, target: Feature) -> dict[str, float]:

@@ -39,7 +39,7 @@ class Figures:
 
     def decimal(self, *place: str | int, places: int = 2) -> Markup:
         """A number with a fixed number of decimals."""
-        return self._element(place, f"{{:.{places}f}}")
+        return self._element(place, f"{{:z.{places}f}}")
 
     def _element(self, place: Sequence[str | int], form: str, factor: float = 1.0) -> Markup:
         value = self.value(*place)

@@ -7,14 +7,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from t2local.page.figures import Figures, at
+from t2local.page.words import WORDS
 from t2local.system.json_text import JsonObject
 
 #: The models whose predictions are compared, as people say it, in the order of the page.
 _MODELS = {
-    "linear_real": "a linear model, real rows alone",
-    "linear_real_and_kept": "a linear model, real and kept rows",
-    "ensemble_real": "an ensemble, real rows alone",
-    "ensemble_real_and_kept": "an ensemble, real and kept rows",
+    "linear_real": "linear model, real rows alone",
+    "linear_kept": "linear model, kept rows alone",
+    "linear_real_and_kept": "linear model, real and kept rows",
+    "linear_real_oversampled": "linear model, real rows by oversampling",
+    "ensemble_real": "ensemble, real rows alone",
+    "ensemble_real_and_kept": "ensemble, real and kept rows",
 }
 #: What the stages ask, as people say it.
 _STAGES = {
@@ -36,6 +39,7 @@ _SECTIONS = {
     "classes": ("classes", "Classes"),
     "columns": ("columns", "Columns"),
     "pairs": ("pairs", "Pairs"),
+    "rules": ("rules", "Rules"),
     "usefulness": ("usefulness", "Usefulness"),
     "privacy": ("privacy", "Privacy"),
     "measures": ("measures", "Measures"),
@@ -43,16 +47,20 @@ _SECTIONS = {
     "team": ("team", "Team"),
     "decisions": ("decisions", "Decisions"),
     "machine": ("machine", "Details"),
+    "glossary": ("words", "Words"),
 }
 #: What a report or a manifest must have for a section; the others are always there.
 _NEEDS = {
     "measures": "figures",
+    "rules": "rules",
     "usefulness": "benefit",
     "story": "reasons",
     "team": "plan",
     "decisions": "decisions",
     "machine": "packages",
 }
+#: Rules on the page: those that rows broke first, then those of the most rows.
+_MOST_RULES = 30
 #: Steps of shade in a map of associations.
 _SHADES = 10
 
@@ -67,6 +75,7 @@ def _environment() -> Environment:
         autoescape=True,
     )
     environment.globals["at"] = at
+    environment.globals["words"] = WORDS
     return environment
 
 
@@ -95,6 +104,7 @@ def _render(template: str, report: JsonObject, manifest: JsonObject) -> str:
         "every_column": _columns(report),
         "models": _models(report.get("benefit")),
         "every_measure": [{**own, "place": n} for n, own in enumerate(report.get("figures", []))],
+        "every_rule": _rules(report.get("rules", {"every": []})["every"]),
         "stages": list(_stages(report)),
         "components": _components(report["plan"]["components"]) if "plan" in report else [],
         "shades": _shades(report["association_maps"]),
@@ -118,14 +128,23 @@ def _columns(report: JsonObject) -> list[JsonObject]:
 
 
 def _models(benefit: JsonObject | None) -> JsonObject:
-    """The predictions of models that are compared, and the ends of their scale."""
-    if not benefit or not benefit["auc"]:
-        return {"rows": [], "low": 0.0, "high": 1.0}
-    rows = [(name, words) for name, words in _MODELS.items() if name in benefit["auc"]]
+    """The models that are compared, in their order, and the ends of the scale of differences."""
+    if not benefit:
+        return {"rows": [], "low": 0.0, "high": 0.0}
+    differences = benefit["against_real"]
+    rows = [(name, words) for name, words in _MODELS.items() if name in differences]
     # A class of one row has no interval.
-    ends = [benefit["auc"][name][end] for name, _ in rows for end in ("low", "mean", "high")]
-    numbers = [0.5, *(end for end in ends if end is not None)]
-    return {"rows": rows, "low": max(0.0, min(numbers)), "high": min(1.0, max(numbers))}
+    ends = [differences[name][end] for name, _ in rows for end in ("low", "mean", "high")]
+    numbers = [0.0, *(end for end in ends if end is not None)]
+    return {"rows": rows, "low": min(numbers), "high": max(numbers)}
+
+
+def _rules(rules: Sequence[JsonObject]) -> list[JsonObject]:
+    """The rules that are shown, each with its place in the report."""
+    places = [{**rule, "place": place} for place, rule in enumerate(rules)]
+    return sorted(places, key=lambda rule: (-rule["written"], -(rule["support"] or 0)))[
+        :_MOST_RULES
+    ]
 
 
 def _stages(report: JsonObject) -> Iterator[JsonObject]:

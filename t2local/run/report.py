@@ -7,7 +7,7 @@ from t2local.evaluate.association_maps import AssociationMaps
 from t2local.evaluate.marginals import Marginal
 from t2local.evaluate.privacy_report import PrivacyReport
 from t2local.evaluate.rejected_examples import RejectedExample
-from t2local.evaluate.subgroups import Subgroup
+from t2local.evaluate.subgroups import Subgroup, lost_subgroups
 from t2local.llm.counters import Counters
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import CHOICE, BatchEntry, Ledger, rows_written
@@ -16,6 +16,7 @@ from t2local.run.models import MadePlan, ModelIdentity
 from t2local.run.pictures import Pictures
 from t2local.settings import Settings
 from t2local.system.json_text import JsonObject
+from t2local.tables.rule_counts import RuleReport, rule_report
 from t2local.team.calibration import Calibration
 from t2local.team.label_calibration import LabelCalibration
 from t2local.trim.benefit import Benefit
@@ -126,17 +127,6 @@ class BeliefReport:
 
 
 @dataclass(frozen=True)
-class RuleReport:
-    """Rules of the dictionary: ``proposed`` from the real rows, and ``stated`` by a person.
-
-    One that is taken out of a dictionary does not come back: ``describe`` alone looks for them.
-    """
-
-    proposed: int
-    stated: int
-
-
-@dataclass(frozen=True)
 class Given:
     """What was asked of the rows: given features, and how many rows of each label."""
 
@@ -197,6 +187,7 @@ def report_of(
     """Put the figures together."""
     ledger = run.ledger
     whole = joined([verdict for _, verdict in ledger.judged])
+    written = rows_written(ledger.judged, inputs.dictionary)
     counted = _counted(ledger) + overruled_sentence(whole.overruled)
     counted += judged_sentence(inputs.dictionary)
     findings = (measured.shifts, measured.benefit, _purpose(run, inputs))
@@ -204,9 +195,7 @@ def report_of(
         rows=_row_counts(ledger),
         rejected_by=ledger.rejected_by_stage(),
         overruled_by=dict(whole.overruled),
-        stage_effects=stage_effects(
-            rows_written(ledger.judged, inputs.dictionary), whole, inputs.dictionary
-        ),
+        stage_effects=stage_effects(written, whole, inputs.dictionary),
         reasons=reasons(verdict for _, verdict in ledger.judged),
         batches=tuple(ledger.batches),
         tokens=_token_counts(ledger),
@@ -216,7 +205,7 @@ def report_of(
         manager=team.plan.manager,
         seed=run.seed,
         interrupted=ledger.interrupted,
-        rules=_rules(inputs),
+        rules=rule_report(inputs.dictionary, inputs.values, written, whole.kept),
         labels=_labels(team, measured.class_shares),
         beliefs=_beliefs(inputs),
         cells=_cells(team, run.settings),
@@ -224,13 +213,13 @@ def report_of(
         benefit=measured.benefit,
         shifts=measured.shifts,
         **vars(pictures),
-        answers=_answers(run, inputs, measured),
+        answers=_answers(run, inputs, measured, pictures),
         verdict=_warned(conclusion(counted, *findings), measured.privacy),
         privacy=measured.privacy,
     )
 
 
-def _answers(run: Run, inputs: Inputs, measured: Measured) -> Answers:
+def _answers(run: Run, inputs: Inputs, measured: Measured, pictures: Pictures) -> Answers:
     ledger = run.ledger
     return answers(
         _plain_counts(ledger) + judged_sentence(inputs.dictionary),
@@ -239,6 +228,7 @@ def _answers(run: Run, inputs: Inputs, measured: Measured) -> Answers:
         _purpose(run, inputs),
         complete=ledger.kept >= ledger.wanted,
         warning=measured.privacy.warning if measured.privacy else "",
+        lost_groups=lost_subgroups(pictures.subgroups, inputs.dictionary, ledger.kept),
     )
 
 
@@ -313,12 +303,6 @@ def _labels(team: TeamFacts, shares: ClassShares) -> LabelReport:
     if calibration is None:
         return LabelReport(team.label_policy, shares)
     return LabelReport(team.label_policy, shares, **vars(calibration))
-
-
-def _rules(inputs: Inputs) -> RuleReport:
-    rules = inputs.dictionary.rules
-    n_proposed = sum(relation.support > 0 for relation in rules)
-    return RuleReport(n_proposed, len(rules) - n_proposed)
 
 
 def _beliefs(inputs: Inputs) -> BeliefReport | None:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.evaluate.report import Evaluation, evaluate
+from t2local.evaluate.subgroups import lost_subgroups
 from t2local.page import page
 from t2local.run.folder import RunFolder
 from t2local.run.inputs import load_dictionary
@@ -16,6 +17,7 @@ from t2local.tables.describe import dictionary_of
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import Table, cells_of
 from t2local.tables.reading import read_table
+from t2local.tables.rule_counts import rule_report
 from t2local.trim.conclusion import answers
 from t2local.trim.plugin import Trimmed, trim
 from t2local.trim.shifts import shifts
@@ -87,7 +89,8 @@ def evaluate_files(
         dictionary=agreed,
         seed=seed,
     )
-    warning = evaluation.privacy.warning if evaluation.privacy else ""
+    privacy = evaluation.privacy
+    warning = " ".join([*([privacy.warning] if privacy else []), *evaluation.losses]).strip()
     report = {**evaluation.as_report(), **_comparison(agreed, table, rows, seed, warning)}
     with folder:
         folder.start()
@@ -110,11 +113,16 @@ def _comparison(
     """What the page says of the rows beside the figures: shifts, answers and pictures."""
     real, synthetic = (dictionary.values(cells_of(one.cells)) for one in (table, rows))
     shifted = shifts(real, synthetic, dictionary, seed)
+    pictures = _pictures(dictionary, table, rows)
+    lost = lost_subgroups(pictures.subgroups, dictionary, len(synthetic))
     counts = f"{len(synthetic)} synthetic rows were measured, and none was rejected."
+    answer = answers(counts, shifted, None, warning=warning, lost_groups=lost)
+    every = np.ones(len(synthetic), dtype=np.bool_)
     return {
         "shifts": to_json(shifted),
-        "answers": to_json(answers(counts, shifted, None, warning=warning)),
-        **to_json(_pictures(dictionary, table, rows)),
+        "rules": to_json(rule_report(dictionary, real, synthetic, every)),
+        "answers": to_json(answer),
+        **to_json(pictures),
     }
 
 

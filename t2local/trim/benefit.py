@@ -10,8 +10,7 @@ that can be hoped for.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -27,29 +26,17 @@ from t2local.stats.ensemble import (
     predict_ensemble,
 )
 from t2local.stats.folds import stratified_folds
+from t2local.stats.intervals import FOLDS, Change, Interval
 from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.trim.replay import Candidates, EncodedSource
 
-_FOLDS = 5
 _REPEATS = 3
 #: Trees of each forest: 15 folds are averaged.
 _TREES = 30
-#: Share of the intervals that have the true figure in them.
-_CONFIDENCE = 0.95
-#: Held-out rows are judged by models whose training rows overlap, so the variance of their mean is
-#: larger than that of as many independent rows: 1 + J n_test / n_train times, with J folds (Nadeau
-#: and Bengio 2003, doi 10.1023/A:1024068626366). Without it, 95 % intervals had the true change of
-#: the loss in them in 80 to 87 % of simulated tables, with it in 94 to 98 % (docs/method.md,
-#: Benefit).
-_VARIANCE_RATIO = 1 + _FOLDS / (_FOLDS - 1)
-#: The same for an AUC, which differences between models move less: as measured, 93 to 97 % of the
-#: intervals then have the truth in them, without it 86 to 90 %.
-_AUC_VARIANCE_RATIO = 1.5
 #: With fewer real rows no interval means anything.
 _MIN_ROWS = 10
 
-Change = Literal["helps", "harms", "unclear"]
 _PLAIN: dict[Change, str] = {
     "helps": "With them a simple model predicts unseen real rows better than without,",
     "harms": "They harm: with them a simple model predicts unseen real rows worse than without.",
@@ -63,53 +50,6 @@ _PLAIN_AGAINST_ENSEMBLE: dict[Change, str] = {
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A mean and its 95 % interval."""
-
-    mean: float
-    low: float
-    high: float
-
-    @classmethod
-    def of_losses(cls, values: FloatArray) -> "Interval":
-        """Of the mean of losses, or of their differences, one of each row; shape (n,)."""
-        return cls._of(values, _VARIANCE_RATIO, len(values))
-
-    @classmethod
-    def of_auc(cls, values: FloatArray, n_smallest: int) -> "Interval":
-        """Of an AUC by its values (`auc_values`), or of a difference of two; shape (n,).
-
-        **Parameters:**
-
-        * **n_smallest**: rows of the smallest class, which hold most of its variance.
-        """
-        return cls._of(values, _AUC_VARIANCE_RATIO, n_smallest)
-
-    @classmethod
-    def _of(cls, values: FloatArray, variance_ratio: float, n: int) -> "Interval":
-        """By Student's t, with n - 1 degrees of freedom."""
-        from scipy.stats import t
-
-        mean = float(values.mean())
-        variance = variance_ratio * float(values.var(ddof=1)) / len(values)
-        half = float(t.ppf((1 + _CONFIDENCE) / 2, n - 1)) * variance**0.5
-        return cls(mean, mean - half, mean + half)
-
-    @property
-    def change(self) -> Change:
-        """Of a difference of losses: below zero helps."""
-        if self.high < 0:
-            return "helps"
-        if self.low > 0:
-            return "harms"
-        return "unclear"
-
-    def negative(self) -> "Interval":
-        """That of the difference the other way round."""
-        return Interval(-self.mean, -self.high, -self.low)
-
-
-@dataclass(frozen=True)
 class Benefit:
     """What models predict of held-out real rows, without the kept rows and with them.
 
@@ -117,10 +57,13 @@ class Benefit:
     number.
 
     * ``losses``, ``auc`` (one-vs-rest mean; classes only): by model and what it was trained on,
-      such as ``linear_real_and_kept``.
+      such as ``linear_real_and_kept``; ``linear_real_oversampled``: the real rows, with those of
+      rare classes repeated until the classes are equal.
     * ``gain``: the paired change of the linear model's loss with the kept rows.
     * ``against_ensemble``: its loss with the kept rows less that of the ensemble on the real rows.
     * ``auc_gain``, ``auc_against_ensemble``: the same differences of the AUC; none for a number.
+    * ``against_real``: of each model less that of ``linear_real``, paired: of the AUC, or of the
+      loss where there is none.
     """
 
     rows: int
@@ -130,6 +73,7 @@ class Benefit:
     against_ensemble: Interval
     auc_gain: Interval | None = None
     auc_against_ensemble: Interval | None = None
+    against_real: dict[str, Interval] = field(default_factory=dict)
 
     @property
     def harms(self) -> bool:
@@ -285,13 +229,14 @@ def benefit(
     data = _Data.of(real, kept, dictionary, seed, weights, ensemble_label_share, candidates)
     predictions = _held_out_predictions(data, on_all)
     losses = {name: weights * _loss(p, data.y, data.target) for name, p in predictions.items()}
-    joined = losses["linear_real_and_kept"]
+    alone, joined = losses["linear_real"], losses["linear_real_and_kept"]
     figures = Benefit(
         rows=len(real),
         losses={name: float(loss.mean()) for name, loss in losses.items()},
         auc={},
-        gain=Interval.of_losses(joined - losses["linear_real"]),
+        gain=Interval.of_losses(joined - alone),
         against_ensemble=Interval.of_losses(joined - losses["ensemble_real"]),
+        against_real={name: Interval.of_losses(loss - alone) for name, loss in losses.items()},
     )
     if len(np.unique(data.y)) < 2 or not data.target.levels:
         return figures
@@ -303,11 +248,14 @@ def _with_auc(figures: Benefit, predictions: Mapping[str, FloatArray], y: IntArr
     values = {name: auc_values(p, y) for name, p in predictions.items()}
     counts = np.bincount(y)
     n_smallest = int(counts[counts > 0].min())
-    joined = values["linear_real_and_kept"]
+    alone, joined = values["linear_real"], values["linear_real_and_kept"]
     return replace(
         figures,
+        against_real={
+            name: Interval.of_auc(own - alone, n_smallest) for name, own in values.items()
+        },
         auc={name: Interval.of_auc(own, n_smallest) for name, own in values.items()},
-        auc_gain=Interval.of_auc(joined - values["linear_real"], n_smallest),
+        auc_gain=Interval.of_auc(joined - alone, n_smallest),
         auc_against_ensemble=Interval.of_auc(joined - values["ensemble_real"], n_smallest),
     )
 
@@ -323,24 +271,24 @@ def _held_out_predictions(data: _Data, on_all: Ensemble | None) -> dict[str, Flo
         if on_all is None:
             on_all = fit_ensemble(data.x, data.y, data.target, data.seed, effects=data.effects)
         whole = predict_ensemble(on_all, source.x, data.target)
-    predictions: dict[str, list[FloatArray]] = {
-        "linear_real": [],
-        "ensemble_real": [],
-        "linear_real_and_kept": [],
-        "ensemble_real_and_kept": [],
-    }
+    predictions: dict[str, list[FloatArray]] = {}
     for train in _training_masks(data.y, data.seed):
         real_only = _fit_real(data, train)
         rows, labels = source.x, source.y
         if whole is not None:
             part = predict_ensemble(real_only.ensemble, source.x, data.target)
             rows, labels = source.replayed(whole, part)
-        joined = _fit_joined(data, train, rows, labels)
-        for name, models in (("real", real_only), ("real_and_kept", joined)):
-            linear = predict_ensemble(models.linear, data.x, data.target)
-            ensemble = predict_ensemble(models.ensemble, data.x, data.target)
-            predictions[f"linear_{name}"].append(np.where(train[:, None], np.nan, linear))
-            predictions[f"ensemble_{name}"].append(np.where(train[:, None], np.nan, ensemble))
+        models = {
+            **real_only.by_name("real"),
+            **_fit_joined(data, train, rows, labels).by_name("real_and_kept"),
+            "linear_kept": fit_linear(rows, labels, data.target),
+        }
+        if data.target.levels:
+            models["linear_real_oversampled"] = _fit_oversampled(data, train)
+        for name, model in models.items():
+            held_out = predict_ensemble(model, data.x, data.target)
+            repeats = predictions.setdefault(name, [])
+            repeats.append(np.where(train[:, None], np.nan, held_out))
     return {name: np.nanmean(repeats, axis=0) for name, repeats in predictions.items()}
 
 
@@ -350,6 +298,10 @@ class _Models:
 
     linear: Ensemble
     ensemble: Ensemble
+
+    def by_name(self, rows: str) -> dict[str, Ensemble]:
+        """Both, by what they are and what they were trained on."""
+        return {f"linear_{rows}": self.linear, f"ensemble_{rows}": self.ensemble}
 
 
 def _fit_real(data: _Data, train: Mask) -> _Models:
@@ -363,6 +315,16 @@ def _fit_joined(data: _Data, train: Mask, rows: FloatArray, labels: FloatArray) 
     return _fit(data, x, y, weights)
 
 
+def _fit_oversampled(data: _Data, train: Mask) -> Ensemble:
+    """The linear model of the real rows, repeated so that all classes are equally common."""
+    y, weights = data.y[train], data.weights[train]
+    classes = y.astype(np.intp)
+    totals = np.bincount(classes, weights)
+    # A weight does what as many copies of the row would.
+    repeats = totals.max() / np.where(totals > 0, totals, 1.0)
+    return fit_linear(data.x[train], y, data.target, weights * repeats[classes])
+
+
 def _fit(data: _Data, x: FloatArray, y: FloatArray, weights: FloatArray) -> _Models:
     ensemble = fit_ensemble(x, y, data.target, data.seed, _TREES, weights, data.effects)
     if data.effects is None:
@@ -374,7 +336,7 @@ def _training_masks(y: FloatArray, seed: int) -> Iterator[Mask]:
     """The rows that are trained on; every row is held out once a repeat."""
     rng = generator(seed, Stream.BENEFIT_FOLDS)
     for _ in range(_REPEATS):
-        fold = stratified_folds(y, _FOLDS, rng)
+        fold = stratified_folds(y, FOLDS, rng)
         for number in np.unique(fold):
             yield fold != number
 

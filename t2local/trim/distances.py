@@ -66,6 +66,7 @@ class AssociationShift:
     * ``distance``: their difference in standard deviations of chance, which does not explain what
       is beyond ``band``.
     * ``sentence``: what differs; blank within the band.
+    * ``of_target``: whether one of them is the target.
     """
 
     columns: tuple[str, str]
@@ -74,6 +75,7 @@ class AssociationShift:
     distance: float
     band: float
     sentence: str
+    of_target: bool = False
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def distances(
         measured += _columns(pooled, [dictionary.target_feature], splits, label=dictionary.target)
     correlations = Correlations.of(_blocks(pooled, dictionary.features), splits.masks)
     n_smaller = min(len(real), len(kept))
-    return _with_bands(measured, n_smaller, correlations, dictionary.names)
+    return _with_bands(measured, n_smaller, correlations, dictionary)
 
 
 def _columns(
@@ -210,7 +212,7 @@ def _with_bands(
     measured: Sequence[_Measured],
     n_smaller: int,
     correlations: Correlations | None,
-    names: Sequence[str],
+    dictionary: FeatureDictionary,
 ) -> tuple[tuple[Distance, ...], tuple[AssociationShift, ...]]:
     """Every kind of distance gets its limit, all of them together."""
     by_kind: dict[DistanceKind, list[_Measured]] = {}
@@ -235,7 +237,7 @@ def _with_bands(
     ]
     pairs: tuple[AssociationShift, ...] = ()
     if correlations is not None:
-        pairs = tuple(_pairs(correlations, limit_of_kinds[-1], names))
+        pairs = tuple(_pairs(correlations, limit_of_kinds[-1], dictionary))
     return tuple(with_bands), pairs
 
 
@@ -247,18 +249,27 @@ def _with_band(column: _Measured, distance: float, band: float) -> Distance:
 
 
 def _pairs(
-    correlations: Correlations, limit: float, names: Sequence[str]
+    correlations: Correlations, limit: float, dictionary: FeatureDictionary
 ) -> Iterator[AssociationShift]:
-    """The ten pairs that differ most, each by the two of their levels that differ most."""
+    """The ten pairs that differ most, each by the two of their levels that differ most.
+
+    Where none of these has the target, the first that has it is the eleventh.
+    """
     deviations = correlations.deviations[:, 0]
     order = np.argsort(-deviations, kind="stable")
     owners = [tuple(sorted(pair)) for pair in correlations.pairs[order].tolist()]
     _, first_places = np.unique(owners, axis=0, return_index=True)
-    for place in order[np.sort(first_places)[:_PAIRS_SHOWN]]:
-        first, second = (names[number] for number in correlations.pairs[place])
+    names = np.array(dictionary.names, dtype=object)
+    places = order[np.sort(first_places)]
+    of_target = (names[correlations.pairs[places]] == dictionary.target).any(axis=1)
+    is_shown = np.arange(len(places)) < _PAIRS_SHOWN
+    is_shown |= of_target & (of_target.cumsum() == 1)
+    for place in places[is_shown]:
+        first, second = names[correlations.pairs[place]]
         real, kept = float(correlations.first[place]), float(correlations.second[place])
         distance = float(deviations[place])
         sentence = ""
         if distance > limit:
             sentence = sentences.of_association((first, second), real, kept)
-        yield AssociationShift((first, second), real, kept, distance, limit, sentence)
+        has_target = dictionary.target in (first, second)
+        yield AssociationShift((first, second), real, kept, distance, limit, sentence, has_target)

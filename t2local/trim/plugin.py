@@ -14,6 +14,7 @@ from t2local.system.json_text import JsonObject, to_json
 from t2local.tables.describe import dictionary_of
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
+from t2local.tables.rule_counts import RuleReport, rule_report
 from t2local.trim import stages
 from t2local.trim.benefit import Benefit, benefit
 from t2local.trim.conclusion import Answers, answers, conclusion, judged_sentence
@@ -60,6 +61,7 @@ class TrimReport:
     rejected_by: Mapping[str, int]
     overruled_by: Mapping[str, int]
     stage_effects: tuple[StageEffect, ...]
+    rules: RuleReport
     reasons: Mapping[str, int]
     benefit: Benefit | None
     shifts: Shifts | None
@@ -150,6 +152,7 @@ def _report(
         rejected_by={stage.name: rejected_by[stage.name] for stage in stages.STAGES},
         overruled_by=dict(verdict.overruled),
         stage_effects=stage_effects(rows.values, verdict, dictionary),
+        rules=rule_report(dictionary, real, rows.values, verdict.kept),
         reasons=reasons([verdict]),
         benefit=gained,
         shifts=shifted,

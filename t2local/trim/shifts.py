@@ -7,7 +7,7 @@ their clear labels differ from the real ones by design, rows to be shared must n
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,16 @@ from t2local.trim.distances import AssociationShift, Distance, distances
 from t2local.trim.losses import ClassShare, LostRange, class_shares, lost_ranges
 
 FindingKind: TypeAlias = Literal[
-    "lost_class", "lost_range", "class_shares", "marginal", "missing", "association"
+    "lost_class",
+    "lost_range",
+    "class_shares",
+    "target_association",
+    "marginal",
+    "missing",
+    "association",
 ]
+#: From the worst to what matters least.
+_KINDS = get_args(FindingKind)
 #: More rows of a table are thinned out for the distances: so many show every difference that
 #: matters, and take about a second.
 _MAX_ROWS = 2000
@@ -43,7 +51,7 @@ class Shifts:
     """All differences between kept and real rows, with what chance explains of them.
 
     * ``classes``, ``lost_ranges``, ``distances``, ``associations``: what was measured; of the pairs
-      of columns the ten that differ most.
+      of columns the ten that differ most, and the first with the target.
     * ``findings``: what is beyond chance, the worst first.
     """
 
@@ -165,9 +173,9 @@ def _findings(
     beyond = [one for one in columns if one.sentence and one.label not in lost_labels]
     # A band may be 0: of a column that differs in no random split.
     beyond.sort(key=lambda one: (one.band or 0.0) / (one.distance or 1.0))
-    for kind in ("class_shares", "marginal", "missing"):
-        for distance in beyond:
-            if distance.kind == kind:
-                yield Finding(kind, (distance.column,), distance.sentence)
-    if pairs and pairs[0].sentence:
-        yield Finding("association", pairs[0].columns, pairs[0].sentence)
+    findings = [Finding(one.kind, (one.column,), one.sentence) for one in beyond]
+    of_target = [pair for pair in pairs if pair.sentence and pair.of_target]
+    others = [pair for pair in pairs if pair.sentence and not pair.of_target]
+    findings += [Finding("target_association", p.columns, p.sentence) for p in of_target[:1]]
+    findings += [Finding("association", pair.columns, pair.sentence) for pair in others[:1]]
+    yield from sorted(findings, key=lambda finding: _KINDS.index(finding.kind))
