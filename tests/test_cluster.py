@@ -1,5 +1,6 @@
 """Blocks on the workers of a cluster: the bytes of one machine, and nothing unencrypted."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -141,6 +142,21 @@ def test_the_blocks_that_are_begun_ahead_are_those_that_come(share):
         # Before the first block nobody knows how many rows pass: only the size of the last is off.
         assert n_right >= min(len(requests), len(come) - number) - (number == 0 and share < 1)
         assert len(requests) <= 5
+
+
+def test_rows_that_wait_to_be_judged_are_no_reason_to_begin_more_blocks():
+    judged = Ledger(1000, 10, 500)
+    judged.passed = judged.kept = 800
+    judged.generated = 1000
+    waiting = copy.copy(judged)
+    judged.passed = judged.kept = 880
+    waiting.generated = judged.generated = 1100
+    waiting.waiting = 100
+    assert waiting.next_block(50) == judged.next_block(50)
+    request = BlockRequest(22, judged.next_block(50), judged.tried)
+    ahead = [list(cluster.requests_ahead(one, request, 50, 9)) for one in (judged, waiting)]
+    assert ahead[0] == ahead[1]
+    assert 0 < len(ahead[0]) < 9
 
 
 def test_no_block_is_begun_ahead_where_it_depends_on_the_one_before_or_none_is_left():

@@ -133,6 +133,8 @@ def requests_ahead(
     if request.labels:
         return
     expected, acceptance = copy.copy(ledger), ledger.acceptance
+    expected.passed += round(acceptance * expected.waiting)
+    expected.waiting = 0
     for _ in range(n_blocks):
         expected.blocks += 1
         expected.generated += request.rows
