@@ -96,7 +96,7 @@ def _writer_of(
     return ResumableWriter(writer, run, inputs.dictionary, team.counters)
 
 
-def measure(table: str, rows: int, purpose: str) -> dict[str, Any]:
+def measure(table: str, rows: int, purpose: str, block_rows: int) -> dict[str, Any]:
     """A run in this process."""
     seconds = _Seconds()
     pipeline.writer_of = _writer_of  # type: ignore[attr-defined]
@@ -107,7 +107,7 @@ def measure(table: str, rows: int, purpose: str) -> dict[str, Any]:
             rows=rows,
             plan="data",
             model=t2local.ScriptedModel(),
-            settings={**settings, "trim.purpose": purpose},
+            settings={**settings, "trim.purpose": purpose, "team.block_rows": block_rows},
             out=Path(folder) / "run",
             on_event=seconds,
         )
@@ -115,6 +115,7 @@ def measure(table: str, rows: int, purpose: str) -> dict[str, Any]:
     return {
         "table": table,
         "purpose": purpose,
+        "block_rows": block_rows,
         "wanted": rows,
         "kept": len(result.synthetic),
         "written": result.report["rows"]["generated"],
@@ -130,14 +131,17 @@ def main() -> None:
     parser.add_argument("tables", nargs="+")
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 10_000])
     parser.add_argument("--purpose", default="train")
+    parser.add_argument("--block-rows", type=int, default=100)
     parser.add_argument("--here", action="store_true", help="one run, in this process")
     options = parser.parse_args()
     if options.here:
-        print(json.dumps(measure(options.tables[0], options.rows[0], options.purpose)))
+        own = (options.tables[0], options.rows[0], options.purpose, options.block_rows)
+        print(json.dumps(measure(*own)))
         return
     for table in options.tables:
         for rows in options.rows:
-            run = [table, "--rows", str(rows), "--purpose", options.purpose, "--here"]
+            run = [table, "--rows", str(rows), "--purpose", options.purpose]
+            run += ["--block-rows", str(options.block_rows), "--here"]
             command = [sys.executable, "-m", "bench.long_runs", *run]
             line = subprocess.run(command, check=True, capture_output=True, text=True).stdout
             print(line, end="", flush=True)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from t2local.cli import main
-from t2local.errors import UsageError
+from t2local.errors import ResourceError, UsageError
 from t2local.events import ignore
 from t2local.run.inputs import new_run
 from t2local.run.ledger import Ledger
@@ -83,6 +83,36 @@ def test_no_row_goes_to_any_worker_before_all_are_checked(monkeypatch):
         )
     assert caught.value.faults == ("tcp://10.1.2.3:4321",)
     assert sent == []
+
+
+def test_dask_gets_two_functions_and_texts(monkeypatch):
+    sent = []
+
+    class Gone:
+        def result(self):
+            raise OSError
+
+    def submit(*arguments, **_):
+        sent.append(arguments)
+        return Gone()
+
+    client = SimpleNamespace(
+        scheduler=SimpleNamespace(address="tcp://127.0.0.1:8786"),
+        nthreads=lambda: {"tcp://127.0.0.1:4321": 1},
+        submit=submit,
+        status="running",
+    )
+    monkeypatch.setattr(cluster, "job_of", lambda *_: "the table")
+    run = new_run(Settings(), 1, 10, ignore, client)
+    run.ledger.wanted, run.ledger.max_batches = 10, 9
+    inputs, team = SimpleNamespace(dictionary=None), SimpleNamespace(counters=None)
+    writer = cluster.ClusterWriter(run, inputs, None, team)
+    with pytest.raises(ResourceError, match="The cluster is gone"):
+        writer.write(BlockRequest(0, 10, 0))
+    (text, job), (write, its_job, request) = sent
+    assert (text, job) == (str, "the table")
+    assert (write, type(its_job)) == (cluster.write_block, Gone)
+    assert json.loads(request) == {"number": 0, "rows": 10, "first": 0, "labels": None}
 
 
 @pytest.mark.parametrize(
