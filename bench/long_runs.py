@@ -1,22 +1,24 @@
 """What a row costs in runs of up to 100,000 rows: seconds of the processor by part, and memory.
 
     taskset -c 1 python -m bench.long_runs heart_failure.csv insurance_charges.csv --rows 1000 10000
+    taskset -c 1 python -m bench.long_runs heart_failure.csv --model tiny.gguf
 
 `t2local.generate` as a user calls it, with a folder, and with blocks of rows that no model had to
 write: cells of real rows, a third of them exchanged for those of other rows. Labels are predicted
-by the ensemble of the run, as those of a team. Each run is a process of its own; so its memory is
-that of the run, with all that it imports. Appends to results/long_runs.jsonl. Development seeds.
+by the ensemble of the run, as those of a team. With ``--model`` a model writes them. Each run is a
+process of its own, so its memory is that of the run, with all that it imports. Appends to
+results/long_runs.jsonl. Development seeds.
 """
 
 import argparse
 import json
+import multiprocessing
 import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -96,18 +98,20 @@ def _writer_of(
     return ResumableWriter(writer, run, inputs.dictionary, team.counters)
 
 
-def measure(table: str, rows: int, purpose: str, block_rows: int) -> dict[str, Any]:
-    """A run in this process."""
+def measure(table: str, rows: int, purpose: str, block_rows: int, model: str) -> dict[str, Any]:
+    """A run in this process; without a model nobody writes."""
     seconds = _Seconds()
-    pipeline.writer_of = _writer_of  # type: ignore[attr-defined]
-    settings = {"team.labels": "classifier", "team.cells": "worker", "team.examples": 0}
+    settings = {"trim.purpose": purpose, "team.block_rows": block_rows}
+    if not model:
+        pipeline.writer_of = _writer_of  # type: ignore[attr-defined]
+        settings |= {"team.labels": "classifier", "team.cells": "worker", "team.examples": 0}
     with tempfile.TemporaryDirectory() as folder:
         result = t2local.generate(
             real_table(table),
             rows=rows,
             plan="data",
-            model=t2local.ScriptedModel(),
-            settings={**settings, "trim.purpose": purpose, "team.block_rows": block_rows},
+            model=model or t2local.ScriptedModel(),
+            settings=settings,
             out=Path(folder) / "run",
             on_event=seconds,
         )
@@ -115,14 +119,15 @@ def measure(table: str, rows: int, purpose: str, block_rows: int) -> dict[str, A
     return {
         "table": table,
         "purpose": purpose,
+        "model": Path(model).name,
         "block_rows": block_rows,
         "wanted": rows,
         "kept": len(result.synthetic),
         "written": result.report["rows"]["generated"],
         "seconds": {part: round(value, 2) for part, value in seconds.parts.items()},
-        "ms_per_row": 1000 * time.process_time() / rows,
+        "ms_per_row": round(1000 * seconds.parts.total() / rows, 2),
+        "gain": result.report["benefit"] and result.report["benefit"]["gain"],
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "wall": {k: round(v, 2) for k, v in result.report["seconds"].items()},
     }
 
 
@@ -130,23 +135,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="+")
     parser.add_argument("--rows", type=int, nargs="+", default=[1000, 10_000])
-    parser.add_argument("--purpose", default="train")
+    parser.add_argument("--purpose", choices=["train", "share"], default="train")
     parser.add_argument("--block-rows", type=int, default=100)
-    parser.add_argument("--here", action="store_true", help="one run, in this process")
+    parser.add_argument("--model", default="", metavar="NAME|FILE")
     options = parser.parse_args()
-    if options.here:
-        own = (options.tables[0], options.rows[0], options.purpose, options.block_rows)
-        print(json.dumps(measure(*own)))
-        return
-    for table in options.tables:
-        for rows in options.rows:
-            run = [table, "--rows", str(rows), "--purpose", options.purpose]
-            run += ["--block-rows", str(options.block_rows), "--here"]
-            command = [sys.executable, "-m", "bench.long_runs", *run]
-            line = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            print(line, end="", flush=True)
-            with RESULTS.open("a") as file:
-                file.write(line)
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn, max_tasks_per_child=1) as pool:
+        for table in options.tables:
+            for rows in options.rows:
+                own = (table, rows, options.purpose, options.block_rows, options.model)
+                line = json.dumps(pool.submit(measure, *own).result())
+                print(line, flush=True)
+                with RESULTS.open("a") as file:
+                    file.write(f"{line}\n")
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ class Stream(IntEnum):
     ENTROPY_BY_CHANCE = 41
     # What the kept rows bring, and evaluation
     BENEFIT_FOLDS = 50
+    BENEFIT_ROWS = 51  # written rows that are trained on, where there are very many
     EVALUATION_FOLDS = 52
     EVALUATION_HALVES = 53
     DOWNSTREAM_MODELS = 54

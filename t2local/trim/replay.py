@@ -5,7 +5,7 @@ that are clear for this model. Before kept rows are measured on held-out real ro
 again with a model that has not seen these (docs/method.md, "Benefit").
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,22 @@ class EncodedSource:
     def knows_all(self) -> bool:
         """Whether a model of all real rows has a part in them."""
         return self.model_weight > 0 or self.wanted is not None
+
+    def sample(self, most: int, rng: np.random.Generator) -> "EncodedSource":
+        """At most so many of the rows, at random; of each class as large a share of them chosen."""
+        n_rows = len(self.x)
+        if n_rows <= most:
+            return self
+        places = np.sort(rng.choice(n_rows, most, replace=False))
+        parts = {
+            name: None if array is None else array[places]
+            for name, array in vars(self).items()
+            if name in ("x", "y", "predictions", "draw_noise")
+        }
+        wanted = self.wanted
+        if wanted is not None:
+            wanted = np.round(wanted * (most / n_rows)).astype(np.intp)
+        return replace(self, **parts, wanted=wanted)
 
     def replayed(self, whole: FloatArray, part: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The kept rows (m, d) and their labels (m,), had one model been there for the other.
