@@ -191,6 +191,10 @@ def _scheduler(pipe: Connection) -> None:
 
 
 def _workers(address: str, n_workers: int) -> None:
+    # On machines of their own they would not watch the same processor a hundred times.
+    alone = {"admin.system-monitor.interval": "1h", "worker.profile.enabled": False}
+    dask.config.set({f"distributed.{name}": value for name, value in alone.items()})
+
     async def serve() -> None:
         options = {"nthreads": 1, "memory_limit": 0, "dashboard_address": "127.0.0.1:0"}
         workers = [Worker(address, **options) for _ in range(n_workers)]
@@ -223,7 +227,7 @@ class _Times:
         return (n_end - n_begin) / (end - begin)
 
 
-def local(n_workers: int, rows: int) -> dict[str, Any]:
+def local(n_workers: int, rows: int, block_rows: int) -> dict[str, Any]:
     """Rows per second of the starter, on so many cores."""
     times, cores = _Times(), sorted(os.sched_getaffinity(0))
     with connect(f"local:{n_workers}") as client:
@@ -234,7 +238,12 @@ def local(n_workers: int, rows: int) -> dict[str, Any]:
             rows=rows,
             plan="data",
             client=client,
-            settings={"decoder.threads": 1, "team.labels": "classifier", "team.cells": "worker"},
+            settings={
+                "decoder.threads": 1,
+                "team.block_rows": block_rows,
+                "team.labels": "classifier",
+                "team.cells": "worker",
+            },
             on_event=times,
         )
     seconds = result.report["seconds"]
@@ -242,16 +251,16 @@ def local(n_workers: int, rows: int) -> dict[str, Any]:
         "workers": n_workers,
         "cores": len(cores),
         "rows": result.report["rows"]["generated"],
-        "rows_per_second": round(times.rows_per_second(100 * n_workers), 3),
+        "rows_per_second": round(times.rows_per_second(block_rows * n_workers), 3),
         "writing_seconds": round(seconds["assembly"] + seconds["trim"], 1),
         "total_seconds": round(seconds["total"], 1),
     }
 
 
-def _efficiencies(numbers: list[int], rows: int) -> Iterator[dict[str, Any]]:
+def _efficiencies(numbers: list[int], rows: int, block_rows: int) -> Iterator[dict[str, Any]]:
     one: float | None = None
     for n_workers in numbers:
-        result = local(n_workers, rows)
+        result = local(n_workers, rows, block_rows)
         one = one or result["rows_per_second"] / n_workers
         yield result | {"efficiency": round(result["rows_per_second"] / n_workers / one, 3)}
 
@@ -261,13 +270,16 @@ def main() -> None:
     parser.add_argument("what", choices=["simulate", "scheduler", "local"])
     parser.add_argument("--workers", type=int, nargs="+")
     parser.add_argument("--rows", type=int)
+    parser.add_argument("--block-rows", type=int, default=100, help="of 'local'")
     options = parser.parse_args()
     measure: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
         "simulate": simulate,
         "scheduler": lambda: (
             scheduler(n, options.rows or 100_000) for n in options.workers or [100]
         ),
-        "local": lambda: _efficiencies(options.workers or [1, 2], options.rows or 1_000),
+        "local": lambda: _efficiencies(
+            options.workers or [1, 2], options.rows or 1_000, options.block_rows
+        ),
     }
     for result in measure[options.what]():
         line = json.dumps({"what": options.what, **result})

@@ -277,9 +277,10 @@ class SourceJudge:
 def _can_wait(run: Run) -> bool:
     """Whether the rows have hardly grown since they were judged, and the end is not near."""
     ledger = run.ledger
-    if ledger.judged_rows < _ALWAYS_JUDGED or not ledger.passed:
+    judged = ledger.generated - ledger.waiting
+    if judged < _ALWAYS_JUDGED or not ledger.passed:
         return False
-    grew = ledger.waiting >= _GROWTH * ledger.judged_rows
+    grew = ledger.waiting >= _GROWTH * judged
     rows_left = ledger.gap / ledger.acceptance
     return not grew and rows_left > _LAST_BLOCKS * run.settings.team.block_rows
 

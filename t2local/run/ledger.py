@@ -160,14 +160,10 @@ class Ledger:
         return self.generated + self.failed
 
     @property
-    def judged_rows(self) -> int:
-        """Rows that were judged."""
-        return self.generated - self.waiting
-
-    @property
     def acceptance(self) -> float:
         """The share of the judged rows that passed so far; 1 before the first."""
-        return self.passed / self.judged_rows if self.judged_rows else 1.0
+        judged = self.generated - self.waiting
+        return self.passed / judged if judged else 1.0
 
     @property
     def gap(self) -> float:
