@@ -35,8 +35,8 @@ _FOLDS = 5
 _REPEATS = 3
 #: Trees of each forest: 15 folds are averaged.
 _TREES = 30
-#: Of more rows that were written a sample: 15 fits of 100,000 take minutes, and what so many bring
-#: to a table of some thousand rows, more do not change.
+#: Of more rows that were written a sample: 15 fits with 100,000 would be most of what a run takes
+#: beside the writing.
 _MOST_ROWS = 20_000
 #: Share of the intervals that have the true figure in them.
 _CONFIDENCE = 0.95

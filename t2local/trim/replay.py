@@ -59,15 +59,17 @@ class EncodedSource:
         if n_rows <= most:
             return self
         places = np.sort(rng.choice(n_rows, most, replace=False))
-        parts = {
-            name: None if array is None else array[places]
-            for name, array in vars(self).items()
-            if name in ("x", "y", "predictions", "draw_noise")
-        }
         wanted = self.wanted
         if wanted is not None:
             wanted = np.round(wanted * (most / n_rows)).astype(np.intp)
-        return replace(self, **parts, wanted=wanted)
+        return replace(
+            self,
+            x=self.x[places],
+            y=self.y[places],
+            wanted=wanted,
+            predictions=_part(self.predictions, places),
+            draw_noise=_part(self.draw_noise, places),
+        )
 
     def replayed(self, whole: FloatArray, part: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The kept rows (m, d) and their labels (m,), had one model been there for the other.
@@ -101,6 +103,10 @@ class EncodedSource:
         pooled = pooled - np.logaddexp.reduce(pooled, axis=1, keepdims=True)
         scores = pooled if self.draw_noise is None else pooled + self.draw_noise
         return pooled, assign(scores, np.bincount(labels, minlength=self.n_classes))
+
+
+def _part(array: FloatArray | None, places: IntArray) -> FloatArray | None:
+    return None if array is None else array[places]
 
 
 def relabelled(labels: IntArray, whole: FloatArray, part: FloatArray) -> IntArray:
