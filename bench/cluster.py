@@ -12,7 +12,7 @@ ahead follows from the code itself (`t2local.run.cluster.requests_ahead`).
 blocks at once, four of five rows passing and none judged. Scheduler, workers (as threads) and this
 process are a process each; seconds are those of the processor.
 
-*local*: `t2local.generate` with the starter and 1, 2 ... workers, each kept to a core of its own
+*local*: `t2local.generate` with a model and 1, 2 ... workers, each kept to a core of its own
 and with one thread. Their efficiency needs as many idle cores; this process, which judges, shares
 them. Without the loading of the model: from the first block of each worker on.
 
@@ -227,8 +227,8 @@ class _Times:
         return (n_end - n_begin) / (end - begin)
 
 
-def local(n_workers: int, rows: int, block_rows: int) -> dict[str, Any]:
-    """Rows per second of the starter, on so many cores."""
+def local(n_workers: int, rows: int, block_rows: int, model: str) -> dict[str, Any]:
+    """Rows per second of a model, on so many cores."""
     times, cores = _Times(), sorted(os.sched_getaffinity(0))
     with connect(f"local:{n_workers}") as client:
         for address, core in zip(client.nthreads(), cores, strict=False):
@@ -237,6 +237,7 @@ def local(n_workers: int, rows: int, block_rows: int) -> dict[str, Any]:
             real_table(_TABLE),
             rows=rows,
             plan="data",
+            model=model,
             client=client,
             settings={
                 "decoder.threads": 1,
@@ -248,6 +249,7 @@ def local(n_workers: int, rows: int, block_rows: int) -> dict[str, Any]:
         )
     seconds = result.report["seconds"]
     return {
+        "model": Path(model).name,
         "workers": n_workers,
         "cores": len(cores),
         "rows": result.report["rows"]["generated"],
@@ -257,10 +259,10 @@ def local(n_workers: int, rows: int, block_rows: int) -> dict[str, Any]:
     }
 
 
-def _efficiencies(numbers: list[int], rows: int, block_rows: int) -> Iterator[dict[str, Any]]:
+def _efficiencies(numbers: list[int], *options: Any) -> Iterator[dict[str, Any]]:
     one: float | None = None
     for n_workers in numbers:
-        result = local(n_workers, rows, block_rows)
+        result = local(n_workers, *options)
         one = one or result["rows_per_second"] / n_workers
         yield result | {"efficiency": round(result["rows_per_second"] / n_workers / one, 3)}
 
@@ -271,6 +273,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+")
     parser.add_argument("--rows", type=int)
     parser.add_argument("--block-rows", type=int, default=100, help="of 'local'")
+    parser.add_argument("--model", default="starter", help="of 'local'")
     options = parser.parse_args()
     measure: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
         "simulate": simulate,
@@ -278,7 +281,7 @@ def main() -> None:
             scheduler(n, options.rows or 100_000) for n in options.workers or [100]
         ),
         "local": lambda: _efficiencies(
-            options.workers or [1, 2], options.rows or 1_000, options.block_rows
+            options.workers or [1, 2], options.rows or 1_000, options.block_rows, options.model
         ),
     }
     for result in measure[options.what]():
