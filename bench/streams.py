@@ -49,6 +49,8 @@ class Stream(IntEnum):
     FIDELITY_ROWS = 94  # rows of the models of the columns
     # Broken inputs (bench/fuzz)
     FUZZ = 95  # by number of the kind and of the input
+    # Long runs (bench/long_runs.py)
+    READY_ROWS = 99  # rows that no model had to write, by number of the block
     # Planted leaks (bench/privacy.py)
     PRIVACY_KIND = 96  # how the columns of a made-up table hang together, by number of the kind
     PRIVACY_SETS = 97  # real, held-out and synthetic rows, by kind, synthetic rows and set

@@ -5,9 +5,11 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import t2local
 from t2local.llm.catalog import ChatFormat
 from t2local.llm.chat_template import compile_template
 from t2local.llm.checks import compile_apart
@@ -207,3 +209,24 @@ def test_as_a_program_it_answers_in_json_on_stdout():
     )
     assert json.loads(done.stdout)["opening"] == "<|user|>\n"
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such limits")
+def test_where_templates_run_no_file_can_be_written(tmp_path):
+    code = """
+from t2local.llm import chat_template
+chat_template._limit()
+try:
+    with open("x", "w") as file: file.write("a")
+except OSError: print("refused")
+"""
+    root = str(Path(t2local.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PYTHONPATH": root},
+    )
+    assert (done.stdout, (tmp_path / "x").read_text()) == ("refused\n", ""), done.stderr

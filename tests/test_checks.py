@@ -54,6 +54,13 @@ def test_another_hash_than_the_expected_one_is_refused_with_both(home):
     assert checks.check(path, digest, anew=True).sha256 == digest
 
 
+def test_a_file_of_another_hash_is_refused_before_its_header_is_read(home, monkeypatch):
+    path = tiny(home / "a.gguf")
+    monkeypatch.setattr(checks, "read_header", lambda _: pytest.fail("it was parsed"))
+    with pytest.raises(ModelError, match="not the file that it should be"):
+        checks.check(path, "0" * 64)
+
+
 def test_a_memory_that_cannot_be_read_is_no_memory(home):
     path = tiny(home / "a.gguf")
     first = checks.check(path)

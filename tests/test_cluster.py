@@ -1,5 +1,6 @@
 """Blocks on the workers of a cluster: the bytes of one machine, and nothing unencrypted."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from t2local.cli import main
-from t2local.errors import UsageError
+from t2local.errors import ResourceError, UsageError
 from t2local.events import ignore
 from t2local.run.inputs import new_run
 from t2local.run.ledger import Ledger
@@ -84,6 +85,36 @@ def test_no_row_goes_to_any_worker_before_all_are_checked(monkeypatch):
     assert sent == []
 
 
+def test_dask_gets_two_functions_and_texts(monkeypatch):
+    sent = []
+
+    class Gone:
+        def result(self):
+            raise OSError
+
+    def submit(*arguments, **_):
+        sent.append(arguments)
+        return Gone()
+
+    client = SimpleNamespace(
+        scheduler=SimpleNamespace(address="tcp://127.0.0.1:8786"),
+        nthreads=lambda: {"tcp://127.0.0.1:4321": 1},
+        submit=submit,
+        status="running",
+    )
+    monkeypatch.setattr(cluster, "job_of", lambda *_: "the table")
+    run = new_run(Settings(), 1, 10, ignore, client)
+    run.ledger.wanted, run.ledger.max_batches = 10, 9
+    inputs, team = SimpleNamespace(dictionary=None), SimpleNamespace(counters=None)
+    writer = cluster.ClusterWriter(run, inputs, None, team)
+    with pytest.raises(ResourceError, match="The cluster is gone"):
+        writer.write(BlockRequest(0, 10, 0))
+    (text, job), (write, its_job, request) = sent
+    assert (text, job) == (str, "the table")
+    assert (write, type(its_job)) == (cluster.write_block, Gone)
+    assert json.loads(request) == {"number": 0, "rows": 10, "first": 0, "labels": None}
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [
@@ -141,6 +172,21 @@ def test_the_blocks_that_are_begun_ahead_are_those_that_come(share):
         # Before the first block nobody knows how many rows pass: only the size of the last is off.
         assert n_right >= min(len(requests), len(come) - number) - (number == 0 and share < 1)
         assert len(requests) <= 5
+
+
+def test_rows_that_wait_to_be_judged_are_no_reason_to_begin_more_blocks():
+    judged = Ledger(1000, 10, 500)
+    judged.passed = judged.kept = 800
+    judged.generated = 1000
+    waiting = copy.copy(judged)
+    judged.passed = judged.kept = 880
+    waiting.generated = judged.generated = 1100
+    waiting.waiting = 100
+    assert waiting.next_block(50) == judged.next_block(50)
+    request = BlockRequest(22, judged.next_block(50), judged.tried)
+    ahead = [list(cluster.requests_ahead(one, request, 50, 9)) for one in (judged, waiting)]
+    assert ahead[0] == ahead[1]
+    assert 0 < len(ahead[0]) < 9
 
 
 def test_no_block_is_begun_ahead_where_it_depends_on_the_one_before_or_none_is_left():

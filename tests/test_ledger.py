@@ -159,6 +159,15 @@ def test_rows_left_is_what_the_acceptance_lets_expect():
     assert ledger.rows_left(40) == 460  # not endless: what is left of 50 batches
 
 
+def test_of_rows_that_wait_to_be_judged_as_many_are_expected_to_pass_as_of_the_others():
+    ledger = Ledger(1000, 10, 500)
+    ledger.kept, ledger.passed, ledger.generated = 400, 400, 800
+    assert ledger.rows_left(800) == 1200
+    ledger.generated, ledger.waiting = 840, 40
+    assert (ledger.acceptance, ledger.gap) == (0.5, 580)
+    assert ledger.rows_left(840) == 1160
+
+
 def test_an_entry_has_counts_and_figures_and_never_a_cell():
     ledger = Ledger(5, 10, 9)
     entry = batch(ledger, VALUES.head(4), [True, False, False, False])

@@ -74,7 +74,15 @@ def test_the_test_is_a_count_of_all_orders():
 
     expected = np.mean([before(places) >= 2 for places in orders])
     reference = module._Reference(0.5, n_rows=5, n_before=1, n_copies=2)
-    assert reference.p_values(4)[2] == pytest.approx(expected)
+    assert reference.p_value(2, 4) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("level", [0.001, 0.05, 0.5, 1.0])
+@pytest.mark.parametrize("n", [1, 40, 300])
+def test_the_fewest_that_are_more_than_chance_makes(n, level):
+    reference = module._Reference(0.5, n_rows=30, n_before=2, n_copies=2)
+    significant = [count for count in range(n + 1) if reference.p_value(count, n) <= level]
+    assert reference.least_significant(n, level) == (significant[0] if significant else None)
 
 
 def test_two_rows_that_are_each_others_nearest_are_one_piece_of_evidence():
@@ -85,11 +93,10 @@ def test_two_rows_that_are_each_others_nearest_are_one_piece_of_evidence():
 
 
 def test_the_smallest_leak_is_found_with_the_probability_that_is_said():
-    significant = np.arange(101) >= 4
-    assert module._smallest_leak(significant, 1.0, 100) == 4
-    assert module._smallest_leak(significant, 0.5, 100) == 10  # 10 flips: 4 heads or more in 83 %
-    assert module._smallest_leak(significant, 0.001, 100) is None
-    assert module._smallest_leak(significant & False, 1.0, 100) is None
+    assert module._smallest_leak(4, 1.0, 100) == 4
+    assert module._smallest_leak(4, 0.5, 100) == 10  # 10 flips: 4 heads or more in 83 %
+    assert module._smallest_leak(4, 0.001, 100) is None
+    assert module._smallest_leak(None, 1.0, 100) is None
 
 
 def test_with_many_columns_a_row_that_was_changed_a_little_stands_out():

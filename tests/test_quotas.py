@@ -60,6 +60,23 @@ def test_no_random_assignment_is_better(problem, seed):
         assert total(scores, labels) <= best + 1e-9
 
 
+@pytest.mark.parametrize("decimals", [1, 9])
+def test_of_very_many_rows_no_exchange_in_a_circle_is_better(decimals):
+    rng = np.random.default_rng(0)
+    scores = np.log(rng.dirichlet([3, 1, 1, 0.2], 12_000) + 1e-4).round(decimals)
+    scores[:, 3] = np.where(rng.random(12_000) < 0.1, -np.inf, scores[:, 3])
+    counts = np.array([1_000, 2_000, 5_000, 4_000])
+    labels = assign(scores, counts)
+    assert (np.bincount(labels) == counts).all()
+    # What it costs at least to move a row from one class to another, by way of others.
+    scores = np.maximum(scores, -1e6)
+    own = scores[np.arange(12_000), labels][:, None] - scores
+    costs = np.array([own[labels == number].min(axis=0) for number in range(4)])
+    for middle in range(4):
+        costs = np.minimum(costs, costs[:, [middle]] + costs[middle])
+    assert np.diag(costs) == pytest.approx(0, abs=1e-9)
+
+
 def test_with_the_counts_of_the_likeliest_labels_these_are_the_labels():
     scores = np.log(np.random.default_rng(0).dirichlet([1, 1, 1, 1], 500))
     likeliest = scores.argmax(axis=1)

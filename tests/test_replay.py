@@ -96,3 +96,19 @@ def test_a_number_moves_by_the_models_share():
 def test_a_source_that_no_model_labelled_or_chose_knows_nothing(weight, wanted, knows):
     source = EncodedSource(np.zeros((1, 1)), np.zeros(1), 2, weight, wanted)
     assert source.knows_all == knows
+
+
+def test_of_very_many_rows_a_sample_keeps_rows_together_and_the_shares_that_are_chosen():
+    whole = log_probabilities(3000, 2, 1)
+    labels = assign(whole, [2400, 600]).astype(float)
+    places = np.arange(3000.0)[:, None]
+    source = EncodedSource(places, labels, 2, 1.0, np.array([1200, 300]), whole)
+    sample = source.sample(300, np.random.default_rng(0))
+    used = sample.x[:, 0].astype(int)
+    assert len(set(used)) == 300
+    assert (sample.y == labels[used]).all()
+    assert (sample.predictions == whole[used]).all()
+    assert sample.wanted.tolist() == [120, 30]
+    assert sample.draw_noise is None
+    assert sample.replayed(whole[used], whole[used])[1].sum() == 30
+    assert source.sample(3000, np.random.default_rng(0)) is source

@@ -3,7 +3,7 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -26,16 +26,31 @@ _chat = click.option(
 )
 
 
+class _StoreCommand(click.Command):
+    """Before it begins it names the manifests of the store that cannot be read."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Warn, then do as any command; ``--help`` does not come here."""
+        _warn_of_unreadable_manifests()
+        return super().invoke(ctx)
+
+
+def _warn_of_unreadable_manifests() -> None:
+    from t2local.llm.manifest import unreadable
+
+    for error in unreadable():
+        click.echo(f"Warning: {error}", err=True)
+
+
 @click.group()
 @click.pass_context
 def models(context: click.Context) -> None:
     """The models that t2local knows, and those that are here."""
     if context.invoked_subcommand != "pull":
         seal()
-    from t2local.llm.manifest import unreadable
 
-    for error in unreadable():
-        click.echo(f"Warning: {error}", err=True)
+
+models.command_class = _StoreCommand
 
 
 @models.command("list")
@@ -114,7 +129,7 @@ def add(file: Path, link: bool, name: str | None, chat: str | None) -> None:
     _report(store.add(file, link=link, name=name, chat=chat))
 
 
-@models.command()
+@models.command(cls=click.Command)  # what others warn of is a fault here
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def verify(names: tuple[str, ...]) -> None:
     """Hash the models of the store anew, all or those named."""
@@ -122,7 +137,9 @@ def verify(names: tuple[str, ...]) -> None:
     from t2local.llm.manifest import unreadable
 
     faults = []
-    if not names:
+    if names:
+        _warn_of_unreadable_manifests()
+    else:
         faults = [error.message for error in unreadable()]
     checks = store.checkable()
     if unknown := [name for name in names if name not in checks]:

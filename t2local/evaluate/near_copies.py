@@ -5,6 +5,7 @@ between many real ones has a ratio near 1, whatever the density there; a copy ha
 looked at in the same way, held-out ones or each among the others: that is what chance makes.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,7 +69,7 @@ def near_copies(pair: TablePair, holdout: pd.DataFrame | None, level: float) -> 
         reference = _Reference.of_held_out_rows(others, step)
     nearest = gower.nearest(pair.synthetic, real, 2)  # (m, 2)
     near = _ratios(nearest, step) < reference.bound
-    p_values = reference.p_values(len(near))
+    needed = reference.least_significant(len(near), level)
     share = float(
         (_ratios(gower.nearest(_changed(pair, few, rng), real, 2), step) < reference.bound).mean()
     )
@@ -78,9 +79,9 @@ def near_copies(pair: TablePair, holdout: pd.DataFrame | None, level: float) -> 
         reference_copies=reference.n_copies,
         reference_rows=reference.n_rows,
         expected=len(near) * (reference.n_before + 1) / (reference.n_rows + 1),
-        p_value=float(p_values[near.sum()]),
+        p_value=reference.p_value(int(near.sum()), len(near)),
         level=level,
-        smallest_leak=_smallest_leak(p_values <= level, share, min(len(near), len(pair.real))),
+        smallest_leak=_smallest_leak(needed, share, min(len(near), len(pair.real))),
     )
 
 
@@ -113,10 +114,18 @@ class _Reference:
         n_rows = len(np.unique(apart.round(9))) + n_pairs
         return replace(own, n_rows=max(n_rows, n_pairs + 1), n_before=n_pairs)
 
-    def p_values(self, n: int) -> FloatArray:
-        """The probability that 0, 1, ... n of n new rows or more are below the bound."""
-        counts = np.arange(n + 1)
-        return hypergeom.sf(counts - 1, n + self.n_rows, n, counts + self.n_before)
+    def p_value(self, count: int, n: int) -> float:
+        """The probability that so many of n new rows or more are below the bound."""
+        return float(hypergeom.sf(count - 1, n + self.n_rows, n, count + self.n_before))
+
+    def least_significant(self, n: int, level: float) -> int | None:
+        """The fewest of n new rows below the bound that chance makes with at most this probability.
+
+        None where not even all of them would do.
+        """
+        counts = range(n + 1)  # the more there are, the less likely
+        fewest = bisect_left(counts, True, key=lambda count: self.p_value(count, n) <= level)
+        return fewest if fewest <= n else None
 
 
 def _single_copies(distances: FloatArray) -> int:
@@ -149,16 +158,15 @@ def _changed(pair: TablePair, rows: pd.DataFrame, rng: np.random.Generator) -> p
     return changed
 
 
-def _smallest_leak(significant: Mask, share: float, most: int) -> int | None:
+def _smallest_leak(needed: int | None, share: float, most: int) -> int | None:
     """The fewest leaked rows of which enough are near with the wanted probability.
 
     **Parameters:**
 
-    * **significant**: whether so many near rows are too many, (m + 1,).
+    * **needed**: so many near rows are too many; none: no number is.
     """
-    if not significant.any():
+    if needed is None:
         return None
-    needed = int(significant.argmax())
     leaks = np.arange(1, most + 1)
     powerful = binom.sf(needed - 1, leaks, share) >= _POWER
     return int(leaks[powerful.argmax()]) if powerful.any() else None

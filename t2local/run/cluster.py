@@ -133,6 +133,8 @@ def requests_ahead(
     if request.labels:
         return
     expected, acceptance = copy.copy(ledger), ledger.acceptance
+    expected.passed += round(acceptance * expected.waiting)
+    expected.waiting = 0
     for _ in range(n_blocks):
         expected.blocks += 1
         expected.generated += request.rows
@@ -153,7 +155,7 @@ def connect(address: str) -> Iterator[Client]:
 
     * **address**: of a scheduler (``tls://host:8786``, ``tcp://127.0.0.1:8786``), or ``local:N``
       for N workers here. Certificates stand in dask's own configuration; for ``local:N`` they are
-      made for the run and stay in memory, as others may have accounts on this machine.
+      made for the run, as others may have accounts on this machine.
 
     **Raises** `UsageError` for an address that cannot be used, `ResourceError` where nobody is.
     """

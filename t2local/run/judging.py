@@ -116,15 +116,16 @@ class SourceJudge:
         self._inputs = inputs
         self._inspector = inspector
         self._blocks: list[Block] = []
-        self._judged, self._waits = 0, False
+        self._waits = False
 
     def add(self, block: Block) -> Sequence[BatchEntry]:
         """Judge all rows so far, those of this block included, unless it can wait."""
         self._blocks.append(block)
         self._waits = True
         self._run.ledger.generated += len(block.rows)
+        self._run.ledger.waiting += len(block.rows)
         self._run.ledger.end_block(block)
-        if _can_wait(self._run, self._judged):
+        if _can_wait(self._run):
             return []
         return self.rest()
 
@@ -138,7 +139,7 @@ class SourceJudge:
         if predictions is not None and self._relabels:
             rows = rows.assign(**{self._target: self._labels(predictions, noise)})
         verdict = self._inspector.judge_source(rows, self._pool(rows, predictions))
-        self._waits, self._judged = False, len(rows)
+        self._waits = False
         last, run = self._blocks[-1], self._run
         return [run.ledger.settle(last, rows, verdict, run.seed, predictions, noise)]
 
@@ -273,14 +274,15 @@ class SourceJudge:
         return clearness
 
 
-def _can_wait(run: Run, judged: int) -> bool:
-    """Whether the rows have hardly grown since so many were judged, and the end is not near."""
+def _can_wait(run: Run) -> bool:
+    """Whether the rows have hardly grown since they were judged, and the end is not near."""
     ledger = run.ledger
+    judged = ledger.generated - ledger.waiting
     if judged < _ALWAYS_JUDGED or not ledger.passed:
         return False
-    expected = max(ledger.wanted, ledger.candidates) * judged / ledger.passed
-    end = expected - _LAST_BLOCKS * run.settings.team.block_rows
-    return ledger.generated < min(end, (1 + _GROWTH) * judged)
+    grew = ledger.waiting >= _GROWTH * judged
+    rows_left = ledger.gap / ledger.acceptance
+    return not grew and rows_left > _LAST_BLOCKS * run.settings.team.block_rows
 
 
 def _counts(labels: pd.Series, levels: Sequence[str]) -> FloatArray:

@@ -89,7 +89,8 @@ class Ledger:
     * **candidates**: rows that are to pass before the wanted ones are chosen among them; 0: all
       that pass are kept.
 
-    ``passed``: rows that no stage but the choice among them rejected. ``tokens`` has the counters
+    ``passed``: rows that no stage but the choice among them rejected; ``waiting``: rows that were
+    written and are not judged yet. ``tokens`` has the counters
     of each part that used a model: plan, rows, texts; ``calibration_tokens``: how many of the rows'
     tokens the questions about real rows took. ``earlier_tokens``, ``earlier_rows``: of the rows,
     what an earlier process had done that did not come to the end of the run.
@@ -114,6 +115,7 @@ class Ledger:
     kept: int = 0
     passed: int = 0
     generated: int = 0
+    waiting: int = 0
     failed: int = 0
     interrupted: bool = False
     target: str | None = None
@@ -159,13 +161,18 @@ class Ledger:
 
     @property
     def acceptance(self) -> float:
-        """The share of rows that passed so far; 1 before the first."""
-        return self.passed / self.generated if self.generated else 1.0
+        """The share of the judged rows that passed so far; 1 before the first."""
+        judged = self.generated - self.waiting
+        return self.passed / judged if judged else 1.0
 
     @property
-    def gap(self) -> int:
-        """Rows that are still to pass; at least 1 until the wanted rows are kept."""
-        return max(max(self.wanted, self.candidates) - self.passed, int(not self.full))
+    def gap(self) -> float:
+        """Rows that are still to pass; at least 1 until the wanted rows are kept.
+
+        Of those that wait as many are expected to pass as of the others.
+        """
+        expected = self.passed + self.acceptance * self.waiting
+        return max(max(self.wanted, self.candidates) - expected, int(not self.full))
 
     def next_block(self, most: int) -> int:
         """Rows to write next, in whole batches.
@@ -226,7 +233,7 @@ class Ledger:
         self.batches = [*_recounted(self.batches, verdict), entry]
         self.judged = [(rows, verdict)]
         self.rejected_by = verdict.rejected_by()
-        self.generated = len(rows)
+        self.generated, self.waiting = len(rows), 0
         self.kept = int(verdict.kept.sum())
         self.passed = self.kept + self.rejected_by[CHOICE]
         if self.quotas:

@@ -58,6 +58,7 @@ class Stream(IntEnum):
     BALANCED_PRODUCTS = 42  # of a wide table: the pairs of columns that are looked at
     # What the kept rows bring, and evaluation
     BENEFIT_FOLDS = 50
+    BENEFIT_ROWS = 51  # written rows that are trained on, where there are very many
     EVALUATION_FOLDS = 52
     EVALUATION_HALVES = 53
     DOWNSTREAM_MODELS = 54

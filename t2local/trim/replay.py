@@ -5,7 +5,7 @@ that are clear for this model. Before kept rows are measured on held-out real ro
 again with a model that has not seen these (docs/method.md, "Benefit").
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -53,6 +53,24 @@ class EncodedSource:
         """Whether a model of all real rows has a part in them."""
         return self.model_weight > 0 or self.wanted is not None
 
+    def sample(self, most: int, rng: np.random.Generator) -> "EncodedSource":
+        """At most so many of the rows, at random; of each class as large a share of them chosen."""
+        n_rows = len(self.x)
+        if n_rows <= most:
+            return self
+        places = np.sort(rng.choice(n_rows, most, replace=False))
+        wanted = self.wanted
+        if wanted is not None:
+            wanted = np.round(wanted * (most / n_rows)).astype(np.intp)
+        return replace(
+            self,
+            x=self.x[places],
+            y=self.y[places],
+            wanted=wanted,
+            predictions=_part(self.predictions, places),
+            draw_noise=_part(self.draw_noise, places),
+        )
+
     def replayed(self, whole: FloatArray, part: FloatArray) -> tuple[FloatArray, FloatArray]:
         """The kept rows (m, d) and their labels (m,), had one model been there for the other.
 
@@ -85,6 +103,10 @@ class EncodedSource:
         pooled = pooled - np.logaddexp.reduce(pooled, axis=1, keepdims=True)
         scores = pooled if self.draw_noise is None else pooled + self.draw_noise
         return pooled, assign(scores, np.bincount(labels, minlength=self.n_classes))
+
+
+def _part(array: FloatArray | None, places: IntArray) -> FloatArray | None:
+    return None if array is None else array[places]
 
 
 def relabelled(labels: IntArray, whole: FloatArray, part: FloatArray) -> IntArray:
