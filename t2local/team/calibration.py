@@ -41,7 +41,7 @@ class Calibration:
     **Parameters:**
 
     * **cells**: log-likelihoods of real rows; none where they cannot be measured: without examples,
-      or where some features are given.
+      or where all features are given.
     * **pool**: gives the labels of written rows; none: the worker's labels stay, or are given.
     * **gate**: gives cells from the model of the columns; none: all cells are the workers'.
     """
@@ -104,12 +104,14 @@ def most_asked(n_rows: int) -> int:
 
 def scores_cells(team: Team) -> bool:
     """Whether the cells of real rows say how good the cells of written rows are."""
-    # With given features the workers write other rows than the real ones are.
-    return bool(team.prompt.n_examples) and not team.conditions.given
+    return bool(team.prompt.n_examples) and bool(team.scored)
 
 
 def column_mixture(team: Team, real: pd.DataFrame) -> ColumnMixture:
-    """The model of the features, in the order of writing, but for totals, which follow parts."""
+    """The model of the features, in the order of writing, but for totals, which follow parts.
+
+    What was asked for comes first, a label too.
+    """
     features = [team.dictionary[name] for name in team.rules.order]
     return ColumnMixture(features, real, team.seed)
 
@@ -237,4 +239,5 @@ def _likelihoods(
 
 def _gate(team: Team, cells: CellCalibration) -> MixtureGate:
     """The gate with the fitted weights."""
-    return MixtureGate(column_mixture(team, team.real), cells.weights, team.rules)
+    columns = column_mixture(team, team.real)
+    return MixtureGate(columns, cells.weights, team.rules, team.conditions)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from t2local.errors import UsageError
 from t2local.stats.arrays import Mask
+from t2local.stats.column_mixture import Limits
 from t2local.stats.quotas import quotas
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.team.plan import Component
@@ -85,17 +86,58 @@ class Conditions:
         ]
         return [Component(role=GIVEN_ROLE, features=self.given), *rest]
 
+    def drawing_order(self, real: pd.DataFrame) -> list[str]:
+        """The given features in the order in which a model of the columns draws them.
+
+        What has a single value comes first, a label too; then the range that the fewest real rows
+        (n, d) meet, so that the others follow what is rare.
+        """
+
+        def share(name: str) -> float:
+            feature = self.restricted.get(name)
+            if feature is None or _count(feature) == 1:
+                return 0.0
+            return float(_meets(feature, real).mean())
+
+        return sorted(self.given, key=share)
+
+    def limits(self, n_rows: int, labels: Sequence[str] | None = None) -> Limits:
+        """What was asked for of each of the rows.
+
+        **Parameters:**
+
+        * **labels**: of these rows, where shares of them are asked for.
+        """
+        ends = pd.DataFrame(
+            {
+                name: feature.bounds if feature.numeric else feature.levels * 2
+                for name, feature in self.restricted.items()
+            },
+            index=range(2),
+        )
+        lowest, highest = (ends.loc[[end] * n_rows].reset_index(drop=True) for end in ends.index)
+        if labels is not None:
+            own = {str(self.target): list(labels)}
+            lowest, highest = lowest.assign(**own), highest.assign(**own)
+        return Limits(lowest, highest)
+
     def matches_conditions(self, values: pd.DataFrame) -> Mask:
         """Which rows of values are what ``--where`` asks for, shape (n,)."""
         matches = np.ones(len(values), dtype=np.bool_)
         for feature in self.restricted.values():
-            for mask in feature.obeyed(values[feature.name]).values():
-                matches &= mask
+            matches &= _meets(feature, values)
         return matches
 
     def quotas(self, rows: int) -> dict[str, int]:
         """How many of the rows each label gets (`t2local.stats.quotas.quotas`)."""
         return quotas(self.shares, rows)
+
+
+def _meets(feature: Feature, values: pd.DataFrame) -> Mask:
+    """Which rows have a value of their own that the feature allows, shape (n,)."""
+    masks = [*feature.obeyed(values[feature.name]).values()]
+    met: Mask = np.logical_and.reduce(masks)
+    return met
 
 
 def draw_labels(missing: Mapping[str, int], rows: int, rng: np.random.Generator) -> list[str]:
