@@ -83,6 +83,14 @@ def test_all_faults_come_at_once_and_rules_count(known):
     assert read_conditions(ruled, ["sex=F", "age>=70"], None).given == ("age", "sex")
     with pytest.raises(UsageError, match="forbids"):
         read_conditions(ruled, ["sex=F", "age>=81"], None)
+    # A column that is not given may be what the rule leaves no value for.
+    high = known["age"].maximum
+    tied = type(known).model_validate(
+        {**known.model_dump(), "rules": [f"age < {high} or (outcome == 0) != (outcome == 0)"]}
+    )
+    assert read_conditions(tied, [f"age<{high}"], None)
+    with pytest.raises(UsageError, match="forbids"):
+        read_conditions(tied, [f"age={high}"], None)
     everything = [
         f"{f.name}={f.cell(f.minimum) if f.numeric else f.levels[0]}" for f in known.features
     ]
@@ -139,6 +147,19 @@ def test_a_condition_leaves_exactly_the_values_that_meet_it(dictionary, data):
             if found.obeyed(pd.Series([value]))["minimum"][0]
             and found.obeyed(pd.Series([value]))["maximum"][0]
         } == expected
+
+
+def test_single_values_are_drawn_first_and_then_the_rarest_range(known, patients):
+    real = known.values(from_frame(patients).cells)
+    wanted = wish(known, "weight>=60", "age>=85", "sex=F", balance="uniform")
+    assert wanted.given == ("outcome", "age", "weight", "sex")
+    assert wanted.drawing_order(real) == ["outcome", "sex", "age", "weight"]
+    labels = ["1", "0", "1"]
+    lowest, highest = wanted.limits(3, labels)
+    assert lowest["outcome"].tolist() == highest["outcome"].tolist() == labels
+    assert lowest["sex"].tolist() == highest["sex"].tolist() == ["F"] * 3
+    assert (lowest["age"] == 85).all()
+    assert (highest["age"] == known["age"].maximum).all()
 
 
 @given(

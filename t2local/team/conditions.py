@@ -27,7 +27,7 @@ GIVEN_ROLE = "As asked"
 _CONDITION = re.compile(r"\s*(>=|<=|==|=|>|<)\s*(.*?)\s*")
 #: How far the shares may be from 1 in all: 0.33 three times is meant as a third each.
 _ROUNDING = 0.02
-#: Combinations of given values with which a rule is tried; with more of them stage 1 finds out.
+#: Combinations of values with which a rule is tried; with more of them the model of the columns is.
 _MAX_COMBINATIONS = 10_000
 #: A bound counted in steps is a whole number up to this: 0.29 * 100 is 28.999999999999996.
 _STEP_ROUNDING = 1e-6
@@ -303,11 +303,11 @@ def _share(text: str) -> float:
 def _broken_rules(
     dictionary: FeatureDictionary, restricted: Mapping[str, Feature]
 ) -> Iterable[str]:
-    """Rules about given features alone that every combination of their given values breaks."""
+    """Rules about given features that every combination of the values left breaks."""
     broken = []
     for text, rule in dictionary.parsed_rules().items():
-        features = [restricted[name] for name in rule.names if name in restricted]
-        is_given = len(features) == len(rule.names)
+        features = [restricted.get(name, dictionary[name]) for name in rule.names]
+        is_given = not rule.names.isdisjoint(restricted)
         if not is_given or math.prod(map(_count, features)) > _MAX_COMBINATIONS:
             continue
         combinations = pd.DataFrame(
@@ -322,19 +322,20 @@ def _broken_rules(
 
 
 def _count(feature: Feature) -> int:
-    """How many values a feature allows."""
+    """How many values a feature allows, a missing one too."""
     if not feature.numeric:
-        return len(feature.levels)
+        return len(feature.levels) + feature.missing
     low, high = feature.steps
-    return high - low + 1
+    return high - low + 1 + feature.missing
 
 
-def _allowed(feature: Feature) -> Sequence[float | str]:
-    """Every value that a feature allows."""
+def _allowed(feature: Feature) -> Sequence[float | str | None]:
+    """Every value that a feature allows, a missing one too."""
+    missing = [None] * feature.missing
     if not feature.numeric:
-        return feature.levels
+        return [*feature.levels, *missing]
     low, high = feature.steps
-    return [step / 10.0**feature.decimals for step in range(low, high + 1)]
+    return [*(step / 10.0**feature.decimals for step in range(low, high + 1)), *missing]
 
 
 def _did_you_mean(name: str, names: Sequence[str]) -> str:

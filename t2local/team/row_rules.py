@@ -16,9 +16,7 @@ from t2local.stats.arrays import FloatArray, Mask
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.rules import Rule, binding
 from t2local.team.conditions import Conditions
-
-#: Added to the log-probability of a label that a rule forbids, before those of a row are weighed.
-_FORBIDDEN = -100.0
+from t2local.team.labels import FORBIDDEN
 
 
 class RowRules:
@@ -82,6 +80,11 @@ class RowRules:
             kept &= rule.obeyed(rows)
         return kept
 
+    def breaks(self, rows: pd.DataFrame) -> dict[str, Mask]:
+        """For each rule between cells, by its text, which rows (m, columns) break it."""
+        rules = [rule for rules in self._by_last.values() for rule in rules]
+        return {rule.text: ~rule.obeyed(rows) for rule in rules}
+
     def with_totals(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows (m, d) with the numbers that equations give, in the order of writing."""
         for name in filter(self.completed_by, self.order):
@@ -104,7 +107,7 @@ class RowRules:
             for rule in self._of_labels:
                 allowed[:, place] &= rule.obeyed(labelled)
         allowed |= ~allowed.any(axis=1, keepdims=True)
-        weighed = np.where(allowed, predictions, predictions + _FORBIDDEN)
+        weighed = np.where(allowed, predictions, predictions + FORBIDDEN)
         return weighed - np.logaddexp.reduce(weighed, axis=1, keepdims=True)
 
 
