@@ -23,6 +23,7 @@ from t2local.team.writer import BlockRequest, RowWriter
 from t2local.trim.inspector import Inspector
 from tests.strategies import dictionaries
 from tests.teams import conditions, plans
+from tests.test_rule_search import stays
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -217,6 +218,29 @@ def test_the_rows_of_a_run_are_what_was_asked_for(patients):
     assert (every["age"] >= 65).all()
     assert (every["ward"] == "C").all()
     assert result.report["given"]["features"] == ["age", "sex", "ward"]
+
+
+@pytest.mark.parametrize(
+    ("where", "balance"),
+    [(["died=yes", "age>=60"], None), ([], "uniform")],
+    ids=["where", "shares"],
+)
+def test_a_run_with_wishes_keeps_its_first_rows(where, balance):
+    result = t2local.generate(
+        stays(60), target="died", rows=20, model=ScriptedModel(), plan="data", where=where,
+        balance=balance, settings={"trim.purpose": "share"},
+    )  # fmt: skip
+    kept = result.synthetic
+    assert len(kept) == 20
+    assert result.report["rows"]["generated"] <= 30
+    assert (kept["score"] == kept["motor"] + kept["verbal"]).all()
+    assert (kept["death"].isna() == (kept["died"] == "no")).all()
+    if balance:
+        assert kept["died"].value_counts().to_dict() == {"no": 10, "yes": 10}
+    else:
+        assert (kept["age"] >= 60).all()
+        assert (kept["died"] == "yes").all()
+    assert "columns" in result.report["cells"]["nats_per_row"]
 
 
 @pytest.mark.parametrize("conditioning", ["row", "parents"])

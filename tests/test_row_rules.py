@@ -137,27 +137,6 @@ def test_a_run_without_a_dictionary_keeps_what_it_finds_and_says_so():
     assert by_rule <= 0.1 * result.report["rows"]["generated"]
 
 
-@pytest.mark.parametrize(
-    ("where", "balance"), [(["died=yes", "age>=60"], None), ([], "uniform")], ids=["where", "shares"]
-)
-def test_a_run_with_wishes_keeps_its_first_rows(where, balance):
-    result = t2local.generate(
-        stays(120), target="died", rows=40, model=ScriptedModel(), plan="data", where=where,
-        balance=balance, settings={"trim.purpose": "share"},
-    )  # fmt: skip
-    kept = result.synthetic
-    assert len(kept) == 40
-    assert result.report["rows"]["generated"] <= 50
-    assert (kept["score"] == kept["motor"] + kept["verbal"]).all()
-    assert (kept["death"].isna() == (kept["died"] == "no")).all()
-    if balance:
-        assert kept["died"].value_counts().to_dict() == {"no": 20, "yes": 20}
-    else:
-        assert (kept["age"] >= 60).all()
-        assert (kept["died"] == "yes").all()
-    assert "columns" in result.report["cells"]["nats_per_row"]
-
-
 def test_a_total_that_was_asked_for_stays_and_a_numeric_target_has_no_rule():
     frame = stays(80)
     asked = t2local.generate(

@@ -192,10 +192,10 @@ class _Rows:
 
 def _codes(model: ColumnMixture, limits: Limits) -> dict[str, FloatArray]:
     """Limits as codes, the lowest and the highest of each row; shape (2, m) by column."""
-    densities = {name: model.copula.margins.columns[name].density for name in limits.lowest}
+    columns = model.copula.margins.columns
     return {
-        name: np.array([density.encode(cells[name]) for cells in limits])
-        for name, density in densities.items()
+        name: np.array([columns[name].density.encode(cells[name]) for cells in limits])
+        for name in map(str, limits.lowest)
     }
 
 

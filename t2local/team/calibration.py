@@ -83,7 +83,9 @@ def calibrate(team: Team, n_rows: int = MAX_ASKED, scorer: Scorer | None = None)
     cells = _cell_calibration(team, pd.concat([score.cells for score in scores]))
     if cells is None:
         return calibration
-    gate = columns and MixtureGate(columns, cells.weights, team.rules, team.conditions)
+    gate = None
+    if columns:
+        gate = MixtureGate(columns, cells.weights, team.rules, team.conditions)
     return replace(calibration, cells=cells, gate=gate)
 
 

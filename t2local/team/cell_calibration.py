@@ -140,7 +140,9 @@ class MixtureGate:
         * **uniforms**: random numbers from 0 to 1, shape (m, ``n_uniforms``); a row depends on its
           own alone. **labels**: of the rows, where shares of them are asked for.
         """
-        limits = self._conditions and self._conditions.limits(len(uniforms), labels)
+        limits = None
+        if self._conditions:
+            limits = self._conditions.limits(len(uniforms), labels)
         rows = records(self.columns.rows(uniforms[:, 1:], self._rules, limits))
         return [
             {name: row[name] for name, weight in self._weights.items() if shared >= weight}
