@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from t2local.errors import DecodeError
+from t2local.errors import DecodeError, UsageError
 from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
 from t2local.team.calibration import asks, calibrate, questions, scores_cells, uncalibrated
@@ -145,23 +145,63 @@ def test_who_is_asked_about_rows(patients, labels, examples, is_asked):
             assert np.isfinite(frame.to_numpy()).all()
 
 
-def test_with_given_features_only_labels_are_asked(patients):
+@pytest.mark.parametrize("conditioning", ["row", "parents"])
+@pytest.mark.parametrize(
+    ("where", "balance", "scored"),
+    [
+        (["sex=F", "age>=60"], None, ["weight", "smoker", "ward"]),
+        ([], "uniform", ["age", "weight", "sex", "smoker", "ward"]),
+        (["age>=60", "outcome=1"], None, ["weight", "sex", "smoker", "ward"]),
+    ],
+)
+def test_cells_of_all_real_rows_are_scored_but_those_that_are_given(
+    patients, conditioning, where, balance, scored
+):
     dictionary, real = dictionary_and_values(patients)
+    wanted = read_conditions(dictionary, where, balance)
+    chosen = Settings.load({"team.conditioning": conditioning, "team.labels": "worker"})
     plan = from_data(real, dictionary)
-    for where, balance, n_asked in ((["sex=F"], None, 40), ([], "uniform", 0)):
-        wanted = read_conditions(dictionary, where, balance)
-        with Team(ScriptedModel(), dictionary, plan, real, Settings(), 1, wanted) as team:
-            assert sum(len(question.values) for question in questions(team)) == n_asked
-            assert not scores_cells(team)
-        model = ScriptedModel()
-        chosen = Settings.load({"team.labels": "worker"})
-        with Team(model, dictionary, plan, real, chosen, 1, wanted) as team:
-            model.prompts.clear()
-            calibration = calibrate(team)
-        assert model.prompts == []  # no prompt is decoded for nothing
-        assert (calibration.cells, calibration.gate) == (None, None)
-        # Where shares of labels are asked for, the ensemble says which rows fit which label.
-        assert (calibration.pool is not None) == bool(balance)
+    with Team(ScriptedModel(), dictionary, plan, real, chosen, 1, wanted) as team:
+        calibration = calibrate(team)
+    # A row that is not what was asked for tells as much of the worker as one that is.
+    assert len(calibration.cells.worker) == 40
+    for frame in vars(calibration.cells).values():
+        assert list(frame) == scored
+        assert np.isfinite(frame.to_numpy()).all()
+    # Where shares of labels are asked for, the ensemble says which rows fit which label.
+    assert (calibration.pool is not None) == bool(balance)
+
+
+def test_nothing_is_asked_where_only_the_label_is_left(patients):
+    patients = patients[["age", "sex", "outcome"]]
+    dictionary, real = dictionary_and_values(patients)
+    wanted = read_conditions(dictionary, ["sex=F", "age>=60"], None)
+    model, chosen = ScriptedModel(), Settings.load({"team.labels": "worker"})
+    with Team(model, dictionary, from_data(real, dictionary), real, chosen, 1, wanted) as team:
+        model.prompts.clear()
+        calibration = calibrate(team)
+    assert model.prompts == []  # no prompt is decoded for nothing
+    assert (calibration.cells, calibration.gate) == (None, None)
+
+
+def test_what_no_row_can_be_under_the_rules_is_refused_before_anyone_is_asked(patients):
+    dictionary, real = dictionary_and_values(patients)
+    # Each rule alone leaves a row over 80 years; both together leave none.
+    rules = ["age < 80 or weight > 70.123", "age < 80 or weight < 70.1"]
+    real["weight"] = 50.0
+    real = real[real["age"] < 80]
+    fields = {**dictionary.model_dump(), "rules": rules}
+    for feature in fields["features"]:
+        feature["missing"] = False
+    ruled = type(dictionary).model_validate(fields)
+    wanted = read_conditions(ruled, ["age>=80"], None)
+    model = ScriptedModel()
+    with Team(model, ruled, from_data(real, ruled), real, Settings(), 1, wanted) as team:
+        model.prompts.clear()
+        with pytest.raises(UsageError, match="cannot be") as error:
+            calibrate(team)
+    assert model.prompts == []
+    assert any(rule in str(error.value) for rule in rules)
 
 
 def test_a_calibration_is_repeated_when_a_decode_goes_wrong(patients):

@@ -1,8 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ks_2samp
 
-from t2local.stats.column_mixture import PENALTIES, ColumnMixture
+from t2local.stats.column_mixture import PENALTIES, ColumnMixture, Limits
 from t2local.tables.dictionary import Feature
 
 NUMBERS = [Feature(name=name, type="integer", minimum=0, maximum=100) for name in "xyz"]
@@ -40,6 +41,48 @@ def test_rows_follow_the_cells_before_whoever_gave_them():
         rows.tail(30).reset_index(drop=True), mixture.rows(uniforms[370:])
     )
     pd.testing.assert_frame_equal(rows.head(1), mixture.rows(uniforms[:1]))
+
+
+def test_limits_leave_the_part_of_the_distribution_that_meets_them():
+    mixture = ColumnMixture(NUMBERS[:2], numbers(200), 1)
+    uniforms = np.random.default_rng(0).random((4000, mixture.n_uniforms))
+    free = mixture.rows(uniforms)
+    x, y = pd.DataFrame({"x": [60.0] * 4000}), pd.DataFrame({"x": [70.0] * 4000})
+    within = mixture.rows(uniforms, limits=Limits(x, y))
+    assert within["x"].between(60, 70).all()
+    met = free[free["x"].between(60, 70)]
+    for name in "xy":
+        assert ks_2samp(within[name], met[name]).statistic < 2 * len(met) ** -0.5
+    # A row depends on its own random numbers and limits alone.
+    pd.testing.assert_frame_equal(
+        mixture.rows(uniforms[9:20], limits=Limits(x[9:20], y[9:20])),
+        within[9:20].reset_index(drop=True),
+    )
+
+
+def test_a_range_after_another_one_follows_it():
+    mixture = ColumnMixture(NUMBERS[:2], numbers(200), 1)
+    uniforms = np.random.default_rng(0).random((2000, mixture.n_uniforms))
+    each = np.arange(2000)
+    x = np.where(each % 2, 35.0, 65.0)
+    low = pd.DataFrame({"x": x, "y": 40.0})
+    rows = mixture.rows(uniforms, limits=Limits(low, low.assign(y=60.0)))
+    assert (rows["x"] == x).all()
+    assert rows["y"].between(40, 60).all()
+    medians = rows.groupby("x")["y"].median()
+    assert medians[35.0] < 44
+    assert medians[65.0] > 56
+
+
+def test_where_no_real_row_is_near_all_values_that_are_allowed_are_alike():
+    real = numbers(200) * 0.5
+    mixture = ColumnMixture(NUMBERS, real, 1)
+    uniforms = np.random.default_rng(0).random((500, mixture.n_uniforms))
+    low = pd.DataFrame({"x": [91.0] * 500})
+    rows = mixture.rows(uniforms, limits=Limits(low, low + 9))
+    assert rows["x"].nunique() == 10
+    assert rows["x"].value_counts().between(20, 90).all()
+    assert rows["y"].notna().all()
 
 
 def test_related_columns_have_a_small_penalty_and_unrelated_ones_a_large_one():

@@ -23,6 +23,7 @@ from t2local.team.writer import BlockRequest, RowWriter
 from t2local.trim.inspector import Inspector
 from tests.strategies import dictionaries
 from tests.teams import conditions, plans
+from tests.test_rule_search import stays
 
 pytestmark = pytest.mark.usefixtures("few_trees")
 
@@ -83,6 +84,14 @@ def test_all_faults_come_at_once_and_rules_count(known):
     assert read_conditions(ruled, ["sex=F", "age>=70"], None).given == ("age", "sex")
     with pytest.raises(UsageError, match="forbids"):
         read_conditions(ruled, ["sex=F", "age>=81"], None)
+    # A column that is not given may be what the rule leaves no value for.
+    high = known["age"].maximum
+    tied = type(known).model_validate(
+        {**known.model_dump(), "rules": [f"age < {high} or (outcome == 0) != (outcome == 0)"]}
+    )
+    assert read_conditions(tied, [f"age<{high}"], None)
+    with pytest.raises(UsageError, match="forbids"):
+        read_conditions(tied, [f"age={high}"], None)
     everything = [
         f"{f.name}={f.cell(f.minimum) if f.numeric else f.levels[0]}" for f in known.features
     ]
@@ -141,6 +150,19 @@ def test_a_condition_leaves_exactly_the_values_that_meet_it(dictionary, data):
         } == expected
 
 
+def test_single_values_are_drawn_first_and_then_the_rarest_range(known, patients):
+    real = known.values(from_frame(patients).cells)
+    wanted = wish(known, "weight>=60", "age>=85", "sex=F", balance="uniform")
+    assert wanted.given == ("outcome", "age", "weight", "sex")
+    assert wanted.drawing_order(real) == ["outcome", "sex", "age", "weight"]
+    labels = ["1", "0", "1"]
+    lowest, highest = wanted.limits(3, labels)
+    assert lowest["outcome"].tolist() == highest["outcome"].tolist() == labels
+    assert lowest["sex"].tolist() == highest["sex"].tolist() == ["F"] * 3
+    assert (lowest["age"] == 85).all()
+    assert (highest["age"] == known["age"].maximum).all()
+
+
 @given(
     st.lists(st.integers(0, 50), min_size=1, max_size=6).filter(sum),
     st.integers(1, 40),
@@ -196,6 +218,29 @@ def test_the_rows_of_a_run_are_what_was_asked_for(patients):
     assert (every["age"] >= 65).all()
     assert (every["ward"] == "C").all()
     assert result.report["given"]["features"] == ["age", "sex", "ward"]
+
+
+@pytest.mark.parametrize(
+    ("where", "balance"),
+    [(["died=yes", "age>=60"], None), ([], "uniform")],
+    ids=["where", "shares"],
+)
+def test_a_run_with_wishes_keeps_its_first_rows(where, balance):
+    result = t2local.generate(
+        stays(60), target="died", rows=20, model=ScriptedModel(), plan="data", where=where,
+        balance=balance, settings={"trim.purpose": "share"},
+    )  # fmt: skip
+    kept = result.synthetic
+    assert len(kept) == 20
+    assert result.report["rows"]["generated"] <= 30
+    assert (kept["score"] == kept["motor"] + kept["verbal"]).all()
+    assert (kept["death"].isna() == (kept["died"] == "no")).all()
+    if balance:
+        assert kept["died"].value_counts().to_dict() == {"no": 10, "yes": 10}
+    else:
+        assert (kept["age"] >= 60).all()
+        assert (kept["died"] == "yes").all()
+    assert "columns" in result.report["cells"]["nats_per_row"]
 
 
 @pytest.mark.parametrize("conditioning", ["row", "parents"])

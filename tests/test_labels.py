@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from t2local.stats.quotas import quotas
 from t2local.tables.dictionary import Feature
 from t2local.team.labels import (
+    FORBIDDEN,
+    allowed_shares,
     gumbel_noise,
     label_values,
     labels_under_shares,
@@ -164,3 +166,16 @@ def test_no_rows_have_no_labels():
     nothing = label_values(NUMBER, np.zeros((0, 1)), np.ones(1), "shares", rng())
     assert nothing.empty
     assert nothing.dtype == float
+
+
+def test_shares_ask_for_no_label_that_a_rule_forbids():
+    free = np.log(np.full((100, 2), 0.5))
+    ruled = free.copy()
+    ruled[:70, 1] += FORBIDDEN  # seven in ten rows can only be of the first class
+    ruled[70:90, 0] += FORBIDDEN  # and two in ten only of the second
+    for wanted, given_back in ((0.1, 0.7), (0.75, 0.75), (0.9, 0.8)):
+        shares = np.array([wanted, 1 - wanted])
+        assert allowed_shares(shares, free) == pytest.approx(shares)
+        assert allowed_shares(shares, ruled) == pytest.approx([given_back, 1 - given_back])
+        classes = labels_under_shares(ruled, allowed_shares(shares, ruled))
+        assert (ruled[np.arange(100), classes] > FORBIDDEN / 2).all()

@@ -9,6 +9,7 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.stats.column_mixture import ColumnMixture
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
+from t2local.team.conditions import read_conditions
 from t2local.team.row_rules import RowRules
 from tests.test_rule_search import stays
 
@@ -37,6 +38,59 @@ def test_cells_of_the_model_of_the_columns_keep_all_rules(table):
     )
     # Columns without a rule are what they were.
     assert rows["sodium"].isna().mean() == pytest.approx(real["sodium"].isna().mean(), abs=0.12)
+
+
+WHERE = [
+    ["died=yes"],
+    ["died=no", "sodium>=150"],
+    ["score=20", "motor>=15"],
+    ["discharged<=2016-01-01", "nights>=20"],
+    ["country=Austria", "age>=60"],
+    ["death>=2019-01-01"],
+]
+
+
+@pytest.mark.parametrize("where", WHERE, ids=" ".join)
+def test_cells_follow_what_was_asked_for_and_keep_all_rules(table, where):
+    dictionary, real = table
+    wanted = read_conditions(dictionary, where, None)
+    rules = RowRules(dictionary, real, dictionary.features, wanted)
+    model = ColumnMixture([dictionary[name] for name in rules.order], real, 0)
+    uniforms = np.random.default_rng(0).random((200, model.n_uniforms))
+    rows = model.rows(uniforms, rules, wanted.limits(200))
+    assert wanted.matches_conditions(rows).all()
+    assert not any(broken.any() for broken in rules.breaks(rows).values())
+    bound = [rule for rule in dictionary.parsed_rules().values() if rule.names <= set(rows)]
+    assert len(rules.breaks(rows)) == len(bound) >= 5
+    # Blood is taken from seven in ten, whatever else a row is.
+    if "sodium" not in " ".join(where):
+        assert_share(rows["sodium"].isna(), real["sodium"].isna().mean(), len(real))
+
+
+def test_balanced_cells_are_missing_as_in_the_real_rows_of_their_label(table):
+    dictionary, real = table
+    # Blood is taken from most of those who live, and from few of those who die.
+    rng = np.random.default_rng(2)
+    drawn = rng.random(len(real)) < np.where(real["died"] == "yes", 0.2, 0.9)
+    for name in ("sodium", "potassium"):
+        real = real.assign(**{name: real[name].fillna(real[name].median()).where(drawn)})
+    wanted = read_conditions(dictionary, [], {"no": 0.2, "yes": 0.8})
+    rules = RowRules(dictionary, real, dictionary.features, wanted)
+    model = ColumnMixture([dictionary[name] for name in rules.order], real, 0)
+    labels = ["no"] * 60 + ["yes"] * 240
+    uniforms = rng.random((300, model.n_uniforms))
+    rows = model.rows(uniforms, rules, wanted.limits(300, labels))
+    assert rows["died"].tolist() == labels
+    assert not any(broken.any() for broken in rules.breaks(rows).values())
+    for label, own in rows.groupby("died"):
+        matching = real[real["died"] == label]
+        assert_share(own["sodium"].isna(), matching["sodium"].isna().mean(), len(matching))
+
+
+def assert_share(mask, share, n_real):
+    """The share is that of the real rows, within three deviations of both samples."""
+    deviation = (share * (1 - share) * (1 / len(mask) + 1 / n_real)) ** 0.5
+    assert abs(mask.mean() - share) <= 3 * deviation + 1 / n_real
 
 
 def test_a_total_follows_its_parts_whoever_writes_it(table):

@@ -17,6 +17,7 @@ from t2local.stats.quotas import none_lost, quotas
 from t2local.stats.streams import Stream, generator
 from t2local.team.extremes import extremes, moved_labels
 from t2local.team.labels import (
+    allowed_shares,
     gumbel_noise,
     labels_under_shares,
     noise_for_rare_classes,
@@ -241,7 +242,8 @@ class SourceJudge:
         if predictions is not None:
             expected = np.exp(predictions).mean(axis=0) * (every > 0)
         counts = counts + _PREDICTED_ROWS * expected / expected.sum()
-        return counts / counts.sum()
+        shares = counts / counts.sum()
+        return shares if predictions is None else allowed_shares(shares, predictions)
 
     def _wanted(self, rows: pd.DataFrame, predictions: FloatArray | None) -> Wanted:
         """How many rows of each class; a class that no real row has keeps what it has of these."""

@@ -6,7 +6,7 @@ the penalty of the copula.
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -51,6 +51,20 @@ class Constraints(Protocol):
         """Which rows keep the constraints that their cell of a column completes, shape (m,)."""
 
 
+class Limits(NamedTuple):
+    """What was asked for of some cells of m rows: the lowest and the highest value of each.
+
+    Frames of values (m, columns asked for); of a level both are this level.
+    """
+
+    lowest: pd.DataFrame
+    highest: pd.DataFrame
+
+    def of(self, rows: Mask) -> "Limits":
+        """Those of some of the rows."""
+        return Limits(self.lowest[rows], self.highest[rows])
+
+
 class ColumnMixture:
     """The columns of a table, each given those before it, by copula and tree.
 
@@ -74,7 +88,12 @@ class ColumnMixture:
         copula = self.copula.log_probability(values)
         return mixture(copula, self.tree.log_probability(values), self.weights)
 
-    def rows(self, uniforms: FloatArray, constraints: Constraints | None = None) -> pd.DataFrame:
+    def rows(
+        self,
+        uniforms: FloatArray,
+        constraints: Constraints | None = None,
+        limits: Limits | None = None,
+    ) -> pd.DataFrame:
         """New rows as a frame of values (m, columns), drawn column by column.
 
         Each cell follows those before it, whoever gave them. A row depends on its own random
@@ -84,14 +103,16 @@ class ColumnMixture:
         **Parameters:**
 
         * **uniforms**: random numbers from 0 to 1, shape (m, ``n_uniforms``).
+        * **limits**: of columns that come before all others; the copula alone draws these.
         """
-        drawn = _Rows(self, uniforms, constraints)
+        drawn = _Rows(self, uniforms, constraints, limits)
         for attempt in range(1, _ROW_DRAWS):
             broken = ~drawn.kept
             if not broken.any():
                 break
             shifted = (uniforms[broken] + attempt * _ROW_SHIFT) % 1
-            drawn.replace(broken, _Rows(self, shifted, constraints))
+            own = None if limits is None else limits.of(broken)
+            drawn.replace(broken, _Rows(self, shifted, constraints, own))
         return pd.DataFrame(
             {name: self.decoded(name, codes) for name, codes in drawn.codes.items()}
         )
@@ -105,9 +126,14 @@ class _Rows:
     """New rows, drawn column by column; ``kept`` says which keep all constraints, shape (m,)."""
 
     def __init__(
-        self, model: ColumnMixture, uniforms: FloatArray, constraints: Constraints | None
+        self,
+        model: ColumnMixture,
+        uniforms: FloatArray,
+        constraints: Constraints | None,
+        limits: Limits | None,
     ) -> None:
         self._model = model
+        self._limits = _codes(model, limits) if limits else {}
         self._predictors = np.zeros((len(uniforms), 0))
         self._values = pd.DataFrame(index=range(len(uniforms)))
         self.codes: dict[str, FloatArray] = {}
@@ -130,7 +156,11 @@ class _Rows:
 
     def _draw(self, name: str, uniforms: FloatArray, places: Mask) -> FloatArray:
         """Codes of a column for the rows of some places, by the copula or the tree."""
-        codes = self._model.copula.columns[name].draw(self._predictors[places], uniforms)
+        column = self._model.copula.columns[name]
+        if name in self._limits:
+            lowest, highest = self._limits[name][:, places]
+            return column.draw_within(self._predictors[places], uniforms, lowest, highest)
+        codes = column.draw(self._predictors[places], uniforms)
         by_tree = uniforms[:, 0] >= self._model.weights[name]
         places = places.copy()
         places[places] = by_tree
@@ -158,6 +188,15 @@ class _Rows:
             broken[places] = ~constraints.kept(name, rows)
         self._values[name] = self._model.decoded(name, codes)
         self.kept &= ~broken
+
+
+def _codes(model: ColumnMixture, limits: Limits) -> dict[str, FloatArray]:
+    """Limits as codes, the lowest and the highest of each row; shape (2, m) by column."""
+    columns = model.copula.margins.columns
+    return {
+        name: np.array([columns[name].density.encode(cells[name]) for cells in limits])
+        for name in map(str, limits.lowest)
+    }
 
 
 class _HeldOut:

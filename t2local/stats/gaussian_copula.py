@@ -79,9 +79,24 @@ class Regression:
 
     def draw(self, predictors: FloatArray, uniforms: FloatArray) -> FloatArray:
         """Values of the variable, shape (m,); ``uniforms``: random numbers from 0 to 1, (m,)."""
+        return self._mean(predictors) + self.deviation * ndtri(uniforms)
+
+    def draw_within(
+        self, predictors: FloatArray, uniforms: FloatArray, interval: Interval
+    ) -> FloatArray:
+        """As `draw`, but within an interval of each row."""
+        mean = self._mean(predictors)
+        lower, upper = (interval.lower - mean, interval.upper - mean)
+        # Above the mean probabilities are near 1, where doubles are far apart: the other side.
+        sign = np.where(lower > 0, -1.0, 1.0)
+        low, high = np.sort([sign * lower, sign * upper], axis=0) / self.deviation
+        below, above = ndtr(low), ndtr(high)
+        return mean + sign * self.deviation * ndtri(below + uniforms * (above - below))
+
+    def _mean(self, predictors: FloatArray) -> FloatArray:
         # Not by @: its rounding depends on how many rows there are.
-        mean = (predictors * self.coefficients).sum(axis=1)
-        return mean + self.deviation * ndtri(uniforms)
+        mean: FloatArray = (predictors * self.coefficients).sum(axis=1)
+        return mean
 
 
 @dataclass(frozen=True)
@@ -190,6 +205,25 @@ class CopulaColumn:
         if isinstance(self._value, Regression):
             codes = self.margin.scores.codes(codes)
         return np.where(missing, np.nan, codes)
+
+    def draw_within(
+        self,
+        predictors: FloatArray,
+        uniforms: FloatArray,
+        lowest: FloatArray,
+        highest: FloatArray,
+    ) -> FloatArray:
+        """As `draw`, but codes from the lowest to the highest of each row, shape (m,) each.
+
+        None is missing. Where no real cell is near, all codes between are alike.
+        """
+        if isinstance(self._value, Discriminant):
+            return lowest  # levels are asked for one by one
+        interval = self.margin.scores.between(lowest, highest)
+        normal = self._value.draw_within(predictors - self._centre, uniforms[:, 2], interval)
+        near = np.clip(self.margin.scores.codes(normal), lowest, highest)
+        alike = lowest + np.floor(uniforms[:, 2] * (highest - lowest + 1))
+        return np.where(interval.probability > 0, near, alike)
 
     def _missing_probability(self, predictors: FloatArray) -> FloatArray:
         """With Jeffreys' prior, shape (m,)."""

@@ -48,6 +48,13 @@ class NormalScores:
         upper = np.where(between, np.minimum(upper + 0.5, n), upper) / n
         return Interval(ndtri(lower), ndtri(upper), upper - lower)
 
+    def between(self, lowest: FloatArray, highest: FloatArray) -> Interval:
+        """The interval of all codes from the lowest to the highest, shape (m,)."""
+        n = len(self._codes)
+        lower = np.searchsorted(self._codes, lowest, side="left") / n
+        upper = np.searchsorted(self._codes, highest, side="right") / n
+        return Interval(ndtri(lower), ndtri(upper), upper - lower)
+
     def scores(self, codes: FloatArray) -> FloatArray:
         """The mean of the variable in the interval of each code, shape (m,); 0 for NaN."""
         lower, upper, probability = self.interval(codes)

@@ -33,6 +33,7 @@ class Stream(IntEnum):
     THOUGHT_TOKENS = 15  # what the manager thinks before its plan
     BELIEF_TOKENS = 16  # the ends of sentences about columns
     EXTREMES = 17  # how far the end of a column is moved inwards, by block and row
+    TRIED_CONDITIONS = 18  # rows that show whether the rules allow what was asked for
     # Models of the data
     IDENTIFIERS = 20  # by column
     TREE_ROWS = 21  # rows that a tree is learnt from

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from t2local.errors import DecodeError
+from t2local.errors import DecodeError, UsageError
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.column_mixture import ColumnMixture
 from t2local.stats.densities import IndependentColumns
@@ -32,6 +32,8 @@ from t2local.team.team import Team
 #: Real rows that are asked about, at most: more of them cost more than they tell. A run of fewer
 #: rows asks about fewer, as each costs as much as writing a row.
 MAX_ASKED, MIN_ASKED = 50, 30
+#: Rows that are drawn to see whether the rules allow what was asked for.
+_N_TRIED = 50
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Calibration:
     **Parameters:**
 
     * **cells**: log-likelihoods of real rows; none where they cannot be measured: without examples,
-      or where some features are given.
+      or where all features are given.
     * **pool**: gives the labels of written rows; none: the worker's labels stay, or are given.
     * **gate**: gives cells from the model of the columns; none: all cells are the workers'.
     """
@@ -63,8 +65,13 @@ def calibrate(team: Team, n_rows: int = MAX_ASKED, scorer: Scorer | None = None)
 
     * **n_rows**: rows that will be written; **scorer**: who answers instead of the team.
 
-    **Raises** `DecodeError` when decodes go wrong at every attempt.
+    **Raises** `DecodeError` when decodes go wrong at every attempt, `UsageError` where the rules
+    leave no row of those that were asked for.
     """
+    columns = None
+    if team.settings.cells == "calibrated" and scores_cells(team):
+        columns = column_mixture(team, team.real)
+        _check_conditions(team, columns)
     # The ensemble is trained first: it needs no model, and its folds are those of the questions.
     calibration = uncalibrated(team)
     all_questions = questions(team, n_rows)
@@ -76,7 +83,9 @@ def calibrate(team: Team, n_rows: int = MAX_ASKED, scorer: Scorer | None = None)
     cells = _cell_calibration(team, pd.concat([score.cells for score in scores]))
     if cells is None:
         return calibration
-    gate = _gate(team, cells) if team.settings.cells == "calibrated" else None
+    gate = None
+    if columns:
+        gate = MixtureGate(columns, cells.weights, team.rules, team.conditions)
     return replace(calibration, cells=cells, gate=gate)
 
 
@@ -104,12 +113,14 @@ def most_asked(n_rows: int) -> int:
 
 def scores_cells(team: Team) -> bool:
     """Whether the cells of real rows say how good the cells of written rows are."""
-    # With given features the workers write other rows than the real ones are.
-    return bool(team.prompt.n_examples) and not team.conditions.given
+    return bool(team.prompt.n_examples) and bool(team.scored)
 
 
 def column_mixture(team: Team, real: pd.DataFrame) -> ColumnMixture:
-    """The model of the features, in the order of writing, but for totals, which follow parts."""
+    """The model of the features, in the order of writing, but for totals, which follow parts.
+
+    What was asked for comes first, a label too.
+    """
     features = [team.dictionary[name] for name in team.rules.order]
     return ColumnMixture(features, real, team.seed)
 
@@ -235,6 +246,21 @@ def _likelihoods(
     )
 
 
-def _gate(team: Team, cells: CellCalibration) -> MixtureGate:
-    """The gate with the fitted weights."""
-    return MixtureGate(column_mixture(team, team.real), cells.weights, team.rules)
+def _check_conditions(team: Team, columns: ColumnMixture) -> None:
+    """Raise `UsageError` where no row of those that were asked for keeps the rules."""
+    if not team.conditions.given:
+        return
+    rng = generator(team.seed, Stream.TRIED_CONDITIONS)
+    uniforms = rng.random((_N_TRIED, columns.n_uniforms))
+    labels: list[str | None] = [*team.conditions.shares]
+    for label in labels or [None]:
+        limits = team.conditions.limits(_N_TRIED, label and [label] * _N_TRIED)
+        breaks = team.rules.breaks(columns.rows(uniforms, team.rules, limits))
+        if breaks and np.any([*breaks.values()], axis=0).all():
+            raise UsageError(
+                "What was asked for cannot be: no row with it keeps the rules that hold in the "
+                f"table (tried {_N_TRIED} times). These are broken:",
+                faults=[rule for rule, broken in breaks.items() if broken.any()],
+                next_step="ask for other values, or take rules out of the dictionary "
+                "('t2local describe' writes it)",
+            )

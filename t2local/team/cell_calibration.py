@@ -15,6 +15,7 @@ import pandas as pd
 from t2local.stats.arrays import FloatArray
 from t2local.stats.column_mixture import ColumnMixture
 from t2local.stats.mixture_weights import mixture, mixture_weights
+from t2local.team.conditions import Conditions
 from t2local.team.plan import Component
 from t2local.team.row_rules import RowRules
 from t2local.team.rows import Record, records
@@ -108,20 +109,27 @@ class MixtureGate:
     * **weights**: by column, the share of rows in which the worker writes the cell. A column that
       is not there is always the worker's.
     * **rules**: what the cells keep; the cells that they bind come from the same source.
+    * **conditions**: what is asked for of the cells, which are then never the worker's.
     """
 
     def __init__(
-        self, columns: ColumnMixture, weights: dict[str, float], rules: RowRules | None = None
+        self,
+        columns: ColumnMixture,
+        weights: dict[str, float],
+        rules: RowRules | None = None,
+        conditions: Conditions | None = None,
     ) -> None:
         self.columns = columns
         self._rules = rules
+        self._conditions = conditions
+        weights = weights | dict.fromkeys(conditions.given if conditions else (), 0.0)
         bound = rules.names & weights.keys() if rules else set()
         share = min((weights[name] for name in bound), default=0.0)
         self._weights = weights | dict.fromkeys(bound, share)
         #: How many random numbers a row takes.
         self.n_uniforms = 1 + columns.n_uniforms
 
-    def sample(self, uniforms: FloatArray) -> list[Record]:
+    def sample(self, uniforms: FloatArray, labels: Sequence[str] | None = None) -> list[Record]:
         """The given cells of each row.
 
         One number decides all cells of a row, so that cells which depend on each other come from
@@ -130,9 +138,12 @@ class MixtureGate:
         **Parameters:**
 
         * **uniforms**: random numbers from 0 to 1, shape (m, ``n_uniforms``); a row depends on its
-          own alone.
+          own alone. **labels**: of the rows, where shares of them are asked for.
         """
-        rows = records(self.columns.rows(uniforms[:, 1:], self._rules))
+        limits = None
+        if self._conditions:
+            limits = self._conditions.limits(len(uniforms), labels)
+        rows = records(self.columns.rows(uniforms[:, 1:], self._rules, limits))
         return [
             {name: row[name] for name, weight in self._weights.items() if shared >= weight}
             for row, shared in zip(rows, uniforms[:, 0].tolist(), strict=True)

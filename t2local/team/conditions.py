@@ -17,6 +17,7 @@ import pandas as pd
 
 from t2local.errors import UsageError
 from t2local.stats.arrays import Mask
+from t2local.stats.column_mixture import Limits
 from t2local.stats.quotas import quotas
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.team.plan import Component
@@ -26,7 +27,7 @@ GIVEN_ROLE = "As asked"
 _CONDITION = re.compile(r"\s*(>=|<=|==|=|>|<)\s*(.*?)\s*")
 #: How far the shares may be from 1 in all: 0.33 three times is meant as a third each.
 _ROUNDING = 0.02
-#: Combinations of given values with which a rule is tried; with more of them stage 1 finds out.
+#: Combinations of values with which a rule is tried; with more of them the model of the columns is.
 _MAX_COMBINATIONS = 10_000
 #: A bound counted in steps is a whole number up to this: 0.29 * 100 is 28.999999999999996.
 _STEP_ROUNDING = 1e-6
@@ -85,17 +86,58 @@ class Conditions:
         ]
         return [Component(role=GIVEN_ROLE, features=self.given), *rest]
 
+    def drawing_order(self, real: pd.DataFrame) -> list[str]:
+        """The given features in the order in which a model of the columns draws them.
+
+        What has a single value comes first, a label too; then the range that the fewest real rows
+        (n, d) meet, so that the others follow what is rare.
+        """
+
+        def share(name: str) -> float:
+            feature = self.restricted.get(name)
+            if feature is None or _count(feature) == 1:
+                return 0.0
+            return float(_meets(feature, real).mean())
+
+        return sorted(self.given, key=share)
+
+    def limits(self, n_rows: int, labels: Sequence[str] | None = None) -> Limits:
+        """What was asked for of each of the rows.
+
+        **Parameters:**
+
+        * **labels**: of these rows, where shares of them are asked for.
+        """
+        ends = pd.DataFrame(
+            {
+                name: feature.bounds if feature.numeric else feature.levels * 2
+                for name, feature in self.restricted.items()
+            },
+            index=range(2),
+        )
+        lowest, highest = (ends.loc[[end] * n_rows].reset_index(drop=True) for end in ends.index)
+        if labels is not None:
+            own = {str(self.target): list(labels)}
+            lowest, highest = lowest.assign(**own), highest.assign(**own)
+        return Limits(lowest, highest)
+
     def matches_conditions(self, values: pd.DataFrame) -> Mask:
         """Which rows of values are what ``--where`` asks for, shape (n,)."""
         matches = np.ones(len(values), dtype=np.bool_)
         for feature in self.restricted.values():
-            for mask in feature.obeyed(values[feature.name]).values():
-                matches &= mask
+            matches &= _meets(feature, values)
         return matches
 
     def quotas(self, rows: int) -> dict[str, int]:
         """How many of the rows each label gets (`t2local.stats.quotas.quotas`)."""
         return quotas(self.shares, rows)
+
+
+def _meets(feature: Feature, values: pd.DataFrame) -> Mask:
+    """Which rows have a value of their own that the feature allows, shape (n,)."""
+    masks = [*feature.obeyed(values[feature.name]).values()]
+    met: Mask = np.logical_and.reduce(masks)
+    return met
 
 
 def draw_labels(missing: Mapping[str, int], rows: int, rng: np.random.Generator) -> list[str]:
@@ -261,11 +303,11 @@ def _share(text: str) -> float:
 def _broken_rules(
     dictionary: FeatureDictionary, restricted: Mapping[str, Feature]
 ) -> Iterable[str]:
-    """Rules about given features alone that every combination of their given values breaks."""
+    """Rules about given features that every combination of the values left breaks."""
     broken = []
     for text, rule in dictionary.parsed_rules().items():
-        features = [restricted[name] for name in rule.names if name in restricted]
-        is_given = len(features) == len(rule.names)
+        features = [restricted.get(name, dictionary[name]) for name in rule.names]
+        is_given = not rule.names.isdisjoint(restricted)
         if not is_given or math.prod(map(_count, features)) > _MAX_COMBINATIONS:
             continue
         combinations = pd.DataFrame(
@@ -280,19 +322,20 @@ def _broken_rules(
 
 
 def _count(feature: Feature) -> int:
-    """How many values a feature allows."""
+    """How many values a feature allows, a missing one too."""
     if not feature.numeric:
-        return len(feature.levels)
+        return len(feature.levels) + feature.missing
     low, high = feature.steps
-    return high - low + 1
+    return high - low + 1 + feature.missing
 
 
-def _allowed(feature: Feature) -> Sequence[float | str]:
-    """Every value that a feature allows."""
+def _allowed(feature: Feature) -> Sequence[float | str | None]:
+    """Every value that a feature allows, a missing one too."""
+    missing = [None] * feature.missing
     if not feature.numeric:
-        return feature.levels
+        return [*feature.levels, *missing]
     low, high = feature.steps
-    return [step / 10.0**feature.decimals for step in range(low, high + 1)]
+    return [*(step / 10.0**feature.decimals for step in range(low, high + 1)), *missing]
 
 
 def _did_you_mean(name: str, names: Sequence[str]) -> str:

@@ -21,6 +21,9 @@ from t2local.tables.dictionary import Feature
 #: Drawn rows make better models where one of two classes has 5 % of the real rows, worse ones where
 #: it has 20 % (docs/method.md, "Labels").
 _RARE, _RARE_OF_EQUAL = 0.1, 0.5
+#: Added to the log-probability of a label that a rule forbids, before those of a row are weighed.
+#: No model is half as sure.
+FORBIDDEN = -100.0
 
 
 def label_values(
@@ -83,6 +86,21 @@ def labels_under_shares(
         scores = scores + draw_noise[np.ix_(rows, shared)]
     classes[rows] = shared[assign(scores, list(counts.values()))]
     return classes
+
+
+def allowed_shares(shares: FloatArray, predictions: FloatArray) -> FloatArray:
+    """The shares of the classes nearest to those given that no forbidden label is needed for.
+
+    A row that the rules leave one label keeps it. Shapes (classes,); with the sum 1.
+
+    **Parameters:**
+
+    * **predictions**: log-probabilities of the rows, (m, classes).
+    """
+    allowed = predictions > FORBIDDEN / 2  # (m, classes)
+    decided = allowed & (allowed.sum(axis=1, keepdims=True) == 1)
+    clipped = np.clip(shares, decided.mean(axis=0), allowed.mean(axis=0))
+    return clipped / clipped.sum()
 
 
 def gumbel_noise(shape: tuple[int, ...], rng: Generator) -> FloatArray:

@@ -2,11 +2,12 @@
 
 Stage 1 rejects every row that breaks a rule. What the model of the columns draws keeps the rules
 from the start, cell by cell: the last column of a rule is drawn again until the rule holds, and
-the total of an equation is computed. Labels that a rule forbids get no probability. A worker knows
-no rules; of what it writes, totals alone are filled in.
+the total of an equation is computed. What was asked for (``--where``, ``--balance``) comes first,
+a label too, and the other cells keep the rules with it. Labels that a rule forbids get no
+probability. A worker knows no rules; of what it writes, totals alone are filled in.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,8 @@ import pandas as pd
 from t2local.stats.arrays import FloatArray, Mask
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.rules import Rule, binding
-
-#: Added to the log-probability of a label that a rule forbids, before those of a row are weighed.
-_FORBIDDEN = -100.0
+from t2local.team.conditions import Conditions
+from t2local.team.labels import FORBIDDEN
 
 
 class RowRules:
@@ -25,7 +25,7 @@ class RowRules:
     **Parameters:**
 
     * **real**: frame of values (n, d); **features**: those that are written, in that order.
-    * **given**: the columns that were asked for (``--where``): no total takes their place.
+    * **conditions**: what was asked for: no total takes its place.
     """
 
     def __init__(
@@ -33,15 +33,18 @@ class RowRules:
         dictionary: FeatureDictionary,
         real: pd.DataFrame,
         features: Sequence[Feature],
-        given: Collection[str] = (),
+        conditions: Conditions | None = None,
     ) -> None:
         self._dictionary = dictionary
+        given = conditions.drawing_order(real) if conditions else []
         self._given = given
-        order = [feature.name for feature in features if feature.name != dictionary.target]
+        names = [feature.name for feature in features if feature.name != dictionary.target]
+        order = [*given, *(name for name in names if name not in given)]
         rules = binding(dictionary.parsed_rules(), real)[0].values()
         self._of_labels = [rule for rule in rules if dictionary.target in rule.names]
         others = [rule for rule in rules if rule.names and rule.names <= set(order)]
-        #: The columns in the order of writing without the target, but each total after its parts.
+        #: The columns in the order of writing, but each total after its parts. The target is there
+        #: only where it was asked for.
         self.order = _totals_last(order, [rule for rule in others if rule.total not in given])
         #: By the last of its columns; rules of labels are not there.
         self._by_last: dict[str, list[Rule]] = {}
@@ -51,7 +54,7 @@ class RowRules:
 
     @property
     def names(self) -> set[str]:
-        """The columns that a rule binds to others, the target left out."""
+        """The columns that a rule binds to others; the target only where it was asked for."""
         return {name for rules in self._by_last.values() for rule in rules for name in rule.names}
 
     def completed_by(self, name: str) -> bool:
@@ -61,7 +64,7 @@ class RowRules:
     def computed(self, name: str, rows: pd.DataFrame) -> FloatArray:
         """The numbers of a column as its equations give them, shape (m,); NaN where none does."""
         numbers = np.full(len(rows), np.nan)
-        if self._dictionary[name].numeric:
+        if self._dictionary[name].numeric and name not in self._given:
             for rule in self._by_last.get(name, ()):
                 solution = rule.solution(name, rows)
                 numbers = np.where(np.isnan(numbers), solution, numbers)
@@ -76,6 +79,11 @@ class RowRules:
         for rule in self._by_last.get(name, ()):
             kept &= rule.obeyed(rows)
         return kept
+
+    def breaks(self, rows: pd.DataFrame) -> dict[str, Mask]:
+        """For each rule between cells, by its text, which rows (m, columns) break it."""
+        rules = [rule for rules in self._by_last.values() for rule in rules]
+        return {rule.text: ~rule.obeyed(rows) for rule in rules}
 
     def with_totals(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Rows (m, d) with the numbers that equations give, in the order of writing."""
@@ -99,7 +107,7 @@ class RowRules:
             for rule in self._of_labels:
                 allowed[:, place] &= rule.obeyed(labelled)
         allowed |= ~allowed.any(axis=1, keepdims=True)
-        weighed = np.where(allowed, predictions, predictions + _FORBIDDEN)
+        weighed = np.where(allowed, predictions, predictions + FORBIDDEN)
         return weighed - np.logaddexp.reduce(weighed, axis=1, keepdims=True)
 
 

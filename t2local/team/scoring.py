@@ -30,7 +30,7 @@ class RowScores:
 
     **Parameters:**
 
-    * **cells**: log-likelihood of each cell but the label's in nats, shape (m, d - 1). A row that
+    * **cells**: log-likelihood of each cell in nats, of the columns `Team.scored`. A row that
       could not be scored (its grammar does not allow it) is not there.
     * **labels**: what the label worker predicts: log-probabilities, shape (m, levels), or a number,
       shape (m, 1). None where the label worker is not asked apart (`Team.label_policy`).
@@ -91,11 +91,14 @@ class RowScorer:
             for number, completion in in_order.items()
             if with_cells and not completion.failure
         }
-        frame = pd.DataFrame.from_dict(cells, orient="index", columns=team.dictionary.inputs)
+        frame = pd.DataFrame.from_dict(cells, orient="index", columns=team.scored)
         return RowScores(frame, self._labels(in_order))
 
     def _request(self, number: int, record: Record, *, with_cells: bool) -> Request:
-        """A row to be scored: all parts are forced, but for that of the label worker."""
+        """A row to be scored: all parts are forced, but for that of the label worker.
+
+        What was asked for may be otherwise in a real row: its grammar has the row's own cells.
+        """
         layout = self._team.layout
         stream = RowStream(self._team.seed, row=number, stream=Stream.CALIBRATION_TOKENS)
         if not with_cells:
@@ -103,7 +106,8 @@ class RowScorer:
         forced = [text.encode() for text in layout.arrays(record)]
         if layout.label_part:
             forced.pop()  # the worker predicts the label itself
-        return Request(layout.segments, stream, tuple(forced))
+        given = {name: record[name] for name in self._team.conditions.given}
+        return Request(layout.with_cells(self._team.model, given), stream, tuple(forced))
 
     def _label_segment(self, record: Record) -> Segment:
         """The label segment alone, after all of the row that the label worker sees."""
@@ -115,7 +119,7 @@ class RowScorer:
         return replace(label.segment, prompt=tuple(tokens), sees=())
 
     def _cells(self, record: Record, completion: Completion) -> list[float]:
-        """Log-likelihood of each cell of a row, in the order of the dictionary's inputs."""
+        """Log-likelihood of each cell of a row, in the order of `Team.scored`."""
         sums: dict[str, float] = {}
         parts = self._team.layout.parts
         # The label's own part is not forced, so it has no log-probabilities.
@@ -123,7 +127,7 @@ class RowScorer:
             ends = cell_ends(part.features, record)
             names = [feature.name for feature in part.features]
             sums |= zip(names, sum_by_cell(ends, token_logprobs), strict=True)
-        return [sums[name] for name in self._team.dictionary.inputs]
+        return [sums[name] for name in self._team.scored]
 
     def _labels(self, completions: dict[int, Completion]) -> pd.DataFrame | None:
         part = self._team.layout.label_part

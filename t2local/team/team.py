@@ -97,7 +97,12 @@ class Team:
     @cached_property
     def rules(self) -> RowRules:
         """The rules between cells, in the order in which these are written."""
-        return RowRules(self.dictionary, self.real, self.layout.features, self.conditions.given)
+        return RowRules(self.dictionary, self.real, self.layout.features, self.conditions)
+
+    @property
+    def scored(self) -> list[str]:
+        """The features but the label of which real cells are scored: those that are not given."""
+        return [name for name in self.dictionary.inputs if name not in self.conditions.given]
 
     @property
     def label_policy(self) -> str:

@@ -150,10 +150,10 @@ class RowWriter:
     ) -> list[tuple[Segment, ...]]:
         """The segments of rows: with wanted labels, or with cells of the columns' model."""
         team, gate = self._team, self._calibration.gate
-        # No row has both: where labels are given no cell is scored, so that there is no gate.
-        if request.labels:
-            return [team.layout.with_label(request.labels[row]) for row in rows]
+        labels = request.labels and [request.labels[row] for row in rows]
         if not gate:
+            if labels:
+                return [team.layout.with_label(label) for label in labels]
             return [team.layout.segments] * len(rows)
         uniforms = [
             generator(self._seed, Stream.ROW_MIXTURE, request.number, row, attempt).random(
@@ -161,7 +161,7 @@ class RowWriter:
             )
             for row in rows
         ]
-        given = gate.sample(np.array(uniforms))
+        given = gate.sample(np.array(uniforms), labels)
         return [team.layout.with_cells(team.model, cells) for cells in given]
 
     def _values(self, block: int, completions: Mapping[int, Completion]) -> pd.DataFrame:
