@@ -39,13 +39,16 @@ _DATES = (
 )
 _TIMES = (" %H:%M", "T%H:%M", " %H:%M:%S", "T%H:%M:%S")
 _DATETIMES = tuple(day + time for day in _DATES for time in _TIMES)
+_DAY, _MINUTE, _SECOND = pd.Timedelta(days=1), pd.Timedelta(minutes=1), pd.Timedelta(seconds=1)
 _EPOCH = pd.Timestamp(0)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1)
 #: The year 9999 and negative years are mistakes; pandas counts nanoseconds between these.
 _FIRST, _LAST = date(1700, 1, 1), date(2250, 12, 31)
 _FIRST_STAMP, _END_STAMP = pd.Timestamp(_FIRST), pd.Timestamp(2251, 1, 1)
-#: Cells that rule out most formats before all cells are read in each of them.
+#: What stands between these tells most formats apart, and faster than to read cells.
+_DIGITS, _FIELDS = re.compile(r"\d+", re.ASCII), re.compile(r"(%[a-zA-Z])+")
+#: Cells that rule out other formats before all cells are read in each of them.
 _FIRST_CELLS = 20
 #: Between the formats of dates that are written in more than one way, and how many there may be.
 _OR, _MOST_FORMATS = " | ", 3
@@ -103,17 +106,20 @@ def date_format(
     None where there is none. Months and days without a leading zero are written ``%-m`` and
     ``%-d``.
     """
-    fitting = [form for form in formats if _all_dates(cells[:_FIRST_CELLS], form)]
+    marks = _DIGITS.sub("0", cells[0])
+    fitting = [form for form in formats if _FIELDS.sub("0", form) == marks]
+    fitting = [form for form in fitting if _all_dates(cells[:_FIRST_CELLS], form)]
     fitting = [form for form in fitting if _all_dates(cells, form)]
     if not fitting:
         return None
     numbers = to_numbers(pd.Series(cells), fitting[0])
     without_zeros = fitting[0].replace("%d", "%-d").replace("%m", "%-m")
     forms = (fitting[0], without_zeros)
-    exact = [f for f in forms if [to_text(number, f) for number in numbers] == list(cells)]
-    form = exact[0] if exact else fitting[0]
-    reason = f"written {form}"
-    if not exact:
+    exact = (f for f in forms if [to_text(number, f) for number in numbers] == list(cells))
+    form = next(exact, "")
+    reason = f"written {form or fitting[0]}"
+    if not form:
+        form = fitting[0]
         reason += ", some without a zero in front"
     if any(other != form and "%m/%d" in other for other in fitting[1:]):
         reason += " (the month could come first as well: if it does, say so in the dictionary)"
@@ -193,7 +199,7 @@ def to_bound(text: object, form: str, *, last: bool = False) -> float:
 
 def native(values: pd.Series, form: str) -> pd.Series:
     """Numbers as pandas' timestamps."""
-    return _EPOCH + pd.to_timedelta(values * (_unit(form) / pd.Timedelta(seconds=1)), unit="s")
+    return _EPOCH + pd.to_timedelta(values * (_unit(form) / _SECOND), unit="s")
 
 
 def whole_days(low: float, high: float, form: str) -> tuple[float, float]:
@@ -218,13 +224,13 @@ def is_day(form: str) -> bool:
 def _unit(form: str) -> pd.Timedelta:
     """What a number of this format counts."""
     if is_day(form):
-        return pd.Timedelta(days=1)
-    return pd.Timedelta(seconds=1) if "%S" in form else pd.Timedelta(minutes=1)
+        return _DAY
+    return _SECOND if "%S" in form else _MINUTE
 
 
 def _day_length(form: str) -> float:
     """The length of a day in the unit of a format."""
-    return pd.Timedelta(days=1) / _unit(form)
+    return _DAY / _unit(form)
 
 
 def pattern(low: float, high: float, form: str) -> str:

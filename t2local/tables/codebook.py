@@ -6,6 +6,7 @@ like. `t2local.tables.codebook_file` reads REDCap, OMOP and Frictionless Table S
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -88,7 +89,7 @@ class Codebook:
                 present = cells[guess.name].dropna()
                 rare = []
                 if guess.name != target and self.facts.get(guess.name):
-                    rare = disclosure.rare_levels(present, least)
+                    rare = disclosure.rare_levels(Counter(present), least)
                 features.append(self._feature(guess, present, rare, least))
             except ValidationError as error:
                 faults += [
