@@ -2,7 +2,7 @@
 
 A codebook says what columns mean, their types and codes; what it leaves open (most ranges) is
 guessed from the rows. Identifiers that it names are never shown to a model, whatever the rows look
-like. `t2local.tables.codebook_file` reads REDCap, OMOP and Frictionless Table Schema.
+like. `t2local.tables.codebook_file` reads REDCap, OMOP, Table Schema and FHIR.
 """
 
 import re
@@ -127,6 +127,7 @@ class Codebook:
         guessed = guess.model_dump(exclude_defaults=True)
         kind = facts.get("type", guess.type)
         if kind in ("category", "ordinal", "boolean"):
+            facts = {"type": kind, **facts}
             if "levels" not in facts:
                 facts |= _pooled(guess.levels, sorted(texts.difference(guess.levels)), rare)
             if kind == "boolean" and len(facts["levels"]) != 2:
