@@ -172,8 +172,8 @@ def generate(
 @click.option(
     "--codebook",
     type=options.PATH,
-    help="What is known already: REDCap's data dictionary, OMOP's field list (CSV), a Table Schema, "
-    "a FHIR Questionnaire (JSON).",
+    help="What is known already: REDCap's data dictionary, OMOP's field list (CSV), a Table Schema "
+    "or a FHIR Questionnaire (JSON).",
 )
 @click.option(
     "--as",

@@ -24,7 +24,6 @@ _TYPES = {"boolean": "boolean", "integer": "integer", "decimal": "decimal", "qua
 #: The ends of the addresses of extensions, and what they say in our words.
 _BOUNDS = {"minValue": "minimum", "maxValue": "maximum"}
 _UNIT, _DECIMALS = "questionnaire-unit", "maxDecimalPlaces"
-_SIGNS = {"=": "==", "!=": "!=", ">": ">", "<": "<", ">=": ">=", "<=": "<="}
 
 
 def read_questionnaire(raw: Mapping[str, Any], source: str) -> Codebook:
@@ -114,4 +113,5 @@ def _part(when: Mapping[str, Any]) -> str:
         answer = str(answer.get("code", answer.get("value")))
     if isinstance(answer, bool):
         answer = str(answer).lower()
-    return f"{column} {_SIGNS.get(str(when.get('operator')), '==')} {json.dumps(answer, ensure_ascii=False)}"
+    sign = {"=": "=="}.get(str(when.get("operator")), when.get("operator"))
+    return f"{column} {sign} {json.dumps(answer, ensure_ascii=False)}"
