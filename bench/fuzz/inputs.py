@@ -126,7 +126,7 @@ def column_kind(rng: Rng) -> Callable[[Rng], str]:
     """A way to draw the cells of a column."""
     forms = (
         "%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%y", "%Y%m%d", "%Y-%m-%d %H:%M",
-        "%d.%m.%Y %H:%M:%S",
+        "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M %p",
     )  # fmt: skip
     few_odd = level_of([odd(rng) for _ in range(int(rng.integers(1, 4)))])
     levels = level_of([pick(rng, (word, odd))(rng) for _ in range(int(rng.integers(1, 4)))])
