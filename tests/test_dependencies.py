@@ -105,3 +105,7 @@ def test_classes_of_thousands_of_rows_follow_from_each_other():
     classes = np.repeat([0, 1, 2], 2000)
     found = list(exclusions([Partition(0, classes), Partition(1, classes)]))
     assert [each.function for each in found] == [True, True]
+
+
+def test_a_table_without_a_row_has_no_equation():
+    assert list(equations(np.empty((0, 3)))) == []

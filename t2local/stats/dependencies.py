@@ -158,6 +158,8 @@ def equations(numbers: FloatArray) -> Iterator[Equation]:
 
 def _linear_in_trial_rows(numbers: FloatArray) -> Iterator[tuple[int, int]]:
     """Pairs of columns, the first one first, that may be linear in each other: few are."""
+    if len(numbers) < LEAST_SUPPORT_OF_EQUATIONS:
+        return
     trial = _trial_rows(numbers)
     sizes = np.abs(trial)
     for part, far in enumerate(np.nan_to_num(sizes).argmax(axis=0)):

@@ -22,7 +22,7 @@ from t2local.tables.effects import check_effects
 from t2local.tables.rules import Rule, RuleFault
 
 #: What stays of a guess where a codebook gives a column levels: a range does not.
-_KEPT_WITH_LEVELS = ("name", "missing", "missing_values", "meaning")
+_KEPT_WITH_LEVELS = ("name", "type", "missing", "missing_values", "meaning")
 _QUOTED_NUMBER = re.compile(r'"(-?\d+(?:\.\d+)?)"')
 
 
@@ -127,7 +127,6 @@ class Codebook:
         guessed = guess.model_dump(exclude_defaults=True)
         kind = facts.get("type", guess.type)
         if kind in ("category", "ordinal", "boolean"):
-            facts = {"type": kind, **facts}
             if "levels" not in facts:
                 facts |= _pooled(guess.levels, sorted(texts.difference(guess.levels)), rare)
             if kind == "boolean" and len(facts["levels"]) != 2:
