@@ -77,7 +77,7 @@ def describe(
 ) -> FeatureDictionary:
     """Guess the feature dictionary of a table; each guess says why.
 
-    A codebook (REDCap, OMOP, Table Schema) comes before guesses.
+    A codebook (REDCap, OMOP, Table Schema, FHIR) comes before guesses.
     """
     table_settings = Settings.of(settings).table
     table = read(data, table_settings)

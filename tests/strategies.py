@@ -40,6 +40,7 @@ def temporal_features(draw, name=None):
                 ("date", "%Y-%m-%d", 20_000),
                 ("date", "%-d.%-m.%Y", 20_000),
                 ("datetime", "%d/%m/%Y %H:%M", 20_000 * 1440),
+                ("datetime", "%-m/%-d/%Y %-I:%M %p", 20_000 * 1440),
                 ("datetime", "%Y-%m-%dT%H:%M:%S", 20_000 * 86_400),
                 ("duration", "H:MM", 3000),
                 ("duration", "H:MM:SS", 90_000),

@@ -304,3 +304,39 @@ def test_dates_with_the_day_first_and_with_the_month_first_are_no_one_column():
     _, reason = recognize_dates(["03/4/2020", "3/04/2020", "12/11/2021"])
     assert "some without a zero" in reason
     assert "the month could come first as well" in reason
+
+
+@settings(deadline=None)
+@given(
+    st.datetimes(pd.Timestamp("1900-01-01"), pd.Timestamp("2100-01-01")),
+    st.sampled_from(["%m/%d/%Y %I:%M %p", "%-d.%-m.%Y %-I:%M%P", "%Y-%m-%d %-I:%M:%S %p"]),
+)
+def test_a_time_of_twelve_hours_comes_back(moment, form):
+    unit = "s" if "%S" in form else "m"
+    number = int(np.datetime64(moment, unit).astype(np.int64))
+    text = to_text(number, form)
+    assert to_numbers(pd.Series([text], dtype=object), form).tolist() == [number]
+    hour, half = (moment.hour % 12 or 12), "am" if moment.hour < 12 else "pm"
+    assert re.search(rf" 0?{hour}:", text)
+    assert text.lower().endswith(half)
+
+
+@pytest.mark.parametrize(
+    ("cells", "form"),
+    [
+        (["03/14/2024 2:05 PM", "11/02/2023 12:00 AM"], "%m/%d/%Y %-I:%M %p"),
+        (["3/14/2024 02:05 PM", "11/2/2023 12:59 PM"], "%-m/%-d/%Y %I:%M %p"),
+        (["2024-03-14 2:05pm", "2024-03-14 11:05am"], "%Y-%m-%d %-I:%M%P"),
+        (["14.03.2024 2:05:09 pm", "14.03.2024 10:00:00 am"], "%d.%m.%Y %-I:%M:%S %P"),
+        (["2024-03-14 12:05", "2024-03-14 11:05"], "%Y-%m-%d %H:%M"),
+    ],
+)
+def test_times_of_twelve_hours_are_written_as_they_are_read(cells, form):
+    assert recognize_datetimes(cells)[0] == form
+    feature = guess_column(pd.Series(cells * 9), is_target=False, settings=TableSettings())
+    assert (feature.type, feature.format) == ("datetime", form)
+    assert [feature.cell(value) for value in feature.values(pd.Series(cells))] == cells
+
+
+def test_no_hour_of_twelve_is_above_twelve():
+    assert recognize_datetimes(["03/14/2024 14:05 PM", "03/15/2024 2:05 PM"]) is None

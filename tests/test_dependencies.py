@@ -98,3 +98,14 @@ def test_unrelated_columns_have_no_rules():
             n_found += len([*orders(numbers, 10), *equations(numbers), *exclusions(partitions)])
             n_found += len([*cuts(numbers, np.full(12, 0.1), partitions)])
     assert n_found == 0
+
+
+def test_classes_of_thousands_of_rows_follow_from_each_other():
+    # The powers of their shares are below the smallest double: COMPAS ended in a Python error.
+    classes = np.repeat([0, 1, 2], 2000)
+    found = list(exclusions([Partition(0, classes), Partition(1, classes)]))
+    assert [each.function for each in found] == [True, True]
+
+
+def test_a_table_without_a_row_has_no_equation():
+    assert list(equations(np.empty((0, 3)))) == []

@@ -126,7 +126,7 @@ def column_kind(rng: Rng) -> Callable[[Rng], str]:
     """A way to draw the cells of a column."""
     forms = (
         "%Y-%m-%d", "%d.%m.%Y", "%m/%d/%Y", "%d/%m/%y", "%Y%m%d", "%Y-%m-%d %H:%M",
-        "%d.%m.%Y %H:%M:%S",
+        "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %I:%M %p",
     )  # fmt: skip
     few_odd = level_of([odd(rng) for _ in range(int(rng.integers(1, 4)))])
     levels = level_of([pick(rng, (word, odd))(rng) for _ in range(int(rng.integers(1, 4)))])
@@ -472,10 +472,12 @@ def omop_row(rng: Rng) -> list[str]:
 
 
 def codebook(rng: Rng) -> bytes:
-    """REDCap's or OMOP's list of fields, or a Table Schema, with faults."""
-    kind = rng.integers(3)
-    if kind == 2:
+    """REDCap's or OMOP's list of fields, a Table Schema or a Questionnaire, with faults."""
+    kind = rng.integers(4)
+    if kind >= 2:
         fields: dict[str, Any] = {"fields": [field(rng, pick(rng, COLUMNS)) for _ in range(3)]}
+        if kind == 3:
+            fields = {"resourceType": "Questionnaire", "item": [item(rng) for _ in range(3)]}
         for _ in range(int(rng.integers(0, 4))):
             replace_somewhere(rng, fields)
         return damaged_text(rng, written(rng, fields)).encode(errors="surrogatepass")
@@ -487,6 +489,28 @@ def codebook(rng: Rng) -> bytes:
     csv.writer(buffer, lineterminator="\n").writerows(records)
     text = buffer.getvalue()
     return damaged(rng, text.encode()) if chance(rng, 0.3) else text.encode()
+
+
+def item(rng: Rng) -> dict[str, Any]:
+    """An item of a FHIR Questionnaire."""
+    kinds = ("group", "integer", "decimal", "boolean", "choice", "coding", "text", "quantity")
+    entry: dict[str, Any] = {
+        "linkId": pick(rng, COLUMNS),
+        "type": pick(rng, kinds),
+        "text": word(rng),
+    }
+    coding = {"valueCoding": {"code": word(rng), "display": word(rng)}}
+    if chance(rng, 0.5):
+        entry["answerOption"] = [coding, {"valueString": word(rng)}, {}]
+    if chance(rng, 0.3):
+        answer = pick(rng, (True, 3, word(rng), {"code": word(rng)}, None))
+        when = {"question": pick(rng, COLUMNS), "operator": pick(rng, ("=", "exists", "<", ""))}
+        entry["enableWhen"] = [{**when, "answer": answer}]
+    if chance(rng, 0.3):
+        entry["extension"] = [{"url": "x/minValue", "valueInteger": int(rng.integers(-5, 99))}]
+    if chance(rng, 0.3):
+        entry["item"] = [{**entry, "linkId": pick(rng, COLUMNS), "type": pick(rng, kinds)}]
+    return entry
 
 
 # Plans --------------------------------------------------------------------------------------------

@@ -173,7 +173,7 @@ def generate(
     "--codebook",
     type=options.PATH,
     help="What is known already: REDCap's data dictionary, OMOP's field list (CSV), a Table Schema "
-    "(JSON).",
+    "or a FHIR Questionnaire (JSON).",
 )
 @click.option(
     "--as",

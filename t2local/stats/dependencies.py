@@ -142,7 +142,7 @@ def equations(numbers: FloatArray) -> Iterator[Equation]:
     """
     d = numbers.shape[1]
     free = list(range(d))
-    for part, total in combinations(range(d), 2):
+    for part, total in _linear_in_trial_rows(numbers):
         if part in free and total in free and (equation := _linear(numbers, part, total)):
             free.remove(total)
             yield equation
@@ -154,6 +154,26 @@ def equations(numbers: FloatArray) -> Iterator[Equation]:
         adds_up = error[present] <= _ROUNDING * np.maximum(1.0, np.abs(whole[present]))
         if adds_up.all() and _certain(numbers[np.ix_(present, columns)], d**3):
             yield Equation(columns[2], (columns[0], columns[1]), int(present.sum()))
+
+
+def _linear_in_trial_rows(numbers: FloatArray) -> Iterator[tuple[int, int]]:
+    """Pairs of columns, the first one first, that may be linear in each other: few are."""
+    if len(numbers) < LEAST_SUPPORT_OF_EQUATIONS:
+        return
+    trial = _trial_rows(numbers)
+    sizes = np.abs(trial)
+    for part, far in enumerate(np.nan_to_num(sizes).argmax(axis=0)):
+        x = trial[:, [part]]
+        # What rounding allows in each of the two rows that are compared, and in the arithmetic.
+        largest = np.maximum(np.maximum(sizes, sizes[far]), sizes[far, part])
+        most = 4 * _ROUNDING * np.maximum(1.0, largest)
+        has_offset = ~(np.abs(trial - x - (trial[far] - x[far])) > most).any(axis=0)
+        has_factor = ~(np.abs(trial * x[far] - x * trial[far]) > most * sizes[far, part]).any(
+            axis=0
+        )
+        for total in np.flatnonzero(has_offset | has_factor).tolist():
+            if total > part:
+                yield part, total
 
 
 def _linear(numbers: FloatArray, part: int, total: int) -> Equation | None:
@@ -183,17 +203,23 @@ def _certain(cells: FloatArray, n_looked_at: int) -> bool:
 
 def _sums_of_trial_rows(numbers: FloatArray) -> Iterator[tuple[tuple[int, int], int]]:
     """Two columns and a third that is their sum in some rows, spread over the table."""
-    n, d = numbers.shape
+    d = numbers.shape[1]
     pairs = np.array(list(combinations(range(d), 2)), dtype=np.intp).reshape(-1, 2)
-    complete = np.argsort(np.isnan(numbers).sum(axis=1), kind="stable")
-    most = complete[: max(_TRIAL_ROWS, n // 2)]
-    trial = numbers[most[np.linspace(0, len(most) - 1, min(n, _TRIAL_ROWS)).astype(np.intp)]]
+    trial = _trial_rows(numbers)
     sums = trial[:, pairs[:, 0]] + trial[:, pairs[:, 1]]  # (rows, pairs)
     for total in range(d):
         error = np.abs(sums - trial[:, [total]])
         adds_up = ~(error > _ROUNDING * np.maximum(1.0, np.abs(sums))).any(axis=0)
         for place in np.flatnonzero(adds_up & ~(pairs == total).any(axis=1)).tolist():
             yield (int(pairs[place, 0]), int(pairs[place, 1])), total
+
+
+def _trial_rows(numbers: FloatArray) -> FloatArray:
+    """`_TRIAL_ROWS` rows, spread over those that have the most cells."""
+    n = len(numbers)
+    complete = np.argsort(np.isnan(numbers).sum(axis=1), kind="stable")
+    most = complete[: max(_TRIAL_ROWS, n // 2)]
+    return numbers[most[np.linspace(0, len(most) - 1, min(n, _TRIAL_ROWS)).astype(np.intp)]]
 
 
 @dataclass(frozen=True)
@@ -299,7 +325,13 @@ def _is_function(counts: IntArray, limit: float) -> bool:
         return False
     repeats = int(sizes.sum() - (sizes > 0).sum())
     shares = counts.sum(axis=0) / counts.sum()  # (second,)
-    chance = sum(log((shares ** int(size)).sum()) for size in sizes if size > 1)
+    # By the largest share, as the powers of all of them may be below the smallest double.
+    largest = shares.max()
+    chance = sum(
+        int(size) * log(largest) + log(((shares / largest) ** int(size)).sum())
+        for size in sizes
+        if size > 1
+    )
     return repeats >= LEAST_SUPPORT and chance < limit
 
 

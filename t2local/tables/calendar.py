@@ -15,7 +15,7 @@ import pandas as pd
 #: A text that looks like a date, with or without a time.
 DATE_LIKE = re.compile(
     r"(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})"
-    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?",
+    r"([ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm]|Z|[+-]\d{2}:?\d{2})?)?",
     re.ASCII,
 )
 #: Eight digits that are a day of the years 1900 to 2099.
@@ -37,15 +37,22 @@ _DATES = (
     "%d/%m/%y",
     "%m/%d/%y",
 )
-_TIMES = (" %H:%M", "T%H:%M", " %H:%M:%S", "T%H:%M:%S")
+_TIMES = (
+    *(" %H:%M", "T%H:%M", " %H:%M:%S", "T%H:%M:%S"),
+    *(" %I:%M %p", " %I:%M%p", " %I:%M:%S %p", " %I:%M:%S%p"),
+)
 _DATETIMES = tuple(day + time for day in _DATES for time in _TIMES)
+_DAY, _MINUTE, _SECOND = pd.Timedelta(days=1), pd.Timedelta(minutes=1), pd.Timedelta(seconds=1)
 _EPOCH = pd.Timestamp(0)
 _EPOCH_UTC = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = date(1970, 1, 1)
 #: The year 9999 and negative years are mistakes; pandas counts nanoseconds between these.
 _FIRST, _LAST = date(1700, 1, 1), date(2250, 12, 31)
 _FIRST_STAMP, _END_STAMP = pd.Timestamp(_FIRST), pd.Timestamp(2251, 1, 1)
-#: Cells that rule out most formats before all cells are read in each of them.
+#: What stands between these tells most formats apart, and faster than to read cells.
+_DIGITS = re.compile(r"(\d+|[AaPp][Mm])+", re.ASCII)
+_FIELDS = re.compile(r"(%[a-zA-Z])+")
+#: Cells that rule out other formats before all cells are read in each of them.
 _FIRST_CELLS = 20
 #: Between the formats of dates that are written in more than one way, and how many there may be.
 _OR, _MOST_FORMATS = " | ", 3
@@ -100,24 +107,33 @@ def date_format(
 ) -> tuple[str, str] | None:
     """The first of these formats in which all of the cells are dates, and the reason.
 
-    None where there is none. Months and days without a leading zero are written ``%-m`` and
-    ``%-d``.
+    None where there is none. Months, days and hours to 12 without a leading zero are written
+    ``%-m``, ``%-d`` and ``%-I``; am and pm ``%P``, where ``%p`` is AM and PM.
     """
-    fitting = [form for form in formats if _all_dates(cells[:_FIRST_CELLS], form)]
+    marks = _DIGITS.sub("0", cells[0])
+    fitting = [form for form in formats if _FIELDS.sub("0", form) == marks]
+    fitting = [form for form in fitting if _all_dates(cells[:_FIRST_CELLS], form)]
     fitting = [form for form in fitting if _all_dates(cells, form)]
     if not fitting:
         return None
     numbers = to_numbers(pd.Series(cells), fitting[0])
-    without_zeros = fitting[0].replace("%d", "%-d").replace("%m", "%-m")
-    forms = (fitting[0], without_zeros)
-    exact = [f for f in forms if [to_text(number, f) for number in numbers] == list(cells)]
-    form = exact[0] if exact else fitting[0]
-    reason = f"written {form}"
-    if not exact:
+    forms = _spellings(fitting[0])
+    exact = (f for f in forms if [to_text(number, f) for number in numbers] == list(cells))
+    form = next(exact, "")
+    reason = f"written {form or fitting[0]}"
+    if not form:
+        form = fitting[0]
         reason += ", some without a zero in front"
     if any(other != form and "%m/%d" in other for other in fitting[1:]):
         reason += " (the month could come first as well: if it does, say so in the dictionary)"
     return form, reason
+
+
+def _spellings(form: str) -> list[str]:
+    """A format with and without zeros in front, and in both cases of AM and PM."""
+    days = (form, form.replace("%d", "%-d").replace("%m", "%-m"))
+    hours = [each for day in days for each in (day, day.replace("%I", "%-I"))]
+    return list(dict.fromkeys(each for hour in hours for each in (hour, hour.replace("%p", "%P"))))
 
 
 def _all_dates(cells: Sequence[str], form: str) -> bool:
@@ -137,7 +153,8 @@ def to_numbers(cells: pd.Series, form: str) -> pd.Series:
     if _OR in form:
         first, others = form.split(_OR, 1)
         return to_numbers(cells, first).combine_first(to_numbers(cells, others))
-    stamps = pd.to_datetime(cells.astype(object), format=form.replace("%-", "%"), errors="coerce")
+    plain = form.replace("%-", "%").replace("%P", "%p")
+    stamps = pd.to_datetime(cells.astype(object), format=plain, errors="coerce")
     # Whole seconds: a quotient of nanoseconds is off by a millionth of one before 1830.
     seconds = pd.Series(stamps.to_numpy("datetime64[s]").astype(np.int64), index=cells.index)
     return seconds.where(stamps.between(_FIRST_STAMP, _END_STAMP)) / _unit(form).total_seconds()
@@ -147,8 +164,12 @@ def to_text(number: float, form: str) -> str:
     """A number as it is written in a format."""
     form = _first_form(form)
     moment = _EPOCH_UTC + timedelta(seconds=round(number * _unit(form).total_seconds()))
-    # Not every system's strftime knows %-d.
-    return moment.strftime(form.replace("%-d", str(moment.day)).replace("%-m", str(moment.month)))
+    half = "AM" if moment.hour < 12 else "PM"
+    # Not every system's strftime knows these, or writes AM in English.
+    own = {"%-d": moment.day, "%-m": moment.month, "%-I": (moment.hour - 1) % 12 + 1}
+    for field, text in {**own, "%p": half, "%P": half.lower()}.items():
+        form = form.replace(field, str(text))
+    return moment.strftime(form)
 
 
 def _first_form(form: str) -> str:
@@ -160,7 +181,7 @@ def plain_format(form: str) -> str:
     """How models see what the file writes in a format."""
     if "%S" in form:
         return f"{_ISO_DAY} %H:%M:%S"
-    return f"{_ISO_DAY} %H:%M" if "%H" in form else _ISO_DAY
+    return _ISO_DAY if is_day(form) else f"{_ISO_DAY} %H:%M"
 
 
 def from_plain(text: str, form: str) -> float:
@@ -193,7 +214,7 @@ def to_bound(text: object, form: str, *, last: bool = False) -> float:
 
 def native(values: pd.Series, form: str) -> pd.Series:
     """Numbers as pandas' timestamps."""
-    return _EPOCH + pd.to_timedelta(values * (_unit(form) / pd.Timedelta(seconds=1)), unit="s")
+    return _EPOCH + pd.to_timedelta(values * (_unit(form) / _SECOND), unit="s")
 
 
 def whole_days(low: float, high: float, form: str) -> tuple[float, float]:
@@ -212,19 +233,19 @@ def whole_days(low: float, high: float, form: str) -> tuple[float, float]:
 
 def is_day(form: str) -> bool:
     """Whether a format has no time."""
-    return "%H" not in form
+    return not any(hour in form for hour in ("%H", "%I", "%-I"))
 
 
 def _unit(form: str) -> pd.Timedelta:
     """What a number of this format counts."""
     if is_day(form):
-        return pd.Timedelta(days=1)
-    return pd.Timedelta(seconds=1) if "%S" in form else pd.Timedelta(minutes=1)
+        return _DAY
+    return _SECOND if "%S" in form else _MINUTE
 
 
 def _day_length(form: str) -> float:
     """The length of a day in the unit of a format."""
-    return pd.Timedelta(days=1) / _unit(form)
+    return _DAY / _unit(form)
 
 
 def pattern(low: float, high: float, form: str) -> str:

@@ -2,10 +2,11 @@
 
 A codebook says what columns mean, their types and codes; what it leaves open (most ranges) is
 guessed from the rows. Identifiers that it names are never shown to a model, whatever the rows look
-like. `t2local.tables.codebook_file` reads REDCap, OMOP and Frictionless Table Schema.
+like. `t2local.tables.codebook_file` reads REDCap, OMOP, Table Schema and FHIR.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ from t2local.tables.effects import check_effects
 from t2local.tables.rules import Rule, RuleFault
 
 #: What stays of a guess where a codebook gives a column levels: a range does not.
-_KEPT_WITH_LEVELS = ("name", "missing", "missing_values", "meaning")
+_KEPT_WITH_LEVELS = ("name", "type", "missing", "missing_values", "meaning")
 _QUOTED_NUMBER = re.compile(r'"(-?\d+(?:\.\d+)?)"')
 
 
@@ -88,7 +89,7 @@ class Codebook:
                 present = cells[guess.name].dropna()
                 rare = []
                 if guess.name != target and self.facts.get(guess.name):
-                    rare = disclosure.rare_levels(present, least)
+                    rare = disclosure.rare_levels(Counter(present), least)
                 features.append(self._feature(guess, present, rare, least))
             except ValidationError as error:
                 faults += [

@@ -1,13 +1,19 @@
-"""Codebooks as hospitals have them: REDCap and OMOP (CSV), Table Schema (JSON or YAML)."""
+"""Codebooks as hospitals have them.
+
+REDCap and OMOP (CSV), Table Schema (JSON or YAML), FHIR Questionnaire (JSON).
+"""
 
 import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from t2local.errors import DictionaryError
 from t2local.system.json_text import JsonObject
-from t2local.tables import redcap
+from t2local.tables import fhir_questionnaire, redcap
 from t2local.tables.codebook import Codebook
 from t2local.tables.dictionary import LeftOut
 from t2local.tables.reading import read_text
@@ -25,7 +31,7 @@ def read_codebook_file(path: Path) -> Codebook:
 
 
 def read_codebook(text: str, source: str) -> Codebook:
-    """The codebook in a text: CSV of REDCap or OMOP, or a Table Schema.
+    """The codebook in a text: CSV of REDCap or OMOP, a Table Schema, or a FHIR Questionnaire.
 
     **Raises** `DictionaryError` for anything else.
     """
@@ -39,11 +45,11 @@ def read_codebook(text: str, source: str) -> Codebook:
         return redcap.read_redcap(rows, source)
     if _OMOP_NAME in names:
         return _omop(rows, source)
-    if codebook := _table_schema(text, source):
+    if codebook := _of_objects(text, source):
         return codebook
     fault = (
         f"it has neither REDCap's columns ({redcap.NAME}, {redcap.TYPE} ...), nor OMOP's "
-        f"({_OMOP_NAME} ...), nor the fields of a Table Schema"
+        f"({_OMOP_NAME} ...), nor the fields of a Table Schema, nor is it a FHIR Questionnaire"
     )
     raise DictionaryError(
         f"{source} is no codebook that is known.",
@@ -53,12 +59,28 @@ def read_codebook(text: str, source: str) -> Codebook:
     )
 
 
-def _table_schema(text: str, source: str) -> Codebook | None:
+def _of_objects(text: str, source: str) -> Codebook | None:
+    """The codebook in JSON or YAML; none where there is none."""
     try:
         _, raw = read_yaml(text)
     except YamlFault:
         return None
-    if not isinstance(raw, Mapping) or not isinstance(raw.get("fields"), list):
+    if not isinstance(raw, Mapping):
+        return None
+    if raw.get("resourceType") != fhir_questionnaire.RESOURCE:
+        return _table_schema(raw, source)
+    try:
+        return fhir_questionnaire.read_questionnaire(raw, source)
+    except ValidationError as error:  # JSON can spell half a character
+        raise DictionaryError(
+            f"{source} is no codebook that can be used:",
+            faults=[fault["msg"] for fault in error.errors(include_input=False, include_url=False)],
+            next_step="mend the codebook, or describe the table without it",
+        ) from None
+
+
+def _table_schema(raw: Mapping[str, Any], source: str) -> Codebook | None:
+    if not isinstance(raw.get("fields"), list):
         return None
     fields = [field for field in from_file(raw)["features"] if isinstance(field, dict)]
     for field in fields:

@@ -17,7 +17,6 @@ from t2local.tables.guess import guess_column
 from t2local.tables.links import find_links
 from t2local.tables.rule_search import search_rules
 from t2local.tables.table_schema import means_no_target
-from t2local.tables.zeros import with_doubt
 
 #: Names that mean "what is to be predicted" in the tables that people bring.
 _TARGET_NAMES = (
@@ -57,7 +56,7 @@ def describe(
     chosen, reason = _choose_target(guesses, likely_target, required=target is not None)
     if chosen is not None and chosen != likely_target:
         guesses[chosen] = guess_column(columns[chosen], is_target=True, settings=settings)
-    features = _features(guesses, columns, chosen, source)
+    features = _features(guesses, chosen, source)
     return FeatureDictionary(
         target=chosen,
         target_reason=reason,
@@ -113,7 +112,6 @@ def _check_target(cells: pd.DataFrame, target: str | None, source: str) -> None:
 
 def _features(
     guesses: Mapping[str, Feature | LeftOut],
-    cells: Mapping[str, pd.Series],
     target: str | None,
     source: str,
 ) -> tuple[Feature, ...]:
@@ -128,11 +126,7 @@ def _features(
             faults=[reasons[target]],
             next_step="pass another column with --target, or none",
         )
-    features = tuple(
-        with_doubt(guess, cells[name])
-        for name, guess in guesses.items()
-        if isinstance(guess, Feature)
-    )
+    features = tuple(guess for guess in guesses.values() if isinstance(guess, Feature))
     if not features:
         raise InputError(
             f"{source} has no column that can be generated.",

@@ -7,6 +7,7 @@ person's dictionary names it. The others are pooled: one level stands for all of
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import pandas as pd
@@ -76,17 +77,16 @@ def is_common(level: str) -> bool:
     return bool(_STEP.fullmatch(level)) or level.casefold() in _COMMON_WORDS
 
 
-def rare_levels(cells: pd.Series, least: int) -> list[str]:
-    """The levels that may not leave, in any order.
+def rare_levels(counts: Mapping[str, int], least: int) -> list[str]:
+    """The levels that may not leave.
 
     **Parameters:**
 
-    * **cells**: the present cells of a column as text; **least**: rows that a level needs.
+    * **counts**: how many rows have each level; **least**: rows that a level needs.
     """
-    counts = cells.value_counts()
-    if _is_scale([str(level) for level in counts.index]):
+    if _is_scale(counts):
         return []
-    return [str(level) for level in counts.index[counts < least] if not is_common(str(level))]
+    return [level for level, count in counts.items() if count < least and not is_common(level)]
 
 
 def _is_scale(levels: Iterable[str]) -> bool:
@@ -158,10 +158,12 @@ def notices(
     for feature in features:
         if feature.numeric or feature.name == target:
             continue
-        present = cells[feature.name].dropna().astype(str)
-        levels = feature.values(present)
-        hidden[feature.name] = present[(levels != present) & (levels == feature.pool)].nunique()
-        shown[feature.name] = len(set(rare_levels(present, least)).intersection(feature.levels))
+        counts = Counter(map(str, cells[feature.name].dropna()))
+        shown[feature.name] = len(set(rare_levels(counts, least)).intersection(feature.levels))
+        if feature.pool:
+            texts = pd.Series(list(counts), dtype=object)
+            levels = feature.values(texts)
+            hidden[feature.name] = int(((levels != texts) & (levels == feature.pool)).sum())
     if any(hidden.values()):
         yield (
             f"levels of few rows are written as the pool of their column: {_listed(hidden)}; name "

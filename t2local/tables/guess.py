@@ -4,7 +4,8 @@ The rules are plain and run in order: the first that fits decides. No cell value
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.settings import TableSettings
-from t2local.stats.arrays import FloatArray
+from t2local.stats.arrays import FloatArray, IntArray
 from t2local.tables import disclosure
 from t2local.tables.calendar import DATE_LIKE
 from t2local.tables.column_types import TEXT_TYPES
@@ -21,6 +22,7 @@ from t2local.tables.feature import MOST_DECIMALS, Feature
 from t2local.tables.missing_texts import DECIMAL, missing_texts
 from t2local.tables.ordered_levels import known_order, order_of_ranges
 from t2local.tables.personal import personal_kind
+from t2local.tables.zeros import with_doubt
 
 #: Fifteen digits are exact in a double; pandas reads no digits of other scripts.
 _INTEGER = re.compile(r"[+-]?\d{1,15}", re.ASCII)
@@ -52,17 +54,26 @@ class _Column:
     """The present cells of a column as text, and what the rules ask of them."""
 
     name: str
-    cells: pd.Series
+    cells: list[str]
+    #: The rows in which they stand, -1 where these are not known.
+    places: IntArray
+    #: The different ones, in the order in which they come, and how often each does.
+    counts: Mapping[str, int]
     n_rows: int
     is_target: bool
     settings: TableSettings
     #: Texts that mean "missing" in this column.
     missing_values: tuple[str, ...] = ()
 
-    @cached_property
+    @property
     def n_levels(self) -> int:
         """How many different values there are."""
-        return int(self.cells.nunique())
+        return len(self.counts)
+
+    @cached_property
+    def numbers(self) -> FloatArray:
+        """The cells as numbers, where all of them are, shape (n,)."""
+        return np.array(self.cells, dtype=object).astype(np.float64)
 
     @property
     def missing(self) -> bool:
@@ -86,18 +97,19 @@ class _Column:
     @cached_property
     def rare(self) -> list[str]:
         """The levels of too few rows; a target's are all kept: a person chose them."""
-        return [] if self.is_target else disclosure.rare_levels(self.cells, self.min_count)
+        return [] if self.is_target else disclosure.rare_levels(self.counts, self.min_count)
 
     @property
     def counts_on(self) -> bool:
         """Whether these whole numbers grow by one from row to row."""
-        numbers = self.cells[self.cells.index >= 0].astype(int)
-        return bool((np.diff(numbers) == np.diff(numbers.index)).all())
+        is_known = self.places >= 0
+        numbers = np.array(self.cells, dtype=object)[is_known].astype(np.int64)
+        return bool((np.diff(numbers) == np.diff(self.places[is_known])).all())
 
     @cached_property
     def most_decimals(self) -> int:
         """Decimals with which the widened range is exact in a double; below 0 for none."""
-        largest = float(np.abs(self.cells.to_numpy(dtype=np.float64)).max())
+        largest = float(np.abs(self.numbers).max())
         # The quartiles are no further apart than twice the largest number.
         widened = largest * (_ROUNDED + 2 * self.settings.widen)
         if not widened < 2**53:
@@ -105,14 +117,14 @@ class _Column:
         return min(MOST_DECIMALS, int(np.log10(2**53 / max(widened, 1.0))))
 
     def all_match(self, pattern: re.Pattern[str]) -> bool:
-        return all(map(pattern.fullmatch, self.cells))
+        return all(map(pattern.fullmatch, self.counts))
 
     def with_levels(self, kind: str, reason: str, levels: Sequence[str] = ()) -> Feature | LeftOut:
         """This column as one of levels, the rare ones pooled but for steps in a known order.
 
         Without an order of their own numbers come first. Of rare ones alone it is left out.
         """
-        levels = levels or sorted(set(self.cells), key=_numbers_first)
+        levels = levels or sorted(self.counts, key=_numbers_first)
         rare = [] if kind == "ordinal" else self.rare
         if len(rare) == len(levels):
             return self.left_out(f"{reason}, none in {self.min_count} rows: they may be persons")
@@ -129,9 +141,10 @@ class _Column:
             reason += "; so few that the range is not widened"
         else:
             reason += "; the range is the data's, widened"
-        low, high = self.range(self.cells.to_numpy(dtype=np.float64), decimals, widen)
+        low, high = self.range(self.numbers, decimals, widen)
         kind = "decimal" if decimals else "integer"
-        return self.feature(reason, type=kind, minimum=low, maximum=high, decimals=decimals)
+        bounds = {"minimum": low, "maximum": high, "decimals": decimals}
+        return with_doubt(self.feature(reason, type=kind, **bounds), self.numbers)
 
     def range(self, numbers: FloatArray, decimals: int, widen: float) -> tuple[float, float]:
         """The numbers' range, wider by ``widen`` interquartile ranges on each side and rounded."""
@@ -168,11 +181,19 @@ def guess_column(
       its name is the column's.
     * **is_target**: the whole numbers of a target are classes where few of them repeat.
     """
-    cells = column.dropna().astype(str)
-    missing_values = missing_texts(cells)
+    # Plain lists: most columns are short, and each step of pandas takes a tenth of a millisecond.
+    present = np.flatnonzero(column.notna())
+    cells = list(map(str, column.to_numpy()[present]))
+    counts = Counter(cells)
+    if missing_values := missing_texts(counts):
+        present = present[[cell not in missing_values for cell in cells]]
+        cells = [cell for cell in cells if cell not in missing_values]
+        counts = Counter(cells)
     facts = _Column(
         name=str(column.name),
-        cells=cells[~cells.isin(missing_values)],
+        cells=cells,
+        places=column.index.to_numpy()[present],
+        counts=counts,
         n_rows=len(column),
         is_target=is_target,
         settings=settings,
@@ -181,18 +202,16 @@ def guess_column(
     for rule in _RULES:
         if guess := rule(facts):
             return guess
-    if 2 * sum(map(bool, map(DECIMAL.fullmatch, facts.cells))) > len(facts.cells):
+    if 2 * sum(n for text, n in counts.items() if DECIMAL.fullmatch(text)) > len(cells):
         return facts.left_out(
             "mostly numbers, but some cells are texts, such as those of a total row or below a "
             "limit: make them numbers or blanks"
         )
-    return facts.left_out(
-        f"free text: {facts.n_levels} different values in {len(facts.cells)} cells"
-    )
+    return facts.left_out(f"free text: {facts.n_levels} different values in {len(cells)} cells")
 
 
 def _blank(column: _Column) -> _Guess:
-    if not column.cells.empty:
+    if column.cells:
         return None
     return column.left_out("every cell is blank")
 
@@ -204,7 +223,7 @@ def _constant(column: _Column) -> _Guess:
 
 
 def _boolean(column: _Column) -> _Guess:
-    if column.n_levels != 2 or set(column.cells.str.casefold()) not in _BOOLEANS:
+    if column.n_levels != 2 or set(map(str.casefold, column.counts)) not in _BOOLEANS:
         return None
     return column.with_levels("boolean", "two values that mean yes and no")
 
@@ -235,16 +254,16 @@ def _personal(column: _Column) -> _Guess:
     """Texts that point at a person: they never become levels unless a person says so."""
     if column.is_target:
         return None
-    kind = personal_kind(column.name, column.cells)
+    kind = personal_kind(column.name, column.counts)
     return column.left_out(f"{kind}, by their form or the column's name") if kind else None
 
 
 def _codes(column: _Column) -> _Guess:
     """Numbers that are names: codes with leading zeros, and the class codes of a target."""
-    codes = column.cells[column.cells.str.casefold() != disclosure.POOL]
+    codes = [text for text in column.counts if text.casefold() != disclosure.POOL]
     if not all(map(_INTEGER.fullmatch, codes)):
         return None
-    if codes.str.match(_LEADING_ZERO).any():
+    if any(map(_LEADING_ZERO.match, codes)):
         # As numbers they would lose their zeros, and most of the numbers between them are no codes.
         if column.repeats and column.n_levels <= _MORE_LEVELS * column.settings.max_levels:
             return column.with_levels("category", "codes with leading zeros")
@@ -266,12 +285,12 @@ def _codes_with_gaps(column: _Column) -> _Guess:
     """
     if not column.all_match(_INTEGER) or not (column.looks_like_codes and column.repeats):
         return None
-    numbers = sorted(set(column.cells.astype(int)))
+    numbers = sorted(set(map(int, column.counts)))
     is_count = numbers[0] in (0, 1) and numbers[1] == numbers[0] + 1
     has_gap = numbers[-1] - numbers[0] >= len(numbers)
     if is_count or not has_gap or len(numbers) > _FEW_CODES or column.rare:
         return None
-    texts = sorted(set(column.cells), key=int)
+    texts = sorted(column.counts, key=int)
     if len(texts) > len(numbers):  # one number is written in two ways
         return None
     reason = f"{len(numbers)} different whole numbers that repeat, with none of those between them"
@@ -281,10 +300,11 @@ def _codes_with_gaps(column: _Column) -> _Guess:
 def _text_type(column: _Column) -> _Guess:
     """Dates, durations and other types that are numbers inside and text outside."""
     for kind, text_type in TEXT_TYPES.items():
-        if (recognition := text_type.recognize(column.cells.tolist())) is None:
+        if (recognition := text_type.recognize(column.cells)) is None:
             continue
         form, reason = recognition
-        numbers = text_type.to_numbers(column.cells, form).to_numpy(dtype=np.float64)
+        cells = pd.Series(column.cells, dtype=object)
+        numbers = text_type.to_numbers(cells, form).to_numpy(dtype=np.float64)
         low, high = column.range(numbers, 0, column.settings.widen)
         low, high = text_type.round_range(low, high, form)
         return column.feature(reason, type=kind, format=form, minimum=low, maximum=high)
@@ -302,7 +322,7 @@ def _number(column: _Column) -> _Guess:
         return None  # or codes of so many digits that no number tells them apart
     if column.all_match(_INTEGER):
         return column.with_range(0, f"whole numbers, {column.n_levels} different ones")
-    decimals = min(max(map(_decimals, column.cells)), column.most_decimals)
+    decimals = min(max(map(_decimals, column.counts)), column.most_decimals)
     if not decimals:
         return column.with_range(0, "whole numbers, some written with a point")
     return column.with_range(decimals, f"numbers with up to {decimals} decimals")
@@ -312,7 +332,7 @@ def _ordinal(column: _Column) -> _Guess:
     """Levels that have an order which a person knows: low, medium, high; 10-14, 15-19."""
     if not (2 < column.n_levels <= column.settings.max_levels and column.repeats):
         return None
-    levels = column.cells.unique().tolist()
+    levels = list(column.counts)
     if order := known_order(levels):
         return column.with_levels("ordinal", "levels with a known order", order)
     if order := order_of_ranges(levels):
@@ -326,8 +346,7 @@ def _category(column: _Column, reason: str = "") -> _Guess:
         repeats = column.n_levels < len(column.cells)
     if not repeats or column.n_levels > column.settings.max_levels:
         return None
-    counts = column.cells.value_counts()
-    in_groups = counts[counts >= _ROWS_OF_A_GROUP].sum()
+    in_groups = sum(n for n in column.counts.values() if n >= _ROWS_OF_A_GROUP)
     if column.n_rows >= _FEW_ROWS and not column.is_target and 2 * in_groups < len(column.cells):
         return column.left_out(
             f"{column.n_levels} different texts, most of one or two rows each: they may be persons"

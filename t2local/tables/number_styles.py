@@ -42,7 +42,7 @@ def _each_matches(cells: Sequence[str], *patterns: re.Pattern[str]) -> bool:
 
 def is_number(cell: str) -> bool:
     """Whether a text is a number in one of the styles."""
-    return _each_matches([cell], NUMBER, _POINTS_AND_COMMA, _THOUSANDS)
+    return any(shape.fullmatch(cell) for shape in (NUMBER, _POINTS_AND_COMMA, _THOUSANDS))
 
 
 def to_plain(cell: str, style: str) -> str:

@@ -5,11 +5,8 @@ nobody can take a name back out of a file that has left the house.
 """
 
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
-
-import pandas as pd
 
 from t2local.tables.calendar import DATE_LIKE
 
@@ -47,14 +44,13 @@ _MIN_NAMES = 5
 _ROWS_OF_A_PERSON = 3
 
 
-def personal_kind(name: str, cells: pd.Series) -> str:
+def personal_kind(name: str, counts: Mapping[str, int]) -> str:
     """What of persons a column holds; empty where it does not look so.
 
     **Parameters:**
 
-    * **name**: of the column; **cells**: its present cells as text.
+    * **name**: of the column; **counts**: how often each text is there.
     """
-    counts = Counter(map(str, cells))
     levels = list(counts)
     if len(levels) < _MIN_NAMES:
         return ""

@@ -4,6 +4,7 @@ Knows no terminal: a question has its facts and its answers, and an answer chang
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -146,9 +147,10 @@ class _Column:
                 yield "", self._answer(key, words, self._left_out(make))
 
     def _zeros(self, feature: Feature) -> Iterator[_Doubt]:
-        if not suspect_zeros(feature, self.cells):
+        values = feature.values(self.cells)
+        if not suspect_zeros(feature, values.dropna().to_numpy()):
             return
-        is_zero = feature.values(self.cells) == 0
+        is_zero = values == 0
         what = f"0 lies far below all other values, in {_rows(int(is_zero.sum()))}"
         without = guess_column(
             self.cells.where(~is_zero, None), is_target=self.is_target, settings=self.settings
@@ -226,7 +228,7 @@ class _Column:
         if all(map(_INTEGER.fullmatch, levels)):
             levels.sort(key=int)
         present = self.cells[self.cells.isin(levels)]
-        rare = [] if self.is_target else disclosure.rare_levels(present, self._least)
+        rare = [] if self.is_target else disclosure.rare_levels(Counter(present), self._least)
         kept, pool = disclosure.pooled(levels, rare)
         return self._as({"type": "category", "levels": kept, "pool": pool}, guess)
 

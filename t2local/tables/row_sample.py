@@ -207,8 +207,9 @@ class _Column:
         """Those of these texts that are numbers, dates or times; the ends of them are kept."""
         if self._keep_numbers(texts):
             return texts
-        numbers = [text for text in texts if is_number(self._bare(text))]
         moments = [text for text in texts if DATE_LIKE.fullmatch(text) or _TIME.fullmatch(text)]
+        others = set(texts).difference(moments)
+        numbers = [text for text in texts if text in others and is_number(self._bare(text))]
         self._keep_numbers(numbers)
         self._keep_ends("moments", _moments(moments), moments)
         return [*numbers, *moments]
@@ -288,8 +289,8 @@ def _moments(texts: Sequence[str]) -> FloatArray:
         if late:
             first, second, year = part[:3]
             part[:3] = [_full_year(year), *((first, second) if month_first else (second, first))]
-    shares = 100.0 ** -np.arange(6)
-    return np.array([shares[: len(part[:6])] @ part[:6] for part in parts])
+    padded = [(*part[:6], *[0] * (6 - len(part))) for part in parts]
+    return np.array(padded, np.float64).reshape(-1, 6) @ 100.0 ** -np.arange(6)
 
 
 def _full_year(year: int) -> int:

@@ -1,8 +1,8 @@
 """Zeros that may mean "missing": a blood pressure of 0 is no blood pressure."""
 
 import numpy as np
-import pandas as pd
 
+from t2local.stats.arrays import FloatArray
 from t2local.tables.feature import Feature
 
 #: With fewer different values above 0 nobody can say how near to 0 they come.
@@ -14,16 +14,15 @@ _STEPS = 5.0
 _SHARE_OF_MEDIAN = 0.1
 
 
-def suspect_zeros(feature: Feature, cells: pd.Series) -> bool:
+def suspect_zeros(feature: Feature, numbers: FloatArray) -> bool:
     """Whether 0 lies far below all other values of a column of numbers, none of them negative.
 
     **Parameters:**
 
-    * **cells**: the column as text, None for missing.
+    * **numbers**: of the column, shape (n,), without NaN.
     """
     if not feature.numeric or feature.written_as_text or feature.bounds[0] != 0:
         return False
-    numbers = feature.values(cells).dropna().to_numpy(dtype=np.float64)  # (n,)
     others = numbers[numbers > 0]
     values = np.unique(others)
     if len(values) < _MIN_VALUES or len(others) == len(numbers):
@@ -33,9 +32,9 @@ def suspect_zeros(feature: Feature, cells: pd.Series) -> bool:
     return least > _STEPS * usual_step and least >= _SHARE_OF_MEDIAN * float(np.median(others))
 
 
-def with_doubt(feature: Feature, cells: pd.Series) -> Feature:
+def with_doubt(feature: Feature, numbers: FloatArray) -> Feature:
     """The feature whose reason says that its zeros may mean "missing", where they may."""
-    if not suspect_zeros(feature, cells):
+    if not suspect_zeros(feature, numbers):
         return feature
     reason = f"{feature.reason}; 0 lies far below all other values: does it mean missing?"
     return feature.model_copy(update={"reason": reason})
