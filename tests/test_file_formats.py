@@ -85,6 +85,14 @@ def test_lines_of_json_are_rows_with_the_texts_of_their_numbers(tmp_path):
     assert table.lines == [1, 3]
 
 
+def test_lines_of_json_without_any_name_are_no_table(tmp_path):
+    """Two blank names would be one in the file that is written."""
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"":8}\n{"":6}\n{" ":6}\n')
+    with pytest.raises(InputError, match="no column has a name"):
+        read_table(path)
+
+
 def test_every_line_that_is_no_row_is_named(tmp_path):
     path = tmp_path / "t.ndjson"
     path.write_text('{"a": 1, "b": 2}\n[1]\n{"a": [1], "b": {"c": 2}}\n{"a"\n' + "[" * 5000)

@@ -174,6 +174,9 @@ def json_records(text: str, source: str) -> list[Record]:
             f"{source} cannot be read as lines of JSON:", faults=faults, next_step="save it as CSV"
         )
     names = list(dict.fromkeys(name for _, content in objects for name in content))
+    if names and not any(map(stripped, names)):
+        next_step = "give each value a name"
+        raise InputError(f"In {source} no column has a name.", next_step=next_step)
     rows = [
         Record(line, [_plain(content.get(name)) for name in names]) for line, content in objects
     ]
