@@ -23,7 +23,7 @@ With ``--rows 0`` only likelihoods are measured.
 
 import argparse
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,20 @@ TIMES = 3
 PRIOR_ROWS, STEPS = 10.0, 50
 
 
+@dataclass(frozen=True)
+class Unruled:
+    """A part of the model of the columns by itself: it draws without rules and conditions."""
+
+    part: Any
+
+    @property
+    def n_uniforms(self) -> int:
+        return self.part.n_uniforms
+
+    def rows(self, uniforms: np.ndarray, *_: None) -> pd.DataFrame:
+        return self.part.rows(uniforms)
+
+
 def written(team: Team, calibration: Calibration, rows: int) -> dict[str, pd.DataFrame]:
     """Rows of every way."""
     names = team.dictionary.inputs
@@ -75,15 +89,16 @@ def written(team: Team, calibration: Calibration, rows: int) -> dict[str, pd.Dat
     rng = single(0)
     independent = IndependentColumns(team.dictionary.input_features, team.real)
     columns = column_mixture(team, team.real)
+    tree, copula = Unruled(columns.tree), Unruled(columns.copula)
     result = {"independent": independent.rows(rng.random((rows, independent.n_uniforms)))}
     gates = {
         "worker": None,
-        "tree": MixtureGate(columns.tree, dict.fromkeys(names, 0.0)),
-        "copula": MixtureGate(columns.copula, dict.fromkeys(names, 0.0)),
+        "tree": MixtureGate(tree, dict.fromkeys(names, 0.0)),
+        "copula": MixtureGate(copula, dict.fromkeys(names, 0.0)),
         "columns": MixtureGate(columns, dict.fromkeys(names, 0.0)),
         "half": MixtureGate(columns, dict.fromkeys(names, 0.5)),
         "fitted": MixtureGate(columns, weights),
-        "fitted, tree": MixtureGate(columns.tree, mixture_weights(cells.worker, cells.tree)),
+        "fitted, tree": MixtureGate(tree, mixture_weights(cells.worker, cells.tree)),
     }
     for way, gate in gates.items():
         writer = RowWriter(team, replace(calibration, gate=gate))
