@@ -119,7 +119,7 @@ class Others:
 
     def __init__(self, python: str) -> None:
         self._python = python
-        self._last: tuple[tuple[str, tuple[str, int, int]], Made] | None = None
+        self._made: dict[tuple[str, tuple[str, int, int]], Made] = {}
 
     def made(self, name: str, task: Task, purpose: str) -> Made:
         """Fitted once for both purposes.
@@ -127,9 +127,9 @@ class Others:
         **Raises** `subprocess.CalledProcessError` where the generator ends with an error.
         """
         key = name, task.key
-        if self._last is None or self._last[0] != key:
-            self._last = key, self._run(name, task)
-        whole = self._last[1]
+        if key not in self._made:
+            self._made[key] = self._run(name, task)
+        whole = self._made[key]
         return Made(task.part(whole.rows, purpose), whole.told)
 
     def _run(self, name: str, task: Task) -> Made:
@@ -265,8 +265,8 @@ def lines(
         for line in references(task):
             if (*task.key, line["arm"], line["purpose"]) not in done:
                 yield line
-    for arm, make in arms.items():
-        for purpose in PURPOSES:
+    for purpose in PURPOSES:
+        for arm, make in arms.items():
             if (*task.key, arm, purpose) not in done:
                 yield {"arm": arm, "purpose": purpose, **measured(task, purpose, make)}
 

@@ -86,7 +86,7 @@ GENERATORS: dict[str, tuple[str, str, Callable[[pd.DataFrame, dict[str, Any]], S
     "MOSTLY AI TabularARGN": ("mostlyai-engine", "mostlyai.engine", mostlyai),
     **{
         f"synthcity {plugin}": ("synthcity", "synthcity.plugins", partial(synthcity, plugin=plugin))
-        for plugin in ("bayesian_network", "tvae", "ddpm")
+        for plugin in ("arf", "bayesian_network", "tvae", "ddpm")
     },
 }
 
