@@ -375,7 +375,7 @@ def main() -> None:
         arms: dict[str, Callable[[Task, str], Made]] = {
             name: partial(others.made, name) for name in beside_others.GENERATORS
         }
-        own = f"t2local, {Path(options.model).stem}"
+        own = f"t2local {Path(options.model).stem}"
         chosen = options.arms.split(",") if options.arms else [own, *arms]
         if own in chosen:
             model = Backbone(find(options.model))
