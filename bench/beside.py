@@ -305,9 +305,9 @@ def shown(values: pd.Series, digits: int = 1, sign: str = "") -> str:
     values = values.dropna()
     if values.empty:
         return "-"
-    mean, half = float(values.mean()), float("nan")
-    if len(values) > 1:
-        mean, half = interval(values.to_list())
+    if len(values) == 1:
+        return f"{values.iloc[0]:{sign}.{digits}f}"
+    mean, half = interval(values.to_list())
     return f"{mean:{sign}.{digits}f} ± {half:.{digits}f}"
 
 
@@ -322,7 +322,7 @@ def fidelity_table(results: pd.DataFrame) -> str:
 
 
 def usefulness_table(results: pd.DataFrame) -> str:
-    """Change of the AUC against the real rows alone, paired by sample."""
+    """The AUC with the real rows alone, and its change, paired by sample."""
     train = results[results["purpose"] == "train"].set_index(["table", "seed"])
     alone = train.loc[train["arm"] == "real rows", "auc"]
     names = list(dict.fromkeys(results["table"]))
@@ -330,9 +330,10 @@ def usefulness_table(results: pd.DataFrame) -> str:
     for arm in arms_of(train):
         own = train.loc[train["arm"] == arm, "auc"]
         change = own - alone.reindex(own.index) * (arm != "real rows")
+        sign = {"real rows": ""}.get(arm, "+")
         by_table = change.groupby("table").mean()
-        cells = [f"{by_table[name]:+.1f}" if name in by_table else "-" for name in names]
-        rows.append([arm, shown(change, sign="+"), *cells, str(len(change.dropna()))])
+        cells = [f"{by_table[name]:{sign}.1f}" if name in by_table else "-" for name in names]
+        rows.append([arm, shown(change, sign=sign), *cells, str(len(change.dropna()))])
     return markdown_table(["", "change of AUC", *names, "samples"], rows)
 
 
@@ -352,9 +353,11 @@ def privacy_table(results: pd.DataFrame) -> str:
 
 def seconds_table(results: pd.DataFrame) -> str:
     timed = results[results["seconds"].notna()]
-    means = timed.pivot_table("seconds", "arm", "purpose", sort=False)
-    rows = [[str(arm), *(f"{value:.0f}" for value in row)] for arm, row in means.iterrows()]
-    return markdown_table(["CPU seconds", *means.columns], rows)
+    rows = [
+        [arm, *(shown(own.loc[own["purpose"] == purpose, "seconds"]) for purpose in PURPOSES)]
+        for arm, own in timed.groupby("arm", sort=False)
+    ]
+    return markdown_table(["CPU seconds", *PURPOSES], rows)
 
 
 def main() -> None:
