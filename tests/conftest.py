@@ -100,7 +100,7 @@ def fewest_fits(few_trees):
     forest, classifiers = ensemble._forest, utility._classifiers
     with pytest.MonkeyPatch.context() as patch:
         for module, name in (
-            (benefit, "_FOLDS"),
+            (benefit, "FOLDS"),
             (label_calibration, "N_FOLDS"),
             (column_mixture, "_N_FOLDS"),
             (fidelity, "_N_FOLDS"),

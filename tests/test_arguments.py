@@ -189,13 +189,17 @@ def test_an_error_has_arguments_in_place_of_options():
     def generate():
         raise UsageError(
             "Both --where and --balance.",
-            faults=["--min-count: no; a--b"],
+            faults=["--min-count: no; a--b", "--set trim.kappa=0.3.", "--set team.labels=worker,"],
             next_step="--set team.examples=5, --keep all, or --target none; --max-batches 3",
         )
 
     error = fault_of(generate)
     assert error.message == "Both where and balance."
-    assert error.faults == ('settings={"table.min_count": ...}: no; a--b',)
+    assert error.faults == (
+        'settings={"table.min_count": ...}: no; a--b',
+        'settings={"trim.kappa": 0.3}.',
+        'settings={"team.labels": "worker"},',
+    )
     assert error.next_step == (
         'settings={"team.examples": 5}, settings={"trim.keep": "all"}, or target="none"; '
         "max_batches=3"

@@ -154,7 +154,7 @@ def test_a_recurrent_model_cannot_be_taken_back_and_that_is_said(kind, patients,
     path = str(tiny_of(tmp_path / "a.gguf", kind))
     with pytest.raises(ModelError, match="cannot go back within a row") as caught:
         t2local.generate(patients, target="outcome", model=path, plan="data", preset="paper")
-    assert "team.conditioning=row" in caught.value.next_step
+    assert 'settings={"team.conditioning": "row"}' in caught.value.next_step
     with closing(load_kind(tmp_path, kind)) as model, closing(model.context(64, 2)) as context:
         assert not model.can_rewind
         last_logits(context, [5, 80, 81])

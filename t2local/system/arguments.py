@@ -55,8 +55,10 @@ _TAKES = {
 }
 #: An option of the command line in a message, with its value where it has one.
 _OPTION = re.compile(
-    r"(?<![\w-])--(?:set ([a-z]+\.[a-z_]+)=|([a-z]+(?:-[a-z]+)*))(?: ?(none|all|share|\d+)\b)?"
+    r"(?<![\w-])--(?:set ([a-z]+\.[a-z_]+)=(\w[\w.]*\b)?"
+    r"|([a-z]+(?:-[a-z]+)*)(?: (none|all|share|\d+)\b)?)"
 )
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 #: Options that are settings in Python.
 _SETTINGS = {
     "examples": "team.examples",
@@ -154,8 +156,9 @@ def _in_python(text: str) -> str:
 
 
 def _argument(option: re.Match[str]) -> str:
-    setting, name, value = option.groups()
-    if value and not value.isdecimal():
+    setting, set_value, name, own_value = option.groups()
+    value = set_value or own_value
+    if value and not _NUMBER.fullmatch(value):
         value = f'"{value}"'
     if setting := setting or _SETTINGS.get(name, ""):
         return f'settings={{"{setting}": {value or "..."}}}'
