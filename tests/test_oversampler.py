@@ -153,7 +153,7 @@ def test_it_is_a_step_of_a_pipeline_and_predictions_are_of_real_rows_alone():
 
 
 def test_rows_that_were_refused_are_told_of():
-    settings = {"trim.gate": "utility", "trim.significance_level": 1e-9, "trim.patience": 1}
+    settings = {"trim.gate": "utility", "team.cells": "worker", "trim.patience": 1}
     x, y = small_table()
     with pytest.warns(UserWarning, match=r"of 12 new rows were kept; result_.summary\(\) says why"):
         x_new, y_new = sampler(settings=settings).fit_resample(x, y)
