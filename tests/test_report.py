@@ -45,11 +45,8 @@ def keys_of(value):
             yield from keys_of(part)
 
 
-def test_the_report_is_a_frozen_dataclass_and_its_json_is_the_dictionary(result):
-    assert isinstance(result.figures, RunReport)
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        result.figures.seed = 2
-    assert result.report["rows"] == dataclasses.asdict(result.figures.rows)
+def test_the_report_has_the_fields_of_its_dataclass_and_is_json(result):
+    assert list(result.report) == [field.name for field in dataclasses.fields(RunReport)]
     assert result.report is result.report  # made once
     json.dumps(result.report, allow_nan=False)
 

@@ -126,7 +126,9 @@ def test_a_run_without_a_dictionary_keeps_what_it_finds_and_says_so():
     n_rules = len(describe(from_frame(frame).cells, target="died").rules)
     assert decisions["rules between columns"].value == f"{n_rules} found"
     assert "--dictionary" in decisions["rules between columns"].reason
-    assert result.report["rules"] == {"proposed": n_rules, "stated": 0}
+    rules = result.report["rules"]
+    assert (rules["proposed"], rules["stated"]) == (n_rules, 0)
+    assert [rule["kept"] for rule in rules["every"]] == [0] * n_rules
     kept = result.synthetic
     assert len(kept) == 40
     assert (kept["score"] == kept["motor"] + kept["verbal"]).all()
