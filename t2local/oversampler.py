@@ -3,11 +3,13 @@
 import warnings
 from collections import Counter
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin
+from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from t2local.errors import UsageError
@@ -67,7 +69,11 @@ class OverSampler(OneToOneFeatureMixin, BaseEstimator):  # type: ignore[misc]  #
         self.n_features_in_ = _frame(X).shape[1]
         if isinstance(X, pd.DataFrame):
             self.feature_names_in_ = X.columns.to_numpy(dtype=object)
-        self.sampling_strategy_ = _wanted(self.sampling_strategy, Counter(_labels(y)))
+        check_consistent_length(X, y)
+        labels = _labels(y)
+        if labels.isna().any():
+            raise UsageError("y has blank labels.", next_step="leave their rows out")
+        self.sampling_strategy_ = _wanted(self.sampling_strategy, Counter(labels))
         return self
 
     @checked
@@ -92,7 +98,7 @@ class OverSampler(OneToOneFeatureMixin, BaseEstimator):  # type: ignore[misc]  #
         target = str(labels.name)
         while target in rows:
             target += "_"
-        self.result_ = generate(
+        self.result_ = checked(generate)(
             rows.assign(**{target: labels}),
             target=target,
             rows=n_wanted,
@@ -165,6 +171,8 @@ def _wanted(strategy: Any, counts: Mapping[Any, int]) -> dict[Any, int]:
 def _sizes(strategy: Any, counts: Mapping[Any, int]) -> dict[Any, int]:
     """How many rows each class is to have, real and new ones together."""
     if isinstance(strategy, Mapping):
+        if not all(isinstance(size, Integral) for size in strategy.values()):
+            raise UsageError("sampling_strategy takes whole numbers.", next_step="count rows")
         return dict(strategy)
     by_size = sorted(counts, key=lambda label: counts[label])
     most = counts[by_size[-1]]
@@ -182,6 +190,13 @@ def _sizes(strategy: Any, counts: Mapping[Any, int]) -> dict[Any, int]:
     return dict.fromkeys(classes[strategy], most)
 
 
+def _dtype(first: np.dtype[Any], has_blank: bool) -> Any:
+    """A type for an array and new cells, of which some may be blank or longer texts."""
+    if has_blank:
+        return np.float64 if first.kind in "iuf" else object
+    return str if first.kind == "U" else first
+
+
 def _followed_by(first: Any, new: pd.DataFrame) -> Any:
     """Rows or labels followed by new ones, in the type of the first."""
     if isinstance(first, pd.DataFrame):
@@ -190,6 +205,8 @@ def _followed_by(first: Any, new: pd.DataFrame) -> Any:
         labels = pd.Series(new.iloc[:, 0], name=first.name)
         return pd.concat([first, labels], ignore_index=True)
     array = np.asarray(first)
-    joined = np.concatenate([array, new.to_numpy().reshape(-1, *array.shape[1:])])
-    joined = joined.astype(array.dtype)
+    cells = new.to_numpy().reshape(-1, *array.shape[1:])
+    joined = np.concatenate([array, cells]).astype(
+        _dtype(array.dtype, bool(new.isna().any(axis=None)))
+    )
     return joined.tolist() if isinstance(first, list) else joined

@@ -262,7 +262,13 @@ def _mean_scores(folds: list[list[Predictions]], target: Feature) -> dict[str, f
     """The scores of the models; a fold whose test rows have one class has no AUC."""
     runs = [utility.mean_scores(models, target) for models in folds]
     names = [metric.name for metric in utility.metrics_of(target)]
-    return {name: float(np.nanmean([run[name] for run in runs])) for name in names}
+    return {name: _mean([run[name] for run in runs]) for name in names}
+
+
+def _mean(scores: list[float]) -> float:
+    """The mean of those that there are; not a number where there is none."""
+    known = [score for score in scores if not np.isnan(score)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def _difference(

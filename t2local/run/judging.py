@@ -181,6 +181,9 @@ class SourceJudge:
         if not target.levels:
             return self._numbers_to_share(predictions[:, 0])
         shares = self._shares(predictions)
+        if self._inputs.conditions.shares:
+            # What nobody asked for is no row's label, however likely.
+            predictions = np.where(shares > 0, predictions, -np.inf)
         classes = labels_under_shares(predictions, shares, self._never_lost(), noise)
         return pd.Series([target.levels[place] for place in classes], dtype=object)
 

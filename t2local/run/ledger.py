@@ -90,10 +90,10 @@ class Ledger:
       that pass are kept.
 
     ``passed``: rows that no stage but the choice among them rejected; ``waiting``: rows that were
-    written and are not judged yet. ``tokens`` has the counters
-    of each part that used a model: plan, rows, texts; ``calibration_tokens``: how many of the rows'
-    tokens the questions about real rows took. ``earlier_tokens``, ``earlier_rows``: of the rows,
-    what an earlier process had done that did not come to the end of the run.
+    written and are not judged yet. ``tokens`` has the counters of each part that used a model:
+    plan, rows, texts; ``calibration_tokens``: how many of the rows' tokens the questions about real
+    rows took. ``earlier_tokens``, ``earlier_rows``: of the rows, what an earlier process had done
+    that did not come to the end of the run.
     """
 
     wanted: int

@@ -116,11 +116,14 @@ def _comparison(
     pictures = _pictures(dictionary, table, rows)
     lost = lost_subgroups(pictures.subgroups, dictionary, len(synthetic))
     counts = f"{len(synthetic)} synthetic rows were measured, and none was rejected."
-    answer = answers(counts, shifted, None, warning=warning, lost_groups=lost)
     every = np.ones(len(synthetic), dtype=np.bool_)
+    rules = rule_report(dictionary, real, synthetic, every)
+    if broken := sum(bool(one.binds and one.kept) for one in rules.every):
+        warning = f"{warning} Rows break {broken} of {len(rules.every)} rules.".strip()
+    answer = answers(counts, shifted, None, warning=warning, lost_groups=lost)
     return {
         "shifts": to_json(shifted),
-        "rules": to_json(rule_report(dictionary, real, synthetic, every)),
+        "rules": to_json(rules),
         "answers": to_json(answer),
         **to_json(pictures),
     }

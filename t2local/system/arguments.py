@@ -78,9 +78,7 @@ def checked(function: Callable[_Parameters, _Returned]) -> Callable[_Parameters,
     def checking(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Returned:
         parameters = _parameters(function)
         _check_names(function.__qualname__, parameters, list(kwargs))
-        for name, value in zip(parameters, args, strict=False):
-            _check(function.__qualname__, name, value, parameters[name])
-        for name, value in kwargs.items():
+        for name, value in _bound(function, args, kwargs).items():
             _check(function.__qualname__, name, value, parameters[name])
         try:
             return function(*args, **kwargs)
@@ -90,6 +88,15 @@ def checked(function: Callable[_Parameters, _Returned]) -> Callable[_Parameters,
             raise
 
     return checking
+
+
+def _bound(function: Callable[..., object], args: Any, kwargs: Any) -> dict[str, Any]:
+    """The values of the arguments by their names."""
+    try:
+        return inspect.signature(function).bind(*args, **kwargs).arguments
+    except TypeError as error:
+        next_step = f"help(t2local.{function.__qualname__})"
+        raise ArgumentError(f"{function.__qualname__}(): {error}.", next_step=next_step) from None
 
 
 @cache

@@ -101,8 +101,11 @@ class FeatureDictionary(BaseModel):
         rules: dict[str, Rule] = {}
         faults: list[str] = []
         for relation in self.rules:
+            words = relation.reason or relation.rule
+            while words in rules:  # two rules may have one reason
+                words = f"{words} ({relation.rule})"
             try:
-                rules[relation.reason or relation.rule] = Rule(relation.rule, columns)
+                rules[words] = Rule(relation.rule, columns)
             except RuleFault as fault:
                 faults.append(f"{relation.rule}: {fault}")
         if faults:

@@ -53,11 +53,10 @@ def rule_report(
     """
     rules = dictionary.parsed_rules()
     demoted = binding(rules, real)[1]
-    supports = {one.reason or one.rule: one.support for one in dictionary.rules}
     every = []
-    for words, rule in rules.items():
+    for relation, (words, rule) in zip(dictionary.rules, rules.items(), strict=True):
         broken = ~rule.obeyed(written)
-        support = supports[words]
+        support = relation.support
         is_shown = support > 0 and not is_small(support, len(real))
         every.append(
             RuleCount(

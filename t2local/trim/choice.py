@@ -65,7 +65,8 @@ def _alike(batch: Batch, wanted: Wanted) -> Mask:
     reference, rows = batch.reference, batch.rows
     encoder = Encoder(reference.dictionary.features, reference.real)
     x = encoder.transform(rows)
-    moments = Moments.of(x.shape[1], len(rows), reference.seed)
+    most = max(len(rows), len(reference.real))
+    moments = Moments.of(x.shape[1], most, reference.seed)
     candidates = moments(x)  # (m, moments)
     real = moments(encoder.transform(reference.real))  # (n, moments)
     matches = reference.matches.astype(np.float64)

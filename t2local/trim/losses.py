@@ -15,7 +15,7 @@ import pandas as pd
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.ensemble import encode_labels
 from t2local.tables.dictionary import Feature
-from t2local.tables.disclosure import hidden_shares, is_small
+from t2local.tables.disclosure import MIN_ROWS, hidden_shares, is_small
 from t2local.trim import shift_sentences as sentences
 
 #: How often chance may make something seem lost, over all classes, and over all ranges.
@@ -105,7 +105,9 @@ def class_shares(
 
 def _shown(classes: tuple[ClassShare, ...], real: pd.Series) -> tuple[ClassShare, ...]:
     """The classes without figures from which the share of few real rows (n,) would follow."""
-    hidden = hidden_shares(real)
+    hidden = set(hidden_shares(real))
+    if len(real) < MIN_ROWS:
+        hidden = {one.label for one in classes}
     return tuple(
         replace(one, expected=None, standard_error=None, z=None) if one.label in hidden else one
         for one in classes
