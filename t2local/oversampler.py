@@ -70,10 +70,7 @@ class OverSampler(OneToOneFeatureMixin, BaseEstimator):  # type: ignore[misc]  #
         if isinstance(X, pd.DataFrame):
             self.feature_names_in_ = X.columns.to_numpy(dtype=object)
         check_consistent_length(X, y)
-        labels = _labels(y)
-        if labels.isna().any():
-            raise UsageError("y has blank labels.", next_step="leave their rows out")
-        self.sampling_strategy_ = _wanted(self.sampling_strategy, Counter(labels))
+        self.sampling_strategy_ = _wanted(self.sampling_strategy, Counter(_labels(y)))
         return self
 
     @checked
@@ -132,6 +129,8 @@ def _frame(rows: Any) -> pd.DataFrame:
 
 def _labels(y: Any) -> pd.Series:
     """The labels, with the name of their column in the table that is generated."""
+    if pd.isna(np.asarray(y, dtype=object)).any():
+        raise UsageError("y has blank labels.", next_step="leave their rows out")
     check_classification_targets(y)
     if type_of_target(y).startswith("multi") and np.ndim(y) == 2 and np.shape(y)[1] > 1:
         message = "Multilabel and multioutput targets are not supported."

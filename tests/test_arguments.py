@@ -184,6 +184,15 @@ def test_a_path_is_a_text_or_a_path(as_path, tmp_path):
     assert "nothing.gguf' is neither a model" in error.message
 
 
+def test_arguments_that_are_missing_or_given_twice_are_said():
+    with pytest.raises(ArgumentError, match=r"^generate\(\): missing a required argument: 'data'"):
+        t2local.generate()
+    with pytest.raises(ArgumentError, match=r"^generate\(\): multiple values for argument 'data'"):
+        t2local.generate("a.csv", data="b.csv")
+    with pytest.raises(ArgumentError, match=r"^generate\(\): too many positional arguments"):
+        t2local.generate("a.csv", "y")
+
+
 def test_an_error_has_arguments_in_place_of_options():
     @checked
     def generate():

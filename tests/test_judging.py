@@ -232,6 +232,15 @@ def test_a_label_that_is_given_is_not_given_anew():
     assert judging.ledger.kept == 20
 
 
+@pytest.mark.parametrize("purpose", ["train", "share"])
+@pytest.mark.parametrize("asked", [{"a": 0.5, "b": 0.5}, {"b": 1}])
+def test_no_row_has_a_label_that_nobody_asked_for(asked, purpose):
+    judging = Judging("three", n=100, rows=20, balance=asked, trim_purpose=purpose)
+    judging.add_new(40)
+    assert set(judging.candidates["y"]) == set(asked)
+    assert judging.kept["y"].value_counts().to_dict() == {y: 20 * s for y, s in asked.items()}
+
+
 def test_of_a_balanced_run_the_shares_that_were_asked_for_are_kept():
     judging = Judging("rare", n=100, rows=30, balance={"no": 0.4, "yes": 0.6})
     rows = table(3000, "rare", judging.rng).groupby("y").head(40).reset_index(drop=True)

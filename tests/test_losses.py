@@ -39,6 +39,12 @@ def test_shares_of_classes_by_hand():
     assert not b.lost
 
 
+def test_no_share_of_fewer_than_eleven_real_rows_is_said():
+    """Two patients are what was asked for, both of one class."""
+    for share in class_shares(labels(a=2), labels(a=20, b=10), LABEL):
+        assert (share.expected, share.standard_error, share.z) == (None, None, None)
+
+
 def test_wanted_shares_are_held_against_what_was_asked_for():
     shares = class_shares(labels(a=99, b=1), labels(a=60, b=40), LABEL, {"a": 0.5, "b": 0.5})
     assert shares[1].expected == 0.5
@@ -69,13 +75,13 @@ def test_a_wanted_class_is_lost_even_if_few_real_rows_have_it():
 
 
 def test_one_class_alone_and_a_number_as_label():
-    only = class_shares(labels(a=5), labels(a=9), LABEL)
+    only = class_shares(labels(a=15), labels(a=9), LABEL)
     assert [(share.z, share.lost) for share in only] == [(0.0, False)]
     assert class_shares(pd.Series([1.0]), pd.Series([2.0]), NUMBER) == ()
 
 
 def test_a_class_that_only_kept_rows_have_is_listed():
-    shares = class_shares(labels(a=5), labels(a=8, c=1), LABEL)
+    shares = class_shares(labels(a=15), labels(a=8, c=1), LABEL)
     assert [(share.label, share.expected, share.lost) for share in shares] == [
         ("a", 1.0, False),
         ("c", 0.0, False),

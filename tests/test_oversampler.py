@@ -11,6 +11,7 @@ from sklearn.preprocessing import StandardScaler
 import t2local
 from t2local.errors import UsageError
 from t2local.llm.scripted import ScriptedModel
+from t2local.oversampler import _followed_by
 from tests.patients import patients
 
 imblearn_checks = pytest.importorskip("imblearn.utils.estimator_checks")
@@ -138,6 +139,32 @@ def test_a_strategy_that_cannot_be_is_refused(strategy):
     x = np.ones((30, 2))
     with pytest.raises(UsageError, match="sampling_strategy"):
         sampler(strategy).fit_resample(x, np.repeat(["no", "yes"], [20, 10]))
+
+
+@pytest.mark.parametrize(
+    ("first", "new", "expected", "kind"),
+    [
+        (np.array(["a", "b"]), ["other"], ["a", "b", "other"], "U"),
+        (np.array([1, 2]), [3.0], [1, 2, 3], "i"),
+        (np.array([1, 2]), [np.nan], [1, 2, np.nan], "f"),
+        (np.array(["a", "b"]), [None], ["a", "b", None], "O"),
+    ],
+)
+def test_new_cells_of_an_array_are_what_they_were(first, new, expected, kind):
+    joined = _followed_by(first, pd.DataFrame({"y": new}))
+    assert joined.dtype.kind == kind
+    assert pd.Series(joined.tolist()).equals(pd.Series(expected))
+
+
+def test_blank_labels_and_lists_of_other_lengths_are_refused():
+    x, y = np.arange(60.0).reshape(30, 2), np.repeat(["no", "yes"], [20, 10]).astype(object)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        sampler().fit(x, y[1:])
+    y[3] = None
+    with pytest.raises(ValueError, match="blank labels"):
+        sampler().fit(x, y)
+    with pytest.raises(UsageError, match="whole numbers"):
+        sampler({"yes": 20.5}).fit(x, np.repeat(["no", "yes"], [20, 10]))
 
 
 def test_it_is_a_step_of_a_pipeline_and_predictions_are_of_real_rows_alone():

@@ -36,6 +36,18 @@ def test_each_rule_is_said_in_words_with_the_rows_that_break_it():
     assert everything.every[0].kept == 2
 
 
+def test_two_rules_of_one_reason_are_two():
+    reason = "a doctor says so"
+    both = dictionary(*(Relation(rule=rule, reason=reason) for rule in ("low < 50", "high > 1")))
+    report = rule_report(both, rows(*[(1, 2)] * 40), rows((60, 0), (60, 2)), np.ones(2, dtype=bool))
+    assert [(one.words, one.kept) for one in report.every] == [
+        ("a doctor says so", 2),
+        ("a doctor says so (high > 1)", 1),
+    ]
+    again = dictionary(NEVER, NEVER, NEVER)
+    assert len(rule_report(again, rows((1, 2)), rows((60, 0)), np.ones(1, dtype=bool)).every) == 3
+
+
 def test_a_rule_that_real_rows_break_binds_nobody():
     real = rows(*[(1, 2)] * 40, (60, 61))
     report = rule_report(dictionary(ORDER, NEVER), real, real, np.ones(41, dtype=bool))

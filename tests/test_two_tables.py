@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,6 +11,7 @@ from t2local.errors import InputError, UsageError
 from t2local.evaluate import fidelity
 from t2local.evaluate import report as report_of_two
 from t2local.run.two_tables import evaluate_files, trim_files
+from t2local.tables.dictionary import Relation
 from tests.test_page import check_figures
 
 pytestmark = pytest.mark.usefixtures("few_trees")
@@ -64,6 +66,29 @@ def test_evaluation_is_written_as_a_report(files, tmp_path, monkeypatch):
     n_shown = 2 * len(figures) + 2 * sum(figure["difference"] is not None for figure in figures)
     assert sum(place.startswith("/figures/") for place in places) == n_shown
     assert "The story of the rows" not in html
+
+
+def test_rows_that_break_a_rule_of_all_real_ones_are_no_green_light(tmp_path, monkeypatch):
+    for module in (report_of_two, fidelity):
+        monkeypatch.setattr(module, "_N_FOLDS", 2)
+    rng = np.random.default_rng(0)
+    low = rng.integers(0, 40, 120)
+    real = pd.DataFrame({"low": low, "high": low + rng.integers(1, 40, 120)})
+    broken = real.sample(60, random_state=1)
+    broken.iloc[:3, 1] = broken["low"].iloc[:3] - 1
+    for name, rows in (("real", real), ("broken", broken)):
+        rows.to_csv(tmp_path / f"{name}.csv", index=False)
+    dictionary = tmp_path / "d.yaml"
+    described = t2local.describe(real, target="none")
+    rule = Relation(rule="low < high")
+    dictionary.write_text(described.model_copy(update={"rules": (rule,)}).to_yaml())
+    out = tmp_path / "out"
+    evaluate_files(
+        tmp_path / "real.csv", tmp_path / "broken.csv", out=out, dictionary=dictionary
+    )  # fmt: skip
+    answers = json.loads((out / "report.json").read_text())["answers"]
+    assert answers["light"] != "go"
+    assert "Rows break 1 of 1 rules." in answers["use"]
 
 
 def test_a_foreign_folder_is_refused_before_any_work(files, tmp_path):

@@ -162,8 +162,8 @@ def _nothing_lost(shifts: Shifts, purpose: Purpose | None) -> list[str]:
     first, second = pairs[0].columns
     changed = (
         f"Of the pairs with the target {first} and {second} changed most: their correlation is "
-        f"{pairs[0].kept:z.2f} in the kept rows and {pairs[0].real:z.2f} in the real ones, which may "
-        "be chance with so few rows."
+        f"{pairs[0].kept:z.2f} in the kept rows and {pairs[0].real:z.2f} in the real ones, which "
+        "may be chance with so few rows."
     )
     return [f"{_KEPT_ALL}.", changed]
 
