@@ -20,7 +20,7 @@ def test_a_leak_is_said_first_and_its_rows_are_numbered():
     found = report_of(rows)
     assert found.finding == "leak"
     assert found.sentences[0].startswith("These rows give real rows away")
-    assert "rows 61, 62, 63, 64, 65, 66, 67, 68 of 68: equal to a real row" in found.sentences[1]
+    assert "Rows 61, 62, 63, 64, 65, 66, 67, 68 of 68: equal to a real row" in found.sentences[1]
     assert "not tested" in found.sentences[3]
     assert found.warning == found.sentences[0]
 
@@ -29,7 +29,7 @@ def test_a_single_copy_is_no_leak_of_the_generator_but_goes_out():
     rows = pd.concat([two(60, seed=2), two(60).head(1)], ignore_index=True)
     found = report_of(rows)
     assert found.finding == "copies"
-    assert "row 61 of 61" in found.sentences[1]
+    assert "Row 61 of 61" in found.sentences[1]
 
 
 def test_new_rows_are_no_finding_and_no_proof():

@@ -106,7 +106,8 @@ def _near(nearness: NearCopies) -> str:
     by_chance = f"about {nearness.expected:.1f} would be by chance (p = {nearness.p_value:.2g})"
     if nearness.p_value > nearness.level:
         n_near = len(nearness.near)
-        return f"{n_near} of them stand out by being near to a single real row; {by_chance}."
+        stand = "1 of them stands" if n_near == 1 else f"{n_near} of them stand"
+        return f"{stand} out by being near to a single real row; {by_chance}."
     return f"{_listed(nearness.near)}: too near to a single real row; {by_chance}."
 
 
@@ -115,7 +116,7 @@ def _listed(numbers: tuple[int, ...]) -> str:
     words = ", ".join(map(str, numbers[:_MOST_LISTED]))
     if len(numbers) > _MOST_LISTED:
         words += f" and {len(numbers) - _MOST_LISTED} more"
-    return f"row {words}" if len(numbers) == 1 else f"rows {words}"
+    return f"Row {words}" if len(numbers) == 1 else f"Rows {words}"
 
 
 def _membership(own: Membership | None) -> str:
