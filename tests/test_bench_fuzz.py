@@ -54,6 +54,9 @@ def test_errors_of_python_warnings_cells_and_hangs_are_faults(monkeypatch):
     assert ends_with(monkeypatch, crash).fault == "csv: IndexError in test_bench_fuzz.py, crash"
     assert "a cell in an error" in ends_with(monkeypatch, leak).fault
     assert not ends_with(monkeypatch, leak, f"a,{SECRET}\n1,2\n".encode()).fault  # a name
+    assert not ends_with(
+        monkeypatch, leak, f'"\n",{SECRET}\n1,2\n'.encode()
+    ).fault  # beside another
     assert "without a next step" in ends_with(monkeypatch, silence).fault
     assert "Hang" in ends_with(monkeypatch, hang).fault
 

@@ -1,5 +1,7 @@
 """What became of an input, under a limit of time; and the smallest input that fails likewise."""
 
+import csv
+import io
 import signal
 import tempfile
 import time
@@ -71,12 +73,20 @@ def _ended(kind: str, path: Path, content: bytes) -> tuple[str, str]:
 def told(kind: str, error: T2LocalError, content: bytes) -> str:
     """What is wrong with an error: it says too much, or not what to do."""
     text = str(error)
-    names = content.replace(b"\0", b"").lstrip().splitlines()[:1]  # a header may be named
-    if SECRET in text and kind != "plan" and not (names and SECRET.encode() in names[0]):
+    if SECRET in text and kind != "plan" and SECRET not in first_record(content):
         return f"{kind}: a cell in an error of {innermost(error)}"
     if not error.next_step:
         return f"{kind}: an error without a next step in {innermost(error)}"
     return ""
+
+
+def first_record(content: bytes) -> str:
+    """The header, which may be named, also one of several lines in quotes."""
+    text = content.replace(b"\0", b"").decode("latin-1").lstrip()
+    try:
+        return " ".join(next(csv.reader(io.StringIO(text, newline="")), []))
+    except csv.Error:
+        return text.partition("\n")[0]
 
 
 def innermost(error: BaseException) -> str:
