@@ -154,3 +154,11 @@ def test_the_report_has_no_cell_of_few_real_rows():
     for name in ("age", "bmi", "crp"):
         largest = DICTIONARY[name].cell(real[name].max())
         assert not any(largest in sentence for sentence in found.sentences())
+
+
+def test_how_columns_of_ten_patients_go_together_is_not_said():
+    kept = visits(50, 9)
+    found = shifts(REAL, kept, DICTIONARY, 1, matches=np.arange(150) < 10)
+    assert (found.n_real, found.associations) == (10, ())
+    assert {share.expected for share in found.classes} == {None}
+    assert shifts(REAL, kept, DICTIONARY, 1, matches=np.arange(150) < 11).associations

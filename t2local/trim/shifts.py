@@ -16,7 +16,7 @@ from t2local.stats.arrays import IntArray, Mask
 from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, generator
 from t2local.tables.dictionary import FeatureDictionary
-from t2local.tables.disclosure import hidden_shares, is_small
+from t2local.tables.disclosure import MIN_ROWS, hidden_shares, is_small
 from t2local.trim import shift_sentences as sentences
 from t2local.trim.distances import AssociationShift, Distance, distances
 from t2local.trim.losses import ClassShare, LostRange, class_shares, lost_ranges
@@ -109,6 +109,8 @@ def shifts(
         np.concatenate([group[places] for group, places in zip(groups, used, strict=True)]),
         wanted_shares,
     )
+    if len(real) < MIN_ROWS:  # how two columns of few patients go together tells of each
+        pairs = ()
     findings = tuple(_findings(dictionary.target or "", classes, ranges, columns, pairs))
     shown = columns if wanted_shares else tuple(_shown(one, real, dictionary) for one in columns)
     return Shifts(len(real), len(kept), classes, ranges, shown, pairs, findings)
