@@ -20,6 +20,7 @@ from t2local.trim.sanity import COPIES
 from tests.patients import patients as make_patients
 
 pytestmark = pytest.mark.usefixtures("few_trees")
+GLOSSARY = Path(__file__).parents[1] / "docs" / "glossary.md"
 EVIL = '<script>alert("x")</script>'
 
 
@@ -120,9 +121,10 @@ def test_rules_stand_on_the_page_with_the_rows_that_broke_them_the_most_broken_f
     assert "None was found in the real rows" in none
 
 
+@pytest.mark.skipif(not GLOSSARY.is_file(), reason="an installed wheel has no documents")
 def test_the_words_of_the_page_stand_in_the_glossary_and_on_the_page(result):
     text = page(result.report, result.manifest)
-    glossary = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text(encoding="utf-8")
+    glossary = GLOSSARY.read_text(encoding="utf-8")
     for word, meaning in WORDS.items():
         assert f"- **{word}**: {meaning}\n" in glossary
         assert f"<dt>{word}</dt><dd>{meaning}</dd>" in text
