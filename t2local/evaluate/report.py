@@ -267,8 +267,8 @@ def _mean_scores(folds: list[list[Predictions]], target: Feature) -> dict[str, f
 
 def _mean(scores: list[float]) -> float:
     """The mean of those that there are; not a number where there is none."""
-    known = [score for score in scores if not np.isnan(score)]
-    return float(np.mean(known)) if known else float("nan")
+    numbers = [score for score in scores if not np.isnan(score)]
+    return float(np.mean(numbers)) if numbers else float("nan")
 
 
 def _difference(

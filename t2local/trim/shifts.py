@@ -109,8 +109,7 @@ def shifts(
         np.concatenate([group[places] for group, places in zip(groups, used, strict=True)]),
         wanted_shares,
     )
-    if len(real) < MIN_ROWS:  # how two columns of few patients go together tells of each
-        pairs = ()
+    pairs = pairs if len(real) >= MIN_ROWS else ()  # those of few patients tell of each of them
     findings = tuple(_findings(dictionary.target or "", classes, ranges, columns, pairs))
     shown = columns if wanted_shares else tuple(_shown(one, real, dictionary) for one in columns)
     return Shifts(len(real), len(kept), classes, ranges, shown, pairs, findings)
