@@ -7,7 +7,7 @@
 Imports run downward only; nothing below knows what is above it:
 
     cli | api
-    fitted
+    fitted     | oversampler
     pipeline
     run        | airgap
     team       | trim   | evaluate

@@ -201,6 +201,7 @@ def load_team(
     if state is None:
         next_step = "pass the folder of FittedTeam.save; a damaged one is to be fitted again"
         raise InputError(f"{folder} holds no team.", next_step=next_step)
+    plan = Plan.model_validate(state["plan"])
     run = new_run(Settings.of_groups(state["settings"]), state["seed"], 1, ignore)
     run.checkpoint.put_all(Checkpoint(Path(folder)).entries(SCORES))
     inputs = read_inputs(
@@ -208,7 +209,7 @@ def load_team(
         data,
         None,
         FeatureDictionary.model_validate(state["dictionary"]),
-        Plan.model_validate(state["plan"]),
+        plan,
         knowledge=state["knowledge"] and Knowledge.model_validate(state["knowledge"]),
     )
     Fingerprint.of(inputs.table).check(state["input"])
@@ -216,10 +217,7 @@ def load_team(
     return FittedTeam(
         run,
         replace(inputs, dictionary_text=state["dictionary_text"]),
-        MadePlan(
-            Plan.model_validate(state["plan"]),
-            state["manager"] and ModelIdentity(**state["manager"]),
-        ),
+        MadePlan(plan, state["manager"] and ModelIdentity(**state["manager"])),
         model or file,
         identity,
         tuple(Decision(**decision) for decision in state["decisions"]),

@@ -68,8 +68,6 @@ def balanced(differences: FloatArray, groups: Iterable[tuple[Mask, int]]) -> Mas
     chosen = np.zeros(len(differences), dtype=np.bool_)
     for places, count in members:
         chosen[places[:count]] = True
-    if chosen.all():
-        return chosen
     lengths = np.einsum("ij,ij->i", differences, differences)  # (m,)
     # How far each row points in the direction of the sum of the chosen ones, (m,).
     along = differences @ differences[chosen].sum(axis=0)

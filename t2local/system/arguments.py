@@ -76,10 +76,10 @@ def checked(function: Callable[_Parameters, _Returned]) -> Callable[_Parameters,
 
     @wraps(function)
     def checking(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Returned:
-        parameters = _parameters(function)
+        parameters = _signature(function).parameters
         _check_names(function.__qualname__, parameters, list(kwargs))
         for name, value in _bound(function, args, kwargs).items():
-            _check(function.__qualname__, name, value, parameters[name])
+            _check(function.__qualname__, name, value, parameters[name].annotation)
         try:
             return function(*args, **kwargs)
         except T2LocalError as error:
@@ -93,17 +93,15 @@ def checked(function: Callable[_Parameters, _Returned]) -> Callable[_Parameters,
 def _bound(function: Callable[..., object], args: Any, kwargs: Any) -> dict[str, Any]:
     """The values of the arguments by their names."""
     try:
-        return inspect.signature(function).bind(*args, **kwargs).arguments
+        return _signature(function).bind(*args, **kwargs).arguments
     except TypeError as error:
         next_step = f"help(t2local.{function.__qualname__})"
         raise ArgumentError(f"{function.__qualname__}(): {error}.", next_step=next_step) from None
 
 
 @cache
-def _parameters(function: Callable[..., object]) -> dict[str, Any]:
-    """The annotation of each parameter, in their order."""
-    signature = inspect.signature(function)
-    return {name: parameter.annotation for name, parameter in signature.parameters.items()}
+def _signature(function: Callable[..., object]) -> inspect.Signature:
+    return inspect.signature(function)
 
 
 def _check_names(function: str, parameters: Iterable[str], names: Iterable[str]) -> None:

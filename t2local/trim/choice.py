@@ -63,6 +63,9 @@ def _alike(batch: Batch, wanted: Wanted) -> Mask:
     of the real rows what a model can.
     """
     reference, rows = batch.reference, batch.rows
+    groups = [*wanted.split(rows)]
+    if sum(min(int(places.sum()), count) for places, count in groups) == len(rows):
+        return np.ones(len(rows), dtype=np.bool_)  # so it is until near the end of a run
     encoder = Encoder(reference.dictionary.features, reference.real)
     x = encoder.transform(rows)
     most = max(len(rows), len(reference.real))
@@ -75,7 +78,7 @@ def _alike(batch: Batch, wanted: Wanted) -> Mask:
     target += (1 - share) * _mean(candidates, rows, np.ones(len(rows)), wanted)
     scale = candidates.std(axis=0)
     scale[scale < _CONSTANT] = 1
-    return balanced((candidates - target) / scale, wanted.split(rows))
+    return balanced((candidates - target) / scale, groups)
 
 
 def _mean(
