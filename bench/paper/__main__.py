@@ -65,6 +65,7 @@ def groups(model: Callable[[], Backbone], manager: str | None) -> dict[str, Grou
         "EPIC": lambda task: {"EPIC": prompting.epic(task, model())},
         "paper mode": lambda task: team.paper_mode(task, model()),
         "ours": lambda task: team.stages(task, model(), manager),
+        "team to share": lambda task: {"team to share": team.to_share(task, model())},
         **{
             name: lambda task, name=name: team.ablation(task, model(), name)
             for name in team.ABLATIONS

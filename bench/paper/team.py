@@ -105,6 +105,11 @@ def stages(task: Task, model: Backbone, manager: str | None = None) -> dict[str,
     return methods
 
 
+def to_share(task: Task, model: Backbone) -> Written:
+    """Rows that are to look like the table, where those of `stages` are for training."""
+    return run(task, model, settings={"trim.purpose": "share"})[2]
+
+
 def parts(task: Task, model: Backbone) -> list[dict[str, Any]]:
     """Tokens in and out and seconds of a default run, by what they were for.
 
