@@ -14,6 +14,7 @@ expectation maximisation).
 """
 
 import argparse
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,7 @@ from bench.paper.table import read, seeds
 from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
 from t2local.stats.streams import Stream, generator
+from t2local.stats.ensemble import encode_labels
 from t2local.team.calibration import label_folds, questions
 from t2local.team.label_calibration import LabelEnsemble, probability_knows
 from t2local.team.plan import from_data
@@ -39,6 +41,8 @@ OUT = RESULTS / "label_prior.jsonl"
 #: The grid of a and b, and steps of expectation maximisation: enough to settle.
 STEPS = np.arange(41) / 20
 EM_STEPS = 1000
+#: Test rows that the worker is asked about.
+N_TEST = 120
 KEYS = ("worker", "ensemble", "truth")
 NAMES = ("worker", "ensemble", "pool")
 
@@ -59,10 +63,15 @@ def opinions(team: Team, scorer: Scorer) -> pd.DataFrame:
     return pd.concat(answers).sort_index()
 
 
-def cell(name: str, n: int, seed: int, source: str, worker: pd.DataFrame, team: Team) -> dict:
-    """Log-probabilities of the true labels' classes, as lists: all that a fit needs."""
+def cell(name: str, n: int, seed: int, source: str, scorer: Scorer, team: Team) -> dict:
+    """Log-probabilities of the classes of real rows and of test rows, as lists."""
     ensemble = LabelEnsemble(team.real, team.dictionary, label_folds(team), team.seed)
+    worker = opinions(team, scorer)
     rows = worker.index.to_numpy()
+    test = table(name).test.head(N_TEST).reset_index(drop=True)
+    prompt = questions(team)[-1].prompt
+    on_test = scorer.score(test, prompt=prompt, with_cells=False).labels
+    assert on_test is not None  # noqa: S101 - the target has classes
     return {
         "table": name,
         "n": n,
@@ -71,32 +80,41 @@ def cell(name: str, n: int, seed: int, source: str, worker: pd.DataFrame, team: 
         "worker": np.round(worker.to_numpy(), 4).tolist(),
         "ensemble": np.round(ensemble.out_of_fold[rows], 4).tolist(),
         "truth": ensemble.truth[rows].astype(int).tolist(),
+        "test_worker": np.round(on_test.to_numpy(), 4).tolist(),
+        "test_ensemble": np.round(ensemble.predict(test.loc[on_test.index]), 4).tolist(),
+        "test_truth": encode_labels(
+            test.loc[on_test.index, team.dictionary.target], ensemble.target
+        )
+        .astype(int)
+        .tolist(),
     }
 
 
-def cells(source: str, ns: list[int], which: range, done: set[tuple]) -> Iterator[dict]:
-    model = ScriptedModel()
-    if source == "starter":
+def cells(options: argparse.Namespace, done: set[tuple]) -> Iterator[dict]:
+    """The cells that are not done yet: of a model, or of the oracle with all doses."""
+    model: Any = ScriptedModel()
+    sources = [f"oracle {dose:g}" for dose in DOSES]
+    if options.source != "oracle":
         from t2local.llm.backbone import Backbone
         from t2local.llm.store import find
 
-        model = Backbone(find(None), threads=1)
-    for n in ns:
-        for seed in which:
-            for own in GROUPS["choose"]:
-                names = [source] if source == "starter" else [f"oracle {dose:g}" for dose in DOSES]
-                if all((own.name, n, seed, name) in done for name in names):
-                    continue
-                try:
-                    with team_of(own.name, n, seed, model) as team:
-                        for name in names:
-                            scorer: Scorer = RowScorer(team)
-                            if source == "oracle":
-                                view = oracle_of(own.name).with_dose(float(name.split()[1]))
-                                scorer = OracleScorer(view)
-                            yield cell(own.name, n, seed, name, opinions(team, scorer), team)
-                except Unavailable as reason:
-                    print(reason)
+        model = Backbone(find(options.source), threads=1)
+        sources = [model.name]
+    names = [source.name for group in ("choose", "extra") for source in GROUPS[group]]
+    for n, seed, name in itertools.product(options.n, options.seeds, names):
+        missing = [source for source in sources if (name, n, seed, source) not in done]
+        try:
+            if not missing or not table(name).dictionary.classification:
+                continue
+            with team_of(name, n, seed, model) as team:
+                for source in missing:
+                    scorer: Scorer = RowScorer(team)
+                    if options.source == "oracle":
+                        view = oracle_of(name).with_dose(float(source.split()[1]))
+                        scorer = OracleScorer(view)
+                    yield cell(name, n, seed, source, scorer, team)
+        except Unavailable as reason:
+            print(reason)
 
 
 def support(lines: list[dict]) -> pd.DataFrame:
@@ -158,7 +176,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("command", choices=["measure", "fit"])
-    parser.add_argument("--source", choices=["oracle", "starter"], default="oracle")
+    parser.add_argument("--source", default="oracle", help="oracle, or a model")
     parser.add_argument("--n", type=int, nargs="+", default=[30, 100])
     parser.add_argument("--seeds", type=seeds, default=range(5))
     parser.add_argument("--out", type=Path, default=OUT)
@@ -170,7 +188,7 @@ def main() -> None:
     else:
         there = read(options.out)
         done = {(line["table"], line["n"], line["seed"], line["source"]) for line in there}
-        for line in cells(options.source, options.n, options.seeds, done):
+        for line in cells(options, done):
             with options.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
             print(line["table"], line["n"], line["seed"], line["source"], flush=True)
