@@ -25,7 +25,7 @@ from t2local.run.inputs import (
     want_rows,
     with_conditions,
 )
-from t2local.run.manifest import Fingerprint
+from t2local.run.manifest import TableFingerprint
 from t2local.run.models import (
     MadePlan,
     ModelIdentity,
@@ -139,7 +139,7 @@ class FittedTeam:
             "knowledge": beliefs and beliefs.knowledge.model_dump(mode="json"),
             "manager": to_json(self._plan.manager),
             "model": {"file": _file_of(self._model), **to_json(self._identity)},
-            "input": to_json(Fingerprint.of(self._inputs.table)),
+            "input": to_json(TableFingerprint.of(self._inputs.table)),
             "decisions": to_json(self._decisions),
         }
         path.mkdir(mode=0o700, parents=True)
@@ -212,7 +212,7 @@ def load_team(
         plan,
         knowledge=state["knowledge"] and Knowledge.model_validate(state["knowledge"]),
     )
-    Fingerprint.of(inputs.table).check(state["input"])
+    TableFingerprint.of(inputs.table).check(state["input"])
     file, identity = state["model"].pop("file"), ModelIdentity(**state["model"])
     return FittedTeam(
         run,

@@ -6,7 +6,7 @@ It holds settings, versions and hashes, and no cell.
 from t2local.errors import UsageError
 from t2local.run.checkpoint import MACHINE
 from t2local.run.inputs import Inputs, Run
-from t2local.run.manifest import Fingerprint
+from t2local.run.manifest import TableFingerprint
 from t2local.run.models import ModelIdentity
 from t2local.system.environment import environment
 from t2local.system.hashes import text_sha256
@@ -29,7 +29,7 @@ def fingerprint_of(
     # What the decoder's settings come to is compared when the model is loaded.
     settings = run.settings.model_dump(mode="json", exclude={"decoder"}).items()
     return {
-        "data": Fingerprint.of(inputs.table).cells_sha256,
+        "data": TableFingerprint.of(inputs.table).cells_sha256,
         "--dictionary": text_sha256(inputs.dictionary.to_yaml()),
         "--knowledge": text_sha256(beliefs.knowledge.to_yaml()) if beliefs else "",
         "--plan": text_sha256(plan),

@@ -15,7 +15,7 @@ from t2local.tables.files import Table
 
 
 @dataclass(frozen=True)
-class Fingerprint:
+class TableFingerprint:
     """The input without its values: name, size, and a hash of all cells."""
 
     name: str
@@ -24,7 +24,7 @@ class Fingerprint:
     cells_sha256: str
 
     @classmethod
-    def of(cls, table: Table) -> "Fingerprint":
+    def of(cls, table: Table) -> "TableFingerprint":
         """The fingerprint of a table."""
         digest = text_sha256(table.cells.to_csv(index=False))
         return cls(table.source, len(table.cells), table.cells.shape[1], digest)
@@ -59,7 +59,7 @@ class Manifest:
     packages: dict[str, str]
     started: str
     ended: str
-    input: Fingerprint
+    input: TableFingerprint
     dictionary_sha256: str
     request: RequestedRows
     settings: JsonObject
@@ -83,7 +83,7 @@ def manifest_of(
         packages=machine.packages,
         started=ledger.clock.started.isoformat(),
         ended=datetime.now(UTC).isoformat(),
-        input=Fingerprint.of(inputs.table),
+        input=TableFingerprint.of(inputs.table),
         dictionary_sha256=text_sha256(inputs.dictionary.to_yaml()),
         request=RequestedRows(ledger.wanted, ledger.batch_size, ledger.max_batches),
         settings=run.settings.model_dump(mode="json"),
