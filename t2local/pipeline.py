@@ -373,7 +373,7 @@ def finish(
     run.enter("measuring")
     rows = run.ledger.rows(inputs.dictionary)
     texts = texts_for(run, inputs, model, rows.kept)
-    matches = inputs.conditions.matches_conditions(inputs.values)
+    matches = inputs.matches()
     pictures = pictures_of(
         inputs.values[matches], *rows, inputs.dictionary, inputs.row_weights()[matches]
     )

@@ -198,7 +198,7 @@ def test_given_values_are_written_first_and_every_row_has_them(
     assert (rows["age"] >= 65).all()
     assert (rows["ward"] == "C").all()
     assert rows["smoker"].nunique() == 2
-    assert wish(known, *WHERE).matches_conditions(rows).all()
+    assert wish(known, *WHERE).matches(rows).all()
     head = model.prompts[-1].partition("Rows:")[0]
     assert head.index("As asked") < head.index("smoker")
 

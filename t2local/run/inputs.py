@@ -16,7 +16,7 @@ from t2local.run.checkpoint import Checkpoint
 from t2local.run.ledger import Ledger
 from t2local.run.remaining import WORDS, Part, Remaining
 from t2local.settings import Settings, TableSettings, TrimSettings
-from t2local.stats.arrays import FloatArray
+from t2local.stats.arrays import FloatArray, Mask
 from t2local.tables import disclosure
 from t2local.tables.belief_file import (
     BeliefEvidence,
@@ -111,6 +111,10 @@ class Inputs:
     conditions: Conditions
     dictionary_text: str = ""
     beliefs: BeliefEvidence | None = None
+
+    def matches(self) -> Mask:
+        """Which real rows are what ``--where`` asks for, shape (n,)."""
+        return self.conditions.matches(self.values)
 
     def row_weights(self) -> FloatArray:
         """What each real row counts for, shape (n,), mean 1.

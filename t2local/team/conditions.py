@@ -121,7 +121,7 @@ class Conditions:
             lowest, highest = lowest.assign(**own), highest.assign(**own)
         return Limits(lowest, highest)
 
-    def matches_conditions(self, values: pd.DataFrame) -> Mask:
+    def matches(self, values: pd.DataFrame) -> Mask:
         """Which rows of values are what ``--where`` asks for, shape (n,)."""
         matches = np.ones(len(values), dtype=np.bool_)
         for feature in self.restricted.values():
