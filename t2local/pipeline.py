@@ -30,7 +30,7 @@ from t2local.run.inputs import (
     want_rows,
 )
 from t2local.run.judging import Judge, judge_of
-from t2local.run.ledger import BatchEntry, Ledger
+from t2local.run.ledger import BatchEntry
 from t2local.run.measure import measure
 from t2local.run.models import (
     MadePlan,
@@ -59,7 +59,7 @@ from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.beliefs import ask as ask_model
 from t2local.team.calibration import MAX_ASKED, Calibration, asks, calibrate, most_asked
-from t2local.team.conditions import Conditions, draw_labels
+from t2local.team.conditions import draw_labels
 from t2local.team.drawing import Drawing
 from t2local.team.plan import Plan
 from t2local.team.scoring import RowScorer
@@ -246,7 +246,6 @@ def write_and_trim(
     """
     ledger = run.ledger
     judge = judge_of(run, inputs)
-    ledger.want_labels(inputs.dictionary.target, _label_quotas(inputs.conditions, ledger))
     ledger.clock.lap("trim")
     with team_of(run, inputs, made.plan, model) as team:
         check_machine(run)
@@ -273,16 +272,6 @@ def write_and_trim(
         # Who has asked once to stop is not put off a second time.
         with nullcontext() if ledger.interrupted else deferred():
             return finish(run, inputs, facts, model, judge, folder)
-
-
-def _label_quotas(conditions: Conditions, ledger: Ledger) -> dict[str, int]:
-    """How many rows of each label are to pass, at least as many as are kept in the end.
-
-    By largest remainders a rare label can have a row of 20 and none of 30.
-    """
-    kept = conditions.quotas(ledger.wanted)
-    passed = conditions.quotas(max(ledger.wanted, ledger.candidates))
-    return {label: max(count, passed[label]) for label, count in kept.items()}
 
 
 def team_of(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:

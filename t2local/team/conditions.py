@@ -132,6 +132,14 @@ class Conditions:
         """How many of the rows each label gets (`t2local.stats.quotas.quotas`)."""
         return quotas(self.shares, rows)
 
+    def quotas_to_pass(self, wanted: int, candidates: int) -> dict[str, int]:
+        """How many of the candidates of each label are to pass: never fewer than are wanted of it.
+
+        By largest remainders a rare label can have a row of 20 and none of 30.
+        """
+        kept, passed = self.quotas(wanted), self.quotas(max(wanted, candidates))
+        return {label: max(count, passed[label]) for label, count in kept.items()}
+
 
 def _meets(feature: Feature, values: pd.DataFrame) -> Mask:
     """Which rows have a value of their own that the feature allows, shape (n,)."""
