@@ -27,9 +27,9 @@ from t2local.run.inputs import (
 )
 from t2local.run.manifest import TableFingerprint
 from t2local.run.models import (
-    MadePlan,
     ModelIdentity,
     ModelSource,
+    RunPlan,
     load_workers,
     make_plan,
     plan_by_another_model,
@@ -58,7 +58,7 @@ class FittedTeam:
 
     _run: Run
     _inputs: Inputs
-    _plan: MadePlan
+    _plan: RunPlan
     _model: ModelSource | None
     _identity: ModelIdentity
     _decisions: tuple[Decision, ...]
@@ -171,18 +171,18 @@ def fit(
     with listening(on_event, progress=progress) as listener:
         run = replace(new_run(Settings.of(settings, preset), seed, 1, listener), fit_seed=seed)
         inputs = read_inputs(run, data, target, dictionary, plan, knowledge=knowledge)
-        made = plan_by_another_model(run, inputs, manager_model)
+        run_plan = plan_by_another_model(run, inputs, manager_model)
         decisions = [*run.ledger.decisions]
         with load_workers(model, run) as loaded:
             n_loaded = len(run.ledger.decisions)
-            made = made or make_plan(run, inputs, loaded)
+            run_plan = run_plan or make_plan(run, inputs, loaded)
             inputs = with_own_beliefs(run, inputs, loaded)
             # A sample loads the model and tells of it anew.
             decisions += run.ledger.decisions[n_loaded:]
-            with team_of(run, inputs, made.plan, loaded) as team:
+            with team_of(run, inputs, run_plan.plan, loaded) as team:
                 calibrate_team(run, team)
             identity = ModelIdentity.of(loaded)
-    return FittedTeam(run, inputs, made, model, identity, tuple(decisions))
+    return FittedTeam(run, inputs, run_plan, model, identity, tuple(decisions))
 
 
 def load_team(
@@ -217,7 +217,7 @@ def load_team(
     return FittedTeam(
         run,
         replace(inputs, dictionary_text=state["dictionary_text"]),
-        MadePlan(plan, state["manager"] and ModelIdentity(**state["manager"])),
+        RunPlan(plan, state["manager"] and ModelIdentity(**state["manager"])),
         model or file,
         identity,
         tuple(Decision(**decision) for decision in state["decisions"]),
