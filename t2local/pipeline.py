@@ -364,10 +364,8 @@ def finish(
     run.enter("measuring")
     rows = run.ledger.rows(inputs.dictionary)
     texts = texts_for(run, inputs, model, rows.kept)
-    matches = inputs.matches()
-    pictures = pictures_of(
-        inputs.values[matches], *rows, inputs.dictionary, inputs.row_weights()[matches]
-    )
+    matches, weights = inputs.matches(), inputs.row_weights()
+    pictures = pictures_of(inputs.values[matches], rows, inputs.dictionary, weights[matches])
     measured = measure(run, inputs, facts.calibration, rows.kept)
     report = report_of(run, inputs, facts, measured, pictures)
     return hand_over(run, inputs, facts, rows, texts, report, folder)
