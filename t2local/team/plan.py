@@ -17,8 +17,7 @@ from t2local.errors import PlanError
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.association import associations
 from t2local.tables.dictionary import FeatureDictionary
-from t2local.tables.files import yaml_text
-from t2local.tables.yaml_file import YamlFault, read_yaml
+from t2local.tables.yaml_file import YamlFault, read_yaml, yaml_text
 
 #: The label's own component: written last, by the label worker, with all features as its parents.
 LABEL_ROLE = "Label"
