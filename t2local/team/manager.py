@@ -23,7 +23,7 @@ from t2local.stats.streams import Stream, generator
 from t2local.system.json_text import JsonObject
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.aggregates import aggregates
-from t2local.team.plan import MOST_ROLES, Plan, with_label
+from t2local.team.plan import MOST_ROLES, Plan, plan_of_roles
 from t2local.team.prompts import render
 from t2local.team.rows import array, feature_description, records
 from t2local.team.vocabulary_check import check_vocabulary
@@ -140,7 +140,7 @@ def parse_plan(written: JsonObject, dictionary: FeatureDictionary) -> Plan:
         parents = sorted(set(written["depends"][role - 1]) & set(owners))
         if features:
             roles.append((names[role - 1], features, [names[parent - 1] for parent in parents]))
-    return with_label(roles, dictionary, "manager")
+    return plan_of_roles(roles, dictionary, "manager")
 
 
 def max_plan_bytes(n_features: int) -> int:
