@@ -85,7 +85,7 @@ class OracleScorer:
 
 
 class OracleWriter:
-    """Writes blocks of rows: cells by the oracle or by the gate, labels by the opinion pool."""
+    """Writes blocks of rows: cells by the oracle or by the mixture, labels by the opinion pool."""
 
     def __init__(self, oracle: Oracle, calibration: Calibration, seed: int, choice: str) -> None:
         self._oracle = oracle
@@ -95,12 +95,12 @@ class OracleWriter:
 
     def write(self, request: BlockRequest, on_row: Callable[[], None]) -> Block:  # noqa: ARG002
         rng = generator(self._seed, Stream.KNOWLEDGE_ROWS, request.number)
-        gate, pool = self._calibration.gate, self._calibration.pool
+        mixture, pool = self._calibration.cell_mixture, self._calibration.pool
         if pool is None:
             raise ValueError("the bench is for labels that are calibrated")
         given = None
-        if gate:
-            given = gate.sample(rng.random((request.rows, gate.n_uniforms)))
+        if mixture:
+            given = mixture.sample(rng.random((request.rows, mixture.n_uniforms)))
         rows = self._oracle.write(request.rows, rng, given)
         predictions = pool.predict(rows, self._oracle.labels(rows))
         # Gates that judge batches take these labels, as a team's writer gives them.
