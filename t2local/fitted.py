@@ -22,7 +22,6 @@ from t2local.run.inputs import (
     WhereSource,
     new_run,
     read_inputs,
-    want_rows,
     with_conditions,
 )
 from t2local.run.manifest import TableFingerprint
@@ -38,6 +37,7 @@ from t2local.run.models import (
 from t2local.run.progress_bar import listening
 from t2local.run.result import Result
 from t2local.run.resumption import SCORES, fit_of
+from t2local.run.wanted_rows import want_rows
 from t2local.settings import Settings, SettingsSource
 from t2local.system.arguments import checked
 from t2local.system.json_text import to_json

@@ -27,7 +27,6 @@ from t2local.run.inputs import (
     read,
     read_inputs,
     understand,
-    want_rows,
 )
 from t2local.run.judging import Judge, judge_of
 from t2local.run.ledger import BatchEntry
@@ -49,6 +48,7 @@ from t2local.run.report import TeamFacts, report_of
 from t2local.run.result import Result, hand_over
 from t2local.run.resumption import ResumableScorer
 from t2local.run.texts import texts_for
+from t2local.run.wanted_rows import want_rows
 from t2local.run.writers import writer_of
 from t2local.settings import Settings, SettingsSource
 from t2local.stats.streams import Stream, generator

@@ -24,8 +24,9 @@ from t2local.events import ignore
 from t2local.llm.backbone import Backbone
 from t2local.llm.scripted import ScriptedModel
 from t2local.pipeline import assemble, trim
-from t2local.run.inputs import new_run, read_inputs, want_rows
+from t2local.run.inputs import new_run, read_inputs
 from t2local.run.judging import judge_of
+from t2local.run.wanted_rows import want_rows
 from t2local.settings import Settings
 from t2local.tables.files import cells_of
 from t2local.team.calibration import Calibration, calibrate

@@ -15,10 +15,10 @@ from t2local.run.inputs import (
     TableSource,
     new_run,
     read_inputs,
-    want_rows,
 )
 from t2local.run.judging import inspector_for
 from t2local.run.models import ModelSource, load_workers, make_plan, plan_by_another_model
+from t2local.run.wanted_rows import want_rows
 from t2local.settings import Settings
 from t2local.team.plan import Plan
 from t2local.team.rehearsal import Rehearsal, rehearse
