@@ -50,7 +50,7 @@ from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import from_frame
 from t2local.team.calibration import Calibration, calibrate, column_mixture
-from t2local.team.cell_calibration import CellCalibration, MixtureGate
+from t2local.team.cell_calibration import CellCalibration, CellMixture
 from t2local.team.plan import from_data
 from t2local.team.scoring import RowScorer
 from t2local.team.team import Team
@@ -91,19 +91,19 @@ def written(team: Team, calibration: Calibration, rows: int) -> dict[str, pd.Dat
     columns = column_mixture(team, team.real)
     tree, copula = Unruled(columns.tree), Unruled(columns.copula)
     result = {"independent": independent.rows(rng.random((rows, independent.n_uniforms)))}
-    gates = {
+    mixtures = {
         "worker": None,
-        "tree": MixtureGate(tree, dict.fromkeys(names, 0.0)),
-        "copula": MixtureGate(copula, dict.fromkeys(names, 0.0)),
-        "columns": MixtureGate(columns, dict.fromkeys(names, 0.0)),
-        "half": MixtureGate(columns, dict.fromkeys(names, 0.5)),
-        "fitted": MixtureGate(columns, weights),
-        "fitted, tree": MixtureGate(tree, mixture_weights(cells.worker, cells.tree)),
+        "tree": CellMixture(tree, dict.fromkeys(names, 0.0)),
+        "copula": CellMixture(copula, dict.fromkeys(names, 0.0)),
+        "columns": CellMixture(columns, dict.fromkeys(names, 0.0)),
+        "half": CellMixture(columns, dict.fromkeys(names, 0.5)),
+        "fitted": CellMixture(columns, weights),
+        "fitted, tree": CellMixture(tree, mixture_weights(cells.worker, cells.tree)),
     }
-    for way, gate in gates.items():
-        writer = RowWriter(team, replace(calibration, gate=gate))
+    for way, cells_by in mixtures.items():
+        writer = RowWriter(team, replace(calibration, cell_mixture=cells_by))
         result[way] = writer.write(BlockRequest(number=1, rows=rows, first=0)).rows
-    workers = RowWriter(team, replace(calibration, gate=None))
+    workers = RowWriter(team, replace(calibration, cell_mixture=None))
     candidates = workers.write(BlockRequest(number=2, rows=TIMES * rows, first=0)).rows
     worker = RowScorer(team).score(candidates).cells
     other = columns.log_probability(candidates)[names]

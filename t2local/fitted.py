@@ -22,14 +22,13 @@ from t2local.run.inputs import (
     WhereSource,
     new_run,
     read_inputs,
-    want_rows,
     with_conditions,
 )
-from t2local.run.manifest import Fingerprint
+from t2local.run.manifest import TableFingerprint
 from t2local.run.models import (
-    MadePlan,
     ModelIdentity,
     ModelSource,
+    RunPlan,
     load_workers,
     make_plan,
     plan_by_another_model,
@@ -38,6 +37,7 @@ from t2local.run.models import (
 from t2local.run.progress_bar import listening
 from t2local.run.result import Result
 from t2local.run.resumption import SCORES, fit_of
+from t2local.run.wanted_rows import want_rows
 from t2local.settings import Settings, SettingsSource
 from t2local.system.arguments import checked
 from t2local.system.json_text import to_json
@@ -58,7 +58,7 @@ class FittedTeam:
 
     _run: Run
     _inputs: Inputs
-    _plan: MadePlan
+    _plan: RunPlan
     _model: ModelSource | None
     _identity: ModelIdentity
     _decisions: tuple[Decision, ...]
@@ -139,7 +139,7 @@ class FittedTeam:
             "knowledge": beliefs and beliefs.knowledge.model_dump(mode="json"),
             "manager": to_json(self._plan.manager),
             "model": {"file": _file_of(self._model), **to_json(self._identity)},
-            "input": to_json(Fingerprint.of(self._inputs.table)),
+            "input": to_json(TableFingerprint.of(self._inputs.table)),
             "decisions": to_json(self._decisions),
         }
         path.mkdir(mode=0o700, parents=True)
@@ -171,18 +171,18 @@ def fit(
     with listening(on_event, progress=progress) as listener:
         run = replace(new_run(Settings.of(settings, preset), seed, 1, listener), fit_seed=seed)
         inputs = read_inputs(run, data, target, dictionary, plan, knowledge=knowledge)
-        made = plan_by_another_model(run, inputs, manager_model)
+        run_plan = plan_by_another_model(run, inputs, manager_model)
         decisions = [*run.ledger.decisions]
         with load_workers(model, run) as loaded:
             n_loaded = len(run.ledger.decisions)
-            made = made or make_plan(run, inputs, loaded)
+            run_plan = run_plan or make_plan(run, inputs, loaded)
             inputs = with_own_beliefs(run, inputs, loaded)
             # A sample loads the model and tells of it anew.
             decisions += run.ledger.decisions[n_loaded:]
-            with team_of(run, inputs, made.plan, loaded) as team:
+            with team_of(run, inputs, run_plan.plan, loaded) as team:
                 calibrate_team(run, team)
             identity = ModelIdentity.of(loaded)
-    return FittedTeam(run, inputs, made, model, identity, tuple(decisions))
+    return FittedTeam(run, inputs, run_plan, model, identity, tuple(decisions))
 
 
 def load_team(
@@ -212,12 +212,12 @@ def load_team(
         plan,
         knowledge=state["knowledge"] and Knowledge.model_validate(state["knowledge"]),
     )
-    Fingerprint.of(inputs.table).check(state["input"])
+    TableFingerprint.of(inputs.table).check(state["input"])
     file, identity = state["model"].pop("file"), ModelIdentity(**state["model"])
     return FittedTeam(
         run,
         replace(inputs, dictionary_text=state["dictionary_text"]),
-        MadePlan(plan, state["manager"] and ModelIdentity(**state["manager"])),
+        RunPlan(plan, state["manager"] and ModelIdentity(**state["manager"])),
         model or file,
         identity,
         tuple(Decision(**decision) for decision in state["decisions"]),

@@ -27,15 +27,14 @@ from t2local.run.inputs import (
     read,
     read_inputs,
     understand,
-    want_rows,
 )
 from t2local.run.judging import Judge, judge_of
-from t2local.run.ledger import BatchEntry, Ledger
+from t2local.run.ledger import BatchEntry
 from t2local.run.measure import measure
 from t2local.run.models import (
-    MadePlan,
     ModelIdentity,
     ModelSource,
+    RunPlan,
     load,
     load_workers,
     make_plan,
@@ -49,6 +48,7 @@ from t2local.run.report import TeamFacts, report_of
 from t2local.run.result import Result, hand_over
 from t2local.run.resumption import ResumableScorer
 from t2local.run.texts import texts_for
+from t2local.run.wanted_rows import want_rows
 from t2local.run.writers import writer_of
 from t2local.settings import Settings, SettingsSource
 from t2local.stats.streams import Stream, generator
@@ -59,7 +59,7 @@ from t2local.tables.describe import describe as guess_dictionary
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.beliefs import ask as ask_model
 from t2local.team.calibration import MAX_ASKED, Calibration, asks, calibrate, most_asked
-from t2local.team.conditions import Conditions, draw_labels
+from t2local.team.conditions import draw_labels
 from t2local.team.drawing import Drawing
 from t2local.team.plan import Plan
 from t2local.team.scoring import RowScorer
@@ -114,16 +114,16 @@ def plan(
 ) -> Drawing:
     """The plan for a table (``.plan``); ``.text()`` and ``.mermaid()`` draw it.
 
-    ``.ties`` says how strongly the real rows tie its components, 0 to 1.
+    ``.associations`` says how strongly its components are associated in the real rows, 0 to 1.
     """
     run = new_run(Settings.of(settings), seed, 1, on_event)
     inputs = read_inputs(run, data, target, dictionary, source)
     if source == "manager":
         with load(model, run) as loaded:
-            made = make_plan(run, inputs, loaded)
+            run_plan = make_plan(run, inputs, loaded)
     else:
-        made = make_plan(run, inputs, None)
-    return Drawing.of(made.plan, inputs.values, inputs.dictionary)
+        run_plan = make_plan(run, inputs, None)
+    return Drawing.of(run_plan.plan, inputs.values, inputs.dictionary)
 
 
 def ask(
@@ -185,24 +185,25 @@ def generate(
         folder = RunFolder(Path(out), replace=replace, resume=resume) if out else None
         inputs = read_inputs(run, data, target, dictionary, plan, where, balance, knowledge)
         want_rows(run, inputs, rows, max_batches)
-        return with_models(run, inputs, model, manager_model, folder)
+        return plan_and_write(run, inputs, model, manager_model, folder)
 
 
-def with_models(
+def plan_and_write(
     run: Run,
     inputs: Inputs,
     model: ModelSource | None,
     manager_model: ModelSource | None,
     folder: RunFolder | None,
 ) -> Result:
-    """Have the plan made, then the rows written; one model is in memory at a time."""
+    """Make the plan, then write and judge the rows; one model is in memory at a time."""
     with folder or nullcontext():
         run = begin(run, inputs, model, manager_model, folder)
-        made = plan_by_another_model(run, inputs, manager_model)
+        run_plan = plan_by_another_model(run, inputs, manager_model)
         with load_workers(model, run) as loaded:
             expect(run, inputs, loaded)
-            made = made or make_plan(run, inputs, loaded)
-            return write_and_trim(run, with_own_beliefs(run, inputs, loaded), made, loaded, folder)
+            run_plan = run_plan or make_plan(run, inputs, loaded)
+            inputs = with_own_beliefs(run, inputs, loaded)
+            return write_and_trim(run, inputs, run_plan, loaded, folder)
 
 
 def expect(run: Run, inputs: Inputs, model: Model) -> None:
@@ -238,7 +239,7 @@ def begin(
 
 
 def write_and_trim(
-    run: Run, inputs: Inputs, made: MadePlan, model: Model, folder: RunFolder | None
+    run: Run, inputs: Inputs, run_plan: RunPlan, model: Model, folder: RunFolder | None
 ) -> Result:
     """Write and judge blocks of rows until the wanted ones are kept.
 
@@ -246,15 +247,15 @@ def write_and_trim(
     """
     ledger = run.ledger
     judge = judge_of(run, inputs)
-    ledger.want_labels(inputs.dictionary.target, _label_quotas(inputs.conditions, ledger))
     ledger.clock.lap("trim")
-    with team_of(run, inputs, made.plan, model) as team:
+    with team_of(run, inputs, run_plan.plan, model) as team:
         check_machine(run)
         ledger.tokens["rows"] = team.counters
-        facts = TeamFacts(made, ModelIdentity.of(model), team.label_policy)
+        identity = ModelIdentity.of(model)
+        facts = TeamFacts(run_plan.plan, run_plan.manager, identity, team.label_policy)
         try:
             facts = replace(facts, calibration=calibrate_team(run, team))
-            writer = writer_of(run, inputs, made.plan, team, facts.calibration)
+            writer = writer_of(run, inputs, run_plan.plan, team, facts.calibration)
             progress = RowProgress(run, team)
             run.enter("writing")
             while not ledger.done:
@@ -273,16 +274,6 @@ def write_and_trim(
         # Who has asked once to stop is not put off a second time.
         with nullcontext() if ledger.interrupted else deferred():
             return finish(run, inputs, facts, model, judge, folder)
-
-
-def _label_quotas(conditions: Conditions, ledger: Ledger) -> dict[str, int]:
-    """How many rows of each label are to pass, at least as many as are kept in the end.
-
-    By largest remainders a rare label can have a row of 20 and none of 30.
-    """
-    kept = conditions.quotas(ledger.wanted)
-    passed = conditions.quotas(max(ledger.wanted, ledger.candidates))
-    return {label: max(count, passed[label]) for label, count in kept.items()}
 
 
 def team_of(run: Run, inputs: Inputs, plan: Plan, model: Model) -> Team:
@@ -363,7 +354,7 @@ def _note(run: Run, entries: Sequence[BatchEntry], folder: RunFolder | None) -> 
 def finish(
     run: Run,
     inputs: Inputs,
-    team: TeamFacts,
+    facts: TeamFacts,
     model: Model,
     judge: Judge,
     folder: RunFolder | None,
@@ -373,10 +364,8 @@ def finish(
     run.enter("measuring")
     rows = run.ledger.rows(inputs.dictionary)
     texts = texts_for(run, inputs, model, rows.kept)
-    matches = inputs.conditions.matches_conditions(inputs.values)
-    pictures = pictures_of(
-        inputs.values[matches], *rows, inputs.dictionary, inputs.row_weights()[matches]
-    )
-    measured = measure(run, inputs, team.calibration, rows.kept)
-    report = report_of(run, inputs, team, measured, pictures)
-    return hand_over(run, inputs, team, rows, texts, report, folder)
+    matches, weights = inputs.matches(), inputs.row_weights()
+    pictures = pictures_of(inputs.values[matches], rows, inputs.dictionary, weights[matches])
+    measured = measure(run, inputs, facts.calibration, rows.kept)
+    report = report_of(run, inputs, facts, measured, pictures)
+    return hand_over(run, inputs, facts, rows, texts, report, folder)

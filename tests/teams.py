@@ -15,7 +15,7 @@ from t2local.tables.describe import describe
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.files import from_frame
 from t2local.team.conditions import Conditions
-from t2local.team.plan import Plan, from_data, with_label
+from t2local.team.plan import Plan, from_data, plan_of_roles
 from t2local.team.team import Team
 from tests.strategies import frame_of, values
 
@@ -34,7 +34,7 @@ def plans(draw, dictionary: FeatureDictionary) -> Plan:
         parents = draw(st.lists(st.sampled_from(earlier), unique=True)) if earlier else []
         features = [name for name, other in zip(inputs, owners, strict=True) if other == owner]
         roles.append((f"Worker {owner}", features, parents))
-    return with_label(roles, dictionary, "data")
+    return plan_of_roles(roles, dictionary, "data")
 
 
 @st.composite

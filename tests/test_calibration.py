@@ -96,8 +96,8 @@ def test_cells_that_a_rule_binds_keep_it_and_come_together(patients):
     )
     chosen = Settings.load({"team.labels": "worker"})
     with Team(ScriptedModel(), ruled, from_data(real, ruled), real, chosen, 1) as team:
-        gate = calibrate(team).gate
-    given = gate.sample(np.random.default_rng(0).random((60, gate.n_uniforms)))
+        mixture = calibrate(team).cell_mixture
+    given = mixture.sample(np.random.default_rng(0).random((60, mixture.n_uniforms)))
     assert all(("weight" in cells) == ("age" in cells) for cells in given)
     together = [cells for cells in given if "age" in cells]
     assert len(together) > 5
@@ -110,12 +110,12 @@ def test_before_the_team_is_asked_the_ensemble_decides_alone(patients):
         calibration = uncalibrated(team)
         assert team.counters.prefix_tokens == team.counters.row_tokens == 0
     assert calibration.cells is None
-    assert calibration.gate is None
+    assert calibration.cell_mixture is None
     labels = calibration.labels
     assert (labels.worker_weight, labels.ensemble_weight, labels.worker_loss) == (0, 1, None)
     assert labels.combined_loss == labels.ensemble_loss
     with pytest.raises(dataclasses.FrozenInstanceError):
-        calibration.gate = None
+        calibration.cell_mixture = None
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_nothing_is_asked_where_only_the_label_is_left(patients):
         model.prompts.clear()
         calibration = calibrate(team)
     assert model.prompts == []  # no prompt is decoded for nothing
-    assert (calibration.cells, calibration.gate) == (None, None)
+    assert (calibration.cells, calibration.cell_mixture) == (None, None)
 
 
 def test_what_no_row_can_be_under_the_rules_is_refused_before_anyone_is_asked(patients):
@@ -222,4 +222,4 @@ def test_cells_are_the_workers_where_the_setting_says_so(patients):
     with team_of(patients, cells="worker", labels="worker") as team:
         calibration = calibrate(team)
     assert calibration.cells is not None
-    assert calibration.gate is None
+    assert calibration.cell_mixture is None

@@ -1,11 +1,11 @@
-"""Likelihoods of cells by their sources, and the gate that gives cells by their weights."""
+"""Likelihoods of cells by their sources, and the mixture that gives cells by their weights."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from t2local.stats.column_mixture import ColumnMixture
-from t2local.team.cell_calibration import CellCalibration, MixtureGate
+from t2local.team.cell_calibration import CellCalibration, CellMixture
 from t2local.team.plan import Component
 from tests.batches import patients as make_patients
 from tests.teams import dictionary_and_values
@@ -62,8 +62,8 @@ def columns() -> ColumnMixture:
 
 def test_a_gate_gives_a_cell_as_often_as_the_worker_does_not_write_it(columns):
     weights = {"age": 0.2, "sex": 0.7, "ward": 0.7, "smoker": 1.0}
-    gate = MixtureGate(columns, weights)
-    given = gate.sample(np.random.default_rng(0).random((600, gate.n_uniforms)))
+    mixture = CellMixture(columns, weights)
+    given = mixture.sample(np.random.default_rng(0).random((600, mixture.n_uniforms)))
     for name, weight in weights.items():
         assert abs(np.mean([name in cells for cells in given]) - (1 - weight)) < 0.06
     # One number decides a row: what has the larger weight is given only where the smaller one is.
@@ -73,9 +73,9 @@ def test_a_gate_gives_a_cell_as_often_as_the_worker_does_not_write_it(columns):
 
 
 def test_a_gate_gives_cells_of_one_row_of_the_model(columns):
-    gate = MixtureGate(columns, dict.fromkeys(["age", "ward"], 0.0))
-    uniforms = np.random.default_rng(5).random((9, gate.n_uniforms))
-    given = gate.sample(uniforms)
+    mixture = CellMixture(columns, dict.fromkeys(["age", "ward"], 0.0))
+    uniforms = np.random.default_rng(5).random((9, mixture.n_uniforms))
+    given = mixture.sample(uniforms)
     rows = columns.rows(uniforms[:, 1:])
     assert given == rows[["age", "ward"]].to_dict("records")
-    assert gate.sample(uniforms[3:4]) == given[3:4]
+    assert mixture.sample(uniforms[3:4]) == given[3:4]

@@ -1,9 +1,10 @@
 """`Feature` is a `Column`: what the statistics need of a column is what the dictionary has."""
 
 import numpy as np
+import pandas as pd
 from hypothesis import given, settings
 
-from t2local.stats.columns import Column
+from t2local.stats.columns import Column, level_codes
 from t2local.stats.kernels import LevelKernel, NumberKernel, kernel_of
 from t2local.tables.dictionary import Feature
 from tests.strategies import dictionaries, frame_of
@@ -54,3 +55,9 @@ def test_every_feature_is_numeric_or_has_levels_and_its_steps_are_its_range(dict
             assert low <= high
             bounds = kernel.decode(np.array([low, high], dtype=float))
             assert bounds.tolist() == list(map(float, column.bounds))
+
+
+def test_a_cell_has_the_number_of_its_level_and_none_has_minus_one():
+    level = Feature(name="y", type="category", levels=("b", "a", "None"))
+    cells = pd.Series(["a", None, "b", "c", np.nan, "None"], index=[9, 9, 8, 7, 6, 5])
+    assert level_codes(level, cells).tolist() == [1, -1, 0, -1, -1, 2]

@@ -198,7 +198,7 @@ def test_given_values_are_written_first_and_every_row_has_them(
     assert (rows["age"] >= 65).all()
     assert (rows["ward"] == "C").all()
     assert rows["smoker"].nunique() == 2
-    assert wish(known, *WHERE).matches_conditions(rows).all()
+    assert wish(known, *WHERE).matches(rows).all()
     head = model.prompts[-1].partition("Rows:")[0]
     assert head.index("As asked") < head.index("smoker")
 
@@ -332,6 +332,15 @@ def test_quotas_sum_to_the_rows_and_are_near_the_shares(numbers, rows):
     for label, share in shares.items():
         assert abs(quotas[label] - share * rows) < 1 + 1e-9
     assert Conditions("y").quotas(rows) == {}
+
+
+def test_never_fewer_rows_of_a_label_pass_than_are_to_be_kept():
+    """By largest remainders label b has a row of 21 and none of 32."""
+    conditions = Conditions("y", shares={"a": 19 / 63, "b": 1 / 63, "c": 25 / 63, "d": 18 / 63})
+    assert (conditions.quotas(21)["b"], conditions.quotas(32)["b"]) == (1, 0)
+    assert conditions.quotas_to_pass(21, 32) == {"a": 10, "b": 1, "c": 13, "d": 9}
+    assert conditions.quotas_to_pass(21, 0) == conditions.quotas(21)
+    assert Conditions("y").quotas_to_pass(21, 0) == {}
 
 
 def test_a_component_whose_features_are_all_given_is_nobodys_parent(known):

@@ -136,10 +136,10 @@ def test_the_papers_gates_hold_delta_against_tau(gate):
     result = cost.gate(batch, state)
     fold = reference.fold
     measure = information.Information.of(fold.x, fold.y, 2, gate)
-    null = information.NullSettings.of(reference.settings, state.k)
-    tau = information.null_threshold(measure, information.costs(fold.held_out), 10, null, 1)
-    rng = generator(1, Stream.BOOTSTRAP_COMPARISON, 0)
     settings = reference.settings
+    held_out_costs = information.costs(fold.held_out)
+    tau = information.null_threshold(measure, held_out_costs, 10, settings, state.k, 1)
+    rng = generator(1, Stream.BOOTSTRAP_COMPARISON, 0)
     peer = information.bootstrap_comparison(measure, fold, batch.x, batch.y, settings, rng)
     assert (result.measured, result.threshold) == (peer.delta, tau.level)
     assert bool(result.reason) == (peer.delta <= tau.level)

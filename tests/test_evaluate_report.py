@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import t2local
 from t2local.cli import main
 from t2local.errors import InputError
-from t2local.evaluate import privacy
+from t2local.evaluate import plausibility
 from t2local.evaluate.metric import measure
 from t2local.evaluate.report import METRICS, Evaluation, Figure
 from t2local.stats.intervals import Interval
@@ -98,7 +98,7 @@ def test_pair_metrics_are_held_against_the_holdout(tables, report):
     last = report["figures"][-1]
     assert (last["name"], last["against"]) == ("dcr", "rows drawn at random")
     assert (last["better"], last["value"]) == ("between both", own["dcr"]["value"])
-    assert last["reference"] == privacy.distance_of_random_rows(pair_of(real, synthetic))
+    assert last["reference"] == plausibility.distance_of_random_rows(pair_of(real, synthetic))
 
 
 def test_halves_of_the_real_rows_are_the_reference_where_there_is_no_holdout(of_a_number):

@@ -11,11 +11,9 @@ from t2local.stats.penalized_regression import PenalizedRegression
 from t2local.stats.streams import Stream, generator
 from t2local.trim import information
 from t2local.trim.crossfit import crossfit
-from t2local.trim.information import Information, NullSettings, cost_window
+from t2local.trim.information import Information, cost_window
 from tests.batches import trim_settings
 from tests.problems import problem
-
-NULL = NullSettings(alpha=0.5, beta=0.1, replicates=400, k=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +115,7 @@ def test_a_count_of_two_is_the_row_twice(refit):
 
 def test_tau_is_the_mean_and_deviation_of_pairs_pushed_through_the_same_trimming(fold, refit):
     costs = information.costs(fold.held_out)
-    tau = information.null_threshold(refit, costs, 10, NULL, seed=1)
+    tau = information.null_threshold(refit, costs, 10, trim_settings(replicates=400), k=2.0, seed=1)
     x, y = fold.x, fold.y
     rng = np.random.default_rng(99)
     deltas = []
@@ -135,8 +133,8 @@ def test_tau_is_the_mean_and_deviation_of_pairs_pushed_through_the_same_trimming
 
 def test_tau_is_that_of_a_plain_loop_over_the_same_draws(fold, refit):
     costs = information.costs(fold.held_out)
-    null = NullSettings(alpha=0.4, beta=0.2, replicates=20, k=1.0)
-    tau = information.null_threshold(refit, costs, 6, null, seed=3)
+    window = trim_settings(alpha=0.4, beta=0.2, replicates=20)
+    tau = information.null_threshold(refit, costs, 6, window, k=1.0, seed=3)
     deltas = []
     for rows in generator(3, Stream.NULL_BATCHES).integers(40, size=(20, 12)):
         refined = rows[np.argsort(costs[rows], kind="stable")[2:9]]
@@ -166,17 +164,12 @@ def test_the_comparison_is_that_of_lists_of_rows(fold, refit, seed):
     assert np.flatnonzero(comparison.inside).tolist() == sorted(refined[refined < 8])
 
 
-def test_the_null_takes_what_the_settings_say_and_its_own_k():
-    settings = trim_settings(alpha=0.3, beta=0.2, replicates=77)
-    assert NullSettings.of(settings, 1.5) == NullSettings(0.3, 0.2, 77, 1.5)
-
-
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 100))
 def test_null_and_comparison_are_the_same_again_under_a_seed(seed):
     x, y = problem(20, 2)
     plugin = Information.of(x, y, 2, "ig_plugin")
     costs = np.random.default_rng(seed).random(20)
-    null = NullSettings(0.5, 0.1, 20, 0.0)
-    taus = [information.null_threshold(plugin, costs, 5, null, seed) for _ in range(2)]
+    few = trim_settings(replicates=20)
+    taus = [information.null_threshold(plugin, costs, 5, few, 0.0, seed) for _ in range(2)]
     assert taus[0] == taus[1]

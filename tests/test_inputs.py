@@ -12,9 +12,9 @@ from t2local.run.inputs import (
     load_dictionary,
     new_run,
     read_inputs,
-    want_rows,
 )
 from t2local.run.ledger import Ledger
+from t2local.run.wanted_rows import want_rows
 from t2local.settings import Settings
 from t2local.team.plan import from_data
 

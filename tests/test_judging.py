@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from t2local.events import ignore
-from t2local.run.inputs import new_run, read_inputs, want_rows
+from t2local.run.inputs import new_run, read_inputs
 from t2local.run.judging import BatchJudge, SourceJudge, judge_of
+from t2local.run.wanted_rows import want_rows
 from t2local.settings import Settings
 from t2local.stats.quotas import quotas
 from t2local.tables.files import cells_of

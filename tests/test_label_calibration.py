@@ -123,7 +123,7 @@ def test_the_weights_are_those_of_a_worker_that_knows_or_does_not(seed, n_rows, 
         odds *= np.exp(worker[row, label]) / np.exp(ensemble[row, label])
     assert found.worker_weight == pytest.approx(odds / (1 + odds))
     assert found.ensemble_weight == pytest.approx(1 / (1 + odds))
-    pooled = pool_predictions(worker, ensemble, found, CLASSES)
+    pooled = pool_predictions(worker, ensemble, found.worker_weight, CLASSES)
     assert np.allclose(np.exp(pooled).sum(axis=1), 1)
     assert -pooled[np.arange(n_rows), truth].mean() == pytest.approx(found.combined_loss)
 

@@ -10,7 +10,7 @@ from t2local.settings import Settings
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.team.conditions import Conditions
 from t2local.team.layout import RowLayout, component_mark, label_policy
-from t2local.team.plan import with_label
+from t2local.team.plan import plan_of_roles
 from tests.strategies import dictionaries, random_text, values
 from tests.teams import CONDITIONING, LABELS, accepts, conditions, plans
 
@@ -20,7 +20,7 @@ AGE = Feature(name="age", type="integer", minimum=18, maximum=99)
 BMI = Feature(name="bmi", type="decimal", minimum=15, maximum=50, decimals=1, missing=True)
 ILL = Feature(name="ill", type="category", levels=("no", "yes"))
 PATIENTS = FeatureDictionary(target="ill", features=(SEX, AGE, BMI, ILL))
-PLAN = with_label(
+PLAN = plan_of_roles(
     [("Who", ["sex"], []), ("Years", ["age"], []), ("Body", ["bmi"], ["Years"])], PATIENTS, "data"
 )
 

@@ -8,7 +8,7 @@ import pytest
 from t2local.events import Decision
 from t2local.run.inputs import Run, read_inputs
 from t2local.run.ledger import Ledger
-from t2local.run.manifest import Fingerprint, manifest_of
+from t2local.run.manifest import TableFingerprint, manifest_of
 from t2local.run.models import ModelIdentity
 from t2local.settings import Settings
 from t2local.system.json_text import to_json
@@ -43,9 +43,9 @@ def test_decisions_are_words(manifest):
 
 def test_a_fingerprint_changes_with_any_cell_and_with_nothing_else():
     frame = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
-    same = Fingerprint.of(from_frame(frame.copy()))
-    assert Fingerprint.of(from_frame(frame)) == same
+    same = TableFingerprint.of(from_frame(frame.copy()))
+    assert TableFingerprint.of(from_frame(frame)) == same
     assert same.cells_sha256 == hashlib.sha256(b"a,b\n1,x\n2,\n").hexdigest()
-    other = Fingerprint.of(from_frame(frame.assign(a=[1, 3])))
+    other = TableFingerprint.of(from_frame(frame.assign(a=[1, 3])))
     assert (other.rows, other.columns) == (2, 2)
     assert other.cells_sha256 != same.cells_sha256

@@ -14,6 +14,7 @@ from t2local.llm.scripted import ScriptedModel
 from t2local.page import page
 from t2local.page.figures import Figures, at
 from t2local.page.words import WORDS
+from t2local.run.ledger import JudgedRows
 from t2local.run.pictures import pictures_of
 from t2local.run.two_tables import evaluate_files
 from t2local.trim.sanity import COPIES
@@ -156,7 +157,8 @@ def test_ten_held_out_rows_are_few_and_shown(tmp_path):
 def test_no_example_of_a_rejected_row_repeats_a_real_one(result, reason):
     real, first = result._real, result._real.head(1)
     notes = pd.DataFrame({"row": [1], "stage": ["sanity"], "reason": [reason]})
-    pictures = pictures_of(real, real, first, notes, result.dictionary, np.ones(60))
+    judged = JudgedRows(real, first, notes)
+    pictures = pictures_of(real, judged, result.dictionary, np.ones(60))
     assert (pictures.rejected_examples == ()) == (reason in COPIES)
 
 

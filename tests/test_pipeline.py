@@ -20,7 +20,6 @@ from t2local.run.inputs import Run
 from t2local.run.judging import BatchJudge
 from t2local.run.ledger import Ledger
 from t2local.tables.files import from_frame
-from t2local.team.conditions import Conditions
 from t2local.team.writer import Block
 from t2local.trim.inspector import Inspector
 
@@ -108,16 +107,6 @@ def test_by_default_the_wanted_rows_are_chosen_among_a_quarter_more(patients):
     assert result.synthetic["outcome"].value_counts().to_dict() == {1: n_ill, 0: 40 - n_ill}
     assert len(report["batches"]) >= 3
     assert sum(batch["kept"] for batch in report["batches"]) == 40
-
-
-def test_never_fewer_rows_of_a_label_pass_than_are_to_be_kept():
-    """By largest remainders label b has a row of 21 and none of 32."""
-    conditions = Conditions("y", shares={"a": 19 / 63, "b": 1 / 63, "c": 25 / 63, "d": 18 / 63})
-    assert (conditions.quotas(21)["b"], conditions.quotas(32)["b"]) == (1, 0)
-    quotas = pipeline._label_quotas(conditions, Ledger(21, 10, 9, candidates=32))
-    assert quotas == {"a": 10, "b": 1, "c": 13, "d": 9}
-    assert pipeline._label_quotas(conditions, Ledger(21, 10, 9)) == conditions.quotas(21)
-    assert pipeline._label_quotas(Conditions("y"), Ledger(21, 10, 9)) == {}
 
 
 def test_rows_are_by_default_ten_times_the_real_ones_within_bounds(patients):

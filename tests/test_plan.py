@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from t2local.errors import PlanError
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
-from t2local.team.plan import Component, Plan, from_data, read_plan, with_label
+from t2local.team.plan import Component, Plan, from_data, plan_of_roles, read_plan
 from tests.strategies import dictionaries, frame_of, values
 
 
@@ -51,7 +51,7 @@ def test_a_plan_from_any_data_is_valid(data, dictionary):
 
 
 def test_generations_follow_the_graph(known):
-    plan = with_label(
+    plan = plan_of_roles(
         [("A", ["age", "sex"], []), ("B", ["weight"], ["A"]), ("C", ["smoker", "ward"], ["A"])],
         known,
         "data",

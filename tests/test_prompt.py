@@ -17,7 +17,7 @@ from t2local.settings import Settings
 from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.team.calibration import calibrate
 from t2local.team.manager import propose
-from t2local.team.plan import with_label
+from t2local.team.plan import plan_of_roles
 from t2local.team.prompt import row_sizes, stratified_draw
 from t2local.team.prompts import render
 from t2local.team.rows import records
@@ -46,7 +46,7 @@ def prompt_of(**chosen) -> str:
     with Team(
         model,
         DICTIONARY,
-        with_label(roles, DICTIONARY, "data"),
+        plan_of_roles(roles, DICTIONARY, "data"),
         REAL,
         Settings.load({f"team.{name}": value for name, value in chosen.items()}),
         1,

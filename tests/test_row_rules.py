@@ -58,7 +58,7 @@ def test_cells_follow_what_was_asked_for_and_keep_all_rules(table, where):
     model = ColumnMixture([dictionary[name] for name in rules.order], real, 0)
     uniforms = np.random.default_rng(0).random((200, model.n_uniforms))
     rows = model.rows(uniforms, rules, wanted.limits(200))
-    assert wanted.matches_conditions(rows).all()
+    assert wanted.matches(rows).all()
     assert not any(broken.any() for broken in rules.breaks(rows).values())
     bound = [rule for rule in dictionary.parsed_rules().values() if rule.names <= set(rows)]
     assert len(rules.breaks(rows)) == len(bound) >= 5

@@ -9,7 +9,7 @@ from t2local.llm.store import find
 from t2local.llm.tuning_memory import Tuning, path, remember
 from t2local.run.inputs import Run, read_inputs
 from t2local.run.ledger import Ledger
-from t2local.run.models import MadePlan, ModelIdentity, load, make_plan, plan_by_another_model
+from t2local.run.models import ModelIdentity, RunPlan, load, make_plan, plan_by_another_model
 from t2local.settings import Settings
 from tests.tiny import tiny
 
@@ -38,28 +38,28 @@ def test_a_model_that_is_not_there_is_an_error_with_a_way_out(run, tmp_path):
 
 def test_the_managers_plan_is_counted_and_says_which_model_made_it(run, patients):
     model = ScriptedModel()
-    made = make_plan(run, inputs_of(run, patients, "manager"), model)
-    assert made.plan.source == "manager"
-    assert made.manager == ModelIdentity(model.name, model.sha256)
+    run_plan = make_plan(run, inputs_of(run, patients, "manager"), model)
+    assert run_plan.plan.source == "manager"
+    assert run_plan.manager == ModelIdentity(model.name, model.sha256)
     assert run.ledger.tokens["plan"].decoded_tokens > 0
     assert run.ledger.clock.seconds["plan"] > 0
     assert run.ledger.decisions[-1].reason == "from the manager"
 
 
 def test_a_plan_from_data_or_from_the_caller_needs_no_model(run, patients):
-    made = make_plan(run, inputs_of(run, patients, "data"), None)
-    assert made.plan.source == "data"
-    assert made.manager is None
-    again = make_plan(run, inputs_of(run, patients, made.plan), ScriptedModel())
-    assert again == MadePlan(made.plan)
+    run_plan = make_plan(run, inputs_of(run, patients, "data"), None)
+    assert run_plan.plan.source == "data"
+    assert run_plan.manager is None
+    again = make_plan(run, inputs_of(run, patients, run_plan.plan), ScriptedModel())
+    assert again == RunPlan(run_plan.plan)
     assert "plan" not in run.ledger.tokens
 
 
 def test_another_model_makes_the_plan_only_where_a_manager_is_wanted(run, patients):
     manager = ScriptedModel()
     assert plan_by_another_model(run, inputs_of(run, patients, "manager"), None) is None
-    made = plan_by_another_model(run, inputs_of(run, patients, "manager"), manager)
-    assert made.plan.source == "manager"
+    run_plan = plan_by_another_model(run, inputs_of(run, patients, "manager"), manager)
+    assert run_plan.plan.source == "manager"
     assert len(manager.prompts) == 1
     with pytest.raises(UsageError, match="not the manager's"):
         plan_by_another_model(run, inputs_of(run, patients, "data"), manager)

@@ -5,15 +5,16 @@ import json
 import pytest
 
 from t2local.errors import InputError
-from t2local.run.folder import CHECKPOINT, LOCK, sha256
+from t2local.run.folder import CHECKPOINT, LOCK
 from t2local.run.verification import check_files
+from t2local.system.hashes import file_sha256
 
 
 @pytest.fixture
 def result(tmp_path):
     for name in ("synthetic.csv", "rejected.csv", "journal.jsonl"):
         (tmp_path / name).write_text(f"of {name}\n")
-    hashes = {path.name: sha256(path) for path in tmp_path.iterdir()}
+    hashes = {path.name: file_sha256(path) for path in tmp_path.iterdir()}
     (tmp_path / "manifest.json").write_text(json.dumps({"format": 1, "files": hashes}))
     return tmp_path
 

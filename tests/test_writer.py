@@ -13,7 +13,7 @@ from t2local.settings import Settings
 from t2local.stats.column_mixture import ColumnMixture
 from t2local.stats.streams import Stream, generator
 from t2local.team.calibration import Calibration, calibrate, uncalibrated
-from t2local.team.cell_calibration import MixtureGate
+from t2local.team.cell_calibration import CellMixture
 from t2local.team.conditions import read_conditions
 from t2local.team.plan import from_data
 from t2local.team.team import Team
@@ -106,8 +106,8 @@ def test_wanted_labels_are_written_row_by_row(patients, conditioning):
 def test_all_cells_may_be_given(patients, patients_pool):
     with team_of(patients, labels="classifier") as team:
         columns = ColumnMixture(team.dictionary.input_features, team.real, 1)
-        gate = MixtureGate(columns, dict.fromkeys(team.dictionary.inputs, 0.0))
-        block = RowWriter(team, Calibration(pool=patients_pool, gate=gate)).write(
+        mixture = CellMixture(columns, dict.fromkeys(team.dictionary.inputs, 0.0))
+        block = RowWriter(team, Calibration(pool=patients_pool, cell_mixture=mixture)).write(
             BlockRequest(0, 30, 0)
         )
         assert team.counters.sampled_tokens == 0
@@ -126,7 +126,7 @@ def test_given_cells_enter_the_rows_and_the_run_says_how_often(patients, conditi
             before = team.counters.sampled_tokens
             rows = RowWriter(team, calibration).write(BlockRequest(0, 40, 0)).rows
             sampled[cells] = team.counters.sampled_tokens - before
-        assert (calibration.gate is not None) == (cells == "calibrated")
+        assert (calibration.cell_mixture is not None) == (cells == "calibrated")
         if cells == "calibrated":
             assert abs(rows["weight"].median() - patients["weight"].median()) < 10
             weights = calibration.cells.weights

@@ -24,8 +24,9 @@ from t2local.events import ignore
 from t2local.llm.backbone import Backbone
 from t2local.llm.scripted import ScriptedModel
 from t2local.pipeline import assemble, trim
-from t2local.run.inputs import new_run, read_inputs, want_rows
+from t2local.run.inputs import new_run, read_inputs
 from t2local.run.judging import judge_of
+from t2local.run.wanted_rows import want_rows
 from t2local.settings import Settings
 from t2local.tables.files import cells_of
 from t2local.team.calibration import Calibration, calibrate
@@ -85,7 +86,7 @@ class OracleScorer:
 
 
 class OracleWriter:
-    """Writes blocks of rows: cells by the oracle or by the gate, labels by the opinion pool."""
+    """Writes blocks of rows: cells by the oracle or by the mixture, labels by the opinion pool."""
 
     def __init__(self, oracle: Oracle, calibration: Calibration, seed: int, choice: str) -> None:
         self._oracle = oracle
@@ -95,12 +96,12 @@ class OracleWriter:
 
     def write(self, request: BlockRequest, on_row: Callable[[], None]) -> Block:  # noqa: ARG002
         rng = generator(self._seed, Stream.KNOWLEDGE_ROWS, request.number)
-        gate, pool = self._calibration.gate, self._calibration.pool
+        mixture, pool = self._calibration.cell_mixture, self._calibration.pool
         if pool is None:
             raise ValueError("the bench is for labels that are calibrated")
         given = None
-        if gate:
-            given = gate.sample(rng.random((request.rows, gate.n_uniforms)))
+        if mixture:
+            given = mixture.sample(rng.random((request.rows, mixture.n_uniforms)))
         rows = self._oracle.write(request.rows, rng, given)
         predictions = pool.predict(rows, self._oracle.labels(rows))
         # Gates that judge batches take these labels, as a team's writer gives them.

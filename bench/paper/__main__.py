@@ -27,7 +27,7 @@ from bench.paper.studies import STUDIES, Setting, Task
 from t2local.evaluate import utility
 from t2local.evaluate.fidelity import METRICS as FIDELITY_METRICS
 from t2local.evaluate.metric import measure
-from t2local.evaluate.privacy import METRICS as PRIVACY_METRICS
+from t2local.evaluate.plausibility import METRICS as PLAUSIBILITY_METRICS
 from t2local.evaluate.table_pair import TablePair
 from t2local.llm.backbone import Backbone
 from t2local.llm.store import find
@@ -90,7 +90,7 @@ def judged(task: Task, name: str, rows: pd.DataFrame, *, fidelity: bool) -> dict
     if fidelity and len(rows) >= _LEAST_ROWS:
         held_out = task.test.head(len(rows))
         figures |= measure(FIDELITY_METRICS, TablePair(dictionary, held_out, rows, task.seed))
-        figures |= measure(PRIVACY_METRICS, TablePair(dictionary, task.real, rows, task.seed))
+        figures |= measure(PLAUSIBILITY_METRICS, TablePair(dictionary, task.real, rows, task.seed))
     return figures
 
 

@@ -13,7 +13,7 @@ from bench.paper.studies import Task
 from t2local.errors import T2LocalError
 from t2local.llm.backbone import Backbone
 from t2local.tables.files import cells_of
-from t2local.team.plan import Plan, with_label
+from t2local.team.plan import Plan, plan_of_roles
 from t2local.team.rows import array, records
 
 
@@ -25,7 +25,7 @@ def shares(task: Task) -> dict[str, float]:
 
 def single(task: Task) -> Plan:
     """One worker for all features: a single LLM instead of a team."""
-    return with_label([("Features", task.dictionary.inputs, ())], task.dictionary, "data")
+    return plan_of_roles([("Features", task.dictionary.inputs, ())], task.dictionary, "data")
 
 
 #: What `t2local.generate` is run with instead of its defaults: the choices that decide them, on

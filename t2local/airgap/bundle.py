@@ -5,7 +5,6 @@ run behind the gap. pip fetches or builds the packages in a process of its own; 
 no socket.
 """
 
-import hashlib
 import json
 import platform
 import shutil
@@ -25,6 +24,7 @@ from t2local.llm.catalog import entries
 from t2local.llm.gguf import file_names
 from t2local.llm.manifest import manifests
 from t2local.settings import shipped
+from t2local.system.hashes import file_sha256
 from t2local.system.json_text import as_json
 
 #: Of pip's output, the lines that say what went wrong.
@@ -124,7 +124,7 @@ def _fill(target: Path, models: Sequence[store.ModelFile], wheels: Sequence[Path
 def _seal(target: Path) -> int:
     """Write the hash of every file to SHA256SUMS, in the form of sha256sum; all their bytes."""
     paths = sorted(path for path in target.rglob("*") if path.is_file())
-    lines = [f"{_sha256(path)}  {path.relative_to(target).as_posix()}\n" for path in paths]
+    lines = [f"{file_sha256(path)}  {path.relative_to(target).as_posix()}\n" for path in paths]
     (target / "SHA256SUMS").write_text("".join(lines), encoding="utf-8")
     return sum(path.stat().st_size for path in paths)
 
@@ -232,8 +232,3 @@ def _copy_model(model: store.ModelFile, folder: Path) -> str:
     text = carried.model_dump_json(indent=2) + "\n"
     (folder / f"{names[0]}.json").write_text(text, encoding="utf-8")
     return names[0]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,8 +13,10 @@ import pandas as pd
 
 from t2local.evaluate.membership import AttackedRows
 from t2local.stats.arrays import FloatArray, Mask
+from t2local.stats.columns import level_codes
 from t2local.stats.rates import Rate, residual_risk, wilson
 from t2local.stats.streams import Stream, generator
+from t2local.tables.dictionary import Feature
 
 #: Guesses that single somebody out; how many are drawn at a time, and how often at most.
 _N_GUESSES, _N_DRAWN, _N_ROUNDS = 500, 2000, 10
@@ -67,8 +69,7 @@ class _Attacks:
         names = self.attacked.pair.columns
         if len(names) < _N_COLUMNS:
             return
-        numbers = self._numbers()
-        synthetic = numbers(self.attacked.synthetic)
+        synthetic = self._numbers(self.attacked.synthetic)
         rng = generator(self.attacked.pair.seed, Stream.SINGLING_OUT)
         guesses = _Guesses.chosen(synthetic, self._numeric, rng)
         if not len(guesses.columns):
@@ -76,7 +77,7 @@ class _Attacks:
         naive = _Guesses.at_random(synthetic, self._numeric, rng, len(guesses.columns))
 
         def hits(rows: pd.DataFrame, own: _Guesses = guesses) -> Mask:
-            return own.matches(numbers(rows)).sum(axis=1) == 1
+            return own.matches(self._numbers(rows)).sum(axis=1) == 1
 
         yield self._risk("singling out", hits, hits(self.members, naive))
 
@@ -103,18 +104,18 @@ class _Attacks:
 
     def inferences(self) -> Iterator[InferenceRisk]:
         """Each column: the cell of the synthetic row that is nearest in all other columns."""
-        numbers = self._numbers()
-        synthetic = numbers(self.attacked.synthetic)
+        synthetic = self._numbers(self.attacked.synthetic)
         tables = [table for table in (self.members, self.holdout) if table is not None]
+        cells = [self._numbers(table) for table in tables]  # (n, d) each
         guesses = [self._nearest_without_each(table) for table in tables]  # (d, n) each
         rng = generator(self.attacked.pair.seed, Stream.NAIVE_GUESSES)
         for place, name in enumerate(self.attacked.pair.columns):
             hits = [
-                self._equal(synthetic[rows[place], place], numbers(table)[:, place], place)
-                for table, rows in zip(tables, guesses, strict=True)
+                self._equal(synthetic[rows[place], place], own[:, place], place)
+                for own, rows in zip(cells, guesses, strict=True)
             ]
             draws = synthetic[rng.integers(len(synthetic), size=len(self.members)), place]
-            naive = self._equal(draws, numbers(self.members)[:, place], place)
+            naive = self._equal(draws, cells[0][:, place], place)
             control = hits[1] if len(hits) > 1 else None
             yield _risk("inference", hits[0], naive, control, name)
 
@@ -137,22 +138,17 @@ class _Attacks:
         pair = self.attacked.pair
         return np.array([pair.dictionary[name].numeric for name in pair.columns])
 
-    def _numbers(self) -> Callable[[pd.DataFrame], FloatArray]:
-        """A function of a frame of values: numbers, and levels by their numbers, (n, d)."""
+    def _numbers(self, rows: pd.DataFrame) -> FloatArray:
+        """A frame of values as numbers, levels by their numbers, (n, d)."""
         pair = self.attacked.pair
-        levels = {
-            name: pd.Index(pair.dictionary[name].levels, dtype=object)
-            for name in pair.columns
-            if not pair.dictionary[name].numeric
-        }
 
-        def column(rows: pd.DataFrame, name: str) -> FloatArray:
-            if name not in levels:
-                return rows[name].to_numpy(dtype=np.float64, na_value=np.nan)
-            codes = levels[name].get_indexer(pd.Index(rows[name], dtype=object))
-            return np.where(rows[name].isna(), np.nan, codes)
+        def column(feature: Feature) -> FloatArray:
+            cells = rows[feature.name]
+            if feature.numeric:
+                return cells.to_numpy(dtype=np.float64, na_value=np.nan)
+            return np.where(cells.isna(), np.nan, level_codes(feature, cells))
 
-        return lambda rows: np.column_stack([column(rows, name) for name in pair.columns])
+        return np.column_stack([column(pair.dictionary[name]) for name in pair.columns])
 
     def _risk(self, name: str, hits: Callable[[pd.DataFrame], Mask], naive: Mask) -> InferenceRisk:
         control = None if self.holdout is None else hits(self.holdout)

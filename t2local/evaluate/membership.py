@@ -17,12 +17,11 @@ from t2local.stats.edit_distance import edit_distances
 from t2local.stats.encoding import Encoder
 from t2local.stats.rates import NORMAL_95, Rate
 from t2local.stats.streams import Stream, generator
+from t2local.tables.disclosure import MIN_ROWS
 
 #: Rows of each table that are attacked, and synthetic rows that an attacker looks at; of more a
 #: random sample.
 _MOST_RECORDS, _MOST_SYNTHETIC = 500, 2000
-#: With fewer rows of a kind nothing is said, for statistics and for who they are.
-_LEAST_ROWS = 11
 #: A class that so few of the rows have is rare.
 _RARE_SHARE = 0.1
 #: A test finds somebody in the table at this level.
@@ -155,7 +154,7 @@ def _judged(
 ) -> Membership | None:
     n_members = int(records.is_member.sum())
     n_others = len(records.rows) - n_members
-    if min(n_members, n_others) < _LEAST_ROWS:
+    if min(n_members, n_others) < MIN_ROWS:  # too few for statistics, and for who they are
         return None
     share, nearer = _nearer_share(records, generator(pair.seed, Stream.MEMBERSHIP, 1))
     n_synthetic = records.to_synthetic.shape[1]

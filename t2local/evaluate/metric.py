@@ -2,8 +2,8 @@
 
 To add a metric, write its function in a module and its `Metric` in one of the tuples:
 `t2local.evaluate.report.METRICS` for a pair of tables (or ``METRICS`` of ``fidelity`` and
-``privacy``, which it holds), or those of ``utility`` for the predictions of a model. The report and
-its text take everything else from there.
+``plausibility``, which it holds), or those of ``utility`` for the predictions of a model. The
+report and its text take everything else from there.
 """
 
 from collections.abc import Callable, Iterable

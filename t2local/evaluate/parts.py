@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.stats.arrays import FloatArray, IntArray
+from t2local.stats.columns import level_codes
 from t2local.tables.dictionary import Feature
 from t2local.tables.disclosure import MIN_ROWS, rounding_unit
 
@@ -72,7 +73,7 @@ class Parts:
     def codes(self, column: pd.Series) -> IntArray:
         """The part of each value, -1 for a missing cell; shape (n,)."""
         if not self.feature.numeric:
-            return self.places[_level_codes(self.feature, column)]
+            return self.places[level_codes(self.feature, column)]
         numbers = column.to_numpy(np.float64, na_value=np.nan)
         codes = np.searchsorted(self.edges, numbers, side="right")
         return np.where(np.isnan(numbers), -1, codes)
@@ -111,14 +112,9 @@ def _round_edges(feature: Feature, numbers: FloatArray) -> FloatArray:
     return np.array(edges)
 
 
-def _level_codes(feature: Feature, column: pd.Series) -> IntArray:
-    """The number of each value's level, -1 for a missing cell; shape (n,)."""
-    return pd.Index(feature.levels, dtype=object).get_indexer(pd.Index(column, dtype=object))
-
-
 def _counts(feature: Feature, real: pd.Series) -> IntArray:
     """How many real rows each level has, shape (levels,)."""
-    codes = _level_codes(feature, real)
+    codes = level_codes(feature, real)
     return np.bincount(codes[codes >= 0], minlength=len(feature.levels))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import InputError
-from t2local.evaluate import fidelity, privacy, utility
+from t2local.evaluate import fidelity, plausibility, utility
 from t2local.evaluate.metric import Better, Metric, measure
 from t2local.evaluate.privacy_report import PrivacyReport, privacy_report
 from t2local.evaluate.table_pair import TablePair
@@ -23,7 +23,7 @@ from t2local.tables.dictionary import Feature, FeatureDictionary
 from t2local.tables.files import cells_of, from_frame
 
 #: The metrics of a pair of tables, in the order of the report. A new one is added here.
-METRICS: tuple[Metric[TablePair], ...] = (*fidelity.METRICS, *privacy.METRICS)
+METRICS: tuple[Metric[TablePair], ...] = (*fidelity.METRICS, *plausibility.METRICS)
 
 #: With fewer rows a figure says more about chance than about the rows.
 _MIN_ROWS = 10

@@ -17,6 +17,7 @@ from t2local.llm.catalog import entries
 from t2local.llm.checks import check
 from t2local.llm.manifest import folder, make_folder, manifests, unreadable
 from t2local.system.atomic import atomic
+from t2local.system.hashes import text_sha256
 from t2local.system.lock import wait_lock
 
 #: Bytes that are copied at a time.
@@ -34,7 +35,7 @@ def blob_names(digests: Sequence[str]) -> list[str]:
     """
     key = digests[0]
     if len(digests) > 1:
-        key = hashlib.sha256("\n".join(digests).encode()).hexdigest()
+        key = text_sha256("\n".join(digests))
     return gguf.file_names(f"sha256-{key}", len(digests))
 
 

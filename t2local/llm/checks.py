@@ -6,7 +6,6 @@ its stamp; after 30 days it is hashed again, whatever the stamp says. Nothing he
 for a file that was altered it is not even imported.
 """
 
-import hashlib
 import json
 import os
 import subprocess
@@ -21,6 +20,7 @@ from t2local.errors import ModelError, ResourceError
 from t2local.llm.gguf import Header, read_header
 from t2local.settings import state_home
 from t2local.system.atomic import atomic
+from t2local.system.hashes import file_sha256
 from t2local.system.json_text import JsonObject
 
 #: Seconds for a first opening: what a small file may take, and one more for so many bytes, as slow
@@ -164,8 +164,7 @@ def _unreadable(path: Path, error: OSError) -> ModelError:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise _unreadable(path, error) from error
 

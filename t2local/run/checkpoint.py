@@ -4,7 +4,6 @@ Each entry is one file: the hash of its content, then the content as JSON. It ap
 at all, and these files alone say how far a run is. An entry that is damaged counts as missing.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 from t2local.errors import ResourceError
 from t2local.system.atomic import atomic
+from t2local.system.hashes import text_sha256
 from t2local.system.json_text import JsonObject
 
 _FINGERPRINT, MACHINE = "fingerprint", "machine"
@@ -38,7 +38,7 @@ class Checkpoint:
             digest, _, text = self._path(name).read_text(encoding="utf-8").partition("\n")
         except (OSError, UnicodeDecodeError):
             return None
-        return json.loads(text) if digest == _sha256(text) else None
+        return json.loads(text) if digest == text_sha256(text) else None
 
     def put(self, name: str, entry: object) -> Any:
         """Keep an entry, and return it as it will be read.
@@ -53,7 +53,7 @@ class Checkpoint:
             return json.loads(text)
         try:
             with atomic(self._path(name)) as file:
-                file.write(f"{_sha256(text)}\n{text}")
+                file.write(f"{text_sha256(text)}\n{text}")
         except ResourceError as error:
             raise ResourceError(error.message, next_step=GO_ON) from error
         return json.loads(text)
@@ -133,7 +133,3 @@ class Checkpoint:
 def block_name(number: int) -> str:
     """The name of the entry of a block."""
     return f"{_BLOCK}{number:05d}"
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

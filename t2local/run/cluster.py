@@ -5,7 +5,6 @@ texts are sent (`t2local.run.cluster_job`), encrypted wherever they leave this m
 """
 
 import copy
-import hashlib
 import ipaddress
 import json
 import logging
@@ -24,6 +23,7 @@ from t2local.run.cluster_job import error_of, job_of, way_of_computing, write_bl
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import Ledger
 from t2local.run.resumption import block_of
+from t2local.system.hashes import text_sha256
 from t2local.system.json_text import JsonObject
 from t2local.team.plan import Plan
 from t2local.team.team import Team
@@ -56,7 +56,7 @@ class ClusterWriter:
         self._computes = way_of_computing(run.ledger.decisions)
         text = job_of(run, inputs, plan, team)
         check_encryption([self._client.scheduler.address, *self._client.nthreads()])
-        self._key = f"t2local-{_sha256(text)}"
+        self._key = f"t2local-{text_sha256(text)[:16]}"
         # As the result of a task dask has it made anew where it is lost with a worker.
         self._job = self._client.submit(str, text, key=self._key)
         self._futures: dict[str, Future] = {}
@@ -88,7 +88,7 @@ class ClusterWriter:
         text = _text(request)
         if text in self._futures:
             return text, self._futures[text]
-        key = f"{self._key}-{request.number}-{_sha256(text)}"
+        key = f"{self._key}-{request.number}-{text_sha256(text)[:16]}"
         number = request.number
         return text, self._client.submit(write_block, self._job, text, key=key, priority=-number)
 
@@ -241,7 +241,3 @@ def _stays_or_is_encrypted(address: str) -> bool:
 
 def _text(request: BlockRequest) -> str:
     return json.dumps(vars(request))
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

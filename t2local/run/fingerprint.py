@@ -3,14 +3,13 @@
 It holds settings, versions and hashes, and no cell.
 """
 
-import hashlib
-
 from t2local.errors import UsageError
 from t2local.run.checkpoint import MACHINE
 from t2local.run.inputs import Inputs, Run
-from t2local.run.manifest import Fingerprint
+from t2local.run.manifest import TableFingerprint
 from t2local.run.models import ModelIdentity
 from t2local.system.environment import environment
+from t2local.system.hashes import text_sha256
 from t2local.system.json_text import as_json
 from t2local.team.plan import Plan
 
@@ -30,12 +29,12 @@ def fingerprint_of(
     # What the decoder's settings come to is compared when the model is loaded.
     settings = run.settings.model_dump(mode="json", exclude={"decoder"}).items()
     return {
-        "data": Fingerprint.of(inputs.table).cells_sha256,
-        "--dictionary": _sha256(inputs.dictionary.to_yaml()),
-        "--knowledge": _sha256(beliefs.knowledge.to_yaml()) if beliefs else "",
-        "--plan": _sha256(plan),
-        "--where": _sha256(as_json(restricted)),
-        "--balance": _sha256(as_json(conditions.shares)),
+        "data": TableFingerprint.of(inputs.table).cells_sha256,
+        "--dictionary": text_sha256(inputs.dictionary.to_yaml()),
+        "--knowledge": text_sha256(beliefs.knowledge.to_yaml()) if beliefs else "",
+        "--plan": text_sha256(plan),
+        "--where": text_sha256(as_json(restricted)),
+        "--balance": text_sha256(as_json(conditions.shares)),
         "--rows": str(ledger.wanted),
         "--batch-size": str(ledger.batch_size),
         "--max-batches": str(ledger.max_batches),
@@ -45,10 +44,6 @@ def fingerprint_of(
         **{f"{group}.{name}": str(v) for group, part in settings for name, v in part.items()},
         **{f"version of {name}": text for name, text in environment().packages.items()},
     }
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 #: What the last digits of a model's numbers depend on, beside its file and the versions.

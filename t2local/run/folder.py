@@ -6,7 +6,6 @@ of models and blocks of rows are kept in it from the first on (`Checkpoint`): a 
 come to its end goes on when the same command is given again.
 """
 
-import hashlib
 import os
 import shutil
 import sys
@@ -22,6 +21,7 @@ from t2local.run.checkpoint import GO_ON, Checkpoint
 from t2local.run.ledger import BatchEntry
 from t2local.run.unfinished import Unfinished
 from t2local.system.atomic import atomic, sync_folder
+from t2local.system.hashes import file_sha256
 from t2local.system.json_text import JsonObject, as_json
 from t2local.system.lock import try_lock
 from t2local.tables.files import Table
@@ -142,7 +142,7 @@ class RunFolder:
     def hashes(self) -> dict[str, str]:
         """The SHA-256 of each file of the result so far, by name."""
         names = sorted(path.name for path in self._part.iterdir() if path.name in _FILES)
-        return {name: sha256(self._part / name) for name in names}
+        return {name: file_sha256(self._part / name) for name in names}
 
     def publish(self, *, complete: bool = True, finished: bool = True) -> bool:
         """Give the hidden folder its name, in the place of what was there.
@@ -236,9 +236,3 @@ class RunFolder:
             reason = error.strerror or "some files cannot be copied"
             message = f"{self.path} cannot be written: {reason}."
             raise ResourceError(message, next_step=next_step) from error
-
-
-def sha256(path: Path) -> str:
-    """Of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,10 +15,10 @@ from t2local.run.inputs import (
     TableSource,
     new_run,
     read_inputs,
-    want_rows,
 )
 from t2local.run.judging import inspector_for
 from t2local.run.models import ModelSource, load_workers, make_plan, plan_by_another_model
+from t2local.run.wanted_rows import want_rows
 from t2local.settings import Settings
 from t2local.team.plan import Plan
 from t2local.team.rehearsal import Rehearsal, rehearse
@@ -79,10 +79,10 @@ def forecast(
     run = new_run(settings or Settings(), seed, batch_size, on_event)
     inputs = read_inputs(run, data, target, dictionary, plan, where, balance, knowledge)
     want_rows(run, inputs, rows, max_batches)
-    made = plan_by_another_model(run, inputs, manager_model)
+    run_plan = plan_by_another_model(run, inputs, manager_model)
     with load_workers(model, run) as loaded:
-        made = made or make_plan(run, inputs, loaded)
-        rehearsal = _rehearse(run, inputs, made.plan, loaded)
+        run_plan = run_plan or make_plan(run, inputs, loaded)
+        rehearsal = _rehearse(run, inputs, run_plan.plan, loaded)
         _time_judging(run, inputs)
         return _forecast(run, rehearsal, loaded.weight_bytes)
 

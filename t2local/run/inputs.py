@@ -1,6 +1,5 @@
 """What goes into a run: read and checked before a model is loaded or a file is written."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,8 +14,8 @@ from t2local.run.belief_evidence import belief_event, hold_against
 from t2local.run.checkpoint import Checkpoint
 from t2local.run.ledger import Ledger
 from t2local.run.remaining import WORDS, Part, Remaining
-from t2local.settings import Settings, TableSettings, TrimSettings
-from t2local.stats.arrays import FloatArray
+from t2local.settings import Settings, TableSettings
+from t2local.stats.arrays import FloatArray, Mask
 from t2local.tables import disclosure
 from t2local.tables.belief_file import (
     BeliefEvidence,
@@ -39,15 +38,6 @@ from t2local.team.plan import Plan, read_plan
 #: A label that is not asked for still counts for the model that judges, at this share of the
 #: largest weight: without it, the model would not know what tells the wanted labels apart.
 _LEAST_WEIGHT = 0.05
-
-#: Rows by default. Ten times the real rows bring more than twice as many (docs/method.md, "Loop");
-#: more was not measured. The bounds are a choice: tiny tables get enough rows, large ones end soon.
-_ROWS_PER_REAL_ROW = 10
-_FEWEST_ROWS = 200
-_MOST_ROWS = 2000
-#: Rows that are to pass for each row that is kept (docs/method.md, "Choice").
-_CANDIDATES_TO_BE_CLEAR = 1.25
-_CANDIDATES_TO_LOOK_ALIKE = 1.5
 
 TableSource = pd.DataFrame | Path | str
 DictionarySource = FeatureDictionary | Path | str
@@ -111,6 +101,10 @@ class Inputs:
     conditions: Conditions
     dictionary_text: str = ""
     beliefs: BeliefEvidence | None = None
+
+    def matches(self) -> Mask:
+        """Which real rows are what ``--where`` asks for, shape (n,)."""
+        return self.conditions.matches(self.values)
 
     def row_weights(self) -> FloatArray:
         """What each real row counts for, shape (n,), mean 1.
@@ -217,36 +211,6 @@ def with_beliefs_of(run: Run, inputs: Inputs, knowledge: KnowledgeSource) -> Inp
     if evidence.used:
         dictionary = with_beliefs(dictionary, knowledge)
     return replace(inputs, dictionary=dictionary, beliefs=evidence)
-
-
-def want_rows(run: Run, inputs: Inputs, rows: int | None, max_batches: int | None) -> None:
-    """Say how many rows are wanted, and how many are tried for them.
-
-    Without a number it is ten times the real rows: twice as many brought 3 points of AUC less
-    (docs/method.md, "Loop"). Without a limit, ``trim.patience`` times the batches are tried that
-    would do if all rows passed.
-    """
-    n_real = len(inputs.values)
-    wanted = rows or min(max(_ROWS_PER_REAL_ROW * n_real, _FEWEST_ROWS), _MOST_ROWS)
-    if rows is None:
-        reason = f"ten times the {n_real} real rows, from {_FEWEST_ROWS} to {_MOST_ROWS}; --rows"
-        run.tell(Decision("rows", f"{wanted}", reason))
-    ledger, settings = run.ledger, run.settings.trim
-    ledger.wanted = wanted
-    if settings.gate == "source":
-        ledger.candidates = _candidates(inputs, settings, wanted)
-    batches = math.ceil(max(wanted, ledger.candidates) / ledger.batch_size)
-    ledger.max_batches = max_batches or settings.patience * batches
-
-
-def _candidates(inputs: Inputs, settings: TrimSettings, wanted: int) -> int:
-    """Rows that are to pass before the wanted ones are chosen: a number as label is not clear."""
-    dictionary = inputs.dictionary
-    if settings.purpose == "share" or dictionary.target is None:
-        return math.ceil((settings.candidates or _CANDIDATES_TO_LOOK_ALIKE) * wanted)
-    if dictionary.classification:
-        return math.ceil((settings.candidates or _CANDIDATES_TO_BE_CLEAR) * wanted)
-    return wanted
 
 
 def _plan(plan: Plan | Path | str, dictionary: FeatureDictionary) -> Plan | str:

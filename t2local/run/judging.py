@@ -67,7 +67,7 @@ def inspector_for(run: Run, inputs: Inputs) -> Inspector:
         run.settings.trim,
         run.seed,
         inputs.row_weights(),
-        inputs.conditions.matches_conditions(inputs.values),
+        inputs.matches(),
     )
 
 
@@ -200,7 +200,7 @@ class SourceJudge:
     def _never_lost(self) -> Mask:
         """The classes that are in every result, shape (levels,)."""
         levels = self._inputs.dictionary.target_feature.levels
-        matches = self._inputs.conditions.matches_conditions(self._inputs.values)
+        matches = self._inputs.matches()
         return _counts(self._inputs.values[self._target][matches], levels) >= _LEAST_REAL_ROWS
 
     def _draw_noise(self, predictions: FloatArray | None) -> FloatArray | None:
@@ -235,7 +235,7 @@ class SourceJudge:
         levels = list(self._inputs.dictionary.target_feature.levels)
         if wanted := self._inputs.conditions.shares:
             return np.array([wanted.get(level, 0.0) for level in levels])
-        matches = self._inputs.conditions.matches_conditions(self._inputs.values)
+        matches = self._inputs.matches()
         labels = self._inputs.values[self._target]
         counts = _counts(labels[matches], levels)
         if matches.all():

@@ -1,6 +1,5 @@
 """What must be known to repeat a run, for manifest.json: hashes and reasons, never a cell."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,12 +9,13 @@ from t2local.events import Decision
 from t2local.run.inputs import Inputs, Run
 from t2local.run.models import ModelIdentity
 from t2local.system.environment import environment
+from t2local.system.hashes import text_sha256
 from t2local.system.json_text import JsonObject
 from t2local.tables.files import Table
 
 
 @dataclass(frozen=True)
-class Fingerprint:
+class TableFingerprint:
     """The input without its values: name, size, and a hash of all cells."""
 
     name: str
@@ -24,10 +24,9 @@ class Fingerprint:
     cells_sha256: str
 
     @classmethod
-    def of(cls, table: Table) -> "Fingerprint":
+    def of(cls, table: Table) -> "TableFingerprint":
         """The fingerprint of a table."""
-        text = table.cells.to_csv(index=False)
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        digest = text_sha256(table.cells.to_csv(index=False))
         return cls(table.source, len(table.cells), table.cells.shape[1], digest)
 
     def check(self, then: JsonObject) -> None:
@@ -60,7 +59,7 @@ class Manifest:
     packages: dict[str, str]
     started: str
     ended: str
-    input: Fingerprint
+    input: TableFingerprint
     dictionary_sha256: str
     request: RequestedRows
     settings: JsonObject
@@ -76,7 +75,6 @@ def manifest_of(
 ) -> Manifest:
     """The manifest of a run that ends now."""
     ledger, machine = run.ledger, environment()
-    dictionary = inputs.dictionary.to_yaml().encode()
     return Manifest(
         format=1,
         synthetic=True,
@@ -85,8 +83,8 @@ def manifest_of(
         packages=machine.packages,
         started=ledger.clock.started.isoformat(),
         ended=datetime.now(UTC).isoformat(),
-        input=Fingerprint.of(inputs.table),
-        dictionary_sha256=hashlib.sha256(dictionary).hexdigest(),
+        input=TableFingerprint.of(inputs.table),
+        dictionary_sha256=text_sha256(inputs.dictionary.to_yaml()),
         request=RequestedRows(ledger.wanted, ledger.batch_size, ledger.max_batches),
         settings=run.settings.model_dump(mode="json"),
         model=model,

@@ -87,14 +87,13 @@ def _candidates(run: Run) -> Candidates | None:
 def _shifts(run: Run, inputs: Inputs, kept: pd.DataFrame) -> Shifts | None:
     if kept.empty:
         return None
-    conditions = inputs.conditions
     return shifts(
         inputs.values,
         kept,
         inputs.dictionary,
         run.seed,
-        matches=conditions.matches_conditions(inputs.values),
-        wanted_shares=conditions.shares,
+        matches=inputs.matches(),
+        wanted_shares=inputs.conditions.shares,
     )
 
 

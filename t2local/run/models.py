@@ -45,8 +45,8 @@ class ModelIdentity:
 
 
 @dataclass(frozen=True)
-class MadePlan:
-    """A plan, and the model that made it; none for a plan from the data or from a file."""
+class RunPlan:
+    """The plan of a run, and the model that made it; none for one from the data or from a file."""
 
     plan: Plan
     manager: ModelIdentity | None = None
@@ -103,7 +103,7 @@ def load_workers(model: ModelSource | None, run: Run) -> Iterator[Model]:
         yield loaded
 
 
-def plan_by_another_model(run: Run, inputs: Inputs, manager: ModelSource | None) -> MadePlan | None:
+def plan_by_another_model(run: Run, inputs: Inputs, manager: ModelSource | None) -> RunPlan | None:
     """The plan of a model of its own, if one is named.
 
     It is freed before the workers' model is loaded, so that one is in memory at a time.
@@ -119,14 +119,14 @@ def plan_by_another_model(run: Run, inputs: Inputs, manager: ModelSource | None)
         return make_plan(run, inputs, model)
 
 
-def make_plan(run: Run, inputs: Inputs, model: Model | None) -> MadePlan:
+def make_plan(run: Run, inputs: Inputs, model: Model | None) -> RunPlan:
     """The plan that was given, that the manager writes, or that the data suggest."""
     run.enter("planning")
-    made = _plan(run, inputs, model)
-    roles = " -> ".join(component.role for component in made.plan.line())
-    run.tell(Decision("plan", roles, f"from the {made.plan.source}"))
+    run_plan = _plan(run, inputs, model)
+    roles = " -> ".join(component.role for component in run_plan.plan.line())
+    run.tell(Decision("plan", roles, f"from the {run_plan.plan.source}"))
     run.ledger.clock.lap("plan")
-    return made
+    return run_plan
 
 
 def _as_entry(proposed: ProposedPlan) -> JsonObject:
@@ -142,11 +142,11 @@ def _from_entry(entry: JsonObject) -> ProposedPlan:
     return ProposedPlan(plan, Counters(**entry["counters"]), entry["thought_tokens"])
 
 
-def _plan(run: Run, inputs: Inputs, model: Model | None) -> MadePlan:
+def _plan(run: Run, inputs: Inputs, model: Model | None) -> RunPlan:
     if isinstance(inputs.plan, Plan):
-        return MadePlan(inputs.plan)
+        return RunPlan(inputs.plan)
     if inputs.plan == "data" or model is None:
-        return MadePlan(from_data(inputs.values, inputs.dictionary))
+        return RunPlan(from_data(inputs.values, inputs.dictionary))
     team = run.settings.team
     proposed = run.checkpoint.recall(
         "plan",
@@ -167,7 +167,7 @@ def _plan(run: Run, inputs: Inputs, model: Model | None) -> MadePlan:
         reason = f"of at most {team.thinking_tokens}, before the plan; they are not kept"
         run.tell(Decision("thought", f"{proposed.thought_tokens} tokens", reason))
     run.ledger.tokens["plan"] = proposed.counters
-    return MadePlan(proposed.plan, ModelIdentity.of(model))
+    return RunPlan(proposed.plan, ModelIdentity.of(model))
 
 
 def with_own_beliefs(run: Run, inputs: Inputs, model: Model) -> Inputs:

@@ -9,6 +9,7 @@ from t2local.evaluate.association_maps import AssociationMaps, association_maps
 from t2local.evaluate.marginals import Marginal, marginals
 from t2local.evaluate.rejected_examples import RejectedExample, rejected_examples
 from t2local.evaluate.subgroups import Subgroup, subgroups
+from t2local.run.ledger import JudgedRows
 from t2local.stats.arrays import FloatArray
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.trim.sanity import COPIES
@@ -29,23 +30,17 @@ class Pictures:
 
 
 def pictures_of(
-    real: pd.DataFrame,
-    kept: pd.DataFrame,
-    rejected: pd.DataFrame,
-    notes: pd.DataFrame,
-    dictionary: FeatureDictionary,
-    weights: FloatArray,
+    real: pd.DataFrame, judged: JudgedRows, dictionary: FeatureDictionary, weights: FloatArray
 ) -> Pictures:
     """The figures.
 
     **Parameters:**
 
-    * **real**, **kept**, **rejected**: frames of values, shapes (n, d), (m, d), (k, d).
-    * **notes**: on each rejected row: its ``row``, ``stage`` and ``reason``.
-    * **weights**: what each real row counts for, shape (n,).
+    * **real**: frame of values (n, d); **weights**: what each of its rows counts for, shape (n,).
     """
     if real.empty:
         return Pictures()
+    kept, rejected, notes = judged
     # What repeats a real row is shown to nobody.
     shown = ~notes["reason"].isin(COPIES).to_numpy(dtype=bool)
     examples = rejected_examples(real, rejected[shown], notes[shown], dictionary)

@@ -12,13 +12,14 @@ from t2local.llm.counters import Counters
 from t2local.run.inputs import Inputs, Run
 from t2local.run.ledger import CHOICE, BatchEntry, Ledger, rows_written
 from t2local.run.measure import ClassShares, Measured
-from t2local.run.models import MadePlan, ModelIdentity
+from t2local.run.models import ModelIdentity
 from t2local.run.pictures import Pictures
 from t2local.settings import Settings
 from t2local.system.json_text import JsonObject
 from t2local.tables.rule_counts import RuleReport, rule_report
 from t2local.team.calibration import Calibration
 from t2local.team.label_calibration import LabelCalibration
+from t2local.team.plan import Plan
 from t2local.trim.benefit import Benefit
 from t2local.trim.conclusion import Answers, Purpose, answers, conclusion, judged_sentence
 from t2local.trim.shifts import Shifts
@@ -173,16 +174,17 @@ class RunReport:
 
 @dataclass(frozen=True)
 class TeamFacts:
-    """What is decided once about the team of a run: its plan, model and calibration."""
+    """What is decided once about the team of a run: its plan, models and calibration."""
 
-    plan: MadePlan
+    plan: Plan
+    manager: ModelIdentity | None
     model: ModelIdentity
     label_policy: str
     calibration: Calibration = field(default_factory=Calibration)
 
 
 def report_of(
-    run: Run, inputs: Inputs, team: TeamFacts, measured: Measured, pictures: Pictures
+    run: Run, inputs: Inputs, facts: TeamFacts, measured: Measured, pictures: Pictures
 ) -> RunReport:
     """Put the figures together."""
     ledger = run.ledger
@@ -200,15 +202,15 @@ def report_of(
         batches=tuple(ledger.batches),
         tokens=_token_counts(ledger),
         seconds=_seconds(ledger),
-        plan=team.plan.plan.model_dump(mode="json"),
-        model=team.model,
-        manager=team.plan.manager,
+        plan=facts.plan.model_dump(mode="json"),
+        model=facts.model,
+        manager=facts.manager,
         seed=run.seed,
         interrupted=ledger.interrupted,
         rules=rule_report(inputs.dictionary, inputs.values, written, whole.kept),
-        labels=_labels(team, measured.class_shares),
+        labels=_labels(facts, measured.class_shares),
         beliefs=_beliefs(inputs),
-        cells=_cells(team, run.settings),
+        cells=_cells(facts, run.settings),
         given=Given(inputs.conditions.given, inputs.conditions.quotas(ledger.wanted)),
         benefit=measured.benefit,
         shifts=measured.shifts,
@@ -298,11 +300,11 @@ def _seconds(ledger: Ledger) -> Seconds:
     )
 
 
-def _labels(team: TeamFacts, shares: ClassShares) -> LabelReport:
-    calibration: LabelCalibration | None = team.calibration.labels
+def _labels(facts: TeamFacts, shares: ClassShares) -> LabelReport:
+    calibration: LabelCalibration | None = facts.calibration.labels
     if calibration is None:
-        return LabelReport(team.label_policy, shares)
-    return LabelReport(team.label_policy, shares, **vars(calibration))
+        return LabelReport(facts.label_policy, shares)
+    return LabelReport(facts.label_policy, shares, **vars(calibration))
 
 
 def _beliefs(inputs: Inputs) -> BeliefReport | None:
@@ -318,11 +320,11 @@ def _beliefs(inputs: Inputs) -> BeliefReport | None:
     return BeliefReport(knowledge.model, knowledge.sha256, evidence.rank, evidence.used, beliefs)
 
 
-def _cells(team: TeamFacts, settings: Settings) -> CellReport:
-    cells = team.calibration.cells
+def _cells(facts: TeamFacts, settings: Settings) -> CellReport:
+    cells = facts.calibration.cells
     if cells is None:
         return CellReport(settings.team.cells)
-    return CellReport(settings.team.cells, **vars(cells.summary(team.plan.plan.line())))
+    return CellReport(settings.team.cells, **vars(cells.summary(facts.plan.line())))
 
 
 def _counted(ledger: Ledger) -> str:

@@ -130,7 +130,7 @@ def _no_real_rows() -> InputError:
 def hand_over(
     run: Run,
     inputs: Inputs,
-    team: TeamFacts,
+    facts: TeamFacts,
     rows: JudgedRows,
     texts: Texts,
     report: RunReport,
@@ -151,16 +151,16 @@ def hand_over(
         table=inputs.table,
         kept=delivery.cells,
         rejected=with_notes(rows.notes, dictionary.cells(rows.rejected)),
-        texts=_texts(inputs, team.plan.plan),
+        texts=_texts(inputs, facts.plan),
         report=to_json(report),
-        manifest=to_json(manifest_of(run, inputs, team.model, team.plan.manager)),
+        manifest=to_json(manifest_of(run, inputs, facts.model, facts.manager)),
     )
     return Result(
         synthetic=delivery.synthetic,
         rejected=with_notes(rows.notes, dictionary.native(rows.rejected)),
         report=files.report,
         dictionary=dictionary,
-        plan=team.plan.plan,
+        plan=facts.plan,
         manifest=_publish(run, files, folder) if folder else files.manifest,
         _augmented=delivery.augmented,
         _real=inputs.values,

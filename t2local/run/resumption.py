@@ -4,7 +4,6 @@ A run that goes on asks for the same blocks in the same order, and has them judg
 is a replay over the blocks, and nothing but what a model wrote has to be kept.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ import pandas as pd
 from t2local.llm.counters import Counters
 from t2local.run.checkpoint import block_name
 from t2local.run.inputs import Inputs, Run
+from t2local.system.hashes import text_sha256
 from t2local.system.interrupts import deferred
 from t2local.system.json_text import JsonObject
 from t2local.tables.dictionary import FeatureDictionary
@@ -151,7 +151,7 @@ def _recalled(run: Run, name: str, request: str) -> Any:
 
 def _sha256(request: object) -> str:
     """Of a request: its tokens are those of real rows, and stay in memory."""
-    return hashlib.sha256(str(request).encode()).hexdigest()
+    return text_sha256(str(request))
 
 
 def _kept(run: Run, name: str, request: str, answer: object, tokens: Counters) -> Any:

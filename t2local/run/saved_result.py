@@ -8,7 +8,7 @@ import pandas as pd
 from t2local.errors import DictionaryError, InputError
 from t2local.events import ignore
 from t2local.run.inputs import Inputs, TableSource, new_run, read_inputs
-from t2local.run.manifest import Fingerprint
+from t2local.run.manifest import TableFingerprint
 from t2local.run.result import Result
 from t2local.run.verification import check_files
 from t2local.settings import Settings
@@ -105,5 +105,5 @@ def _inputs(folder: Path, data: TableSource, manifest: JsonObject) -> Inputs:
         folder / "plan.yaml",
         knowledge=beliefs if beliefs.exists() else None,
     )
-    Fingerprint.of(inputs.table).check(manifest["input"])
+    TableFingerprint.of(inputs.table).check(manifest["input"])
     return inputs

@@ -10,6 +10,7 @@ from t2local.evaluate.subgroups import lost_subgroups
 from t2local.page import page
 from t2local.run.folder import RunFolder
 from t2local.run.inputs import load_dictionary
+from t2local.run.ledger import JudgedRows
 from t2local.run.pictures import Pictures, pictures_of
 from t2local.settings import Settings
 from t2local.system.json_text import JsonObject, as_json, to_json
@@ -142,7 +143,8 @@ def _pictures(
     real, kept, rejected = (
         dictionary.values(cells_of(cells)) for cells in (table.cells, kept, rejected)
     )
-    return pictures_of(real, kept, rejected, notes, dictionary, np.ones(len(real)))
+    judged = JudgedRows(kept, rejected, notes)
+    return pictures_of(real, judged, dictionary, np.ones(len(real)))
 
 
 def _accounts(report: JsonObject, table: Table) -> dict[str, str]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from t2local.errors import InputError
-from t2local.run.folder import CHECKPOINT, LOCK, sha256
+from t2local.run.folder import CHECKPOINT, LOCK
+from t2local.system.hashes import file_sha256
 from t2local.system.input_file import read_bytes
 
 _MANIFEST = "manifest.json"
@@ -53,5 +54,5 @@ def _faults(folder: Path, hashes: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is missing"
         elif name not in hashes:
             yield f"{name} was added"
-        elif not (folder / name).is_file() or sha256(folder / name) != hashes[name]:
+        elif not (folder / name).is_file() or file_sha256(folder / name) != hashes[name]:
             yield f"{name} was changed"

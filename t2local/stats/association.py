@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.stats.arrays import FloatArray, IntArray
-from t2local.stats.columns import Column
+from t2local.stats.columns import Column, level_codes
 
 #: Quartiles: finer bins have too few rows each in the tables that t2local is for.
 _N_BINS = 4
@@ -43,8 +43,7 @@ def _categories(column: Column, cells: pd.Series) -> IntArray:
     if column.numeric:
         codes = _quartile_bins(cells.to_numpy(dtype=np.float64, na_value=np.nan))
     else:
-        levels = pd.Index(column.levels, dtype=object)
-        codes = levels.get_indexer(pd.Index(cells, dtype=object))  # -1 for a missing cell
+        codes = level_codes(column, cells)
     return np.unique(codes, return_inverse=True)[1]
 
 

@@ -2,6 +2,10 @@
 
 from typing import Protocol
 
+import pandas as pd
+
+from t2local.stats.arrays import IntArray
+
 
 class Column(Protocol):
     """A column of numbers or of levels. A number counts steps of 10^-decimals."""
@@ -40,3 +44,9 @@ class Column(Protocol):
     @property
     def positive_class(self) -> int:
         """Of a target with classes: the number of the class whose risk effects are on."""
+
+
+def level_codes(column: Column, cells: pd.Series) -> IntArray:
+    """The number of each cell's level, -1 for a cell that has none of them; shape (n,)."""
+    levels = pd.Index(column.levels, dtype=object)
+    return levels.get_indexer(pd.Index(cells, dtype=object))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.stats.arrays import FloatArray, IntArray
-from t2local.stats.columns import Column
+from t2local.stats.columns import Column, level_codes
 from t2local.stats.prior_effects import EffectsRegression, agreed_signs, fit_effects_regression
 from t2local.stats.streams import Stream, random_state
 
@@ -28,8 +28,7 @@ def encode_labels(labels: pd.Series, target: Column) -> FloatArray:
     """Class numbers by the levels (-1 for another label), or the numbers as they are: (n,)."""
     if not target.levels:
         return labels.to_numpy(dtype=np.float64)
-    levels = pd.Index(target.levels, dtype=object)
-    return levels.get_indexer(pd.Index(labels, dtype=object)).astype(np.float64)
+    return level_codes(target, labels).astype(np.float64)
 
 
 def fit_ensemble(

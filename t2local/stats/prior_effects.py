@@ -143,11 +143,6 @@ class EffectsRegression:
         mean, deviation = self.label
         return mean + deviation * np.einsum("fr,frm->m", self.weights, predictions)
 
-    @property
-    def trust(self) -> float:
-        """The posterior probability of all models with c > 0: that effects point the right way."""
-        return float(self.weights[:, _SCALES > 0].sum())
-
 
 def fit_effects_regression(
     x: FloatArray, y: FloatArray, effects: FloatArray, weights: FloatArray, *, binary: bool

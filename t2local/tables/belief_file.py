@@ -15,16 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from t2local.errors import DictionaryError, KnowledgeError
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.effects import states_effects
-from t2local.tables.files import yaml_text
-from t2local.tables.yaml_file import parse, place
+from t2local.tables.yaml_file import Fault, parse, place, yaml_text
 
 _NEXT_STEP = "mend the lines above; 'python -m t2local ask data.csv' writes a correct file"
 #: A belief so many times as strong as the middle one of its file is none. The strongest honest one
 #: of seven models on 14 tables is 23 times as strong; what was the mean of a column in place of an
 #: effect, 49 to 262 times (docs/method.md, "Beliefs").
 _IMPLAUSIBLE = 30.0
-#: Where in a file, and what is wrong there.
-_Fault = tuple[tuple[str | int, ...], str]
 
 
 class Belief(BaseModel):
@@ -80,7 +77,7 @@ class Knowledge(BaseModel):
         )
         return yaml_text(comment, self.model_dump(mode="json", exclude_defaults=True))
 
-    def faults(self, dictionary: FeatureDictionary) -> Iterable[_Fault]:
+    def faults(self, dictionary: FeatureDictionary) -> Iterable[Fault]:
         """Where it does not fit a dictionary."""
         if self.target != dictionary.target:
             yield ("target",), f"the target is {dictionary.target!r}"

@@ -1,7 +1,7 @@
 """Half characters: lone surrogates, which no file can hold and no model can write.
 
 All other characters are written by every grammar (`tests/test_rows.py`); whether a model has tokens
-for them is a question to its vocabulary (`t2local.team.alphabet`).
+for them is a question to its vocabulary (`t2local.team.vocabulary_check`).
 """
 
 import re

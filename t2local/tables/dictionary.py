@@ -16,8 +16,8 @@ from t2local.tables.characters import Text
 from t2local.tables.column_types import FeatureType
 from t2local.tables.effects import check_effects
 from t2local.tables.feature import MOST_DECIMALS, Feature
-from t2local.tables.files import yaml_text
 from t2local.tables.rules import Formula, Rule, RuleFault, binding
+from t2local.tables.yaml_file import yaml_text
 
 __all__ = ["Derived", "Feature", "FeatureDictionary", "FeatureType", "LeftOut", "Relation"]
 

@@ -11,11 +11,9 @@ from t2local.tables import table_schema
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.tables.effects import target_faults
 from t2local.tables.rules import Formula, Rule, RuleFault
-from t2local.tables.yaml_file import parse, place
+from t2local.tables.yaml_file import Fault, KeyPath, parse, place
 
 _NEXT_STEP = "mend the lines above; 'python -m t2local describe data.csv' writes a correct one"
-#: Where in a dictionary, and what is wrong there.
-_Fault = tuple[table_schema.Path, str]
 
 
 def read_dictionary(text: str, source: str) -> FeatureDictionary:
@@ -26,7 +24,7 @@ def read_dictionary(text: str, source: str) -> FeatureDictionary:
     node, raw = parse(text, source, DictionaryError, _NEXT_STEP)
     fields = table_schema.from_file(raw) if isinstance(raw, dict) else {}
     if not fields:
-        faults: list[_Fault] = [((), "a dictionary is a mapping with target and fields")]
+        faults: list[Fault] = [((), "a dictionary is a mapping with target and fields")]
     else:
         faults = [*_field_faults(fields), *_cross_faults(fields)]
     if not faults:
@@ -41,12 +39,12 @@ def read_dictionary(text: str, source: str) -> FeatureDictionary:
     )
 
 
-def _without_levels(path: table_schema.Path) -> table_schema.Path:
+def _without_levels(path: KeyPath) -> KeyPath:
     """A path as a message may show it: the keys of ``level_effects`` are levels."""
     return path[: path.index("level_effects") + 1] if "level_effects" in path else path
 
 
-def _field_faults(fields: JsonObject) -> Iterable[_Fault]:
+def _field_faults(fields: JsonObject) -> Iterable[Fault]:
     """Faults inside the parts of a dictionary."""
     try:
         FeatureDictionary.model_validate(fields)
@@ -59,7 +57,7 @@ def _field_faults(fields: JsonObject) -> Iterable[_Fault]:
                 yield fault["loc"], fault["msg"]
 
 
-def _cross_faults(fields: JsonObject) -> Iterable[_Fault]:
+def _cross_faults(fields: JsonObject) -> Iterable[Fault]:
     """Faults between the parts of a dictionary, even where the parts themselves have faults."""
     entries = _entries(fields, "features")
     yield from _repeated_names(entries)
@@ -87,7 +85,7 @@ def _entries(fields: JsonObject, key: str) -> list[Any]:
     return entries if isinstance(entries, list) else []
 
 
-def _repeated_names(entries: list[Any]) -> Iterable[_Fault]:
+def _repeated_names(entries: list[Any]) -> Iterable[Fault]:
     first_places: dict[str, int] = {}
     for position, entry in enumerate(entries):
         if not isinstance(entry, dict):
@@ -97,7 +95,7 @@ def _repeated_names(entries: list[Any]) -> Iterable[_Fault]:
             yield ("features", position, "name"), f"the name {name!r} stands there twice"
 
 
-def _rule_faults(relations: list[Any], columns: Mapping[str, tuple[str, ...]]) -> Iterable[_Fault]:
+def _rule_faults(relations: list[Any], columns: Mapping[str, tuple[str, ...]]) -> Iterable[Fault]:
     for position, relation in enumerate(relations):
         rule = relation
         if isinstance(relation, dict):
@@ -108,7 +106,7 @@ def _rule_faults(relations: list[Any], columns: Mapping[str, tuple[str, ...]]) -
             yield ("rules", position), str(fault)
 
 
-def _link_faults(left_out: list[Any]) -> Iterable[_Fault]:
+def _link_faults(left_out: list[Any]) -> Iterable[Fault]:
     columns = [column for column in left_out if isinstance(column, dict)]
     keys = {str(each.get("name")) for each in columns if each.get("make") == "identifier"}
     for position, column in enumerate(left_out):
@@ -119,7 +117,7 @@ def _link_faults(left_out: list[Any]) -> Iterable[_Fault]:
 
 def _formula_faults(
     derived_columns: list[Any], columns: Mapping[str, tuple[str, ...]]
-) -> Iterable[_Fault]:
+) -> Iterable[Fault]:
     for position, derived in enumerate(derived_columns):
         formula = derived
         if isinstance(derived, dict):

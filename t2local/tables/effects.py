@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from t2local.errors import DictionaryError
 from t2local.tables.characters import Text
+from t2local.tables.yaml_file import Fault
 
 Effect = Literal["raises", "strongly raises", "lowers", "strongly lowers", "none"]
 
@@ -25,8 +26,6 @@ _STRENGTHS: Mapping[str, float] = {
     "lowers": -1.0,
     "strongly lowers": -2.0,
 }
-#: Where a part of a dictionary stands, and what is wrong there.
-_Fault = tuple[tuple[str | int, ...], str]
 
 
 class StatedEffects(BaseModel):
@@ -127,7 +126,7 @@ def check_effects(target: str | None, features: Sequence[StatedEffects]) -> None
         )
 
 
-def target_faults(target: str | None, entries: Sequence[Any]) -> Iterable[_Fault]:
+def target_faults(target: str | None, entries: Sequence[Any]) -> Iterable[Fault]:
     """What is wrong between the features of a dictionary.
 
     **Parameters:**

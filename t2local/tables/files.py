@@ -1,7 +1,6 @@
-"""Tables in and out: delimiter, encoding, missing cells."""
+"""A table as cells of text, with what is known of its file; frames as tables, and cells as CSV."""
 
 import csv
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from itertools import chain
 from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from t2local.errors import InputError
 from t2local.events import Decision
@@ -127,26 +125,6 @@ def cell_text(value: object) -> str | None:
         return value.date().isoformat() if is_day else value.isoformat(sep=" ")
     text = stripped(str(value))
     return None if text.casefold() in MISSING else text
-
-
-class _Dumper(yaml.SafeDumper):
-    """PyYAML's safe dumper, with quotes around NEL and the Unicode line separators.
-
-    PyYAML reads these as blanks where they stand without quotes.
-    """
-
-    def represent_text(self, text: str) -> yaml.Node:
-        style = '"' if re.search("[\x85\u2028\u2029]", text) else None
-        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _Dumper.represent_text)
-
-
-def yaml_text(comment: str, fields: Mapping[str, object]) -> str:
-    """Fields as a YAML file that a person can edit, with a comment on top."""
-    text = yaml.dump(dict(fields), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
-    return f"# {comment}\n{text}"
 
 
 def write_csv(

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.stats.arrays import FloatArray, IntArray
+from t2local.stats.columns import level_codes
 from t2local.stats.dependencies import (
     LEAST_SUPPORT,
     LEAST_SUPPORT_OF_EQUATIONS,
@@ -228,8 +229,7 @@ def _partitions(
         cells = values[feature.name]
         codes: dict[str, IntArray] = {}
         if 1 < len(feature.levels) <= _MOST_LEVELS:
-            levels = pd.Index(feature.levels, dtype=object)
-            codes["level"] = levels.get_indexer(pd.Index(cells, dtype=object))
+            codes["level"] = level_codes(feature, cells)
         elif feature.type in ("integer", "decimal"):
             zero = (cells == 0).to_numpy()
             if _LEAST_SHARE_OF_ZEROS <= zero.mean() < 1:

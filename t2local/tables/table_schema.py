@@ -10,15 +10,14 @@ from typing import Any
 
 from t2local.system.json_text import JsonObject
 from t2local.tables.column_types import FEATURE_TYPES
-
-Path = tuple[str | int, ...]
+from t2local.tables.yaml_file import KeyPath
 
 #: Table Schema's names of types, and ours.
 _TYPES_FROM_FILE = {"number": "decimal", "string": "category", "any": "category", "year": "integer"}
 #: Our names of types, and Table Schema's.
 _TYPES_TO_FILE = {"decimal": "number", "category": "string", "ordinal": "string"}
 #: What a field has in our words, and where that stands in a file.
-_PLACES: Mapping[str, Path] = {
+_PLACES: Mapping[str, KeyPath] = {
     "meaning": ("description",),
     "minimum": ("constraints", "minimum"),
     "maximum": ("constraints", "maximum"),
@@ -160,7 +159,7 @@ def field_to_file(entry: Mapping[str, Any]) -> JsonObject:
     return {"name": entry["name"], "type": _TYPES_TO_FILE.get(kind, kind), **words}
 
 
-def place_in_file(path: Path, raw: Any) -> Path:
+def place_in_file(path: KeyPath, raw: Any) -> KeyPath:
     """Where in a file that says ``raw`` a fault of our words is about."""
     if not isinstance(raw, Mapping) or path[:1] != ("features",) or "features" in raw:
         return path

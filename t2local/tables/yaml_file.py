@@ -1,11 +1,13 @@
-"""YAML and JSON that a person wrote, with limits: no tags, no aliases, no deep nests.
+"""YAML files that a person edits: written, and read back with their places, as JSON is too.
 
-Dates, and numbers that are not in their shortest form, stay texts: a level 010 is no 8, 1.50 no
-1.5, and 2021-03-04 is what stands there. Whoever wants a number makes one of the text.
+Reading has limits: no tags, no aliases, no deep nests. Dates, and numbers that are not in their
+shortest form, stay texts: a level 010 is no 8, 1.50 no 1.5, and 2021-03-04 is what stands there.
+Whoever wants a number makes one of the text.
 """
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -23,10 +25,10 @@ _OPENING = (
 _CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 _REFUSED = {yaml.AliasToken: "aliases are not allowed", yaml.TagToken: "tags are not allowed"}
 _WHOLE = re.compile(r"(0|-?[1-9][0-9]{0,17})\Z")
-
-
 #: Where in a file: keys of mappings, and places in lists.
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
+#: Where in a file, and what is wrong there.
+Fault = tuple[KeyPath, str]
 
 
 class YamlFault(ValueError):
@@ -43,6 +45,26 @@ _Loader.yaml_implicit_resolvers = {
     if (kept := [pair for pair in pairs if pair[0].rpartition(":")[2] in ("bool", "null")])
 }
 _Loader.add_implicit_resolver("tag:yaml.org,2002:int", _WHOLE, list("-0123456789"))
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, with quotes around NEL and the Unicode line separators.
+
+    PyYAML reads these as blanks where they stand without quotes.
+    """
+
+    def represent_text(self, text: str) -> yaml.Node:
+        style = '"' if re.search("[\x85\u2028\u2029]", text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_text)
+
+
+def yaml_text(comment: str, fields: Mapping[str, object]) -> str:
+    """Fields as a YAML file that a person can edit, with a comment on top."""
+    text = yaml.dump(dict(fields), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
+    return f"# {comment}\n{text}"
 
 
 def read_yaml(text: str) -> tuple[yaml.Node | None, Any]:
@@ -76,7 +98,7 @@ def parse(
         ) from None
 
 
-def place(node: yaml.Node | None, path: Path) -> str:
+def place(node: yaml.Node | None, path: KeyPath) -> str:
     """Line and column of the deepest part of the path that the file has."""
     for key in path:
         if isinstance(node, yaml.MappingNode):

@@ -18,7 +18,7 @@ from t2local.stats.column_mixture import ColumnMixture
 from t2local.stats.densities import IndependentColumns
 from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, generator
-from t2local.team.cell_calibration import CellCalibration, MixtureGate
+from t2local.team.cell_calibration import CellCalibration, CellMixture
 from t2local.team.label_calibration import (
     LabelCalibration,
     LabelEnsemble,
@@ -45,12 +45,12 @@ class Calibration:
     * **cells**: log-likelihoods of real rows; none where they cannot be measured: without examples,
       or where all features are given.
     * **pool**: gives the labels of written rows; none: the worker's labels stay, or are given.
-    * **gate**: gives cells from the model of the columns; none: all cells are the workers'.
+    * **cell_mixture**: gives cells from the model of the columns; none: all cells are the workers'.
     """
 
     cells: CellCalibration | None = None
     pool: OpinionPool | None = None
-    gate: MixtureGate | None = None
+    cell_mixture: CellMixture | None = None
 
     @property
     def labels(self) -> LabelCalibration | None:
@@ -83,10 +83,10 @@ def calibrate(team: Team, n_rows: int = MAX_ASKED, scorer: Scorer | None = None)
     cells = _cell_calibration(team, pd.concat([score.cells for score in scores]))
     if cells is None:
         return calibration
-    gate = None
+    cell_mixture = None
     if columns:
-        gate = MixtureGate(columns, cells.weights, team.rules, team.conditions)
-    return replace(calibration, cells=cells, gate=gate)
+        cell_mixture = CellMixture(columns, cells.weights, team.rules, team.conditions)
+    return replace(calibration, cells=cells, cell_mixture=cell_mixture)
 
 
 def uncalibrated(team: Team) -> Calibration:

@@ -101,7 +101,7 @@ class CellCalibration:
         )
 
 
-class MixtureGate:
+class CellMixture:
     """Says for each row that is to be written which cells the model of the columns gives.
 
     **Parameters:**

@@ -121,7 +121,7 @@ class Conditions:
             lowest, highest = lowest.assign(**own), highest.assign(**own)
         return Limits(lowest, highest)
 
-    def matches_conditions(self, values: pd.DataFrame) -> Mask:
+    def matches(self, values: pd.DataFrame) -> Mask:
         """Which rows of values are what ``--where`` asks for, shape (n,)."""
         matches = np.ones(len(values), dtype=np.bool_)
         for feature in self.restricted.values():
@@ -131,6 +131,14 @@ class Conditions:
     def quotas(self, rows: int) -> dict[str, int]:
         """How many of the rows each label gets (`t2local.stats.quotas.quotas`)."""
         return quotas(self.shares, rows)
+
+    def quotas_to_pass(self, wanted: int, candidates: int) -> dict[str, int]:
+        """How many of the candidates of each label are to pass: never fewer than are wanted of it.
+
+        By largest remainders a rare label can have a row of 20 and none of 30.
+        """
+        kept, passed = self.quotas(wanted), self.quotas(max(wanted, candidates))
+        return {label: max(count, passed[label]) for label, count in kept.items()}
 
 
 def _meets(feature: Feature, values: pd.DataFrame) -> Mask:

@@ -125,7 +125,8 @@ class OpinionPool:
         predictions = self.ensemble.predict(rows)
         if worker is None:
             return predictions
-        return pool_predictions(worker, predictions, self.calibration, self.ensemble.target)
+        weight = self.calibration.worker_weight
+        return pool_predictions(worker, predictions, weight, self.ensemble.target)
 
     def labels(self, predictions: FloatArray, choice: str, rng: np.random.Generator) -> pd.Series:
         """The labels of rows by their predictions (`label_values`), with the real rows' shares."""
@@ -150,18 +151,18 @@ def calibrate_labels(
     worker_loss = _loss(worker, truth, target)
     weigh = probability_knows if target.levels else _number_weight
     a = weigh(worker, ensemble, truth)
-    b = 1 - a
-    combined_loss = _loss(_pool(worker, ensemble, a, b, target), truth, target)
-    return LabelCalibration(a, b, worker_loss, ensemble_loss, combined_loss, len(truth))
+    combined_loss = _loss(pool_predictions(worker, ensemble, a, target), truth, target)
+    return LabelCalibration(a, 1 - a, worker_loss, ensemble_loss, combined_loss, len(truth))
 
 
 def pool_predictions(
-    worker: FloatArray, ensemble: FloatArray, calibration: LabelCalibration, target: Feature
+    worker: FloatArray, ensemble: FloatArray, worker_weight: float, target: Feature
 ) -> FloatArray:
-    """Both predictions as one, of their shape."""
-    a = calibration.worker_weight
-    b = calibration.ensemble_weight
-    return _pool(worker, ensemble, a, b, target)
+    """Both predictions as one, of their shape: log-probabilities (m, levels), or numbers (m, 1)."""
+    pooled = worker_weight * worker + (1 - worker_weight) * ensemble
+    if not target.levels:
+        return pooled
+    return pooled - np.logaddexp.reduce(pooled, axis=1, keepdims=True)
 
 
 def calibration_folds(labels: FloatArray, seed: int) -> IntArray:
@@ -193,20 +194,6 @@ def _normalised(log_weights: FloatArray) -> FloatArray:
     weights = np.exp(log_weights - log_weights.max())
     normalised: FloatArray = weights / weights.sum()
     return normalised
-
-
-def _pool(
-    worker: FloatArray, ensemble: FloatArray, a: float, b: float, target: Feature
-) -> FloatArray:
-    if target.levels:
-        return _pool_classes(worker, ensemble, a, b)
-    return a * worker + b * ensemble
-
-
-def _pool_classes(worker: FloatArray, ensemble: FloatArray, a: float, b: float) -> FloatArray:
-    """The logarithmic opinion pool, log-probabilities of shape (m, classes)."""
-    pooled = a * worker + b * ensemble
-    return pooled - np.logaddexp.reduce(pooled, axis=1, keepdims=True)
 
 
 def _loss(predictions: FloatArray, truth: FloatArray, target: Feature) -> float:

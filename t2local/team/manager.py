@@ -23,10 +23,10 @@ from t2local.stats.streams import Stream, generator
 from t2local.system.json_text import JsonObject
 from t2local.tables.dictionary import FeatureDictionary
 from t2local.team.aggregates import aggregates
-from t2local.team.alphabet import check_alphabet
-from t2local.team.plan import MOST_ROLES, Plan, with_label
+from t2local.team.plan import MOST_ROLES, Plan, plan_of_roles
 from t2local.team.prompts import render
 from t2local.team.rows import array, feature_description, records
+from t2local.team.vocabulary_check import check_vocabulary
 
 #: Rows that the manager sees: enough to show what the values look like.
 _ROWS_SHOWN = 3
@@ -68,7 +68,7 @@ def propose(
     **Raises** `DecodeError` when the prompt does not fit the model, or no text is complete after
     all attempts; `ModelError` for a model with no place for a thought or no tokens for the table.
     """
-    check_alphabet(model, dictionary)
+    check_vocabulary(model, dictionary)
     text = _prompt(real, dictionary, seed, show=show)
     n_plan = max_plan_bytes(len(dictionary.inputs))
     prompt, n_thought = _prompt_tokens(model, text, thinking_tokens, n_plan, seed, temperature)
@@ -140,7 +140,7 @@ def parse_plan(written: JsonObject, dictionary: FeatureDictionary) -> Plan:
         parents = sorted(set(written["depends"][role - 1]) & set(owners))
         if features:
             roles.append((names[role - 1], features, [names[parent - 1] for parent in parents]))
-    return with_label(roles, dictionary, "manager")
+    return plan_of_roles(roles, dictionary, "manager")
 
 
 def max_plan_bytes(n_features: int) -> int:

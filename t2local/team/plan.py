@@ -17,8 +17,7 @@ from t2local.errors import PlanError
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.association import associations
 from t2local.tables.dictionary import FeatureDictionary
-from t2local.tables.files import yaml_text
-from t2local.tables.yaml_file import YamlFault, read_yaml
+from t2local.tables.yaml_file import YamlFault, read_yaml, yaml_text
 
 #: The label's own component: written last, by the label worker, with all features as its parents.
 LABEL_ROLE = "Label"
@@ -137,12 +136,14 @@ class Plan(BaseModel):
         return yaml_text(comment, self.model_dump(mode="json"))
 
 
-def with_label(
+def plan_of_roles(
     roles: Sequence[tuple[str, Sequence[str], Sequence[str]]],
     dictionary: FeatureDictionary,
     source: Literal["manager", "data"],
 ) -> Plan:
-    """A plan with the label's component last, after all others; none where there is no target.
+    """A plan of these roles, then the label's component, which has all others as its parents.
+
+    Without a target there is no such component.
 
     **Parameters:**
 
@@ -189,7 +190,7 @@ def from_data(values: pd.DataFrame, dictionary: FeatureDictionary) -> Plan:
             if matrix[np.ix_(group, groups[other])].max() > _CHANCE
         ]
         roles.append((f"Group {place + 1}", features, parents))
-    return with_label(roles, dictionary, "data")
+    return plan_of_roles(roles, dictionary, "data")
 
 
 def _clusters(matrix: FloatArray) -> list[IntArray]:

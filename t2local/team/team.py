@@ -20,13 +20,13 @@ from t2local.llm.model import Model
 from t2local.llm.requests import Completion, Request
 from t2local.settings import Settings
 from t2local.tables.dictionary import FeatureDictionary
-from t2local.team.alphabet import check_alphabet
 from t2local.team.conditions import Conditions
 from t2local.team.extremes import extremes
 from t2local.team.layout import RowLayout, label_policy
 from t2local.team.plan import Plan
 from t2local.team.prompt import TeamPrompt
 from t2local.team.row_rules import RowRules
+from t2local.team.vocabulary_check import check_vocabulary
 
 #: Room for prompts and rows that are longer than those that were measured.
 _SLACK = 1.25
@@ -57,7 +57,7 @@ class Team:
         seed: int,
         conditions: Conditions | None = None,
     ) -> None:
-        check_alphabet(model, dictionary)
+        check_vocabulary(model, dictionary)
         self.model = model
         self.dictionary = dictionary
         self.real = real

@@ -149,19 +149,19 @@ class RowWriter:
         self, request: BlockRequest, rows: Sequence[int], attempt: int
     ) -> list[tuple[Segment, ...]]:
         """The segments of rows: with wanted labels, or with cells of the columns' model."""
-        team, gate = self._team, self._calibration.gate
+        team, cell_mixture = self._team, self._calibration.cell_mixture
         labels = request.labels and [request.labels[row] for row in rows]
-        if not gate:
+        if not cell_mixture:
             if labels:
                 return [team.layout.with_label(label) for label in labels]
             return [team.layout.segments] * len(rows)
         uniforms = [
             generator(self._seed, Stream.ROW_MIXTURE, request.number, row, attempt).random(
-                gate.n_uniforms
+                cell_mixture.n_uniforms
             )
             for row in rows
         ]
-        given = gate.sample(np.array(uniforms), labels)
+        given = cell_mixture.sample(np.array(uniforms), labels)
         return [team.layout.with_cells(team.model, cells) for cells in given]
 
     def _values(self, block: int, completions: Mapping[int, Completion]) -> pd.DataFrame:

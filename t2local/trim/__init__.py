@@ -1,4 +1,4 @@
-"""What is kept: quality stages over batches of rows, on the CPU, for the rows of any generator.
+"""What is kept: quality stages over a source or batches of it, for the rows of any generator.
 
 Knows no language model. The function `t2local.trim` is in `t2local.trim.plugin`.
 """

@@ -15,7 +15,6 @@ from t2local.stats.streams import Stream, generator
 from t2local.trim import source
 from t2local.trim.information import (
     Information,
-    NullSettings,
     bootstrap_comparison,
     costs,
     null_threshold,
@@ -157,8 +156,7 @@ def _null(reference: Reference, size: int, k: float) -> Threshold:
     """The paper's tau for a batch size."""
     fold, settings = reference.fold, reference.settings
     information = Information.of(fold.x, fold.y, reference.n_classes, settings.gate)
-    null = NullSettings.of(settings, k)
-    return null_threshold(information, costs(fold.held_out), size, null, reference.seed)
+    return null_threshold(information, costs(fold.held_out), size, settings, k, reference.seed)
 
 
 def worst(cost: FloatArray, share: float) -> Mask:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.stats.arrays import FloatArray, IntArray
+from t2local.stats.columns import level_codes
 from t2local.stats.ensemble import encode_labels
 from t2local.stats.streams import Stream, generator
 from t2local.stats.two_samples import (
@@ -105,9 +106,8 @@ class _Pooled:
         """The number of each cell's level or bin, -1 for a missing one; shape (N,)."""
         if feature.numeric:
             return number_codes(self.numbers(feature))
-        levels = pd.Index(feature.levels, dtype=object)
-        columns = [pd.Index(frame[feature.name], dtype=object) for frame in (self.real, self.kept)]
-        return np.concatenate([levels.get_indexer(column) for column in columns])
+        frames = (self.real, self.kept)
+        return np.concatenate([level_codes(feature, frame[feature.name]) for frame in frames])
 
 
 def distances(

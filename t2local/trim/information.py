@@ -84,30 +84,20 @@ class Information:
         return 0.5 * self.model.log_determinants(both, weights, fit)
 
 
-@dataclass(frozen=True)
-class NullSettings:
-    """How tau is found: the cost window, the pairs of batches, and the factor k."""
-
-    alpha: float
-    beta: float
-    replicates: int
-    k: float
-
-    @classmethod
-    def of(cls, settings: TrimSettings, k: float) -> "NullSettings":
-        """Those of the settings."""
-        return cls(settings.alpha, settings.beta, settings.replicates, k)
-
-
 def null_threshold(
-    information: Information, cost: FloatArray, size: int, settings: NullSettings, seed: int
+    information: Information,
+    cost: FloatArray,
+    size: int,
+    settings: TrimSettings,
+    k: float,
+    seed: int,
 ) -> Threshold:
     """The paper's tau: Delta of pairs of bootstrap batches, pushed through the same trimming.
 
     **Parameters:**
 
     * **information**: with D the real rows.
-    * **cost**: out-of-fold costs of the real rows, shape (n,).
+    * **cost**: out-of-fold costs of the real rows, shape (n,); **size**: of a batch.
     """
     n, replicates = len(cost), settings.replicates
     rng = generator(seed, Stream.NULL_BATCHES)
@@ -119,7 +109,7 @@ def null_threshold(
     control = _counts(drawn[:, size:], everything, n)  # (R, n)
     x, y = information.x, information.y
     delta = information.gain(x, y, refined) - information.gain(x, y, control)  # (R,)
-    return Threshold(float(delta.mean()), float(delta.std(ddof=1)), settings.k)
+    return Threshold(float(delta.mean()), float(delta.std(ddof=1)), k)
 
 
 @dataclass(frozen=True)

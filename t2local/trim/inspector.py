@@ -1,7 +1,8 @@
-"""The stages in order over one batch. Usable alone, on the rows of any generator.
+"""The stages in order over a whole source, or batch by batch. Usable for rows of any generator.
 
 inspector = Inspector(real, dictionary, settings.trim, seed=1)
-verdict = inspector.judge(batch)        # what it keeps counts as accepted from then on
+verdict = inspector.judge_source(rows, Pool())  # all rows together, as if none had been before
+verdict = inspector.judge(batch)                # what it keeps counts as accepted from then on
 """
 
 from collections.abc import Sequence

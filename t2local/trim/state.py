@@ -9,6 +9,7 @@ import pandas as pd
 
 from t2local.settings import TrimSettings
 from t2local.stats.arrays import FloatArray, IntArray, Labels, Mask
+from t2local.stats.columns import level_codes
 from t2local.stats.encoding import Encoder
 from t2local.stats.learners import learner
 from t2local.tables.dictionary import Feature, FeatureDictionary
@@ -40,9 +41,7 @@ class LabelCode:
         labels = rows[self.target.name]
         if not self.target.levels:
             return (labels.to_numpy(dtype=np.float64) - self.center) / self.scale
-        return (
-            pd.Index(self.target.levels, dtype=object).get_indexer(pd.Index(labels)).astype(np.intp)
-        )
+        return level_codes(self.target, labels)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ block; they were written after all real rows had been seen, those of the fold to
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -22,7 +21,6 @@ from t2local.trim.crossfit import Crossfit, crossfit
 from t2local.trim.information import (
     Comparison,
     Information,
-    NullSettings,
     bootstrap_comparison,
     costs,
     null_threshold,
@@ -100,10 +98,10 @@ def _comparisons(
     """For each batch its Delta in deviations of the null, and the comparison that gave it."""
     settings = reference.settings
     information = Information.of(train.x, train.y, reference.n_classes, settings.gate)
-    null = replace(NullSettings.of(settings, k=0.0), replicates=_REPLICATES)
+    null_settings = settings.model_copy(update={"replicates": _REPLICATES})
     cost = costs(train.held_out)
     thresholds: dict[int, Threshold] = {
-        size: null_threshold(information, cost, size, null, reference.seed)
+        size: null_threshold(information, cost, size, null_settings, 0.0, reference.seed)
         for size in {len(batch.rows) for batch in batches}
     }
     rng = generator(reference.seed, Stream.TUNING_COMPARISONS)

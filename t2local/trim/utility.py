@@ -1,4 +1,4 @@
-"""The default test of a batch: does it make held-out real rows more likely, and do its labels fit?
+"""The test of ``trim.gate=utility``: does a batch make held-out real rows likelier, do labels fit?
 
 The paper's information gain prefers wrong labels (docs/method.md, Information gain). This test asks
 instead for held-out likelihood, against bootstrap samples of the real rows, and for labels that fit

@@ -11,7 +11,7 @@ from t2local.team.rows import array
 _LEVELS_SHOWN = 12
 
 
-def check_alphabet(model: Model, dictionary: FeatureDictionary) -> None:
+def check_vocabulary(model: Model, dictionary: FeatureDictionary) -> None:
     """Look at all that prompts and grammars hold of a dictionary.
 
     **Raises** `ModelError` that lists what cannot be written: levels by their numbers, as their

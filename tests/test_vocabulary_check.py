@@ -9,7 +9,7 @@ import t2local
 from t2local.errors import DecodeError, ModelError
 from t2local.llm.scripted import ScriptedModel
 from t2local.tables.dictionary import LeftOut
-from t2local.team.alphabet import check_alphabet
+from t2local.team.vocabulary_check import check_vocabulary
 from tests.strategies import dictionaries
 from tests.teams import dictionary_and_values
 from tests.tiny import KINDS, load, tiny
@@ -19,7 +19,7 @@ from tests.tiny import KINDS, load, tiny
 def ascii_model(tmp_path_factory):
     """A model that has no token for a byte beyond ASCII: those are ordinary texts to it."""
     kinds = [1 if 3 + 128 <= token < 3 + 256 else kind for token, kind in enumerate(KINDS)]
-    path = tmp_path_factory.mktemp("alphabet") / "a.gguf"
+    path = tmp_path_factory.mktemp("vocabulary") / "a.gguf"
     model = load(tiny(path, **{"tokenizer.ggml.token_type": (9, (5, kinds))}))
     yield model
     model.close()
@@ -43,7 +43,7 @@ def test_all_columns_are_named_and_no_level_is(ascii_model, patients):
         }
     )
     with pytest.raises(ModelError) as caught:
-        check_alphabet(ascii_model, changed)
+        check_vocabulary(ascii_model, changed)
     assert caught.value.exit_code == 4
     assert caught.value.faults == (
         "the description of the table",
@@ -54,7 +54,7 @@ def test_all_columns_are_named_and_no_level_is(ascii_model, patients):
         "column 'note': its name or its meaning",
     )
     assert "Straße" not in str(caught.value)
-    check_alphabet(ScriptedModel(), changed)
+    check_vocabulary(ScriptedModel(), changed)
 
 
 @settings(max_examples=40, deadline=None)
@@ -65,10 +65,10 @@ def test_it_refuses_exactly_what_the_vocabulary_lacks(ascii_model, dictionary, m
     parts = [dictionary.description, more, *dictionary.names]
     parts += [f.unit + "".join(f.levels) for f in dictionary.features]
     if "".join(parts).isascii():
-        check_alphabet(ascii_model, dictionary)
+        check_vocabulary(ascii_model, dictionary)
     else:
         with pytest.raises(ModelError, match="no tokens for some characters"):
-            check_alphabet(ascii_model, dictionary)
+            check_vocabulary(ascii_model, dictionary)
 
 
 @pytest.mark.parametrize("plan", ["manager", "data"])
