@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from t2local.llm.catalog import chat_formats, entries, memory_need
+from t2local.llm.catalog import KNOWS_LABELS, chat_formats, entries, knows_labels, memory_need
 
 
 def test_the_catalogue_is_whole():
@@ -74,3 +74,9 @@ def test_a_file_is_not_put_together_from_some_of_its_parts(tmp_path, monkeypatch
     assert entry.parts() == []
     (package / "part1").write_text("y")
     assert [path.name for path in entry.parts()] == ["part0", "part1"]
+
+
+def test_the_word_of_a_measured_model_has_a_figure_of_its_own():
+    assert knows_labels(entries()["starter"].sha256) < 0.05
+    assert knows_labels("0" * 64) == KNOWS_LABELS
+    assert knows_labels("") == KNOWS_LABELS  # no file is a model of the catalogue without a hash

@@ -24,6 +24,7 @@ from tests.batches import patients as make_patients
 from tests.teams import dictionary_and_values
 
 CLASSES = Feature(name="y", type="category", levels=("a", "b", "c"))
+TWO = Feature(name="y", type="category", levels=("a", "b"))
 NUMBER = Feature(name="y", type="decimal", minimum=0, maximum=100, decimals=1)
 
 
@@ -108,6 +109,20 @@ def test_a_number_is_a_mean_with_the_weight_that_real_rows_justify(patients):
     assert ((pooled - truth) ** 2).mean() < ((labels - truth) ** 2).mean()
 
 
+def test_a_worker_that_guesses_the_shares_does_not_win_over_an_ensemble_that_is_too_sure():
+    truth = np.repeat([0, 1], [20, 10])
+    right = np.ones(30, dtype=bool)
+    right[[0, 1, 2, 3, 20, 21, 22, 23]] = False  # it knows 22 of 30 labels, and is sure of all
+    of_truth = np.where(right, 0.95, 0.05)
+    of_first = np.where(truth == 0, of_truth, 1 - of_truth)
+    ensemble = np.log(np.column_stack([of_first, 1 - of_first]))
+    guess = np.log(np.tile([2 / 3, 1 / 3], (30, 1)))
+    rows = np.arange(30)
+    assert guess[rows, truth].sum() > ensemble[rows, truth].sum() + 5
+    # By the ensemble as it is alone the weight would be 0.99.
+    assert calibrate_labels(guess, ensemble, truth.astype(float), TWO).worker_weight < 0.4
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 999), st.integers(2, 40), st.floats(0, 3), st.floats(0, 3))
 def test_the_weights_are_those_of_a_worker_that_knows_or_does_not(seed, n_rows, good, better):
@@ -118,9 +133,14 @@ def test_the_weights_are_those_of_a_worker_that_knows_or_does_not(seed, n_rows, 
     logits[:, np.arange(n_rows), truth] += np.array([good, better])[:, None]
     worker, ensemble = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
     found = calibrate_labels(worker, ensemble, truth.astype(float), CLASSES)
-    odds = 0.25 / 0.75
-    for row, label in enumerate(truth):
-        odds *= np.exp(worker[row, label]) / np.exp(ensemble[row, label])
+    shares = (np.bincount(truth, minlength=3) + 0.5) / (n_rows + 1.5)
+    likelihoods = []
+    for calm in (0, 0.25, 0.5, 0.75, 1):
+        p = np.exp(ensemble) ** calm * shares ** (1 - calm)
+        likelihoods.append(np.prod((p / p.sum(axis=1, keepdims=True))[np.arange(n_rows), truth]))
+    of_ensemble = 0.2 * np.mean(likelihoods[:4]) + 0.8 * likelihoods[4]
+    of_worker = np.prod(np.exp(worker)[np.arange(n_rows), truth])
+    odds = 0.25 / 0.75 * of_worker / of_ensemble
     assert found.worker_weight == pytest.approx(odds / (1 + odds))
     assert found.ensemble_weight == pytest.approx(1 / (1 + odds))
     pooled = pool_predictions(worker, ensemble, found.worker_weight, CLASSES)

@@ -11,6 +11,9 @@ expectation maximisation).
     python -m bench.knowledge.label_prior measure --source oracle
     python -m bench.knowledge.label_prior measure --source starter
     python -m bench.knowledge.label_prior fit
+
+With results/label_prior_test.jsonl (``--out``, both commands) it is measured on test rows as well,
+of other tables too, how good the word of a worker is (`on_test_rows`).
 """
 
 import argparse
@@ -22,14 +25,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import roc_auc_score
 
 from bench.knowledge.__main__ import DOSES, RESULTS, oracle_of
 from bench.knowledge.arms import OracleScorer
 from bench.knowledge.tables import GROUPS, Unavailable, table
 from bench.paper.table import read, seeds
+from t2local.llm.catalog import KNOWS_LABELS
 from t2local.llm.scripted import ScriptedModel
 from t2local.settings import Settings
-from t2local.stats.streams import Stream, generator
 from t2local.stats.ensemble import encode_labels
 from t2local.team.calibration import label_folds, questions
 from t2local.team.label_calibration import LabelEnsemble, probability_knows
@@ -71,7 +75,7 @@ def cell(name: str, n: int, seed: int, source: str, scorer: Scorer, team: Team) 
     test = table(name).test.head(N_TEST).reset_index(drop=True)
     prompt = questions(team)[-1].prompt
     on_test = scorer.score(test, prompt=prompt, with_cells=False).labels
-    assert on_test is not None  # noqa: S101 - the target has classes
+    assert on_test is not None
     return {
         "table": name,
         "n": n,
@@ -144,31 +148,43 @@ def _log_likelihood(line: dict, points: np.ndarray) -> np.ndarray:
     return pooled[:, np.arange(len(worker)), line["truth"]].sum(axis=1)
 
 
-def losses(lines: list[dict]) -> pd.DataFrame:
-    """Mean log loss by source on a third of the rows, of worker, ensemble, and the product's pool.
+def on_test_rows(lines: list[dict]) -> pd.DataFrame:
+    """By source: AUC (%) and log loss on test rows of worker, ensemble, and the product's pool.
 
-    The pool's weight is that of the other two thirds.
+    ``a`` is the worker's mean weight, by the real rows; ``knows`` in how many cells it knows more
+    than the ensemble, as it is likeliest for these cells (expectation maximisation).
     """
     found = []
     for line in lines:
-        rng = generator(line["seed"], Stream.CALIBRATION_ROWS, line["n"])
-        folds = rng.permutation(len(line["truth"])) % 3
-        arrays = [np.array(line[name]) for name in ("worker", "ensemble", "truth")]
-        for fold in range(3):
-            worker, ensemble, truth = (array[folds != fold] for array in arrays)
-            a = probability_knows(worker, ensemble, truth)
-            held_out = {name: np.array(line[name])[folds == fold].tolist() for name in KEYS}
-            points = np.array([(1, 0), (0, 1), (a, 1 - a)])
-            loss = -_log_likelihood(held_out, points) / (folds == fold).sum()
-            found.append(
-                {
-                    "source": line["source"],
-                    "n": line["n"],
-                    "a": a,
-                    **dict(zip(NAMES, loss, strict=True)),
-                }
-            )
-    return pd.DataFrame(found).groupby(["source", "n"]).mean()
+        worker, ensemble, truth = (np.array(line[name]) for name in KEYS)
+        a = probability_knows(worker, ensemble, truth)
+        log_odds = np.log(a / (1 - a)) - np.log(KNOWS_LABELS / (1 - KNOWS_LABELS))
+        own = {"source": line["source"], "n": line["n"], "a": a, "log_odds": log_odds}
+        tested = {name: np.array(line[f"test_{name}"]) for name in KEYS}
+        tested["pool"] = a * tested["worker"] + (1 - a) * tested["ensemble"]
+        for name in NAMES:
+            p = tested[name] - np.logaddexp.reduce(tested[name], axis=1, keepdims=True)
+            own[f"AUC of {name}"] = 100 * _auc(np.exp(p), tested["truth"])
+            own[f"loss of {name}"] = -p[np.arange(len(p)), tested["truth"]].mean()
+        found.append(own)
+    by_source = pd.DataFrame(found).groupby(["source", "n"])
+    means = by_source.mean().drop(columns="log_odds")
+    return means.assign(cells=by_source.size(), knows=by_source["log_odds"].apply(_share_knowing))
+
+
+def _auc(p: np.ndarray, truth: np.ndarray) -> float:
+    """Mean over the classes that the rows have; of two classes the second one alone."""
+    classes = [c for c in range(p.shape[1]) if c in truth][-1:]
+    if p.shape[1] > 2:
+        classes = [c for c in range(p.shape[1]) if c in truth]
+    return float(np.mean([roc_auc_score(truth == c, p[:, c]) for c in classes]))
+
+
+def _share_knowing(log_odds: pd.Series) -> float:
+    share = 0.5
+    for _ in range(EM_STEPS):
+        share = float((share / (share + (1 - share) * np.exp(-log_odds))).mean())
+    return share
 
 
 def main() -> None:
@@ -184,7 +200,7 @@ def main() -> None:
     if options.command == "fit":
         lines = read(options.out)
         print(support(lines).round(2).to_string(index=False))
-        print(losses(lines).round(3).to_string())
+        print(on_test_rows([line for line in lines if "test_truth" in line]).round(3).to_string())
     else:
         there = read(options.out)
         done = {(line["table"], line["n"], line["seed"], line["source"]) for line in there}

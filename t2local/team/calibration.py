@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.errors import DecodeError, UsageError
+from t2local.llm.catalog import KNOWS_LABELS, knows_labels
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.column_mixture import ColumnMixture
 from t2local.stats.densities import IndependentColumns
@@ -79,7 +80,7 @@ def calibrate(team: Team, n_rows: int = MAX_ASKED, scorer: Scorer | None = None)
         return calibration
     scores = _ask_with_retries(team, all_questions, scorer or RowScorer(team))
     if calibration.pool:
-        calibration = replace(calibration, pool=_calibrated_pool(calibration.pool, scores))
+        calibration = replace(calibration, pool=_calibrated_pool(team, calibration.pool, scores))
     cells = _cell_calibration(team, pd.concat([score.cells for score in scores]))
     if cells is None:
         return calibration
@@ -193,19 +194,25 @@ def _ask(team: Team, all_questions: list[Question], scorer: Scorer) -> list[RowS
     ]
 
 
-def _calibrated_pool(pool: OpinionPool, scores: list[RowScores]) -> OpinionPool:
+def _calibrated_pool(team: Team, pool: OpinionPool, scores: list[RowScores]) -> OpinionPool:
     """The pool with weights that the label worker's predictions of real rows justify."""
     predictions = [score.labels for score in scores if score.labels is not None]
     if not predictions:
         return pool
     worker = pd.concat(predictions).sort_index()
-    return _pool(pool.ensemble, worker.to_numpy(), worker.index.to_numpy())
+    before = knows_labels(team.model.sha256)
+    return _pool(pool.ensemble, worker.to_numpy(), worker.index.to_numpy(), before)
 
 
-def _pool(ensemble: LabelEnsemble, worker: FloatArray | None, rows: IntArray) -> OpinionPool:
+def _pool(
+    ensemble: LabelEnsemble,
+    worker: FloatArray | None,
+    rows: IntArray,
+    before: float = KNOWS_LABELS,
+) -> OpinionPool:
     """The pool of the weights that fit these real rows best."""
     labels = calibrate_labels(
-        worker, ensemble.out_of_fold[rows], ensemble.truth[rows], ensemble.target
+        worker, ensemble.out_of_fold[rows], ensemble.truth[rows], ensemble.target, before
     )
     return OpinionPool(ensemble, labels)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from t2local.llm.catalog import KNOWS_LABELS
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.stats.encoding import Encoder
 from t2local.stats.ensemble import encode_labels, fit_ensemble, predict_ensemble
@@ -27,13 +28,11 @@ from t2local.team.labels import label_values
 
 #: Folds of the ensemble's cross-fitting.
 N_FOLDS = 4
-#: How probable it is that a label worker knows the label better than the ensemble, before it is
-#: asked. A prior on a and b that was fitted to 129 cells (five tables, 30 and 100 real rows, the
-#: starter model, and workers that know from nothing to all of a population) lies near two points,
-#: "the worker knows" (a = 1, b = 0) with 0.34 and "it does not" (a = 0, b = 1); 0.25 was chosen,
-#: a little more cautious. Log loss at n = 30: a worker that knows all 0.525 (alone 0.512, the
-#: ensemble 0.585), the starter 0.584 (0.646, 0.585); bench/knowledge/label_prior.py.
-_PROBABILITY_KNOWS = 0.25
+#: The ensemble of a few dozen rows may be too sure of itself, and then any guess of the shares
+#: seems to know more. So probable is that, and so much do its predictions then count beside the
+#: shares of the classes (docs/method.md, "Labels").
+_TOO_SURE = 0.2
+_CALMER = np.arange(4) / 4
 #: Candidates for the weight of a worker that predicts numbers.
 _SHARES = np.arange(21) / 20  # 0 to 1
 #: Trees of the forests that are fitted once for each fold: half of those of the final ensemble.
@@ -135,7 +134,11 @@ class OpinionPool:
 
 
 def calibrate_labels(
-    worker: FloatArray | None, ensemble: FloatArray, truth: FloatArray, target: Feature
+    worker: FloatArray | None,
+    ensemble: FloatArray,
+    truth: FloatArray,
+    target: Feature,
+    before: float = KNOWS_LABELS,
 ) -> LabelCalibration:
     """The posterior means of the weights, by the losses on real rows.
 
@@ -144,13 +147,16 @@ def calibrate_labels(
     * **worker**, **ensemble**: predictions by models that had not seen the rows: log-probabilities
       (m, levels), or numbers (m, 1). With no worker the ensemble has all the weight.
     * **truth**: class numbers, or numbers; shape (m,).
+    * **before**: as for `probability_knows`.
     """
     ensemble_loss = _loss(ensemble, truth, target)
     if worker is None:
         return LabelCalibration(0.0, 1.0, None, ensemble_loss, ensemble_loss, len(truth))
     worker_loss = _loss(worker, truth, target)
-    weigh = probability_knows if target.levels else _number_weight
-    a = weigh(worker, ensemble, truth)
+    if target.levels:
+        a = probability_knows(worker, ensemble, truth, before)
+    else:
+        a = _number_weight(worker, ensemble, truth)
     combined_loss = _loss(pool_predictions(worker, ensemble, a, target), truth, target)
     return LabelCalibration(a, 1 - a, worker_loss, ensemble_loss, combined_loss, len(truth))
 
@@ -170,13 +176,37 @@ def calibration_folds(labels: FloatArray, seed: int) -> IntArray:
     return stratified_folds(labels, N_FOLDS, generator(seed, Stream.CALIBRATION_FOLDS))
 
 
-def probability_knows(worker: FloatArray, ensemble: FloatArray, truth: FloatArray) -> float:
-    """The posterior probability that the worker knows the labels better than the ensemble."""
-    rows, classes = np.arange(len(truth)), truth.astype(np.intp)
-    log_odds = np.log(_PROBABILITY_KNOWS) - np.log1p(-_PROBABILITY_KNOWS)
-    log_odds += (worker - ensemble)[rows, classes].sum()
+def probability_knows(
+    worker: FloatArray, ensemble: FloatArray, truth: FloatArray, before: float = KNOWS_LABELS
+) -> float:
+    """The posterior probability that the worker knows the labels better than the ensemble.
+
+    **Parameters:**
+
+    * **before**: that probability before the rows are seen (`t2local.llm.catalog.knows_labels`).
+    """
+    log_odds = np.log(before) - np.log1p(-before)
+    log_odds += _log_likelihood(worker, truth) - _log_likelihood_of_few(ensemble, truth)
     # Beyond 500 the exponential overflows.
     return float(1 / (1 + np.exp(-np.clip(log_odds, -500, 500))))
+
+
+def _log_likelihood(predictions: FloatArray, truth: FloatArray) -> FloatArray:
+    """Of the labels under log-probabilities (..., m, levels); shape (...)."""
+    rows, classes = np.arange(len(truth)), truth.astype(np.intp)
+    return predictions[..., rows, classes].sum(axis=-1)
+
+
+def _log_likelihood_of_few(ensemble: FloatArray, truth: FloatArray) -> float:
+    """Of the labels under an ensemble of few rows: as it is, or calmer where it is too sure."""
+    n_levels = ensemble.shape[1]
+    counts = np.bincount(truth.astype(np.intp), minlength=n_levels) + 0.5
+    share = _CALMER[:, None, None]  # (values, 1, 1)
+    calmer = share * ensemble + (1 - share) * np.log(counts / counts.sum())  # (values, m, levels)
+    calmer -= np.logaddexp.reduce(calmer, axis=2, keepdims=True)
+    mean = np.logaddexp.reduce(_log_likelihood(calmer, truth)) - np.log(len(_CALMER))
+    as_it_is = np.log1p(-_TOO_SURE) + _log_likelihood(ensemble, truth)
+    return float(np.logaddexp(as_it_is, np.log(_TOO_SURE) + mean))
 
 
 def _number_weight(worker: FloatArray, ensemble: FloatArray, truth: FloatArray) -> float:
