@@ -114,10 +114,8 @@ def test_a_condition_on_an_answer_that_the_rows_do_not_give_is_said(cells):
     cells = cells.assign(smokes=cells["smokes"].map({"true": "ja", "false": "nein"}))
     book = read_codebook(json.dumps(INTAKE), "intake.json")
     book.apply(describe(cells), cells)
-    assert [note.partition("left out: ")[2] for note in book.notes] == [
-        "a day is asked only if another answer allows it: smokes has no two levels that mean yes "
-        "and no"
-    ]
+    (note,) = book.notes
+    assert note.endswith(": smokes has no two levels that mean yes and no")
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ class Levels:
             raise RuleFault(f"{text!r} is not a level of {self.name}{hint}")
         return text
 
-    def _meaning(self, constant: bool) -> str:  # noqa: FBT001 -- it is the value
+    def _meaning(self, constant: bool) -> str:
         """The level that means yes, or the one that means no."""
         by_text = {level.casefold(): level for level in self.levels}
         for yes, no in YES_AND_NO:
