@@ -95,14 +95,12 @@ def shifts(
 
     * **real**, **kept**: frames of values (n, d) and (m, d), every row with a label, if there is a
       target.
-    * **matches**: the real rows that are what was asked for (``--where``), shape (n,); by default
-      all of them. The others are left aside.
+    * **matches**: real rows that are what was asked for (``--where``), (n,); by default all of them.
     * **wanted_shares**: those of the classes that were asked for (``--balance``). The kept rows are
       then held against these, and all else is compared within the classes.
     """
     n_all = len(real)
-    if matches is not None:
-        real = real[matches]
+    real = real if matches is None else real[matches]
     n_real = None if is_small(len(real), n_all) else len(real)
     if real.empty or kept.empty:
         return Shifts(n_real, len(kept), (), (), (), (), ())
