@@ -95,7 +95,7 @@ def shifts(
 
     * **real**, **kept**: frames of values (n, d) and (m, d), every row with a label, if there is a
       target.
-    * **matches**: real rows that are what was asked for (``--where``), (n,); by default all of them.
+    * **matches**: real rows that are what was asked for (``--where``), (n,); by default all.
     * **wanted_shares**: those of the classes that were asked for (``--balance``). The kept rows are
       then held against these, and all else is compared within the classes.
     """
