@@ -16,7 +16,8 @@ from t2local.tables.dictionary import FeatureDictionary
 #: Numbers with fewer values than this are coded by rank, as synthcity's encoder does.
 _MIN_VALUES = 15
 
-#: Models are trained on so many rows of a table at most.
+#: Models are trained on so many rows of a table at most: support vectors and boosted trees take
+#: half a minute of a core for 2,000 rows of 10 columns, and with this a minute for 100,000.
 MOST_LEARNED = 5000
 
 #: Real rows first, synthetic rows second.
