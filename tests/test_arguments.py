@@ -73,6 +73,8 @@ VALUES = [
     ({"where": ["sx=F"]}, "no feature 'sx' before one of = >= <= > <; did you mean 'sex'?"),
     ({"where": {"sx": "F"}}, "no feature 'sx' before one of = >= <= > <; did you mean 'sex'?"),
     ({"where": {"age": "old"}}, "what stands after = is no number"),
+    ({"where": {"age": None}}, "where age=: a missing value cannot be asked for"),
+    ({"where": {"sex": np.nan}}, "where sex=: a missing value cannot be asked for"),
     ({"balance": {"0": 0.3, "1": 0.3}}, "balance: the shares sum to 0.6, not to 1"),
     ({"balance": {"no": 1}}, "balance: 'outcome' has no level 'no'"),
     ({"balance": "1:2"}, "a share is a number from 0 to 1"),
@@ -213,6 +215,34 @@ def test_an_error_has_arguments_in_place_of_options():
         'settings={"team.examples": 5}, settings={"trim.keep": "all"}, or target="none"; '
         "max_batches=3"
     )
+
+
+@pytest.mark.parametrize(
+    ("in_a_terminal", "in_python"),
+    [
+        ("pass one with --sheet", 'pass one with settings={"table.sheet": ...}'),
+        ("try --no-header.", 'try settings={"table.first_line": "data"}.'),
+        ("take the plan from the data: --plan data", 'take the plan from the data: plan="data"'),
+        ("'python -m t2local describe' writes one", "t2local.describe(data) writes one"),
+        ("see it ('t2local describe')", "see it (t2local.describe(data))"),
+        (
+            "mend it; 'python -m t2local plan data.csv -o plan.yaml' writes a correct one",
+            "mend it; t2local.plan(data) writes a correct one",
+        ),
+        (
+            "--set team.conditioning=row, or another: python -m t2local models list",
+            'settings={"team.conditioning": "row"}, or another: python -m t2local models list',
+        ),
+        # The options of a command that Python has no function for are its own.
+        *[("python -m t2local models add 'x.gguf' --chat NAME, or --chat plain",) * 2],
+    ],
+)
+def test_an_error_has_functions_in_place_of_commands(in_a_terminal, in_python):
+    @checked
+    def generate():
+        raise UsageError("No.", next_step=in_a_terminal)
+
+    assert fault_of(generate).next_step == in_python
 
 
 def test_the_functions_have_the_help_of_functions():

@@ -24,6 +24,7 @@ from t2local.tables.dictionary_file import read_dictionary
 from t2local.tables.feature import Feature
 from t2local.tables.files import cells_of
 from t2local.tables.guess import guess_column
+from t2local.trim.shifts import shifts
 
 ROOT = Path(__file__).parents[1]
 TARGET = "outcome"
@@ -241,6 +242,17 @@ def test_shares_of_few_rows():
     assert shares == {"a": 0.78, "b": "under 11", "c": "under 11", "d": "under 11"}
     assert disclosure.open_shares(pd.Series(column(a=5))) == {"a": 1.0}
     assert disclosure.open_shares(pd.Series(column(a=11, b=12))) == {"a": 11 / 23, "b": 12 / 23}
+
+
+def test_how_many_rows_meet_what_was_asked_for():
+    """How many real rows meet --where stands in no report, if fewer than 11 of them do, or do
+    not.
+    """
+    real = pd.DataFrame({"weight": np.arange(100) % 17 / 8, TARGET: column(yes=50, no=50)})
+    dictionary = describe(cells_of(real), target=TARGET)
+    values = dictionary.values(cells_of(real))
+    for n_met, shown in ((0, 0), (1, None), (10, None), (11, 11), (90, None), (100, 100)):
+        assert shifts(values, values, dictionary, 1, matches=np.arange(100) < n_met).n_real == shown
 
 
 def sentences() -> list[str]:

@@ -56,6 +56,13 @@ def test_a_lone_class_is_certain_but_for_the_floor():
     assert p == pytest.approx(np.tile([FLOOR / 3, 1 - FLOOR + FLOOR / 3, FLOOR / 3], (2, 1)))
 
 
+def test_many_classes_of_few_rows_are_classes_without_a_warning():
+    levels = tuple(f"c{number}" for number in range(15))
+    target = Feature(name="y", type="category", levels=levels)
+    models = fit_ensemble(X[:20], np.arange(20.0) % 15, target, 1, n_trees=2)
+    assert predict_ensemble(models, X, target).shape == (40, 15)
+
+
 def test_weights_count_rows_and_the_seed_decides_the_forest():
     counts = np.random.default_rng(0).integers(1, 4, 40)
     copied = fit_ensemble(np.repeat(X, counts, axis=0), np.repeat(Y, counts), CLASSES, 1, 5)

@@ -12,6 +12,7 @@ import t2local
 from t2local.cli import main
 from t2local.errors import InputError
 from t2local.evaluate import plausibility
+from t2local.evaluate import report as report_module
 from t2local.evaluate.metric import measure
 from t2local.evaluate.report import METRICS, Evaluation, Figure
 from t2local.stats.intervals import Interval
@@ -83,6 +84,14 @@ def test_a_number_as_target(of_a_number):
     assert {f["label"] for f in figures} == {"r2, real + synthetic", "r2, synthetic"}
     assert {f["name"] for f in figures} == {"r2_real_and_synthetic", "r2_synthetic"}
     assert all(f["value"] > 50 for f in figures)
+
+
+def test_a_sample_of_very_many_rows_is_said(tables, monkeypatch):
+    monkeypatch.setattr(report_module, "METRICS", plausibility.METRICS)  # no model is trained
+    for n_rows, is_said in ((5000, False), (5001, True)):
+        evaluation = t2local.evaluate(tables[0], two(n_rows, seed=2), target="none")
+        said = "note: Utility and fidelity are those of 5,000 rows at random"
+        assert (said in evaluation.text()) == is_said
 
 
 def test_pair_metrics_are_held_against_the_holdout(tables, report):

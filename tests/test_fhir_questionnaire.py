@@ -98,9 +98,24 @@ def test_items_say_types_codes_bounds_and_units(cells):
     assert "story" in {column.name for column in known.left_out}
 
 
-def test_a_question_that_is_asked_only_sometimes_is_a_rule(cells):
-    known = read_codebook(json.dumps(INTAKE), "intake.json").apply(describe(cells), cells)
-    assert 'isna(`a day`) or (`smokes` == "true")' in {rule.rule for rule in known.rules}
+@pytest.mark.parametrize(("yes", "no"), [("true", "false"), ("1", "0"), ("Yes", "No")])
+def test_a_question_that_is_asked_only_sometimes_is_a_rule(cells, yes, no):
+    cells = cells.assign(smokes=cells["smokes"].map({"true": yes, "false": no}))
+    book = read_codebook(json.dumps(INTAKE), "intake.json")
+    known = book.apply(describe(cells), cells)
+    (rule,) = (rule for rule in known.parsed_rules().values() if "== True" in rule.text)
+    assert rule.text == "isna(`a day`) or (`smokes` == True)"
+    rows = pd.DataFrame({"smokes": [yes, no, no], "a day": [3.0, 3.0, np.nan]})
+    assert rule.obeyed(rows).tolist() == [True, False, True]
+    assert book.notes == []
+
+
+def test_a_condition_on_an_answer_that_the_rows_do_not_give_is_said(cells):
+    cells = cells.assign(smokes=cells["smokes"].map({"true": "ja", "false": "nein"}))
+    book = read_codebook(json.dumps(INTAKE), "intake.json")
+    book.apply(describe(cells), cells)
+    (note,) = book.notes
+    assert note.endswith(": smokes has no two levels that mean yes and no")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,10 @@ from t2local.run.judging import BatchJudge, SourceJudge, judge_of
 from t2local.run.wanted_rows import want_rows
 from t2local.settings import Settings
 from t2local.stats.quotas import quotas
-from t2local.tables.files import cells_of
+from t2local.tables.describe import describe
+from t2local.tables.dictionary import Relation
+from t2local.tables.files import cells_of, from_frame
+from t2local.team.row_rules import RowRules
 from t2local.team.writer import Block
 from tests.sources import predictions, spoiled, table
 
@@ -27,14 +30,24 @@ class Judging:
     """A run on n real rows of a kind of table, and blocks for it."""
 
     def __init__(
-        self, kind="two", n=60, rows=40, *, real=None, where=(), balance=None, seed=0, **settings
+        self,
+        kind="two",
+        n=60,
+        rows=40,
+        *,
+        real=None,
+        where=(),
+        balance=None,
+        dictionary=None,
+        seed=0,
+        **settings,
     ):
         self.kind = kind
         self.rng = np.random.default_rng(seed)
         self.real = table(n, kind, self.rng) if real is None else real
         named = {name.replace("_", ".", 1): value for name, value in settings.items()}
         self.run = new_run(Settings.load(named), 1, 10, ignore)
-        self.inputs = read_inputs(self.run, self.real, "y", None, "data", where, balance)
+        self.inputs = read_inputs(self.run, self.real, "y", dictionary, "data", where, balance)
         want_rows(self.run, self.inputs, rows, None)
         self.judge = judge_of(self.run, self.inputs)
         self.ledger = self.run.ledger
@@ -225,6 +238,34 @@ def test_under_a_condition_predictions_count_as_ten_rows_beside_the_real_ones_th
     assert quotas(shares, 60) != quotas(judging.real_shares(), 60)
 
 
+def test_no_row_gets_a_label_that_a_rule_forbids_for_the_shares_of_the_classes():
+    """No man is pregnant, and at first there are more men among the new rows than real ones."""
+    rng = np.random.default_rng(0)
+
+    def people(n_men, n_women):
+        sex = np.repeat(["m", "f"], [n_men, n_women])
+        pregnant = (sex == "f") & (rng.random(len(sex)) < 0.9)
+        return pd.DataFrame(
+            {"sex": sex, "p": rng.random(len(sex)), "y": np.where(pregnant, "yes", "no")}
+        )
+
+    real = people(40, 60)
+    rule = Relation(rule='not (sex == "m" and y == "yes")', reason="no man is pregnant")
+    guess = describe(from_frame(real).cells, target="y")
+    dictionary = guess.model_copy(update={"rules": (rule,)})
+    judging = Judging(real=real, rows=80, dictionary=dictionary)
+    rules = RowRules(dictionary, judging.inputs.values, dictionary.features)
+    for n_men, n_women in ((70, 30), (0, 20)):
+        rows = dictionary.values(cells_of(people(n_men, n_women)))
+        unruled = np.log(np.full((len(rows), 2), 0.5))
+        judging.add(rows, predicted=rules.predictions(rows, unruled))
+        labels = judging.candidates.groupby("sex")["y"].value_counts().to_dict()
+        assert ("m", "yes") not in labels
+        assert judging.ledger.rejected_by["sanity"] == 0
+        assert judging.ledger.full == (n_men == 0)
+    assert judging.kept["y"].value_counts().to_dict() == quotas(judging.real_shares(), 80)
+
+
 def test_a_label_that_is_given_is_not_given_anew():
     judging = Judging(rows=20, where=["y=yes"])
     rows = table(200, "two", judging.rng)
@@ -374,9 +415,9 @@ def test_an_interrupted_block_without_rows_changes_nothing():
 
 def test_a_run_may_begin_with_a_block_without_rows():
     judging = Judging()
-    judging.add_new(0)
-    judging.check_accounts()
+    assert not judging.add_new(0)
     assert judging.ledger.generated == 0
+    assert judging.kept.empty
     judging.add_new(20)
     judging.check_accounts()
 

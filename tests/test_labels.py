@@ -179,3 +179,17 @@ def test_shares_ask_for_no_label_that_a_rule_forbids():
         assert allowed_shares(shares, ruled) == pytest.approx([given_back, 1 - given_back])
         classes = labels_under_shares(ruled, allowed_shares(shares, ruled))
         assert (ruled[np.arange(100), classes] > FORBIDDEN / 2).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(problems(), st.integers(0, 99))
+def test_no_shares_and_no_noise_make_a_label_that_a_rule_forbids(problem, seed):
+    log_p, shares = problem
+    rng = np.random.default_rng(seed)
+    forbidden = rng.random(log_p.shape) < 0.5
+    forbidden[np.arange(len(log_p)), rng.integers(len(shares), size=len(log_p))] = False
+    ruled = np.where(forbidden, log_p + FORBIDDEN, log_p)
+    never = np.ones(len(shares), dtype=bool)
+    noise = gumbel_noise(log_p.shape, rng)
+    labels = labels_under_shares(ruled, shares, never, noise)
+    assert not forbidden[np.arange(len(labels)), labels].any()

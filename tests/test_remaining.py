@@ -35,7 +35,7 @@ def test_what_a_part_took_is_the_measure_of_those_to_come(now):
     remaining.enter("asking")
     now[0] = 7 + 50 * 0.5  # slower than was guessed
     remaining.enter("writing")
-    measuring = 7 + module._MORE_MEASURING
+    measuring = 7 * (1 + 100 / module._ROWS_OF_A_FIT) + module._MORE_MEASURING
     assert remaining.seconds() == pytest.approx(100 * 0.5 + measuring)
     remaining.pay(20, 25, 75)
     assert remaining.seconds() == pytest.approx(75 * 0.8 + measuring)
@@ -44,6 +44,20 @@ def test_what_a_part_took_is_the_measure_of_those_to_come(now):
     assert remaining.seconds() == pytest.approx(measuring - 4)
     now[0] += 100  # it is never told to be over before it is
     assert remaining.seconds() == pytest.approx(0.1 * measuring)
+
+
+def test_many_rows_take_longer_to_be_measured(now):
+    """Each of 10,000 rows is learned from, and of 100,000 as many as `benefit` takes."""
+    seconds = {}
+    for n_rows in (10_000, 20_000, 100_000):
+        remaining = Remaining()
+        remaining.expect(12 * 0.25e9, 2, n_rows, plans=False, fits=True)
+        remaining.enter("training")
+        now[0] += 2
+        remaining.enter("measuring")
+        seconds[n_rows] = remaining.seconds()
+    assert 10 < seconds[10_000] < 18
+    assert seconds[10_000] < seconds[20_000] == seconds[100_000]
 
 
 def test_a_run_without_a_plan_or_labels_is_shorter(now):

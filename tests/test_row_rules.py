@@ -162,3 +162,22 @@ def test_no_rule_says_what_a_few_rows_have():
     assert not any("IV" in rule for rule in describe(from_frame(frame).cells).parsed_rules())
     frame = frame[frame["stage"] != "IV"]
     assert any("hiv" in rule for rule in describe(from_frame(frame).cells).parsed_rules())
+
+
+def test_shares_that_the_rules_leave_no_rows_for_are_said():
+    real = pd.DataFrame({"age": np.arange(60) % 47 + 20, "sex": ["m", "f"] * 30})
+    real["pregnant"] = np.where(real["sex"] == "f", "yes", "no")
+    result = t2local.generate(
+        real, target="pregnant", rows=60, model=ScriptedModel(), plan="data", seed=2,
+        max_batches=6, settings={"trim.candidates": 1},
+    )  # fmt: skip
+    n_women = int((pd.concat([result.synthetic, result.rejected])["sex"] == "f").sum())
+    assert n_women < 30  # half of the rows are to be pregnant, and no man can be
+    assert result.synthetic["pregnant"].value_counts().to_dict() == {"no": 30, "yes": n_women}
+    assert [*result.report["reasons"]] == ["there were clearer rows of its class"]
+    said = (
+        f"{30 - n_women} of the rejected rows passed all else, but with them the classes would not "
+        "have their shares; rules forbid the labels that are lacking."
+    )
+    assert said in result.report["verdict"]
+    assert said in result.report["answers"]["use"]

@@ -159,6 +159,6 @@ def test_the_report_has_no_cell_of_few_real_rows():
 def test_how_columns_of_ten_patients_go_together_is_not_said():
     kept = visits(50, 9)
     found = shifts(REAL, kept, DICTIONARY, 1, matches=np.arange(150) < 10)
-    assert (found.n_real, found.associations) == (10, ())
+    assert found.associations == ()
     assert {share.expected for share in found.classes} == {None}
     assert shifts(REAL, kept, DICTIONARY, 1, matches=np.arange(150) < 11).associations

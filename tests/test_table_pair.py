@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from t2local.evaluate.table_pair import rank_coded
+from t2local.evaluate.table_pair import MOST_LEARNED, rank_coded
 from tests.pairs import pair_of, two, values
 
 
@@ -46,6 +46,16 @@ def test_the_forms_of_a_pair():
     assert (real[:, 5:].argmax(axis=1) == (pair.real["y"] == "yes")).all()
     assert (real[:, 5:].sum(axis=1) == 1).all()
     assert pair.distances is pair.distances  # computed once
+
+
+def test_of_very_many_rows_models_learn_a_sample_and_distances_are_of_all():
+    pair = pair_of(two(20), two(MOST_LEARNED + 7, seed=2))
+    real, synthetic = pair.learned
+    assert real is pair.real
+    assert len(synthetic) == len(pair.one_hot[1]) == len(pair.rank_coded[1]) == MOST_LEARNED
+    places = synthetic["p"].to_numpy() == pair.synthetic["p"].to_numpy()[:MOST_LEARNED]
+    assert not places.all()  # not simply the first ones
+    assert len(pair.distances.synthetic_to_real) == MOST_LEARNED + 7
 
 
 def test_a_number_as_label_is_a_column_of_the_one_hot_form():

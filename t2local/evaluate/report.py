@@ -10,7 +10,7 @@ from t2local.errors import InputError
 from t2local.evaluate import fidelity, plausibility, utility
 from t2local.evaluate.metric import Better, Metric, measure
 from t2local.evaluate.privacy_report import PrivacyReport, privacy_report
-from t2local.evaluate.table_pair import TablePair
+from t2local.evaluate.table_pair import MOST_LEARNED, TablePair
 from t2local.evaluate.utility import Predictions
 from t2local.settings import TableSettings
 from t2local.stats.ensemble import encode_labels
@@ -44,6 +44,10 @@ _LOSSES = {
 _NO_HOLDOUT = (
     "Without --holdout the tests of utility use real rows that the synthetic ones may have seen: "
     "the most to be hoped for."
+)
+_SAMPLE = (
+    f"Utility and fidelity are those of {MOST_LEARNED:,} rows at random where a table has more; "
+    "plausibility is that of all rows."
 )
 
 
@@ -151,14 +155,19 @@ def evaluate(
         *_pair_figures(pair, *_reference(pair, values.get("holdout"))),
     ]
     n_rows = {name: len(frame) for name, frame in values.items()}
-    parts = privacy_report(pair, values.get("holdout")), _notes(dictionary, holdout)
+    parts = privacy_report(pair, values.get("holdout")), _notes(dictionary, n_rows)
     return Evaluation(n_rows, dictionary.target, seed, tuple(figures), *parts)
 
 
-def _notes(dictionary: FeatureDictionary, holdout: pd.DataFrame | None) -> tuple[str, ...]:
+def _notes(dictionary: FeatureDictionary, n_rows: Mapping[str, int]) -> tuple[str, ...]:
+    notes = [_NO_PROOF]
     if dictionary.target is None:
-        return _NO_PROOF, _NO_TARGET
-    return (_NO_PROOF, _NO_HOLDOUT) if holdout is None else (_NO_PROOF,)
+        notes.append(_NO_TARGET)
+    elif "holdout" not in n_rows:
+        notes.append(_NO_HOLDOUT)
+    if max(n_rows.values()) > MOST_LEARNED:
+        notes.append(_SAMPLE)
+    return tuple(notes)
 
 
 def _values(dictionary: FeatureDictionary, frame: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -211,13 +220,13 @@ def _folds(
     pair: TablePair, holdout: pd.DataFrame | None
 ) -> list[tuple[pd.DataFrame, pd.DataFrame]]:
     """Training and test rows; without a holdout five folds, each with its share of every class."""
+    real, _ = pair.learned
     if holdout is not None:
-        return [(pair.real, holdout)]
+        return [(real, holdout)]
     target = pair.dictionary.target_feature
-    labels = encode_labels(pair.real[target.name], target)
+    labels = encode_labels(real[target.name], target)
     rng = generator(pair.seed, Stream.EVALUATION_FOLDS)
     folds = stratified_folds(labels, _N_FOLDS, rng)
-    real = pair.real
     return [
         (real[folds != number].reset_index(drop=True), real[folds == number].reset_index(drop=True))
         for number in range(_N_FOLDS)
@@ -229,12 +238,13 @@ def _utility_figures(pair: TablePair, holdout: pd.DataFrame | None) -> Iterator[
     if pair.dictionary.target is None:
         return
     target = pair.dictionary.target_feature
+    _, synthetic = pair.learned
     runs: dict[str, list[list[Predictions]]] = {}
     for train, test in _folds(pair, holdout):
         training_sets = {
             "real": train,
-            "real + synthetic": pd.concat([train, pair.synthetic], ignore_index=True),
-            "synthetic": pair.synthetic,
+            "real + synthetic": pd.concat([train, synthetic], ignore_index=True),
+            "synthetic": synthetic,
         }
         for name, rows in training_sets.items():
             models = utility.predictions(pair.dictionary, rows, test, pair.seed, scale=train)

@@ -178,7 +178,7 @@ def with_conditions(
 def _condition_texts(where: WhereSource) -> Sequence[str]:
     """Conditions as the command line has them; those of a dict are equalities."""
     if isinstance(where, Mapping):
-        return [f"{name}={cell_text(value)}" for name, value in where.items()]
+        return [f"{name}={cell_text(value) or ''}" for name, value in where.items()]
     return where
 
 

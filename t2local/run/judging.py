@@ -117,12 +117,10 @@ class SourceJudge:
         self._inputs = inputs
         self._inspector = inspector
         self._blocks: list[Block] = []
-        self._waits = False
 
     def add(self, block: Block) -> Sequence[BatchEntry]:
         """Judge all rows so far, those of this block included, unless it can wait."""
         self._blocks.append(block)
-        self._waits = True
         self._run.ledger.generated += len(block.rows)
         self._run.ledger.waiting += len(block.rows)
         self._run.ledger.end_block(block)
@@ -131,8 +129,8 @@ class SourceJudge:
         return self.rest()
 
     def rest(self) -> Sequence[BatchEntry]:
-        """Judge all rows so far, if a block waits."""
-        if not self._waits:
+        """Judge all rows so far, if some wait."""
+        if not self._run.ledger.waiting:
             return []
         rows = pd.concat([block.rows for block in self._blocks], ignore_index=True)
         predictions = self._predictions()
@@ -140,7 +138,6 @@ class SourceJudge:
         if predictions is not None and self._relabels:
             rows = rows.assign(**{self._target: self._labels(predictions, noise)})
         verdict = self._inspector.judge_source(rows, self._pool(rows, predictions))
-        self._waits = False
         last, run = self._blocks[-1], self._run
         return [run.ledger.settle(last, rows, verdict, run.seed, predictions, noise)]
 

@@ -19,6 +19,7 @@ from t2local.system.json_text import JsonObject
 from t2local.tables.rule_counts import RuleReport, rule_report
 from t2local.team.calibration import Calibration
 from t2local.team.label_calibration import LabelCalibration
+from t2local.team.labels import FORBIDDEN
 from t2local.team.plan import Plan
 from t2local.trim.benefit import Benefit
 from t2local.trim.conclusion import Answers, Purpose, answers, conclusion, judged_sentence
@@ -191,7 +192,7 @@ def report_of(
     whole = joined([verdict for _, verdict in ledger.judged])
     written = rows_written(ledger.judged, inputs.dictionary)
     counted = _counted(ledger) + overruled_sentence(whole.overruled)
-    counted += judged_sentence(inputs.dictionary)
+    counted += _left_for_shares(ledger) + judged_sentence(inputs.dictionary)
     findings = (measured.shifts, measured.benefit, _purpose(run, inputs))
     return RunReport(
         rows=_row_counts(ledger),
@@ -224,13 +225,27 @@ def report_of(
 def _answers(run: Run, inputs: Inputs, measured: Measured, pictures: Pictures) -> Answers:
     ledger = run.ledger
     return answers(
-        _plain_counts(ledger) + judged_sentence(inputs.dictionary),
+        _plain_counts(ledger) + _left_for_shares(ledger) + judged_sentence(inputs.dictionary),
         measured.shifts,
         measured.benefit,
         _purpose(run, inputs),
         complete=ledger.kept >= ledger.wanted,
         warning=measured.privacy.warning if measured.privacy else "",
         lost_groups=lost_subgroups(pictures.subgroups, inputs.dictionary, ledger.kept),
+    )
+
+
+def _left_for_shares(ledger: Ledger) -> str:
+    """That rows which passed are not kept although more were wanted, and why; else blank."""
+    n_left = ledger.passed - ledger.kept
+    if ledger.kept >= ledger.wanted or not n_left:
+        return ""
+    why = ""
+    if ledger.predictions is not None and (ledger.predictions < FORBIDDEN / 2).any():
+        why = "; rules forbid the labels that are lacking"
+    return (
+        f" {n_left} of the rejected rows passed all else, but with them the classes would not have "
+        f"their shares{why}."
     )
 
 

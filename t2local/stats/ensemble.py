@@ -5,6 +5,7 @@ added rows are held against it. Where a person says which columns raise or lower
 models know it (docs/method.md, "Effects").
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -75,7 +76,10 @@ def _fit_one(
     classes = y.astype(np.intp)
     if len(np.unique(classes)) < 2:
         return [int(classes[0])]
-    return [model.fit(x, classes, sample_weight=weights)]
+    with warnings.catch_warnings():
+        # Many classes of few rows are classes all the same.
+        warnings.filterwarnings("ignore", "The number of unique classes")
+        return [model.fit(x, classes, sample_weight=weights)]
 
 
 def _linear(target: Column) -> Any:

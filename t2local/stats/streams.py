@@ -77,6 +77,7 @@ class Stream(IntEnum):
     SHIFT_ROWS = 66  # the rows that are compared, where there are very many
     SHIFT_SPLITS = 67
     SHIFT_CLASSES = 68
+    EVALUATION_ROWS = 69  # rows that models are trained on, where there are very many
     # The check of an installation
     SELF_TEST = 70
 

@@ -56,15 +56,22 @@ _TAKES = {
 #: An option of the command line in a message, with its value where it has one.
 _OPTION = re.compile(
     r"(?<![\w-])--(?:set ([a-z]+\.[a-z_]+)=(\w[\w.]*\b)?"
-    r"|([a-z]+(?:-[a-z]+)*)(?: (none|all|share|\d+)\b)?)"
+    r"|([a-z]+(?:-[a-z]+)*)(?: (none|all|share|data|\d+)\b)?)"
 )
+#: The command of a terminal in a message, where Python has a function for it.
+_COMMAND = re.compile(r"'?(?:python -m )?t2local (describe|plan)\b(?: data\.csv)?(?: -o [\w.]+)?'?")
+#: What any other command begins with: the options after it are its own.
+_TERMINAL = "python -m t2local"
 _NUMBER = re.compile(r"\d+(\.\d+)?")
-#: Options that are settings in Python.
+#: Options that are settings in Python, with their value where they have none of their own.
 _SETTINGS = {
     "examples": "team.examples",
     "purpose": "trim.purpose",
     "keep": "trim.keep",
     "min-count": "table.min_count",
+    "sheet": "table.sheet",
+    "no-header": "table.first_line=data",
+    "drop": "table.left_out=dropped",
 }
 
 
@@ -156,16 +163,18 @@ _CHECKS: dict[Any, Callable[[Any, tuple[Any, ...]], bool]] = {
 
 
 def _in_python(text: str) -> str:
-    """A message with arguments in place of options."""
-    return _OPTION.sub(_argument, text)
+    """A message with arguments in place of options, and functions in place of commands."""
+    words, command, its_options = _COMMAND.sub(r"t2local.\1(data)", text).partition(_TERMINAL)
+    return _OPTION.sub(_argument, words) + command + its_options
 
 
 def _argument(option: re.Match[str]) -> str:
     setting, set_value, name, own_value = option.groups()
-    value = set_value or own_value
+    alone, _, fixed_value = _SETTINGS.get(name, "").partition("=")
+    value = set_value or own_value or fixed_value
     if value and not _NUMBER.fullmatch(value):
         value = f'"{value}"'
-    if setting := setting or _SETTINGS.get(name, ""):
+    if setting := setting or alone:
         return f'settings={{"{setting}": {value or "..."}}}'
     argument = str(name).replace("-", "_")
     return f"{argument}={value}" if value else argument

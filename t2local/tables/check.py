@@ -81,7 +81,7 @@ def check_labels(labels: pd.Series, lines: Sequence[int], source: str) -> None:
         raise InputError(
             f"The target {labels.name!r} cannot be used as it is:",
             faults=faults,
-            next_step="mend these rows, or pass another column with --target",
+            next_step="mend these rows, or pass another column with --target, or none",
         )
 
 

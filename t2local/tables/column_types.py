@@ -17,6 +17,8 @@ FeatureType = Literal[
     "integer", "decimal", "date", "datetime", "duration", "category", "ordinal", "boolean"
 ]
 FEATURE_TYPES: tuple[str, ...] = get_args(FeatureType)
+#: The pairs of levels that mean yes and no, in lower case.
+YES_AND_NO = (("1", "0"), ("yes", "no"), ("true", "false"), ("y", "n"), ("t", "f"))
 
 
 class _ToBound(Protocol):

@@ -111,7 +111,6 @@ def _part(when: Mapping[str, Any]) -> str:
         return f"not isna({column})" if answer is True else f"isna({column})"
     if isinstance(answer, Mapping):
         answer = str(answer.get("code", answer.get("value")))
-    if isinstance(answer, bool):
-        answer = str(answer).lower()
     sign = {"=": "=="}.get(str(when.get("operator")), when.get("operator"))
-    return f"{column} {sign} {json.dumps(answer, ensure_ascii=False)}"
+    constant = repr(answer) if isinstance(answer, bool) else json.dumps(answer, ensure_ascii=False)
+    return f"{column} {sign} {constant}"

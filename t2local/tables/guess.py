@@ -16,7 +16,7 @@ from t2local.settings import TableSettings
 from t2local.stats.arrays import FloatArray, IntArray
 from t2local.tables import disclosure
 from t2local.tables.calendar import DATE_LIKE
-from t2local.tables.column_types import TEXT_TYPES
+from t2local.tables.column_types import TEXT_TYPES, YES_AND_NO
 from t2local.tables.dictionary import LeftOut
 from t2local.tables.feature import MOST_DECIMALS, Feature
 from t2local.tables.missing_texts import DECIMAL, missing_texts
@@ -31,7 +31,6 @@ _LEADING_ZERO = re.compile(r"[+-]?0\d", re.ASCII)
 _ID_NAME = re.compile(
     r"(^|[ _.-])(id|uuid|guid|mrn|key|index|no|nr|number)$|(?<=[a-z])(Id|ID|Key|No)$", re.IGNORECASE
 )
-_BOOLEANS = ({"0", "1"}, {"yes", "no"}, {"true", "false"}, {"y", "n"}, {"t", "f"})
 #: At most this many different whole numbers that repeat are codes or small counts; in a target they
 #: are classes.
 _MAX_CODES = 10
@@ -223,7 +222,8 @@ def _constant(column: _Column) -> _Guess:
 
 
 def _boolean(column: _Column) -> _Guess:
-    if column.n_levels != 2 or set(map(str.casefold, column.counts)) not in _BOOLEANS:
+    texts = set(map(str.casefold, column.counts))
+    if column.n_levels != 2 or texts not in map(set, YES_AND_NO):
         return None
     return column.with_levels("boolean", "two values that mean yes and no")
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from t2local.stats.arrays import FloatArray, Mask
+from t2local.tables.column_types import YES_AND_NO
 
 #: A difference that the rounding of decimals explains is none: 0.1 + 0.2 equals 0.3.
 _ROUNDING = 1e-9
@@ -68,7 +69,9 @@ class Levels:
         return _where(self.values.notna().to_numpy(), is_one.to_numpy())
 
     def level(self, constant: str | float) -> str:
-        """A constant of a rule as one of these levels: 1.0 is the level 1."""
+        """A constant of a rule as one of these levels: 1.0 is the level 1, and True may be yes."""
+        if isinstance(constant, bool):
+            return self._meaning(constant)
         if isinstance(constant, float) and constant.is_integer():
             constant = int(constant)
         text = str(constant)
@@ -76,6 +79,14 @@ class Levels:
             hint = did_you_mean(text, self.levels)
             raise RuleFault(f"{text!r} is not a level of {self.name}{hint}")
         return text
+
+    def _meaning(self, constant: bool) -> str:
+        """The level that means yes, or the one that means no."""
+        by_text = {level.casefold(): level for level in self.levels}
+        for yes, no in YES_AND_NO:
+            if by_text.keys() == {yes, no}:
+                return by_text[yes if constant else no]
+        raise RuleFault(f"{self.name} has no two levels that mean yes and no")
 
 
 Constant: TypeAlias = str | bool | int | float

@@ -20,6 +20,7 @@ from t2local.stats.arrays import Mask
 from t2local.stats.column_mixture import Limits
 from t2local.stats.quotas import quotas
 from t2local.tables.dictionary import Feature, FeatureDictionary
+from t2local.tables.files import MISSING
 from t2local.team.plan import Component
 
 #: The component of what is given; every other one depends on it.
@@ -231,6 +232,8 @@ def _split(text: str, dictionary: FeatureDictionary) -> tuple[Feature, str, str]
 
 def _restrict(feature: Feature, sign: str, value: str) -> Feature:
     """The feature with the values that the condition leaves; a missing value is none of them."""
+    if value.casefold() in MISSING and value not in feature.levels:
+        raise _Fault("a missing value cannot be asked for")
     if feature.numeric:
         return _restrict_number(feature, sign, value)
     if sign != "=":

@@ -68,7 +68,8 @@ def labels_under_shares(
 ) -> IntArray:
     """The class of each row, shape (m,), when every class keeps its share.
 
-    A row whose likeliest class has no share keeps it: no real row says how many there should be.
+    A row whose likeliest class has no share keeps it: no real row says how many there should be. So
+    does a row that would get a label which a rule forbids (`FORBIDDEN`).
 
     **Parameters:**
 
@@ -84,7 +85,9 @@ def labels_under_shares(
     scores = log_probabilities[np.ix_(rows, shared)]
     if draw_noise is not None:
         scores = scores + draw_noise[np.ix_(rows, shared)]
-    classes[rows] = shared[assign(scores, list(counts.values()))]
+    assigned = shared[assign(scores, list(counts.values()))]
+    allowed = log_probabilities[rows, assigned] > FORBIDDEN / 2
+    classes[rows[allowed]] = assigned[allowed]
     return classes
 
 

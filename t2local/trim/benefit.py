@@ -36,7 +36,7 @@ _REPEATS = 3
 _TREES = 30
 #: Of more rows that were written a sample: 15 fits with 100,000 would be most of what a run takes
 #: beside the writing.
-_MOST_ROWS = 20_000
+MOST_ROWS = 20_000
 #: With fewer real rows no interval means anything.
 _MIN_ROWS = 10
 
@@ -200,7 +200,7 @@ class _Data:
             x=encoder.transform(real),
             y=encode_labels(real[target.name], target),
             weights=weights,
-            source=source.sample(_MOST_ROWS, generator(seed, Stream.BENEFIT_ROWS)),
+            source=source.sample(MOST_ROWS, generator(seed, Stream.BENEFIT_ROWS)),
         )
 
 

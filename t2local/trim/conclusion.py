@@ -99,7 +99,7 @@ def answers(
         return Answers("stop", f"{_USE['stop']} {counts}", "For nothing.", "All rows.")
     kinds = {finding.kind for finding in shifts.findings}
     harms = benefit is not None and benefit.harms
-    faults = bool(harms or warning or lost_groups or not (complete and shifts.n_real))
+    faults = bool(harms or warning or lost_groups or not (complete and shifts.compared))
     describes = shifts.passed and not lost_groups and purpose != _CLEAREST
     light: Light = "care" if faults or not describes else "go"
     if "lost_class" in kinds:
@@ -170,7 +170,7 @@ def _nothing_lost(shifts: Shifts, purpose: Purpose | None) -> list[str]:
 
 def _told(shifts: Shifts, purpose: Purpose | None) -> list[str]:
     """The findings in words. Rows to train with are shifted by design: of these, columns alone."""
-    if not shifts.n_real:
+    if not shifts.compared:
         return [_NOT_COMPARED]
     if not _trains(purpose):
         return _limited([finding.sentence for finding in shifts.findings])

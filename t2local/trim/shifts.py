@@ -50,18 +50,25 @@ class Finding:
 class Shifts:
     """All differences between kept and real rows, with what chance explains of them.
 
+    * ``n_real``: real rows that the kept ones were held against; none: so few of the real rows, or
+      all but so few, that their number may not be said.
     * ``classes``, ``lost_ranges``, ``distances``, ``associations``: what was measured; of the pairs
       of columns the ten that differ most, and the first with the target.
     * ``findings``: what is beyond chance, the worst first.
     """
 
-    n_real: int
+    n_real: int | None
     n_kept: int
     classes: tuple[ClassShare, ...]
     lost_ranges: tuple[LostRange, ...]
     distances: tuple[Distance, ...]
     associations: tuple[AssociationShift, ...]
     findings: tuple[Finding, ...]
+
+    @property
+    def compared(self) -> bool:
+        """Whether there was a real row to compare with."""
+        return self.n_real != 0
 
     @property
     def passed(self) -> bool:
@@ -88,15 +95,15 @@ def shifts(
 
     * **real**, **kept**: frames of values (n, d) and (m, d), every row with a label, if there is a
       target.
-    * **matches**: the real rows that are what was asked for (``--where``), shape (n,); by default
-      all of them. The others are left aside.
+    * **matches**: real rows that are what was asked for (``--where``), (n,); by default all.
     * **wanted_shares**: those of the classes that were asked for (``--balance``). The kept rows are
       then held against these, and all else is compared within the classes.
     """
-    if matches is not None:
-        real = real[matches]
+    n_all = len(real)
+    real = real if matches is None else real[matches]
+    n_real = None if is_small(len(real), n_all) else len(real)
     if real.empty or kept.empty:
-        return Shifts(len(real), len(kept), (), (), (), (), ())
+        return Shifts(n_real, len(kept), (), (), (), (), ())
     classes = _classes(real, kept, dictionary, wanted_shares)
     groups = [_groups(frame, dictionary, wanted_shares) for frame in (real, kept)]
     ranges = lost_ranges(real, kept, dictionary.features, *groups)
@@ -112,7 +119,7 @@ def shifts(
     pairs = pairs if len(real) >= MIN_ROWS else ()  # those of few patients tell of each of them
     findings = tuple(_findings(dictionary.target or "", classes, ranges, columns, pairs))
     shown = columns if wanted_shares else tuple(_shown(one, real, dictionary) for one in columns)
-    return Shifts(len(real), len(kept), classes, ranges, shown, pairs, findings)
+    return Shifts(n_real, len(kept), classes, ranges, shown, pairs, findings)
 
 
 def _shown(distance: Distance, real: pd.DataFrame, dictionary: FeatureDictionary) -> Distance:
