@@ -194,7 +194,8 @@ class _Column:
             self._has_range = True
             affixes = Counter(affix_of([stripped(text)]) for text in self._counts)
             self._affix = affixes.most_common(1)[0][0]
-            for text in self._measures(list(self._counts)):
+            self._known.update(self._measures(list(self._counts)))
+            for text in self._known:
                 del self._counts[text]
             self._is_free_text = len(self._counts) > self._most_texts
 
