@@ -16,8 +16,8 @@ _attributes_of = llama.llama_cpp._lib["llama_vocab_get_attr"]
 _ends_text = llama.llama_cpp._lib["llama_vocab_is_eog"]
 _ends_text.restype = ctypes.c_bool
 _MAY_BE_RESERVED = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_USER_DEFINED
-#: Room for the bytes of one token.
-_BUFFER = ctypes.create_string_buffer(4096)
+#: Room for the bytes of one token; its slices are bytes, which mypy does not know.
+_BUFFER: Any = ctypes.create_string_buffer(4096)
 #: What looks like a control token: ``<|im_end|>``, ``<|turn>``, ``<start_of_turn>``, ``[INST]``.
 _MARK = re.compile(r"<[|｜][^<>\s]+>|<[^<>\s]+[|｜]>|<(?:start|end)_of_\w+>|\[/?[A-Z_]{3,}\]")
 
