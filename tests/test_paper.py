@@ -23,6 +23,8 @@ streams = pytest.importorskip("bench.streams")
 table = pytest.importorskip("bench.paper.table")
 STUDIES = pytest.importorskip("bench.paper.studies").STUDIES
 ROOT = Path(__file__).parents[1]
+pytestmark = pytest.mark.usefixtures("fewest_fits")  # no test reads how good predictions are
+
 PLAIN = [
     "oversampling",
     "jitter",

@@ -20,8 +20,9 @@ ROWS = 6_000
 
 @pytest.fixture
 def small_sample(monkeypatch):
-    """200 rows are drawn of any file."""
+    """200 rows are drawn of any file, and 500 are looked at together."""
     monkeypatch.setattr(reading, "_MOST_BYTES_OF_ALL_ROWS", 0)
+    monkeypatch.setattr(row_sample, "_CELLS_OF_A_BLOCK", 4_500)
     monkeypatch.setattr(row_sample, "_MOST_ROWS", 200)
 
 
@@ -88,6 +89,15 @@ def test_a_sample_is_described_as_the_whole_file(tmp_path, small_sample):
 def test_what_stands_in_one_late_row_is_not_missed(tmp_path, small_sample, name, cell, holds):
     path = written(tmp_path / "t.csv", visits(**{name: cell}), sep=";")
     assert holds(described(path)[name])
+
+
+def test_days_that_come_again_are_not_read_again(tmp_path, small_sample, monkeypatch):
+    texts, moments = [], row_sample._moments
+    monkeypatch.setattr(row_sample, "_moments", lambda new: texts.extend(new) or moments(new))
+    days = [f"{day:02}.{month:02}.2020" for month in range(1, 13) for day in range(1, 26)]
+    written_days = days * (ROWS // len(days))
+    described(written(tmp_path / "t.csv", visits().assign(day=written_days), sep=";"))
+    assert sorted(text for text in texts if "." in text) == sorted(days)
 
 
 def test_a_level_of_few_rows_is_shown_as_often_as_it_takes_to_be_a_group(tmp_path, small_sample):

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom, hypergeom
 
 from t2local.evaluate.table_pair import TablePair
 from t2local.stats.arrays import FloatArray, Mask
@@ -116,6 +115,8 @@ class _Reference:
 
     def p_value(self, count: int, n: int) -> float:
         """The probability that so many of n new rows or more are below the bound."""
+        from scipy.stats import hypergeom
+
         return float(hypergeom.sf(count - 1, n + self.n_rows, n, count + self.n_before))
 
     def least_significant(self, n: int, level: float) -> int | None:
@@ -167,6 +168,8 @@ def _smallest_leak(needed: int | None, share: float, most: int) -> int | None:
     """
     if needed is None:
         return None
+    from scipy.stats import binom
+
     leaks = np.arange(1, most + 1)
     powerful = binom.sf(needed - 1, leaks, share) >= _POWER
     return int(leaks[powerful.argmax()]) if powerful.any() else None

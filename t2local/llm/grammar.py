@@ -43,9 +43,8 @@ def tokenizer_of(
     * **tokenize**: splits text, so that text that a grammar forces is split as all other text is.
     * **end_tokens**: the tokens that end a text.
     """
-    return LLTokenizer(
-        TokenizerWrapper(_Splitter(pieces, tokenize, end_tokens[0])), None, end_tokens
-    )
+    splitter = _Splitter(pieces, tokenize, end_tokens[0])
+    return LLTokenizer(TokenizerWrapper(splitter), None, end_tokens, slices=[])
 
 
 class _Splitter:
@@ -77,10 +76,14 @@ class Grammar:
         checked = JsonSchema(
             {**schema, "x-guidance": {"whitespace_flexible": False}}, ensure_ascii=False
         )
-        self._compile(LLMatcher.grammar_from_json_schema(checked.schema), tokenizer)
         #: Whether any text may stand somewhere: then much of the vocabulary is allowed there, and
         #: the logits of all tokens are cheaper than those of the allowed ones.
         self.open = _has_open_text(schema)
+        if self.open:
+            # Masks of slices of the vocabulary: half a second, and then each mask is 25 times as
+            # fast. No other grammar gains by them.
+            tokenizer = tokenizer.with_slices(LLTokenizer.json_slices())
+        self._compile(LLMatcher.grammar_from_json_schema(checked.schema), tokenizer)
 
     @classmethod
     def of_texts(cls, texts: Sequence[str], tokenizer: Tokenizer) -> "Grammar":

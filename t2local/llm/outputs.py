@@ -110,16 +110,19 @@ class OutputLayer:
             traits = _traits(kind)
             self._width = width
             self._to_float = traits.to_float
-            self._row_bytes = width // traits.block_size * traits.type_size
+            row_bytes = width // traits.block_size * traits.type_size
             # float32 is the one type that has no conversion.
             convertible = bool(traits.to_float) or traits.type_size == 4
-            if len(header.data) < offset + n_vocab * self._row_bytes or not convertible:
+            n_bytes = n_vocab * row_bytes
+            if len(header.data) < offset + n_bytes or not convertible:
                 raise LookupError(path.name)
             self._rest = _rest(header, n_vocab)
-            self._data = np.frombuffer(header.data, dtype=np.uint8)[offset:]
+            packed = np.frombuffer(header.data, dtype=np.uint8, count=n_bytes, offset=offset)
+            self._packed = packed.reshape(n_vocab, row_bytes)
         #: For each token the row of ``_rows`` that is its own; -1: not read yet.
         self._place = np.full(n_vocab, -1, dtype=np.int32)
         self._rows: LogitArray = np.empty((0, width), dtype=np.float32)
+        self._n_read = 0
 
     def logits(self, hidden: LogitArray, tokens: TokenArray) -> LogitArray:
         """The logits of some tokens after one hidden state of shape (width,)."""
@@ -130,16 +133,24 @@ class OutputLayer:
         return self._rest.apply(self._rows[places] @ hidden, tokens)
 
     def _read(self, tokens: TokenArray) -> None:
-        """Read the rows of tokens that were not needed before."""
-        fresh = np.empty((len(tokens), self._width), dtype=np.float32)
-        for row, token in zip(fresh, tokens.tolist(), strict=True):
-            packed = self._data[token * self._row_bytes : (token + 1) * self._row_bytes]
-            if self._to_float:
-                self._to_float(packed.ctypes.data, row.ctypes.data, self._width)
-            else:
-                row[:] = packed.view(np.float32)
-        self._place[tokens] = np.arange(len(self._rows), len(self._rows) + len(tokens))
-        self._rows = np.concatenate([self._rows, fresh])
+        """Read the rows of tokens that were not needed before.
+
+        All at once: ggml's conversion knows blocks of numbers and no rows.
+        """
+        start, end = self._n_read, self._n_read + len(tokens)
+        if end > len(self._rows):
+            # Room for twice as many: to copy them for every few that follow took longer than to
+            # read them, and memory that nobody touches is not taken.
+            rows = np.empty((2 * end, self._width), dtype=np.float32)
+            rows[:start] = self._rows[:start]
+            self._rows = rows
+        packed, fresh = self._packed[tokens], self._rows[start:end]
+        if self._to_float:
+            self._to_float(packed.ctypes.data, fresh.ctypes.data, fresh.size)
+        else:
+            fresh[:] = packed.view(np.float32)
+        self._place[tokens] = np.arange(start, end)
+        self._n_read = end
 
     def agrees(self, hidden: LogitArray, logits: LogitArray) -> bool:
         """Whether it gives what llama.cpp gives, up to the rounding of its quantised arithmetic.

@@ -9,10 +9,15 @@ import llama_cpp as llama
 from t2local.errors import DecodeError, ModelError
 from t2local.llm.grammar import Tokenizer, tokenizer_of
 
-#: The library without the wrapper's checks, for loops over up to 262,144 tokens.
-_llama = llama.llama_cpp._lib
-#: Room for the bytes of one token.
-_BUFFER = ctypes.create_string_buffer(4096)
+#: Functions without the wrapper's checks of every argument, which take three quarters of the time
+#: in loops over up to 262,144 tokens.
+_token_to_piece = llama.llama_cpp._lib["llama_token_to_piece"]
+_attributes_of = llama.llama_cpp._lib["llama_vocab_get_attr"]
+_ends_text = llama.llama_cpp._lib["llama_vocab_is_eog"]
+_ends_text.restype = ctypes.c_bool
+_MAY_BE_RESERVED = llama.LLAMA_TOKEN_ATTR_CONTROL | llama.LLAMA_TOKEN_ATTR_USER_DEFINED
+#: Room for the bytes of one token; its slices are bytes, which mypy does not know.
+_BUFFER: Any = ctypes.create_string_buffer(4096)
 #: What looks like a control token: ``<|im_end|>``, ``<|turn>``, ``<start_of_turn>``, ``[INST]``.
 _MARK = re.compile(r"<[|｜][^<>\s]+>|<[^<>\s]+[|｜]>|<(?:start|end)_of_\w+>|\[/?[A-Z_]{3,}\]")
 
@@ -33,7 +38,7 @@ class Vocabulary:
     """
 
     def __init__(self, model: Any) -> None:
-        self._pointer = llama.llama_model_get_vocab(model)
+        self._pointer = ctypes.c_void_p(llama.llama_model_get_vocab(model))
         self.size = int(llama.llama_vocab_n_tokens(self._pointer))
         if llama.llama_vocab_type(self._pointer) == llama.LLAMA_VOCAB_TYPE_NONE or not self.size:
             raise _unusable("it has no vocabulary")
@@ -47,12 +52,18 @@ class Vocabulary:
         bracket = self._split("[")
         if bracket and self._piece(bracket[0])[:1] == b" ":
             self._line_break = self._split("\n")
-        self.reserved: dict[int, str] = {}
         #: The bytes of every token; 0xFF first in a reserved one, which no text and no grammar has.
-        self._pieces = [self._piece_of_data(token) for token in range(self.size)]
+        self._pieces = [self._piece(token) for token in range(self.size)]
+        self.reserved = {
+            token: piece.decode(errors="replace")
+            for token, piece in enumerate(self._pieces)
+            if self._is_reserved(token, piece)
+        }
+        for token in self.reserved:
+            self._pieces[token] = b"\xff" + self._pieces[token]
         #: The token of each single byte, where there is one.
         self._bytes = {piece[0]: i for i, piece in enumerate(self._pieces) if len(piece) == 1}
-        ends = [i for i in range(self.size) if _llama.llama_vocab_is_eog(self._pointer, i)]
+        ends = [i for i in range(self.size) if _ends_text(self._pointer, i)]
         if not ends:
             raise _unusable("no token of its vocabulary ends a text")
         self.tokenizer: Tokenizer = tokenizer_of(self._pieces, self.tokenize, ends)
@@ -113,26 +124,18 @@ class Vocabulary:
         # Where the line break became one token with the text, it is the caller who sees it.
         return tokens[len(before) :] if tokens[: len(before)] == before else tokens
 
-    def _piece_of_data(self, token: int) -> bytes:
-        """The bytes of a token in data; 0xFF first in a reserved one."""
-        piece = self._piece(token)
-        if not self._is_reserved(token, piece):
-            return piece
-        self.reserved[token] = piece.decode(errors="replace")
-        return b"\xff" + piece
-
     def _is_reserved(self, token: int, piece: bytes) -> bool:
         """Whether a token controls the model, or is user-defined and looks as if it did."""
-        attributes = _llama.llama_vocab_get_attr(self._pointer, token)
-        if attributes & llama.LLAMA_TOKEN_ATTR_CONTROL:
-            return True
+        attributes = _attributes_of(self._pointer, token)
+        if not attributes & _MAY_BE_RESERVED:
+            return False
         is_marked = piece.startswith(b"<") and piece.endswith(b">")
-        return bool(attributes & llama.LLAMA_TOKEN_ATTR_USER_DEFINED) and is_marked
+        return bool(attributes & llama.LLAMA_TOKEN_ATTR_CONTROL) or is_marked
 
     def _piece(self, token: int) -> bytes:
         """The bytes of a token; a control token gives its name."""
-        size = _llama.llama_token_to_piece(self._pointer, token, _BUFFER, len(_BUFFER), 0, True)
-        return _BUFFER.raw[: max(size, 0)]
+        size = _token_to_piece(self._pointer, token, _BUFFER, len(_BUFFER), 0, True)
+        return _BUFFER[: max(size, 0)]
 
 
 def _unusable(problem: str) -> ModelError:

@@ -31,6 +31,9 @@ _CELLS_OF_A_BLOCK, _ROWS_OF_A_BLOCK = 100_000, 100
 #: Different texts that are counted: a column of more has a range, or is free text. All columns of a
 #: wide table share 200 MB.
 _MOST_TEXTS, _MOST_TEXTS_OF_ALL = 250, 2_000_000
+#: Numbers, dates and times of a column that are remembered: all days of 50 years.
+#: All columns of a wide table share so many as there are texts to count.
+_MEMORY_SIZE = 20_000
 #: A level of so many rows or more is shown with so many: no rule asks for a larger group, unless a
 #: person does.
 _ROWS_OF_A_LEVEL = 12
@@ -98,7 +101,9 @@ def row_sample(rows: Iterator[Row], min_count: int = 0) -> RowSample:
         return RowSample([], 0, [])
     width = len(first[1])
     most_texts = min(_MOST_TEXTS, _MOST_TEXTS_OF_ALL // width)
-    columns = [_Column(most_texts, max(_ROWS_OF_A_LEVEL, min_count)) for _ in range(width)]
+    memory_size = min(_MEMORY_SIZE, _MOST_TEXTS_OF_ALL // width)
+    rows_of_a_level = max(_ROWS_OF_A_LEVEL, min_count)
+    columns = [_Column(most_texts, memory_size, rows_of_a_level) for _ in range(width)]
     draw = _Draw(max(1, min(_MOST_ROWS, _MOST_CELLS // width)))
     uneven: list[Row] = []
     last_cell: list[Row] = []
@@ -157,14 +162,17 @@ class _Draw:
 class _Column:
     """What one column holds: its levels with their counts, and the ends of its range."""
 
-    def __init__(self, most_texts: int, rows_of_a_level: int) -> None:
+    def __init__(self, most_texts: int, memory_size: int, rows_of_a_level: int) -> None:
         self._most_texts = most_texts
+        self._memory_size = memory_size
         self._rows_of_a_level = rows_of_a_level
         #: Of all texts; once these are too many, of those that are neither number nor date.
         self._counts: Counter[str] = Counter()
         #: All texts, once each is frequent.
         self._frequent: set[str] = set()
         self._has_range = self._is_free_text = False
+        #: Numbers, dates and times that were looked at: to read them again changes nothing.
+        self._memory: set[str] = set()
         #: What stands around most of its numbers, such as a unit; a text without it is a word.
         self._affix = NO_AFFIX
         #: The lowest and the highest numbers with their texts, for each way to read these.
@@ -186,7 +194,8 @@ class _Column:
             self._has_range = True
             affixes = Counter(affix_of([stripped(text)]) for text in self._counts)
             self._affix = affixes.most_common(1)[0][0]
-            for text in self._measures(list(self._counts)):
+            self._memory.update(self._measures(list(self._counts)))
+            for text in self._memory:
                 del self._counts[text]
             self._is_free_text = len(self._counts) > self._most_texts
 
@@ -197,8 +206,12 @@ class _Column:
         for text in texts & self._counts.keys():
             if self._counts[text] < self._rows_of_a_level:
                 self._counts[text] += cells.count(text)
-        new = list(texts - self._counts.keys())
-        words = set(new).difference(self._measures(new))
+        new = texts - self._counts.keys()
+        if new <= self._memory:
+            return
+        words = new.difference(self._measures(list(new)))
+        if len(self._memory) < self._memory_size:
+            self._memory |= new - words
         self._is_free_text = len(self._counts) + len(words) > self._most_texts
         if not self._is_free_text:
             self._counts.update({text: cells.count(text) for text in words})
