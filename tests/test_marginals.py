@@ -53,6 +53,11 @@ def test_rare_levels_stand_together_without_their_names():
     assert labels["2 other levels"].kept == pytest.approx(0.5)
 
 
+def test_a_part_of_one_number_is_called_by_it_at_the_ends_too():
+    labels = [part.label for part in of_column([0, 1, 2] * 20, [0, 1, 2] * 20).parts]
+    assert labels == ["0", "1", "2"]
+
+
 def test_of_few_rows_nothing_is_shown():
     assert of_column(["F", "M"] * 10, ["F", "M"] * 10).parts == ()
     assert of_column([1, 5, 9, 3] * 5, [1, 5, 9, 3] * 5).parts == ()

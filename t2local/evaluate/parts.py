@@ -48,10 +48,13 @@ class Parts:
         if not texts:
             return cls(feature, (), edges, np.empty(0, dtype=np.intp))
         middle = [f"{low} to <{high}" for low, high in itertools.pairwise(texts)]
-        for place in np.flatnonzero(np.diff(edges) < 1.5 * 10.0**-feature.decimals):
-            middle[place] = texts[place]  # one number
-        labels = (f"<{texts[0]}", *middle, f"≥{texts[-1]}")
-        return cls(feature, labels, edges, np.empty(0, dtype=np.intp))
+        labels = [f"<{texts[0]}", *middle, f"≥{texts[-1]}"]
+        step = 10.0**-feature.decimals
+        lowest, highest = feature.steps
+        starts = np.array([lowest * step, *edges, (highest + 1) * step])
+        for place in np.flatnonzero(np.diff(starts) < 1.5 * step):
+            labels[place] = str(feature.plain(starts[place]))  # one number
+        return cls(feature, tuple(labels), edges, np.empty(0, dtype=np.intp))
 
     @classmethod
     def _of_levels(cls, feature: Feature, counts: IntArray) -> Self:

@@ -48,6 +48,11 @@ _MOST_ROWS = 2000
 #: Rows that are to pass for each row that is kept (docs/method.md, "Choice").
 _CANDIDATES_TO_BE_CLEAR = 1.25
 _CANDIDATES_TO_LOOK_ALIKE = 1.5
+#: What rows are chosen for, and what the other choice would be.
+_PURPOSES = {
+    "train": "rows that make a model better; --purpose share: rows that look like the table",
+    "share": "rows that look like the table; --purpose train: rows that make a model better",
+}
 
 TableSource = pd.DataFrame | Path | str
 DictionarySource = FeatureDictionary | Path | str
@@ -231,12 +236,24 @@ def want_rows(run: Run, inputs: Inputs, rows: int | None, max_batches: int | Non
     if rows is None:
         reason = f"ten times the {n_real} real rows, from {_FEWEST_ROWS} to {_MOST_ROWS}; --rows"
         run.tell(Decision("rows", f"{wanted}", reason))
+    _tell_purpose(run, inputs.dictionary)
     ledger, settings = run.ledger, run.settings.trim
     ledger.wanted = wanted
     if settings.gate == "source":
         ledger.candidates = _candidates(inputs, settings, wanted)
     batches = math.ceil(max(wanted, ledger.candidates) / ledger.batch_size)
     ledger.max_batches = max_batches or settings.patience * batches
+
+
+def _tell_purpose(run: Run, dictionary: FeatureDictionary) -> None:
+    """Say what the rows are chosen for, where they are chosen."""
+    if run.settings.trim.gate != "source":
+        return
+    decision = Decision("purpose", "share", "rows that look like the table: there is no target")
+    if dictionary.target is not None:
+        purpose = run.settings.trim.purpose
+        decision = Decision("purpose", purpose, _PURPOSES[purpose])
+    run.tell(decision)
 
 
 def _candidates(inputs: Inputs, settings: TrimSettings, wanted: int) -> int:
