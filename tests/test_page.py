@@ -275,3 +275,15 @@ def test_a_class_of_one_row_has_no_interval_and_a_page(patients):
     found = run(patients, rows=10)
     assert found.report["benefit"]["auc"]["linear_real"]["low"] is None
     assert "Do they help a model?" in page(found.report, found.manifest)
+
+
+def test_columns_that_are_not_generated_are_named_and_like_decisions_stand_together(patients):
+    few = run(patients.assign(case=[f"case {n}" for n in range(60)]), rows=10)
+    commas = [
+        {"what": name, "value": "decimal commas", "reason": "so they are"} for name in ("a", "b")
+    ]
+    manifest = {**few.manifest, "decisions": [*commas, *few.manifest["decisions"]]}
+    text = page(few.report, manifest)
+    assert "case is not written by the model" in text
+    assert text.count("decimal commas") == 1
+    assert '<th scope="row">a, b</th>' in text

@@ -33,6 +33,8 @@ _OF_THE_MACHINE = frozenset(
         "rows side by side", "threads", "tokens a pass", "weight repacking",
     }
 )  # fmt: skip
+#: The decision that a column is not generated.
+_LEFT_OUT = "left out"
 #: The sections in their order: the place of each on the page, and its name in the list of them.
 _SECTIONS = {
     "verdict": ("verdict", "May I use them?"),
@@ -101,6 +103,8 @@ def _render(template: str, report: JsonObject, manifest: JsonObject) -> str:
         "manifest": manifest,
         "figures": Figures(report),
         "of_the_machine": _OF_THE_MACHINE,
+        "every_decision": _decisions(manifest),
+        "left_out": [one for one in manifest.get("decisions", []) if one["what"] == _LEFT_OUT],
         "sections": {n: own for n, own in _SECTIONS.items() if _NEEDS.get(n, "answers") in has},
         **_asked(report),
         **_columns(report),
@@ -141,6 +145,17 @@ def _privacy_light(privacy: JsonObject | None) -> str:
     test = privacy["membership"] or privacy["near_copies"]
     is_blind = test["smallest_leak"] is None
     return "care" if is_blind or privacy["finding"] == "copies" else "go"
+
+
+def _decisions(manifest: JsonObject) -> list[JsonObject]:
+    """What was decided; columns of which the same was decided stand together."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for one in manifest.get("decisions", []):
+        names.setdefault((one["value"], one["reason"]), []).append(one["what"])
+    return [
+        {"what": ", ".join(dict.fromkeys(whats)), "value": value, "reason": reason}
+        for (value, reason), whats in names.items()
+    ]
 
 
 def _columns(report: JsonObject) -> JsonObject:
