@@ -323,7 +323,8 @@ def calibrate_team(run: Run, team: Team) -> Calibration:
     if cells and run.settings.team.cells == "calibrated":
         mean = sum(cells.weights.values()) / len(cells.weights)
         share = f"{mean:.0%} by the language model, the others by models of the columns"
-        reason = f"measured on {len(cells.worker)} real rows that neither had seen; --set team.cells"
+        n_asked = len(cells.worker)
+        reason = f"measured on {n_asked} real rows that neither had seen; --set team.cells"
         run.tell(Decision("cells", share, reason))
     decoded = team.counters + run.ledger.earlier_tokens
     run.ledger.calibration_tokens = decoded.decoded_tokens

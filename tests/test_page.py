@@ -232,6 +232,7 @@ def test_the_page_says_what_was_asked_for_and_which_real_rows_it_compares(patien
     balanced = run(patients, rows=20, balance="uniform")
     text = page(balanced.report, balanced.manifest)
     assert "Expected: the shares that were asked for" in text
+    assert "real rows count for more or less" in text
     assert "class</abbr> of outcome" in text
     assert "certain values" not in text
 

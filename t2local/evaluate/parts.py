@@ -17,7 +17,8 @@ from t2local.tables.disclosure import MIN_ROWS, rounding_unit
 
 #: More parts of a number show no more of its shape.
 _MOST_PARTS = 8
-#: Steps in days from which on parts of dates begin with a month, or a year: nobody reads a 20th day.
+#: Steps in days from which on parts of dates begin with a month or a year: nobody reads each 20th
+#: day.
 _MONTHS_FROM, _YEARS_FROM = 10, 200
 
 

@@ -106,8 +106,7 @@ def answers(
     kinds = {finding.kind for finding in shifts.findings}
     harms = benefit is not None and benefit.harms
     faults = bool(harms or warning or lost_groups or not (complete and shifts.n_real))
-    compared = shifts.passed and shifts.n_real >= MIN_ROWS
-    describes = compared and not lost_groups and purpose != _CLEAREST
+    describes = _nothing_differs(shifts) and not lost_groups and purpose != _CLEAREST
     light: Light = "care" if faults or not describes else "go"
     if "lost_class" in kinds:
         light = "stop"
@@ -147,6 +146,11 @@ def _use_to_train(light: Light, *, sound: bool, describes: bool) -> str:
         return _USE[light]
     to_train = "yes" if sound else "with care"
     return f"To train a model: {to_train}. To describe the patients: no."
+
+
+def _nothing_differs(shifts: Shifts) -> bool:
+    """Whether no difference is beyond chance, among real rows enough to see one."""
+    return shifts.passed and shifts.n_real >= MIN_ROWS
 
 
 def _trains(purpose: Purpose | None) -> bool:
