@@ -210,6 +210,7 @@ def test_of_ten_real_rows_no_column_and_no_pair_is_shown(patients):
     few = run(patients.head(10), rows=20)
     text = page(few.report, few.manifest)
     assert few.report["association_maps"] is None
+    assert "Not shown, as fewer than eleven real rows are compared" in text
     assert "cannot be cut into parts of at least eleven real rows: age, weight, sex" in text
     assert 'class="card"><h3>age' not in text
 
