@@ -304,17 +304,18 @@ def calibrate_team(run: Run, team: Team) -> Calibration:
     labels, cells = calibration.labels, calibration.cells
     if labels:
         weights = (
-            f"{labels.worker_weight:.2f} of the label worker, "
-            f"{labels.ensemble_weight:.2f} of a model trained on the real rows"
+            f"the language model is believed by {labels.worker_weight:.2f}, models of the real "
+            f"rows by {labels.ensemble_weight:.2f} (1: as they say it)"
         )
-        reason = "nobody is asked"
+        reason = "nobody is asked; --set team.labels"
         if labels.worker_loss is not None:
-            reason = f"measured on {labels.rows} real rows that neither had seen"
+            reason = f"measured on {labels.rows} real rows that neither had seen; --set team.labels"
         run.tell(Decision("labels", weights, reason))
     if cells and run.settings.team.cells == "calibrated":
         mean = sum(cells.weights.values()) / len(cells.weights)
-        share = f"{mean:.0%} by the workers, the others by a model of the columns"
-        reason = f"measured on {len(cells.worker)} real rows that neither had seen"
+        share = f"{mean:.0%} by the language model, the others by models of the columns"
+        n_asked = len(cells.worker)
+        reason = f"measured on {n_asked} real rows that neither had seen; --set team.cells"
         run.tell(Decision("cells", share, reason))
     decoded = team.counters + run.ledger.earlier_tokens
     run.ledger.calibration_tokens = decoded.decoded_tokens

@@ -283,7 +283,7 @@ def test_trim_judges_the_rows_of_another_generator(tmp_path, patients, monkeypat
     flipped.to_csv("flipped.csv", index=False)
     none = run("trim", "real.csv", "flipped.csv", "--target", "outcome")
     assert none.exit_code == 5
-    assert none.stdout.startswith("No, not as they are. 0 of 30 rows passed.")
+    assert none.stdout.startswith("May I use them? No, not as they are. 0 of 30 rows passed.")
     assert "rejected.csv has every row with its reason" in none.stderr
     flipped.drop(columns="age").to_csv("other.csv", index=False)
     other = run("trim", "real.csv", "other.csv", "--target", "outcome")

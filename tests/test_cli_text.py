@@ -69,7 +69,11 @@ def test_each_stage_that_rejected_rows_is_named_once_with_its_count(counts):
 
 def test_the_summary_of_a_run_is_three_answers_and_where_to_look():
     lines = run_summary(REPORT, Path("out")).splitlines()
-    assert lines[:3] == list(REPORT["answers"].values())[1:]
+    assert lines[:3] == [
+        "May I use them? Yes.",
+        "For what? To train.",
+        "What was lost? Nothing.",
+    ]
     assert lines[3].startswith("Look at out/report.html in a browser.")
     assert len(lines) == 4
 

@@ -16,7 +16,7 @@ COUNTS = "60 of the 60 rows asked for were kept."
 def found(*findings: tuple[str, str]) -> Shifts:
     """Shifts with findings: their kind and column."""
     parts = (Finding(kind, (column,), f"{kind} in {column}.") for kind, column in findings)
-    return Shifts(30, 60, (), (), (), (), tuple(parts))
+    return Shifts(30, False, 60, (), (), (), (), tuple(parts))
 
 
 def test_a_loss_is_the_first_sentence_whatever_the_rows_are_for():
@@ -138,7 +138,14 @@ def test_fewer_rows_than_wanted_are_no_plain_yes_and_none_are_a_no():
     assert (warned.light, "They give rows away." in warned.use) == ("care", True)
 
 
+@pytest.mark.parametrize(("n_real", "light"), [(10, "care"), (11, "go")])
+def test_that_nothing_was_found_among_ten_real_rows_is_no_green(n_real, light):
+    answer = answers(COUNTS, replace(found(), n_real=n_real), None, "share")
+    assert answer.light == light
+    assert ("chance explains nearly every difference" in answer.lost) == (n_real < 11)
+
+
 def test_rows_that_no_real_row_is_like_are_not_said_to_have_lost_nothing():
-    answer = answers(COUNTS, Shifts(0, 10, (), (), (), (), ()), None, "train")
+    answer = answers(COUNTS, Shifts(0, True, 10, (), (), (), (), ()), None, "train")
     assert (answer.light, answer.purpose) == ("care", "They are for training a model.")
     assert "no real row" in answer.lost

@@ -53,6 +53,25 @@ def test_rare_levels_stand_together_without_their_names():
     assert labels["2 other levels"].kept == pytest.approx(0.5)
 
 
+def test_a_part_of_one_number_is_called_by_it_at_the_ends_too():
+    labels = [part.label for part in of_column([0, 1, 2] * 20, [0, 1, 2] * 20).parts]
+    assert labels == ["0", "1", "2"]
+
+
+def test_parts_of_dates_begin_with_a_month_or_a_year():
+    days = pd.date_range("2019-01-07", periods=120, freq="9D")
+    edges = [re.findall(r"\d{4}-(\d\d-\d\d)", part.label) for part in of_dates(days)]
+    assert {end[3:] for ends in edges for end in ends} == {"01"}
+    births = pd.date_range("1931-03-07", periods=120, freq="170D")
+    edges = [re.findall(r"\d{4}-(\d\d-\d\d)", part.label) for part in of_dates(births)]
+    assert {end for ends in edges for end in ends} == {"01-01"}
+
+
+def of_dates(days):
+    cells = list(days.strftime("%d.%m.%Y"))
+    return of_column(cells, cells).parts
+
+
 def test_of_few_rows_nothing_is_shown():
     assert of_column(["F", "M"] * 10, ["F", "M"] * 10).parts == ()
     assert of_column([1, 5, 9, 3] * 5, [1, 5, 9, 3] * 5).parts == ()

@@ -195,9 +195,7 @@ def test_forty_columns_fit_into_400_kilobytes(result):
 
 def test_runs_without_classes_rows_or_benefit_have_a_page(patients):
     number = run(patients, target="weight", rows=10)
-    assert "There are no classes, or no kept rows, to compare" in page(
-        number.report, number.manifest
-    )
+    assert "There are no classes to compare" in page(number.report, number.manifest)
     none = run(patients, rows=1, max_batches=1, settings={"trim.stages": ["sanity"]})
     nothing = {
         **none.report,
@@ -208,6 +206,51 @@ def test_runs_without_classes_rows_or_benefit_have_a_page(patients):
         "answers": {"light": "stop", "use": "No.", "purpose": "", "lost": "All rows."},
     }
     assert "There are no kept rows to show" in page(nothing, none.manifest)
+
+
+def test_of_ten_real_rows_no_column_and_no_pair_is_shown(patients):
+    few = run(patients.head(10), rows=20)
+    text = page(few.report, few.manifest)
+    assert few.report["association_maps"] is None
+    assert "Not shown, as fewer than eleven real rows are compared" in text
+    assert "cannot be cut into parts of at least eleven real rows: age, weight, sex" in text
+    assert 'class="card"><h3>age' not in text
+
+
+@pytest.mark.parametrize(("smallest_leak", "light"), [(4, "go"), (None, "care")])
+def test_a_test_that_could_find_no_leak_is_no_green(result, smallest_leak, light):
+    report = json.loads(json.dumps(result.report))
+    assert report["privacy"]["finding"] == "none found"
+    report["privacy"]["near_copies"]["smallest_leak"] = smallest_leak
+    assert f'class="light {light}"><p><strong>No leak' in page(report, result.manifest)
+
+
+def test_the_page_says_what_was_asked_for_and_which_real_rows_it_compares(patients):
+    some = run(patients, rows=20, where=["age>=55"])
+    text = page(some.report, some.manifest)
+    check_figures(text, json.loads(json.dumps(some.report)))
+    n_real = int((patients["age"] >= 55).sum())
+    assert "Asked for were certain values of age" in text
+    assert f'/shifts/n_real">{n_real}</data> that have them' in text
+    balanced = run(patients, rows=20, balance="uniform")
+    text = page(balanced.report, balanced.manifest)
+    assert "Expected: the shares that were asked for" in text
+    assert "real rows count for more or less" in text
+    assert "class</abbr> of outcome" in text
+    assert "certain values" not in text
+
+
+def test_parts_of_a_plan_are_numbered_as_they_are_drawn(result):
+    roles = {"first": (), "second": ("first",), "third": ()}
+    parts = [
+        {"role": role, "features": [role], "parents": list(parents)}
+        for role, parents in roles.items()
+    ]
+    plan = {"source": "manager", "components": parts}
+    text = page({**result.report, "plan": plan}, result.manifest)
+    titles = re.findall("<h3>(\\d). (first|second|third)</h3>", text)
+    assert titles == [("1", "first"), ("2", "third"), ("3", "second")]
+    assert "names of the parts are the model's own" in text
 
 
 def test_an_interval_that_nobody_knows_is_a_dash_and_has_no_picture(result):
@@ -236,3 +279,15 @@ def test_a_class_of_one_row_has_no_interval_and_a_page(patients):
     found = run(patients, rows=10)
     assert found.report["benefit"]["auc"]["linear_real"]["low"] is None
     assert "Do they help a model?" in page(found.report, found.manifest)
+
+
+def test_columns_that_are_not_generated_are_named_and_like_decisions_stand_together(patients):
+    few = run(patients.assign(case=[f"case {n}" for n in range(60)]), rows=10)
+    commas = [
+        {"what": name, "value": "decimal commas", "reason": "so they are"} for name in ("a", "b")
+    ]
+    manifest = {**few.manifest, "decisions": [*commas, *few.manifest["decisions"]]}
+    text = page(few.report, manifest)
+    assert "case is not written by the model" in text
+    assert text.count("decimal commas") == 1
+    assert '<th scope="row">a, b</th>' in text

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
+from t2local.evaluate import privacy_report as module
 from t2local.evaluate.privacy_report import privacy_report
 from t2local.system.json_text import as_json
 from tests.pairs import pair_of, two, values
@@ -39,6 +40,17 @@ def test_new_rows_are_no_finding_and_no_proof():
     assert found.warning == ""
     assert found.sentences[1] == "None of the 60 rows is a copy of a real row in all columns."
     assert found == report_of(two(60, seed=2))
+
+
+def test_how_many_rows_stand_out_is_said_in_grammatical_words():
+    near = report_of(two(60, seed=2)).near_copies
+    words = [module._near(replace(near, near=tuple(range(n)), expected=72.66)) for n in range(3)]
+    assert [one.partition(" out ")[0] for one in words] == [
+        "None of them stands",
+        "1 of them stands",
+        "2 of them stand",
+    ]
+    assert "about 73 would be by chance" in words[0]
 
 
 def test_copies_are_chance_where_real_rows_are_equal_too():

@@ -9,6 +9,7 @@ import pandas as pd
 from t2local.stats.arrays import FloatArray
 from t2local.stats.association import associations
 from t2local.tables.dictionary import FeatureDictionary
+from t2local.tables.disclosure import MIN_ROWS
 
 #: A map of more columns cannot be read.
 _MOST_COLUMNS = 40
@@ -31,8 +32,13 @@ class AssociationMaps:
 
 def association_maps(
     real: pd.DataFrame, kept: pd.DataFrame, dictionary: FeatureDictionary
-) -> AssociationMaps:
-    """The maps of both tables, frames of values (n, d) and (m, d) with at least one row."""
+) -> AssociationMaps | None:
+    """The maps of both tables, frames of values (n, d) and (m, d) with at least one row.
+
+    None where fewer than eleven real rows are compared: how these go together tells of each.
+    """
+    if len(real) < MIN_ROWS:
+        return None
     features = dictionary.features[:_MOST_MEASURED]
     both = [associations(frame, features) for frame in (real, kept)]
     change = np.abs(both[0] - both[1]).max(axis=0)  # (d,)

@@ -18,6 +18,9 @@ from t2local.tables.disclosure import MIN_ROWS, rounding_unit
 
 #: More parts of a number show no more of its shape.
 _MOST_PARTS = 8
+#: Steps in days from which on parts of dates begin with a month or a year: nobody reads each 20th
+#: day.
+_MONTHS_FROM, _YEARS_FROM = 10, 200
 
 
 @dataclass(frozen=True)
@@ -49,10 +52,13 @@ class Parts:
         if not texts:
             return cls(feature, (), edges, np.empty(0, dtype=np.intp))
         middle = [f"{low} to <{high}" for low, high in itertools.pairwise(texts)]
-        for place in np.flatnonzero(np.diff(edges) < 1.5 * 10.0**-feature.decimals):
-            middle[place] = texts[place]  # one number
-        labels = (f"<{texts[0]}", *middle, f"≥{texts[-1]}")
-        return cls(feature, labels, edges, np.empty(0, dtype=np.intp))
+        labels = [f"<{texts[0]}", *middle, f"≥{texts[-1]}"]
+        step = 10.0**-feature.decimals
+        lowest, highest = feature.steps
+        starts = np.array([lowest * step, *edges, (highest + 1) * step])
+        for place in np.flatnonzero(np.diff(starts) < 1.5 * step):
+            labels[place] = str(feature.plain(starts[place]))  # one number
+        return cls(feature, tuple(labels), edges, np.empty(0, dtype=np.intp))
 
     @classmethod
     def _of_levels(cls, feature: Feature, counts: IntArray) -> Self:
@@ -104,12 +110,21 @@ def _round_edges(feature: Feature, numbers: FloatArray) -> FloatArray:
     step = max(rounding_unit(float(high - low)), 10.0**-feature.decimals)
     edges: list[float] = []
     start = 0
-    for edge in np.unique(np.round(cuts / step) * step):
+    for edge in np.unique(_rounded(feature, cuts, step)):
         end = int(np.searchsorted(numbers, edge))
         if min(end - start, len(numbers) - end) >= MIN_ROWS:
             edges.append(float(np.round(edge, feature.decimals)))
             start = end
     return np.array(edges)
+
+
+def _rounded(feature: Feature, cuts: FloatArray, step: float) -> FloatArray:
+    """The nearest multiples of a step; of dates the first days of months or years."""
+    if feature.type != "date" or step < _MONTHS_FROM:
+        return np.round(cuts / step) * step
+    unit, half = ("M", 15) if step < _YEARS_FROM else ("Y", 183)
+    days = (cuts.round().astype(np.int64) + half).astype("datetime64[D]")
+    return days.astype(f"datetime64[{unit}]").astype("datetime64[D]").astype(np.float64)
 
 
 def _counts(feature: Feature, real: pd.Series) -> IntArray:

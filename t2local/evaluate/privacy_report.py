@@ -92,6 +92,8 @@ _VERDICTS: dict[Finding, str] = {
     "none found": "No leak was found. That is no proof that there is none.",
 }
 
+_FEW_STAND = {0: "None of them stands", 1: "1 of them stands"}
+
 
 def _copies(nearness: NearCopies, n_rows: int) -> str:
     if not nearness.copies:
@@ -103,10 +105,11 @@ def _copies(nearness: NearCopies, n_rows: int) -> str:
 
 
 def _near(nearness: NearCopies) -> str:
-    by_chance = f"about {nearness.expected:.1f} would be by chance (p = {nearness.p_value:.2g})"
+    expected = float(f"{nearness.expected:.2g}")
+    by_chance = f"about {expected:g} would be by chance (p = {nearness.p_value:.2g})"
     if nearness.p_value > nearness.level:
         n_near = len(nearness.near)
-        stand = "1 of them stands" if n_near == 1 else f"{n_near} of them stand"
+        stand = _FEW_STAND.get(n_near, f"{n_near} of them stand")
         return f"{stand} out by being near to a single real row; {by_chance}."
     return f"{_listed(nearness.near)}: too near to a single real row; {by_chance}."
 

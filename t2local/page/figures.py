@@ -1,5 +1,6 @@
 """Figures of a report as text on a page, each with the place in report.json that it is from."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,6 +54,11 @@ class Figures:
 def pointer(place: Sequence[str | int]) -> str:
     """The JSON pointer of a place (RFC 6901)."""
     return "".join("/" + str(key).replace("~", "~0").replace("/", "~1") for key in place)
+
+
+def breakable(text: str) -> Markup:
+    """A text that may go on in the next line after an underscore or a slash."""
+    return Markup("<wbr>").join(re.split("(?<=[_/])", text))
 
 
 def at(value: float, low: float = 0.0, high: float = 1.0) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from t2local.page.figures import Figures, at
+from t2local.page.figures import Figures, at, breakable
 from t2local.page.words import WORDS
 from t2local.system.json_text import JsonObject
 
@@ -33,6 +33,8 @@ _OF_THE_MACHINE = frozenset(
         "rows side by side", "threads", "tokens a pass", "weight repacking",
     }
 )  # fmt: skip
+#: The decision that a column is not generated.
+_LEFT_OUT = "left out"
 #: The sections in their order: the place of each on the page, and its name in the list of them.
 _SECTIONS = {
     "verdict": ("verdict", "May I use them?"),
@@ -75,6 +77,7 @@ def _environment() -> Environment:
         autoescape=True,
     )
     environment.globals["at"] = at
+    environment.filters["breakable"] = breakable
     environment.globals["words"] = WORDS
     return environment
 
@@ -100,8 +103,12 @@ def _render(template: str, report: JsonObject, manifest: JsonObject) -> str:
         "manifest": manifest,
         "figures": Figures(report),
         "of_the_machine": _OF_THE_MACHINE,
+        "every_decision": _decisions(manifest),
+        "left_out": [one for one in manifest.get("decisions", []) if one["what"] == _LEFT_OUT],
         "sections": {n: own for n, own in _SECTIONS.items() if _NEEDS.get(n, "answers") in has},
-        "every_column": _columns(report),
+        **_asked(report),
+        **_columns(report),
+        "privacy_light": _privacy_light(report.get("privacy")),
         "models": _models(report.get("benefit")),
         "every_measure": [{**own, "place": n} for n, own in enumerate(report.get("figures", []))],
         "every_rule": _rules(report.get("rules", {"every": []})["every"]),
@@ -112,8 +119,50 @@ def _render(template: str, report: JsonObject, manifest: JsonObject) -> str:
     return _environment().get_template(template).render(facts)
 
 
-def _columns(report: JsonObject) -> list[JsonObject]:
-    """Every column with its place in the report; first those that chance does not explain."""
+def _asked(report: JsonObject) -> JsonObject:
+    """The target, the columns of which values were asked for, and whether shares of classes were.
+
+    Where shares were, the target is the first of the given columns.
+    """
+    distances = (report["shifts"] or {}).get("distances", [])
+    targets = [one["column"] for one in distances if one["kind"] == "class_shares"]
+    given = report.get("given", {"features": [], "rows_by_label": {}})
+    balanced = bool(given["rows_by_label"])
+    compared = given["features"] if distances else []
+    return {
+        "target": next(iter(targets), "the target"),
+        "balanced": balanced,
+        "conditions": compared[int(balanced) :],
+    }
+
+
+def _privacy_light(privacy: JsonObject | None) -> str:
+    """Go is said only where a test that could have found a leak found none."""
+    if not privacy:
+        return ""
+    if privacy["finding"] == "leak":
+        return "stop"
+    test = privacy["membership"] or privacy["near_copies"]
+    is_blind = test["smallest_leak"] is None
+    return "care" if is_blind or privacy["finding"] == "copies" else "go"
+
+
+def _decisions(manifest: JsonObject) -> list[JsonObject]:
+    """What was decided; columns of which the same was decided stand together."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for one in manifest.get("decisions", []):
+        names.setdefault((one["value"], one["reason"]), []).append(one["what"])
+    return [
+        {"what": ", ".join(dict.fromkeys(whats)), "value": value, "reason": reason}
+        for (value, reason), whats in names.items()
+    ]
+
+
+def _columns(report: JsonObject) -> JsonObject:
+    """The columns with their places in the report, and those of which nothing can be shown.
+
+    Those that chance does not explain come first.
+    """
     findings = (report["shifts"] or {}).get("findings", [])
     sentences: dict[str, list[str]] = {}
     for finding in findings:
@@ -124,7 +173,12 @@ def _columns(report: JsonObject) -> list[JsonObject]:
         {"place": place, "sentences": sentences.get(marginal["column"], []), **marginal}
         for place, marginal in enumerate(report["marginals"])
     ]
-    return sorted(columns, key=lambda column: not column["sentences"])
+    columns.sort(key=lambda column: not column["sentences"])
+    shown = [one for one in columns if one["parts"] or one["missing"] or one["sentences"]]
+    return {
+        "shown_columns": shown,
+        "hidden_columns": [one for one in columns if one not in shown],
+    }
 
 
 def _models(benefit: JsonObject | None) -> JsonObject:
@@ -159,7 +213,6 @@ def _stages(report: JsonObject) -> Iterator[JsonObject]:
 
 def _components(components: Sequence[JsonObject]) -> list[list[JsonObject]]:
     """The components of a plan by generation, each with its number and those of its parents."""
-    numbers = {part["role"]: number for number, part in enumerate(components, 1)}
     depth: dict[str, int] = {}
     left = list(components)
     while left:  # a plan has no cycle, so each turn places one or more
@@ -167,8 +220,10 @@ def _components(components: Sequence[JsonObject]) -> list[list[JsonObject]]:
         for part in ready:
             depth[part["role"]] = 1 + max((depth[p] for p in part["parents"]), default=-1)
         left = [part for part in left if part not in ready]
+    ordered = sorted(components, key=lambda part: depth[part["role"]])
+    numbers = {part["role"]: number for number, part in enumerate(ordered, 1)}
     generations: list[list[JsonObject]] = [[] for _ in range(max(depth.values()) + 1)]
-    for part in components:
+    for part in ordered:
         parents = sorted(numbers[parent] for parent in part["parents"])
         own = {**part, "number": numbers[part["role"]], "sees": parents}
         generations[depth[part["role"]]].append(own)

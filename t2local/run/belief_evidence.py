@@ -51,7 +51,10 @@ def belief_event(evidence: BeliefEvidence) -> Event:
             "the real labels as well or better."
         )
     n_columns = len({belief.feature for belief in knowledge.plausible})
-    reason = f"{whose}; they explain the real labels better than {rank:.0%} of their permutations"
+    reason = (
+        f"{whose}; they explain the real labels better than {rank:.0%} of the same beliefs with "
+        "their columns exchanged"
+    )
     if n_others := len(knowledge.beliefs) - len(knowledge.plausible):
         reason += f"; {n_others} are left out, as no effect is so much stronger than the others"
     return Decision("beliefs", f"about {n_columns} columns", reason)

@@ -357,6 +357,8 @@ def _plain_counts(ledger: Ledger) -> str:
     """The same without the names of the stages."""
     begin = "Interrupted: " if ledger.interrupted else ""
     kept = f"{ledger.kept} of the {ledger.wanted} rows asked for are there"
+    if ledger.kept == ledger.wanted > 1:
+        kept = f"All {ledger.wanted} rows asked for are there"
     if not (rejected := ledger.generated - ledger.kept):
         return f"{begin}{kept}."
     rows, were = ("row", "was") if rejected == 1 else ("rows", "were")

@@ -5,6 +5,7 @@ import math
 from t2local.events import Decision
 from t2local.run.inputs import Inputs, Run
 from t2local.settings import TrimSettings
+from t2local.tables.dictionary import FeatureDictionary
 
 #: Rows by default. Ten times the real rows bring more than twice as many (docs/method.md, "Loop");
 #: more was not measured. The bounds are a choice: tiny tables get enough rows, large ones end soon.
@@ -14,6 +15,11 @@ _MOST_ROWS = 2000
 #: Rows that are to pass for each row that is kept (docs/method.md, "Choice").
 _CANDIDATES_TO_BE_CLEAR = 1.25
 _CANDIDATES_TO_LOOK_ALIKE = 1.5
+#: What rows are chosen for, and what the other choice would be.
+_PURPOSES = {
+    "train": "rows that make a model better; --purpose share: rows that look like the table",
+    "share": "rows that look like the table; --purpose train: rows that make a model better",
+}
 
 
 def want_rows(run: Run, inputs: Inputs, rows: int | None, max_batches: int | None) -> None:
@@ -28,6 +34,7 @@ def want_rows(run: Run, inputs: Inputs, rows: int | None, max_batches: int | Non
     if rows is None:
         reason = f"ten times the {n_real} real rows, from {_FEWEST_ROWS} to {_MOST_ROWS}; --rows"
         run.tell(Decision("rows", f"{wanted}", reason))
+    _tell_purpose(run, inputs.dictionary)
     ledger, settings = run.ledger, run.settings.trim
     ledger.wanted = wanted
     if settings.gate == "source":
@@ -36,6 +43,17 @@ def want_rows(run: Run, inputs: Inputs, rows: int | None, max_batches: int | Non
     ledger.max_batches = max_batches or settings.patience * batches
     quotas = inputs.conditions.quotas_to_pass(wanted, ledger.candidates)
     ledger.want_labels(inputs.dictionary.target, quotas)
+
+
+def _tell_purpose(run: Run, dictionary: FeatureDictionary) -> None:
+    """Say what the rows are chosen for, where they are chosen."""
+    if run.settings.trim.gate != "source":
+        return
+    decision = Decision("purpose", "share", "rows that look like the table: there is no target")
+    if dictionary.target is not None:
+        purpose = run.settings.trim.purpose
+        decision = Decision("purpose", purpose, _PURPOSES[purpose])
+    run.tell(decision)
 
 
 def _candidates(inputs: Inputs, settings: TrimSettings, wanted: int) -> int:

@@ -20,7 +20,8 @@ Purpose: TypeAlias = Literal["train", "train, the clearest", "share"]
 _PURPOSES: dict[Purpose, str] = {
     "train": "They are for training a model.",
     "train, the clearest": "They are for training a model: clear cases are over-represented, so "
-    "counts, effects and p-values of these rows are not those of the patients.",
+    "counts, effects and p-values of these rows are not those of the patients. Rows that look like "
+    "the table come with --purpose share.",
     "share": "They are for showing what the table looks like. Effects and p-values need the real "
     "rows.",
 }
@@ -28,6 +29,8 @@ _NOT_TO_DESCRIBE = (
     "They are not for describing the patients: counts, effects and p-values of these rows are not "
     "those of the real ones."
 )
+#: What is asked of the rows, by the answer of a report.
+QUESTIONS = {"use": "May I use them?", "purpose": "For what?", "lost": "What was lost?"}
 Light: TypeAlias = Literal["go", "care", "stop"]
 _USE: dict[Light, str] = {
     "go": "Yes.",
@@ -36,7 +39,8 @@ _USE: dict[Light, str] = {
 }
 _NOT_COMPARED = "What was lost is not known: no real row is what was asked for."
 _KEPT_ALL = "No class and no range of the real rows is lost"
-_NOTHING_LOST = f"{_KEPT_ALL}, and nothing differs beyond chance."
+_NOTHING_LOST = f"{_KEPT_ALL}, and nothing differs beyond chance"
+_CHANCE_EXPLAINS_ALL = "with so few real rows chance explains nearly every difference"
 #: Rows that were chosen for their clear labels: they are shifted whether a test finds it or not.
 _CLEAREST: Purpose = "train, the clearest"
 
@@ -46,8 +50,9 @@ class Answers:
     """What everybody asks first: may I use the rows (``use``), for what, and what was lost?
 
     ``light``: go; care, where rows do not describe the real ones, as something was shifted or the
-    clearest were chosen, fewer were kept than were wanted, they harm a model, or give real rows
-    away; stop, where nothing was kept or a class is gone.
+    clearest were chosen or fewer than eleven real rows are compared, fewer were kept than were
+    wanted, they harm a model, or give real rows away; stop, where nothing was kept or a class is
+    gone.
     """
 
     light: Light
@@ -100,7 +105,7 @@ def answers(
     kinds = {finding.kind for finding in shifts.findings}
     harms = benefit is not None and benefit.harms
     faults = bool(harms or warning or lost_groups or not (complete and shifts.compared))
-    describes = shifts.passed and not lost_groups and purpose != _CLEAREST
+    describes = _nothing_differs(shifts) and not lost_groups and purpose != _CLEAREST
     light: Light = "care" if faults or not describes else "go"
     if "lost_class" in kinds:
         light = "stop"
@@ -120,9 +125,9 @@ def answers(
 
 
 def answer_lines(report: JsonObject) -> list[str]:
-    """The answers of a report, each in a line: may I use the rows, for what, what was lost?"""
-    three = report["answers"]
-    return [line for line in (three["use"], three["purpose"], three["lost"]) if line]
+    """The answers of a report, each in a line behind its question."""
+    lines = [(question, report["answers"][name]) for name, question in QUESTIONS.items()]
+    return [f"{question} {answer}" for question, answer in lines if answer]
 
 
 def judged_sentence(dictionary: FeatureDictionary) -> str:
@@ -142,6 +147,11 @@ def _use_to_train(light: Light, *, sound: bool, describes: bool) -> str:
     return f"To train a model: {to_train}. To describe the patients: no."
 
 
+def _nothing_differs(shifts: Shifts) -> bool:
+    """Whether no difference is beyond chance, among real rows enough to see one."""
+    return shifts.passed and not shifts.few_compared
+
+
 def _trains(purpose: Purpose | None) -> bool:
     return purpose not in (None, "share")
 
@@ -156,12 +166,14 @@ def _purpose(purpose: Purpose | None, shifts: Shifts) -> str:
 
 def _nothing_lost(shifts: Shifts, purpose: Purpose | None) -> list[str]:
     """That no test finds anything; of the clearest rows rather what so few of them cannot prove."""
+    if shifts.few_compared:
+        return [f"{_NOTHING_LOST}; but {_CHANCE_EXPLAINS_ALL}."]
     pairs = [pair for pair in shifts.associations if pair.of_target]
     if purpose != _CLEAREST or not pairs:
-        return [_NOTHING_LOST]
+        return [f"{_NOTHING_LOST}."]
     first, second = pairs[0].columns
     changed = (
-        f"Of the pairs with the target {first} and {second} changed most: their correlation is "
+        f"Of the pairs with the target, {first} and {second} changed most: their correlation is "
         f"{pairs[0].kept:z.2f} in the kept rows and {pairs[0].real:z.2f} in the real ones, which "
         "may be chance with so few rows."
     )

@@ -52,12 +52,14 @@ class Shifts:
 
     * ``n_real``: real rows that the kept ones were held against; none: so few of the real rows, or
       all but so few, that their number may not be said.
+    * ``few_compared``: whether these are fewer than eleven, which can show no difference.
     * ``classes``, ``lost_ranges``, ``distances``, ``associations``: what was measured; of the pairs
       of columns the ten that differ most, and the first with the target.
     * ``findings``: what is beyond chance, the worst first.
     """
 
     n_real: int | None
+    few_compared: bool
     n_kept: int
     classes: tuple[ClassShare, ...]
     lost_ranges: tuple[LostRange, ...]
@@ -102,8 +104,9 @@ def shifts(
     n_all = len(real)
     real = real if matches is None else real[matches]
     n_real = None if is_small(len(real), n_all) else len(real)
+    few = len(real) < MIN_ROWS
     if real.empty or kept.empty:
-        return Shifts(n_real, len(kept), (), (), (), (), ())
+        return Shifts(n_real, few, len(kept), (), (), (), (), ())
     classes = _classes(real, kept, dictionary, wanted_shares)
     groups = [_groups(frame, dictionary, wanted_shares) for frame in (real, kept)]
     ranges = lost_ranges(real, kept, dictionary.features, *groups)
@@ -116,10 +119,10 @@ def shifts(
         np.concatenate([group[places] for group, places in zip(groups, used, strict=True)]),
         wanted_shares,
     )
-    pairs = pairs if len(real) >= MIN_ROWS else ()  # those of few patients tell of each of them
+    pairs = () if few else pairs  # those of few patients tell of each of them
     findings = tuple(_findings(dictionary.target or "", classes, ranges, columns, pairs))
     shown = columns if wanted_shares else tuple(_shown(one, real, dictionary) for one in columns)
-    return Shifts(n_real, len(kept), classes, ranges, shown, pairs, findings)
+    return Shifts(n_real, few, len(kept), classes, ranges, shown, pairs, findings)
 
 
 def _shown(distance: Distance, real: pd.DataFrame, dictionary: FeatureDictionary) -> Distance:
