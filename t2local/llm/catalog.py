@@ -146,8 +146,8 @@ def knows_labels(sha256: str) -> float:
 
     That is before it was asked about the real rows: measured over tables, or a cautious guess.
     """
-    known = (e.knows_labels for e in entries().values() if e.sha256 and e.sha256 == sha256)
-    return next(known, KNOWS_LABELS)
+    figures = (e.knows_labels for e in entries().values() if e.sha256 and e.sha256 == sha256)
+    return next(figures, KNOWS_LABELS)
 
 
 @cache

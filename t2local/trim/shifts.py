@@ -101,18 +101,17 @@ def shifts(
     * **wanted_shares**: those of the classes that were asked for (``--balance``). The kept rows are
       then held against these, and all else is compared within the classes.
     """
-    n_all = len(real)
-    real = real if matches is None else real[matches]
-    n_real = None if is_small(len(real), n_all) else len(real)
-    few = len(real) < MIN_ROWS
-    if real.empty or kept.empty:
+    own = real if matches is None else real[matches]
+    n_real = None if is_small(len(own), len(real)) else len(own)
+    few = len(own) < MIN_ROWS
+    if own.empty or kept.empty:
         return Shifts(n_real, few, len(kept), (), (), (), (), ())
-    classes = _classes(real, kept, dictionary, wanted_shares)
-    groups = [_groups(frame, dictionary, wanted_shares) for frame in (real, kept)]
-    ranges = lost_ranges(real, kept, dictionary.features, *groups)
+    classes = _classes(own, kept, dictionary, wanted_shares)
+    groups = [_groups(frame, dictionary, wanted_shares) for frame in (own, kept)]
+    ranges = lost_ranges(own, kept, dictionary.features, *groups)
     used = [_thinned(len(group), generator(seed, Stream.SHIFT_ROWS)) for group in groups]
     columns, pairs = distances(
-        real.iloc[used[0]],
+        own.iloc[used[0]],
         kept.iloc[used[1]],
         dictionary,
         seed,
@@ -121,7 +120,7 @@ def shifts(
     )
     pairs = () if few else pairs  # those of few patients tell of each of them
     findings = tuple(_findings(dictionary.target or "", classes, ranges, columns, pairs))
-    shown = columns if wanted_shares else tuple(_shown(one, real, dictionary) for one in columns)
+    shown = columns if wanted_shares else tuple(_shown(one, own, dictionary) for one in columns)
     return Shifts(n_real, few, len(kept), classes, ranges, shown, pairs, findings)
 
 
