@@ -52,6 +52,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "1 candidate": {"trim.candidates": 1},
     "min count 11": {"table.min_count": 11},
     "half the rows": {"rows": 0.5},
+    "half the rows and 1 candidate": {"rows": 0.5, "trim.candidates": 1},
 }
 #: What tells a line from all others.
 KEY = ("table", "n", "seed", "model", "arm")
