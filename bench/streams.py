@@ -55,6 +55,8 @@ class Stream(IntEnum):
     PRIVACY_KIND = 96  # how the columns of a made-up table hang together, by number of the kind
     PRIVACY_SETS = 97  # real, held-out and synthetic rows, by kind, synthetic rows and set
     PRIVACY_LEAKS = 98  # what is changed of leaked rows, by kind, synthetic rows, set and arm
+    # Remedies (bench/remedies.py), by number of the table
+    REMEDIES = 100  # rows of prototypes, by their number
 
 
 @unique
