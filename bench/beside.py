@@ -238,7 +238,7 @@ def run(
     arms: dict[str, Callable[[Task, str], Made]],
     out: Path,
 ) -> None:
-    """Append what is not there yet: of all samples the rows to pass on, then those to train with."""
+    """Append what is not there yet; of all samples the rows to pass on come first."""
     cut_torn_line(out)
     done = {tuple(line[name] for name in KEY) for line in read(out)}
     for purpose, seed, name in product(PURPOSES, which, names):

@@ -120,8 +120,8 @@ def test_a_difference_from_ours_is_that_on_the_same_samples():
         for seed, figure in enumerate(figures)
     ]
     table = fidelity_table(pd.DataFrame(lines).set_index(["table", "seed"]))
-    assert "| t2local starter | 0.100 ± 0.000 | 70.0 ± 24.8 | 5.0 ± 0.0 | 3 |" in table
-    assert "| another | 0.100 (+0.000 ± 0.000) | 78.8 (+2.0 ± 2.5) | 5.0 (+0.0 ± 0.0) | 4 |" in table
+    assert "| t2local starter | 0.100 ± 0.000 | 70.0 ± 24.8 |" in table
+    assert "| another | 0.100 (+0.000 ± 0.000) | 78.8 (+2.0 ± 2.5) |" in table
 
 
 def test_a_generator_that_fails_is_said_to(small, tmp_path, interpreter):
