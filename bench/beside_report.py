@@ -75,7 +75,7 @@ def usefulness_table(train: pd.DataFrame) -> str:
     rows = [["real rows", shown(alone), *cells, str(len(alone))]]
     for arm, own in added.groupby("arm", sort=False):
         means = own.groupby("table")["change"].mean().reindex(names)
-        cells = [f"{mean:+.1f}" for mean in means]
+        cells = [f"{mean:+.1f}".replace("+nan", "-") for mean in means]
         rows.append([arm, compared(arm, added, "change", sign="+"), *cells, str(len(own))])
     return markdown_table(["", "change of AUC", *names, "samples"], rows)
 
