@@ -32,6 +32,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -40,19 +41,18 @@ import pandas as pd
 
 from bench import beside_others
 from bench.beside_others import cpu_seconds
-from bench.fidelity import error, told_apart
+from bench.beside_report import report
+from bench.fidelity import error, model_of, told_apart
 from bench.knowledge.__main__ import score
 from bench.knowledge.arms import Cell, generated
 from bench.knowledge.tables import GROUPS, Table, Unavailable, ensemble_skill, table
-from bench.paper.table import cut_torn_line, markdown_table, read, seeds
-from bench.tables import interval
+from bench.paper.table import cut_torn_line, read, seeds
 from t2local.errors import NothingKept
 from t2local.evaluate.marginals import marginals
 from t2local.evaluate.privacy_report import privacy_report
 from t2local.evaluate.table_pair import TablePair
 from t2local.llm.backbone import Backbone
 from t2local.llm.scripted import ScriptedModel
-from t2local.llm.store import find
 from t2local.tables.files import cells_of
 
 #: The first so many tables of a group: nobody chose them.
@@ -61,8 +61,8 @@ N_TABLES = 3
 TIMES = 10
 #: Rows that are wanted for each purpose, in numbers of real rows.
 PURPOSES = {"share": 1, "train": TIMES}
-#: What some lines lack.
-FIGURES = ("auc", "spearman", "c2st", "marginals", "finding", "seconds", "error")
+#: What tells a line of the results from the others.
+KEY = ("table", "n", "seed", "arm", "purpose")
 Model = Backbone | ScriptedModel
 
 
@@ -238,37 +238,37 @@ def run(
     arms: dict[str, Callable[[Task, str], Made]],
     out: Path,
 ) -> None:
-    """Append what is not there yet, line by line."""
+    """Append what is not there yet; of all samples the rows to pass on come first."""
     cut_torn_line(out)
-    there = read(out)
-    done = {
-        (line["table"], line["n"], line["seed"], line["arm"], line["purpose"]) for line in there
-    }
-    for seed, name in ((seed, name) for seed in which for name in names):
+    done = {tuple(line[name] for name in KEY) for line in read(out)}
+    for purpose, seed, name in product(PURPOSES, which, names):
         try:
             task = Task.of(table(name), n, seed)
         except Unavailable as reason:
             print(f"left out: {name} ({reason})")
             continue
-        for line in lines(task, arms, done):
-            head = {"table": name, "n": n, "seed": seed}
+        head = {"table": name, "n": n, "seed": seed}
+        for line in lines(task, purpose, arms, done):
             with out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps({**head, **line}) + "\n")
+            done.add((*task.key, line["arm"], line["purpose"]))
             print(name, seed, line["arm"], line["purpose"], flush=True)
 
 
 def lines(
-    task: Task, arms: dict[str, Callable[[Task, str], Made]], done: set[tuple[Any, ...]]
+    task: Task,
+    purpose: str,
+    arms: dict[str, Callable[[Task, str], Made]],
+    done: set[tuple[Any, ...]],
 ) -> Iterator[dict[str, Any]]:
-    """What is not done yet of a sample."""
+    """What is not done yet of a sample; all references come first."""
     if (*task.key, "other real rows", "train") not in done:
         for line in references(task):
             if (*task.key, line["arm"], line["purpose"]) not in done:
                 yield line
-    for purpose in PURPOSES:
-        for arm, make in arms.items():
-            if (*task.key, arm, purpose) not in done:
-                yield {"arm": arm, "purpose": purpose, **measured(task, purpose, make)}
+    for arm, make in arms.items():
+        if (*task.key, arm, purpose) not in done:
+            yield {"arm": arm, "purpose": purpose, **measured(task, purpose, make)}
 
 
 def measured(task: Task, purpose: str, make: Callable[[Task, str], Made]) -> dict[str, Any]:
@@ -281,85 +281,6 @@ def measured(task: Task, purpose: str, make: Callable[[Task, str], Made]) -> dic
     return {"rows": len(made.rows), **made.told, **figures(task, purpose, made.rows)}
 
 
-def report(lines: list[dict[str, Any]]) -> str:
-    """A table for each question, and what failed."""
-    results = pd.DataFrame([{**dict.fromkeys(FIGURES), **line} for line in lines])
-    parts = [
-        fidelity_table(results),
-        usefulness_table(results),
-        privacy_table(results),
-        seconds_table(results),
-    ]
-    failed = results[results["error"].notna()]
-    for arm, own in failed.groupby("arm"):
-        parts.append(f"{arm}: {len(own)} failed, the first with {own['error'].iloc[0]}")
-    return "\n\n".join(parts)
-
-
-def arms_of(results: pd.DataFrame) -> list[str]:
-    return list(dict.fromkeys(results["arm"]))
-
-
-def shown(values: pd.Series, digits: int = 1, sign: str = "") -> str:
-    """Mean and half of the 95 % interval over samples."""
-    values = values.dropna()
-    if values.empty:
-        return "-"
-    if len(values) == 1:
-        return f"{values.iloc[0]:{sign}.{digits}f}"
-    mean, half = interval(values.to_list())
-    return f"{mean:{sign}.{digits}f} ± {half:.{digits}f}"
-
-
-def fidelity_table(results: pd.DataFrame) -> str:
-    share = results[results["purpose"] == "share"]
-    rows = []
-    for arm in arms_of(share):
-        own = share[share["arm"] == arm]
-        cells = [shown(own["spearman"], 3), shown(own["c2st"]), shown(own["marginals"])]
-        rows.append([arm, *cells, str(len(own))])
-    return markdown_table(["", "association error", "C2ST", "marginals", "samples"], rows)
-
-
-def usefulness_table(results: pd.DataFrame) -> str:
-    """The AUC with the real rows alone, and its change, paired by sample."""
-    train = results[results["purpose"] == "train"].set_index(["table", "seed"])
-    alone = train.loc[train["arm"] == "real rows", "auc"]
-    names = list(dict.fromkeys(results["table"]))
-    rows = []
-    for arm in arms_of(train):
-        own = train.loc[train["arm"] == arm, "auc"]
-        change = own - alone.reindex(own.index) * (arm != "real rows")
-        sign = {"real rows": ""}.get(arm, "+")
-        by_table = change.groupby("table").mean()
-        cells = [f"{by_table[name]:{sign}.1f}" if name in by_table else "-" for name in names]
-        rows.append([arm, shown(change, sign=sign), *cells, str(len(change.dropna()))])
-    return markdown_table(["", "change of AUC", *names, "samples"], rows)
-
-
-def privacy_table(results: pd.DataFrame) -> str:
-    """What the attacks find, by purpose: findings, copies, AUC of the two attacks."""
-    rows = []
-    attacked = results[results["finding"].notna()]
-    for (purpose, arm), own in attacked.groupby(["purpose", "arm"], sort=False):
-        count = len(own)
-        near = f"{own['near'].sum():.0f} ({own['near_expected'].sum():.1f})"
-        aucs = [shown(own[name]) for name in ("string distance", "density ratio")]
-        leaks = f"{(own['finding'] == 'leak').sum()} of {count}"
-        rows.append([purpose, arm, leaks, f"{own['copies'].sum():.0f}", near, *aucs])
-    header = ["rows", "", "leak", "copies", "near (by chance)", "string distance", "density ratio"]
-    return markdown_table(header, rows)
-
-
-def seconds_table(results: pd.DataFrame) -> str:
-    timed = results[results["seconds"].notna()]
-    rows = [
-        [arm, *(shown(own.loc[own["purpose"] == purpose, "seconds"]) for purpose in PURPOSES)]
-        for arm, own in timed.groupby("arm", sort=False)
-    ]
-    return markdown_table(["CPU seconds", *PURPOSES], rows)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -369,7 +290,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=100, help="real rows")
     parser.add_argument("--arms", help="comma-separated; without it t2local and all others")
     parser.add_argument("--python", default=sys.executable, help="interpreter of the others")
-    parser.add_argument("--model", default="starter", help="of t2local: name or file")
+    parser.add_argument("--model", default="starter", help="name or file; or scripted")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results/beside.jsonl")
     parser.add_argument("--report", action="store_true", help="print what there is, run nothing")
     options = parser.parse_args()
@@ -381,7 +302,7 @@ def main() -> None:
         own = f"t2local {Path(options.model).stem}"
         chosen = options.arms.split(",") if options.arms else [own, *arms]
         if own in chosen:
-            model = Backbone(find(options.model))
+            model = model_of(options.model)
             arms[own] = lambda task, purpose: ours(task, purpose, model)
         names = [source.name for source in GROUPS[options.group][:N_TABLES]]
         run(names, options.seeds, options.n, {arm: arms[arm] for arm in chosen}, options.out)

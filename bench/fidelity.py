@@ -183,6 +183,13 @@ def run(
                     print(json.dumps(asdict(line())), file=file, flush=True)
 
 
+def model_of(name: str) -> Backbone | ScriptedModel:
+    """A model by name or file; ``scripted`` knows nothing."""
+    if name == "scripted":
+        return ScriptedModel()
+    return Backbone(find(name))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -197,10 +204,8 @@ def main() -> None:
     if not options.report:
         first, last = map(int, options.seeds.split("-"))
         sources = [source for group in options.groups.split(",") for source in GROUPS[group]]
-        model: Backbone | ScriptedModel = ScriptedModel()
-        if options.model != "scripted":
-            model = Backbone(find(options.model))
-        run(sources, range(first, last + 1), options.n, model, options.out)
+        seeds = range(first, last + 1)
+        run(sources, seeds, options.n, model_of(options.model), options.out)
     report(read(options.out))
 
 

@@ -10,6 +10,7 @@ import pytest
 
 beside = pytest.importorskip("bench.beside", reason="bench/ is not beside the tests")
 
+from bench.beside_report import fidelity_table  # noqa: E402
 from bench.knowledge.sources.source import Source  # noqa: E402
 from bench.knowledge.tables import of_frame  # noqa: E402
 from t2local.llm.scripted import ScriptedModel  # noqa: E402
@@ -95,6 +96,32 @@ def test_a_generator_that_copies_is_found_and_nothing_is_measured_twice(
     shown = beside.report(beside.read(out))
     change = lines["copier", "train"]["auc"] - lines["real rows", "train"]["auc"]
     assert f"| copier | {change:+.1f}" in shown
+
+
+def test_rows_to_pass_on_of_all_samples_come_first(small, tmp_path):
+    out = tmp_path / "beside.jsonl"
+    arms = {"copier": lambda task, purpose: beside.Made(task.part(task.others, purpose), {})}
+    beside.run(["small"], range(2), N, arms, out)
+    lines = [line for line in beside.read(out) if line["arm"] == "copier"]
+    assert [(line["purpose"], line["seed"]) for line in lines] == [
+        *(("share", seed) for seed in range(2)),
+        *(("train", seed) for seed in range(2)),
+    ]
+
+
+def test_a_difference_from_ours_is_that_on_the_same_samples():
+    """Samples differ by tens of points, and ours lacks the worst of them."""
+    head = {"table": "small", "purpose": "share", "spearman": 0.1, "marginals": 5.0}
+    ours = [60.0, 80.0, 70.0]
+    others = [61.0, 82.0, 73.0, 99.0]
+    lines = [
+        {**head, "arm": arm, "seed": seed, "c2st": figure}
+        for arm, figures in {"t2local starter": ours, "another": others}.items()
+        for seed, figure in enumerate(figures)
+    ]
+    table = fidelity_table(pd.DataFrame(lines).set_index(["table", "seed"]))
+    assert "| t2local starter | 0.100 ± 0.000 | 70.0 ± 24.8 |" in table
+    assert "| another | 0.100 (+0.000 ± 0.000) | 78.8 (+2.0 ± 2.5) |" in table
 
 
 def test_a_generator_that_fails_is_said_to(small, tmp_path, interpreter):
