@@ -221,8 +221,7 @@ class SourceJudge:
             return noise
         if self._inputs.conditions.shares:
             return None
-        n_real = _counts(self._inputs.values[self._target], target.levels)
-        return noise_for_rare_classes(noise, self._shares(None), n_real)
+        return noise_for_rare_classes(noise, self._shares(None))
 
     def _shares(self, predictions: FloatArray | None) -> FloatArray:
         """The wanted shares of the levels, shape (levels,), with the sum 1.

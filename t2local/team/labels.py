@@ -21,8 +21,6 @@ from t2local.tables.dictionary import Feature
 #: Drawn rows make better models where one of two classes has 5 % of the real rows, worse ones where
 #: it has 20 % (docs/method.md, "Labels").
 _RARE, _RARE_OF_EQUAL = 0.1, 0.5
-#: Of fewer real rows nobody knows the odds of a class: labels that are drawn by them are chance.
-_FEWEST_TO_DRAW = 5
 #: Added to the log-probability of a label that a rule forbids, before those of a row are weighed.
 #: No model is half as sure.
 FORBIDDEN = -100.0
@@ -113,7 +111,7 @@ def gumbel_noise(shape: tuple[int, ...], rng: Generator) -> FloatArray:
     return rng.gumbel(size=shape)
 
 
-def noise_for_rare_classes(noise: FloatArray, shares: FloatArray, n_real: IntArray) -> FloatArray:
+def noise_for_rare_classes(noise: FloatArray, shares: FloatArray) -> FloatArray:
     """`gumbel_noise` (m, classes) for the rare classes alone.
 
     Of two classes the rows with the highest log-odds and this noise are a sample without
@@ -122,10 +120,10 @@ def noise_for_rare_classes(noise: FloatArray, shares: FloatArray, n_real: IntArr
 
     **Parameters:**
 
-    * **shares**: of the classes, (classes,), with the sum 1; **n_real**: their real rows.
+    * **shares**: of the classes, (classes,), with the sum 1.
     """
     limit = min(_RARE, _RARE_OF_EQUAL / np.count_nonzero(shares))
-    rare = (shares > 0) & (shares <= limit) & (n_real >= _FEWEST_TO_DRAW)
+    rare = (shares > 0) & (shares <= limit)
     return np.where(rare, noise, 0.0)
 
 
