@@ -31,8 +31,9 @@ import numpy as np
 import pandas as pd
 
 import t2local
-from bench.beside import Made, Model, Task, allowed, figures, shown
+from bench.beside import Made, Model, Task, allowed, figures
 from bench.beside_others import cpu_seconds
+from bench.beside_report import shown
 from bench.knowledge.tables import GROUPS, Unavailable, table
 from bench.paper.table import cut_torn_line, markdown_table, read, seeds
 from bench.streams import Stream, generator

@@ -245,7 +245,7 @@ def test_shares_of_few_rows():
 
 
 def test_how_many_rows_meet_what_was_asked_for():
-    """How many real rows meet --where stands in no report, if fewer than 11 of them do, or do
+    """How many real rows meet --where stands in no report, if one to ten of them do, or do
     not.
     """
     real = pd.DataFrame({"weight": np.arange(100) % 17 / 8, TARGET: column(yes=50, no=50)})
@@ -254,6 +254,29 @@ def test_how_many_rows_meet_what_was_asked_for():
     for n_met, shown in ((0, 0), (1, None), (10, None), (11, 11), (90, None), (100, 100)):
         found = shifts(values, values, dictionary, 1, matches=np.arange(100) < n_met)
         assert (found.n_real, found.few_compared) == (shown, n_met < 11)
+
+
+@pytest.mark.parametrize("n_met", [1, 5, 10])
+@pytest.mark.parametrize("wanted", [None, {"yes": 0.5, "no": 0.5}])
+def test_what_differs_from_a_few_patients_has_no_figure(n_met, wanted):
+    weight = np.where(np.arange(100) < n_met, 1.0, 9.0)
+    real = pd.DataFrame({"weight": weight, TARGET: column(yes=50, no=50)})
+    dictionary = describe(cells_of(real), target=TARGET)
+    values = dictionary.values(cells_of(real))
+    matches = np.arange(100) < n_met
+    found = shifts(values, values, dictionary, 1, matches=matches, wanted_shares=wanted)
+    assert all(one.distance is None for one in found.distances if one.kind != "class_shares")
+    assert (found.lost_ranges, found.associations) == ((), ())
+    assert all(finding.kind == "lost_class" for finding in found.findings)
+
+
+def test_where_all_but_a_few_rows_meet_what_was_asked_for_all_are_compared():
+    rows = pd.DataFrame({"ward": column(A=95, B=5), TARGET: column(yes=50, no=50)})
+    result = t2local.generate(
+        rows, rows=20, target=TARGET, where={"ward": "A"}, model=t2local.ScriptedModel()
+    )
+    assert result.report["shifts"]["n_real"] == 100
+    assert "ward" not in [one["column"] for one in result.report["privacy"]["inferences"]]
 
 
 def sentences() -> list[str]:

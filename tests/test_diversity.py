@@ -123,7 +123,7 @@ def test_a_whole_source_is_measured_as_a_batch_is_and_never_refused(clusters):
 def test_why_diversity_is_not_judged():
     few = np.arange(40) < 8
     cases = {
-        "fewer than 9 real rows that are what was asked for": state_of(matches=few),
+        "too few real rows that are what was asked for": state_of(matches=few),
         "the real rows have no clusters": _without_clusters(),
     }
     for why, state in cases.items():

@@ -10,6 +10,7 @@ from t2local.errors import DictionaryError
 from t2local.tables.codebook_file import read_codebook
 from t2local.tables.describe import describe
 from t2local.tables.files import from_frame
+from t2local.tables.operands import Levels
 
 SDC = "http://hl7.org/fhir/StructureDefinition/"
 
@@ -110,12 +111,21 @@ def test_a_question_that_is_asked_only_sometimes_is_a_rule(cells, yes, no):
     assert book.notes == []
 
 
+@pytest.mark.parametrize(
+    "levels", [("True", "False", "Former"), ("No", "Yes", "Unknown"), ("true",)]
+)
+def test_yes_and_no_may_stand_among_other_levels(levels):
+    values = Levels("smokes", levels, pd.Series(levels))
+    yes = next(level for level in levels if level.casefold() in ("true", "yes"))
+    assert values.level(True) == yes
+
+
 def test_a_condition_on_an_answer_that_the_rows_do_not_give_is_said(cells):
     cells = cells.assign(smokes=cells["smokes"].map({"true": "ja", "false": "nein"}))
     book = read_codebook(json.dumps(INTAKE), "intake.json")
     book.apply(describe(cells), cells)
     (note,) = book.notes
-    assert note.endswith(": smokes has no two levels that mean yes and no")
+    assert note.endswith(": smokes has no levels that mean yes and no")
 
 
 @pytest.mark.parametrize(

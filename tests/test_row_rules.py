@@ -177,7 +177,7 @@ def test_shares_that_the_rules_leave_no_rows_for_are_said():
     assert [*result.report["reasons"]] == ["there were clearer rows of its class"]
     said = (
         f"{30 - n_women} of the rejected rows passed all else, but with them the classes would not "
-        "have their shares; rules forbid the labels that are lacking."
+        "have their shares; rules forbid some labels in some rows."
     )
     assert said in result.report["verdict"]
     assert said in result.report["answers"]["use"]

@@ -110,6 +110,8 @@ class _Attacks:
         guesses = [self._nearest_without_each(table) for table in tables]  # (d, n) each
         rng = generator(self.attacked.pair.seed, Stream.NAIVE_GUESSES)
         for place, name in enumerate(self.attacked.pair.columns):
+            if len(np.unique(synthetic[:, place])) == 1:
+                continue  # nothing is guessed, and the hits are a count of real rows
             hits = [
                 self._equal(synthetic[rows[place], place], own[:, place], place)
                 for own, rows in zip(cells, guesses, strict=True)

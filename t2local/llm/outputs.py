@@ -141,7 +141,7 @@ class OutputLayer:
         if end > len(self._rows):
             # Room for twice as many: to copy them for every few that follow took longer than to
             # read them, and memory that nobody touches is not taken.
-            rows = np.empty((2 * end, self._width), dtype=np.float32)
+            rows = np.empty((min(2 * end, len(self._place)), self._width), dtype=np.float32)
             rows[:start] = self._rows[:start]
             self._rows = rows
         packed, fresh = self._packed[tokens], self._rows[start:end]

@@ -128,11 +128,10 @@ def _asked(report: JsonObject) -> JsonObject:
     targets = [one["column"] for one in distances if one["kind"] == "class_shares"]
     given = report.get("given", {"features": [], "rows_by_label": {}})
     balanced = bool(given["rows_by_label"])
-    compared = given["features"] if distances else []
     return {
         "target": next(iter(targets), "the target"),
         "balanced": balanced,
-        "conditions": compared[int(balanced) :],
+        "conditions": given["features"][int(balanced) :],
     }
 
 

@@ -103,8 +103,12 @@ class Inputs:
     beliefs: BeliefEvidence | None = None
 
     def matches(self) -> Mask:
-        """Which real rows are what ``--where`` asks for, shape (n,)."""
-        return self.conditions.matches(self.values)
+        """Which real rows are what ``--where`` asks for, shape (n,).
+
+        Where all but a few are, all of them count: else the few could be told by the difference.
+        """
+        matches = self.conditions.matches(self.values)
+        return matches | (np.count_nonzero(~matches) < disclosure.MIN_ROWS)
 
     def row_weights(self) -> FloatArray:
         """What each real row counts for, shape (n,), mean 1.

@@ -242,7 +242,7 @@ def _left_for_shares(ledger: Ledger) -> str:
         return ""
     why = ""
     if ledger.predictions is not None and (ledger.predictions < FORBIDDEN / 2).any():
-        why = "; rules forbid the labels that are lacking"
+        why = "; rules forbid some labels in some rows"
     return (
         f" {n_left} of the rejected rows passed all else, but with them the classes would not have "
         f"their shares{why}."
@@ -358,7 +358,7 @@ def _plain_counts(ledger: Ledger) -> str:
     begin = "Interrupted: " if ledger.interrupted else ""
     kept = f"{ledger.kept} of the {ledger.wanted} rows asked for are there"
     if ledger.kept == ledger.wanted > 1:
-        kept = f"All {ledger.wanted} rows asked for are there"
+        kept = f"{'all' if begin else 'All'} {ledger.wanted} rows asked for are there"
     if not (rejected := ledger.generated - ledger.kept):
         return f"{begin}{kept}."
     rows, were = ("row", "was") if rejected == 1 else ("rows", "were")

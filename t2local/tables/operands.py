@@ -84,9 +84,11 @@ class Levels:
         """The level that means yes, or the one that means no."""
         by_text = {level.casefold(): level for level in self.levels}
         for yes, no in YES_AND_NO:
-            if by_text.keys() == {yes, no}:
+            if {yes, no} <= by_text.keys():
                 return by_text[yes if constant else no]
-        raise RuleFault(f"{self.name} has no two levels that mean yes and no")
+        if text := by_text.get(str(constant).casefold()):
+            return text
+        raise RuleFault(f"{self.name} has no levels that mean yes and no")
 
 
 Constant: TypeAlias = str | bool | int | float

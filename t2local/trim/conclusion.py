@@ -21,7 +21,7 @@ _PURPOSES: dict[Purpose, str] = {
     "train": "They are for training a model.",
     "train, the clearest": "They are for training a model: clear cases are over-represented, so "
     "counts, effects and p-values of these rows are not those of the patients. Rows that look like "
-    "the table come with --purpose share.",
+    "the table come with the purpose share.",
     "share": "They are for showing what the table looks like. Effects and p-values need the real "
     "rows.",
 }

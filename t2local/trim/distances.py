@@ -272,4 +272,6 @@ def _pairs(
         if distance > limit:
             sentence = sentences.of_association((first, second), real, kept)
         has_target = dictionary.target in (first, second)
-        yield AssociationShift((first, second), real, kept, distance, limit, sentence, has_target)
+        # More digits would give the counts of a rare level.
+        rounded = (round(real, 2), round(kept, 2))
+        yield AssociationShift((first, second), *rounded, distance, limit, sentence, has_target)

@@ -66,8 +66,9 @@ def _why_skipped(state: TrimState) -> str:
     matches = state.reference.matches
     if matches.sum() >= MIN_ROWS:
         return "the real rows have no clusters"
-    restriction = "" if matches.all() else " that are what was asked for"
-    return f"fewer than {MIN_ROWS} real rows{restriction}"
+    if matches.all():
+        return f"fewer than {MIN_ROWS} real rows"
+    return "too few real rows that are what was asked for"  # how many may not be said
 
 
 def threshold(state: TrimState, clusters: Clusters, size: int) -> float:

@@ -95,8 +95,7 @@ def shifts(
 
     **Parameters:**
 
-    * **real**, **kept**: frames of values (n, d) and (m, d), every row with a label, if there is a
-      target.
+    * **real**, **kept**: frames of values (n, d) and (m, d); where there is a target, with labels.
     * **matches**: real rows that are what was asked for (``--where``), (n,); by default all.
     * **wanted_shares**: those of the classes that were asked for (``--balance``). The kept rows are
       then held against these, and all else is compared within the classes.
@@ -118,20 +117,28 @@ def shifts(
         np.concatenate([group[places] for group, places in zip(groups, used, strict=True)]),
         wanted_shares,
     )
-    pairs = () if few else pairs  # those of few patients tell of each of them
+    shown = tuple(_shown(one, own, dictionary, wanted_shares) for one in columns)
+    if few:  # what differs from few patients tells of each of them
+        ranges, columns, pairs = (), (), ()
     findings = tuple(_findings(dictionary.target or "", classes, ranges, columns, pairs))
-    shown = columns if wanted_shares else tuple(_shown(one, own, dictionary) for one in columns)
     return Shifts(n_real, few, len(kept), classes, ranges, shown, pairs, findings)
 
 
-def _shown(distance: Distance, real: pd.DataFrame, dictionary: FeatureDictionary) -> Distance:
+def _shown(
+    distance: Distance,
+    real: pd.DataFrame,
+    dictionary: FeatureDictionary,
+    wanted_shares: Mapping[str, float] | None,
+) -> Distance:
     """A distance without its figures where they and the kept rows give a share of few real rows."""
     cells, levels = real[distance.column], dictionary[distance.column].levels
-    hidden = False
+    hidden = len(real) < MIN_ROWS
+    if distance.kind == "class_shares" and wanted_shares:
+        return distance  # the shares that were asked for are no secret
     if distance.kind == "missing":
-        hidden = is_small(int(cells.isna().sum()), len(cells))
+        hidden |= is_small(int(cells.isna().sum()), len(cells))
     elif distance.kind == "class_shares" or len(levels) == 2:
-        hidden = (distance.label or levels[0]) in hidden_shares(cells)
+        hidden |= (distance.label or levels[0]) in hidden_shares(cells)
     return replace(distance, distance=None, band=None) if hidden else distance
 
 
