@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import t2local
+from t2local.events import ignore
 from t2local.llm.scripted import ScriptedModel
 from t2local.run.inputs import new_run, read_inputs
 from t2local.settings import Settings, TableSettings
@@ -296,3 +297,12 @@ def test_every_sentence_of_the_page_has_its_test():
         tested |= {" ".join((ast.get_docstring(test) or "").split()) for test in tests}
     assert len(sentences()) >= 12
     assert [sentence for sentence in sentences() if sentence not in tested] == []
+
+
+@pytest.mark.parametrize(("n_others", "n_compared"), [(5, 100), (8, 12)])
+def test_other_rows_count_only_where_they_are_a_few_of_many(n_others, n_compared):
+    n = 100 if n_others == 5 else 20
+    rows = pd.DataFrame({"ward": column(A=n - n_others, B=n_others), "age": np.arange(n) % 9})
+    run = new_run(Settings(), 1, 10, ignore)
+    inputs = read_inputs(run, rows, None, None, "data", {"ward": "A"})
+    assert np.count_nonzero(inputs.matches()) == n_compared

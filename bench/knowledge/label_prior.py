@@ -200,7 +200,8 @@ def main() -> None:
     if options.command == "fit":
         lines = read(options.out)
         print(support(lines).round(2).to_string(index=False))
-        print(on_test_rows([line for line in lines if "test_truth" in line]).round(3).to_string())
+        if tested := [line for line in lines if "test_truth" in line]:
+            print(on_test_rows(tested).round(3).to_string())
     else:
         there = read(options.out)
         done = {(line["table"], line["n"], line["seed"], line["source"]) for line in there}

@@ -25,8 +25,7 @@ _MAX_CONTROL_TEXT, _MAX_REASON = 16_384, 500
 #: How probable it is that the word of a model on a row's label is better than an ensemble's, where
 #: nobody has measured it. A prior that was fitted to 129 cells (five tables, 30 and 100 real rows,
 #: the starter model, and workers that know from nothing to all of a population) has 0.34; 0.25 is a
-#: little more cautious. Log loss at n = 30: a worker that knows all 0.525 (alone 0.512, the
-#: ensemble 0.585); bench/knowledge/label_prior.py.
+#: little more cautious (bench/knowledge/label_prior.py).
 KNOWS_LABELS = 0.25
 
 
@@ -138,7 +137,8 @@ def entries() -> dict[str, Entry]:
 
 def worth_of_beliefs(sha256: str) -> str:
     """What the beliefs of a model file were measured to be worth; blank where they were not."""
-    return next((e.beliefs for e in entries().values() if e.sha256 and e.sha256 == sha256), "")
+    entry = _entry_of(sha256)
+    return entry.beliefs if entry else ""
 
 
 def knows_labels(sha256: str) -> float:
@@ -146,8 +146,13 @@ def knows_labels(sha256: str) -> float:
 
     That is before it was asked about the real rows: measured over tables, or a cautious guess.
     """
-    figures = (e.knows_labels for e in entries().values() if e.sha256 and e.sha256 == sha256)
-    return next(figures, KNOWS_LABELS)
+    entry = _entry_of(sha256)
+    return entry.knows_labels if entry else KNOWS_LABELS
+
+
+def _entry_of(sha256: str) -> Entry | None:
+    """The entry of a model file, by its hash, which is not known of every entry."""
+    return next((e for e in entries().values() if e.sha256 and e.sha256 == sha256), None)
 
 
 @cache

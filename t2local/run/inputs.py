@@ -106,9 +106,11 @@ class Inputs:
         """Which real rows are what ``--where`` asks for, shape (n,).
 
         Where all but a few are, all of them count: else the few could be told by the difference.
+        More than a tenth of the rows would make that another comparison.
         """
         matches = self.conditions.matches(self.values)
-        return matches | (np.count_nonzero(~matches) < disclosure.MIN_ROWS)
+        n_others = np.count_nonzero(~matches)
+        return matches | (n_others < disclosure.MIN_ROWS and 10 * n_others <= len(matches))
 
     def row_weights(self) -> FloatArray:
         """What each real row counts for, shape (n,), mean 1.

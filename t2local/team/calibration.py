@@ -200,19 +200,19 @@ def _calibrated_pool(team: Team, pool: OpinionPool, scores: list[RowScores]) -> 
     if not predictions:
         return pool
     worker = pd.concat(predictions).sort_index()
-    before = knows_labels(team.model.sha256)
-    return _pool(pool.ensemble, worker.to_numpy(), worker.index.to_numpy(), before)
+    prior = knows_labels(team.model.sha256)
+    return _pool(pool.ensemble, worker.to_numpy(), worker.index.to_numpy(), prior)
 
 
 def _pool(
     ensemble: LabelEnsemble,
     worker: FloatArray | None,
     rows: IntArray,
-    before: float = KNOWS_LABELS,
+    prior: float = KNOWS_LABELS,
 ) -> OpinionPool:
     """The pool of the weights that fit these real rows best."""
     labels = calibrate_labels(
-        worker, ensemble.out_of_fold[rows], ensemble.truth[rows], ensemble.target, before
+        worker, ensemble.out_of_fold[rows], ensemble.truth[rows], ensemble.target, prior
     )
     return OpinionPool(ensemble, labels)
 

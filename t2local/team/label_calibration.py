@@ -138,7 +138,7 @@ def calibrate_labels(
     ensemble: FloatArray,
     truth: FloatArray,
     target: Feature,
-    before: float = KNOWS_LABELS,
+    prior: float = KNOWS_LABELS,
 ) -> LabelCalibration:
     """The posterior means of the weights, by the losses on real rows.
 
@@ -147,14 +147,14 @@ def calibrate_labels(
     * **worker**, **ensemble**: predictions by models that had not seen the rows: log-probabilities
       (m, levels), or numbers (m, 1). With no worker the ensemble has all the weight.
     * **truth**: class numbers, or numbers; shape (m,).
-    * **before**: as for `probability_knows`.
+    * **prior**: as for `probability_knows`.
     """
     ensemble_loss = _loss(ensemble, truth, target)
     if worker is None:
         return LabelCalibration(0.0, 1.0, None, ensemble_loss, ensemble_loss, len(truth))
     worker_loss = _loss(worker, truth, target)
     if target.levels:
-        a = probability_knows(worker, ensemble, truth, before)
+        a = probability_knows(worker, ensemble, truth, prior)
     else:
         a = _number_weight(worker, ensemble, truth)
     combined_loss = _loss(pool_predictions(worker, ensemble, a, target), truth, target)
@@ -177,15 +177,15 @@ def calibration_folds(labels: FloatArray, seed: int) -> IntArray:
 
 
 def probability_knows(
-    worker: FloatArray, ensemble: FloatArray, truth: FloatArray, before: float = KNOWS_LABELS
+    worker: FloatArray, ensemble: FloatArray, truth: FloatArray, prior: float = KNOWS_LABELS
 ) -> float:
     """The posterior probability that the worker knows the labels better than the ensemble.
 
     **Parameters:**
 
-    * **before**: that probability before the rows are seen (`t2local.llm.catalog.knows_labels`).
+    * **prior**: that probability before the rows are seen (`t2local.llm.catalog.knows_labels`).
     """
-    log_odds = np.log(before) - np.log1p(-before)
+    log_odds = np.log(prior) - np.log1p(-prior)
     log_odds += _log_likelihood(worker, truth) - _log_likelihood_of_few(ensemble, truth)
     # Beyond 500 the exponential overflows.
     return float(1 / (1 + np.exp(-np.clip(log_odds, -500, 500))))

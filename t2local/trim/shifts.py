@@ -131,10 +131,10 @@ def _shown(
     wanted_shares: Mapping[str, float] | None,
 ) -> Distance:
     """A distance without its figures where they and the kept rows give a share of few real rows."""
-    cells, levels = real[distance.column], dictionary[distance.column].levels
-    hidden = len(real) < MIN_ROWS
     if distance.kind == "class_shares" and wanted_shares:
         return distance  # the shares that were asked for are no secret
+    cells, levels = real[distance.column], dictionary[distance.column].levels
+    hidden = len(real) < MIN_ROWS
     if distance.kind == "missing":
         hidden |= is_small(int(cells.isna().sum()), len(cells))
     elif distance.kind == "class_shares" or len(levels) == 2:
